@@ -1,0 +1,56 @@
+//! The outside world as traits: files, clock and threads.
+//!
+//! Everything below the server is synchronous Rust that reaches the world only through an [`Env`]. The local
+//! implementation is [`Env::local`]; tests put [`MemoryStorage`] (which can produce the image that a power cut
+//! would leave) and [`ManualClock`] in its place. A database on such an environment is deterministic.
+//!
+//! Never here: keys, vectors, formats. This crate moves bytes and does not look at them.
+
+mod clock;
+mod local;
+mod memory;
+mod spawn;
+mod storage;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use local::LocalStorage;
+pub use memory::{CrashImage, MemoryStorage};
+pub use spawn::{Spawner, Task, Threads};
+pub use storage::{FileEntry, FileLock, FileMap, FileSync, RandomFile, Range, Storage, WritableFile};
+
+use std::path::Path;
+use std::sync::Arc;
+
+/// All that an engine may know of the world. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Env {
+    /// The files of one database.
+    pub storage: Arc<dyn Storage>,
+    /// Wall time and elapsed time.
+    pub clock: Arc<dyn Clock>,
+    /// Where background threads come from.
+    pub spawner: Arc<dyn Spawner>,
+}
+
+impl Env {
+    /// The machine itself: files under `directory` (made if missing), its clock, its threads.
+    ///
+    /// # Errors
+    /// When `directory` cannot be created or is not a directory; the error names the path.
+    pub fn local(directory: impl AsRef<Path>) -> std::io::Result<Env> {
+        Ok(Env {
+            storage: Arc::new(LocalStorage::open(directory)?),
+            clock: Arc::new(SystemClock::new()),
+            spawner: Arc::new(Threads),
+        })
+    }
+
+    /// Files in memory, real clock and threads. Contents are gone with the last clone of `storage`.
+    pub fn memory(storage: MemoryStorage) -> Env {
+        Env {
+            storage: Arc::new(storage),
+            clock: Arc::new(SystemClock::new()),
+            spawner: Arc::new(Threads),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A flat set of named files, and what each operation promises about durability.
+//!
+//! 1. A file is created empty, appended to, synced, and from then on only read: nothing is overwritten in place.
+//! 2. `sync` on a file makes its bytes durable; [`Storage::sync_names`] makes creations and deletions durable.
+//! 3. The only coordination primitive is [`Storage::put_if_absent`] on numbered names.
+//!
+//! Names are flat: ASCII letters, digits, `.`, `_` and `-`, at most 255 bytes. Every error carries the name.
+
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+/// A place for the files of one database: a directory, memory, or a bucket prefix.
+pub trait Storage: Send + Sync + Debug {
+    /// A new empty file. `AlreadyExists` when the name is taken.
+    fn create(&self, name: &str) -> io::Result<Box<dyn WritableFile>>;
+
+    /// An existing file, for reading at any offset. `NotFound` when it is missing.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn RandomFile>>;
+
+    /// Writes a whole small file, atomically and durably (its name too). `AlreadyExists` when the name is taken;
+    /// after a crash the file is there whole or not at all.
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// All files, in no particular order.
+    fn list(&self) -> io::Result<Vec<FileEntry>>;
+
+    /// Removes a file. `NotFound` when it is missing. Open handles go on reading it.
+    fn delete(&self, name: &str) -> io::Result<()>;
+
+    /// Makes all creations and deletions so far durable.
+    fn sync_names(&self) -> io::Result<()>;
+
+    /// Takes the exclusive lock `name` for as long as the value lives. `WouldBlock` when somebody else holds it;
+    /// the message then names the holder's process id.
+    fn lock(&self, name: &str) -> io::Result<Box<dyn FileLock>>;
+
+    /// Where this is, for messages to people: a path, `memory`, or a URL.
+    fn location(&self) -> String;
+}
+
+/// An append-only file.
+pub trait WritableFile: Send + Debug {
+    /// Appends all of `bytes`. After an error the file's tail is unknown, and the caller abandons the file.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes all appended bytes durable. After an error nothing appended since the last success may be trusted,
+    /// and a retry proves nothing.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// A handle that another thread may use to sync this file while appends go on.
+    fn syncer(&self) -> io::Result<Arc<dyn FileSync>>;
+}
+
+/// Makes a file durable from any thread; see [`WritableFile::syncer`].
+pub trait FileSync: Send + Sync + Debug {
+    /// Makes durable at least what was appended before the call. Errors as in [`WritableFile::sync`].
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// One piece to read in [`RandomFile::read_many`].
+#[derive(Debug)]
+pub struct Range<'a> {
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// Filled completely.
+    pub buffer: &'a mut [u8],
+}
+
+/// A file that is read at any offset, by any number of threads.
+pub trait RandomFile: Send + Sync + Debug {
+    /// Length in bytes at the time of opening.
+    fn len(&self) -> u64;
+
+    /// True when the file has no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `buffer` from `offset`. `UnexpectedEof` when the file ends before it is full.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Fills all ranges; may read them at the same time.
+    fn read_many(&self, ranges: &mut [Range<'_>]) -> io::Result<()> {
+        ranges.iter_mut().try_for_each(|range| self.read_at(range.offset, range.buffer))
+    }
+
+    /// The whole file as memory that the caller may change privately: changes never reach the file. Local files are
+    /// mapped and read page by page when touched; others are read now.
+    fn map_private(&self) -> io::Result<FileMap>;
+}
+
+/// Private memory with the contents of a file.
+#[derive(Debug)]
+pub enum FileMap {
+    /// A copy-on-write mapping.
+    Mapped(memmap2::MmapMut),
+    /// A copy.
+    Copied(Vec<u8>),
+}
+
+/// A held lock; dropping it gives the lock back.
+pub trait FileLock: Send + Sync + Debug {}
+
+/// A file's name and size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Its name in the storage.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
