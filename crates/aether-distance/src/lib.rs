@@ -1,0 +1,24 @@
+//! Distances between vectors: the metrics, and the SIMD kernels that compute them.
+//!
+//! Slices in, numbers out: nothing here allocates, does I/O or knows what an index is. [`Kernels`] is chosen
+//! once (per index, not per distance) and is a plain value from then on. `scalar` is the truth: each SIMD
+//! kernel is tested against it. This is the only crate with SIMD `unsafe`.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+mod element;
+mod kernel;
+mod metric;
+mod prefetch;
+mod query;
+mod scalar;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+pub use element::{ElementType, ParseElementTypeError};
+pub use kernel::{DIM_MAX, Kernels};
+pub use metric::{Distance, Metric, ParseMetricError};
+pub use prefetch::prefetch;
+pub use query::Query;
+pub use vector::VectorRef;

@@ -1,0 +1,86 @@
+//! The truth: each kernel as plain loops. Every other implementation is tested against these.
+//!
+//! Lengths are equal: [`Kernels`](crate::Kernels) has checked that. The float sums run in [`LANES`] partial sums, which
+//! the compiler can vectorize and which lose less precision than one running sum.
+
+use half::f16;
+
+/// Partial sums kept by the float kernels.
+const LANES: usize = 8;
+
+pub(crate) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
+    sum(a, b, |x, y| (x - y) * (x - y))
+}
+
+pub(crate) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    sum(a, b, |x, y| x * y)
+}
+
+pub(crate) fn l2_f32_f16(query: &[f32], vector: &[f16]) -> f32 {
+    sum(query, vector, |x, y| (x - y.to_f32()) * (x - y.to_f32()))
+}
+
+pub(crate) fn dot_f32_f16(query: &[f32], vector: &[f16]) -> f32 {
+    sum(query, vector, |x, y| x * y.to_f32())
+}
+
+pub(crate) fn l2_f32_u8(query: &[f32], vector: &[u8]) -> f32 {
+    sum(query, vector, |x, y| (x - f32::from(y)) * (x - f32::from(y)))
+}
+
+pub(crate) fn dot_f32_u8(query: &[f32], vector: &[u8]) -> f32 {
+    sum(query, vector, |x, y| x * f32::from(y))
+}
+
+pub(crate) fn l2_f16(a: &[f16], b: &[f16]) -> f32 {
+    sum(a, b, |x, y| (x.to_f32() - y.to_f32()) * (x.to_f32() - y.to_f32()))
+}
+
+pub(crate) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
+    sum(a, b, |x, y| x.to_f32() * y.to_f32())
+}
+
+pub(crate) fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
+    a.iter().zip(b).map(|(&x, &y)| u32::from(x.abs_diff(y)).pow(2)).fold(0, u32::wrapping_add)
+}
+
+pub(crate) fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
+    a.iter().zip(b).map(|(&x, &y)| u32::from(x) * u32::from(y)).fold(0, u32::wrapping_add)
+}
+
+pub(crate) fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
+    codes.iter().zip(query).map(|(&x, &y)| i32::from(x) * i32::from(y)).fold(0, i32::wrapping_add)
+}
+
+pub(crate) fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    codes.map(|row| dot_u8_i8(row, query))
+}
+
+pub(crate) fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {
+    let (high, low) = (dot_f32_u8(query, hi), dot_f32_u8(query, lo));
+    256.0 * high + low
+}
+
+pub(crate) fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (i, ((&q, &hi), &lo)) in query.iter().zip(hi).zip(lo).enumerate() {
+        let code = f32::from(u16::from(hi) << 8 | u16::from(lo));
+        let difference = q - (offset + scale * code);
+        sums[i % LANES] += difference * difference;
+    }
+    sums.iter().sum()
+}
+
+fn sum<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += term(a[lane], b[lane]);
+        }
+    }
+    for (sum, (&a, &b)) in sums.iter_mut().zip(a_tail.iter().zip(b_tail)) {
+        *sum += term(a, b);
+    }
+    sums.iter().sum()
+}
