@@ -9,6 +9,7 @@
 mod clock;
 mod local;
 mod memory;
+mod name;
 mod spawn;
 mod storage;
 
@@ -16,7 +17,10 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use local::LocalStorage;
 pub use memory::{CrashImage, MemoryStorage};
 pub use spawn::{Spawner, Task, Threads};
-pub use storage::{FileEntry, FileLock, FileMap, FileSync, RandomFile, Range, Storage, WritableFile};
+pub use storage::{
+    FileEntry, FileLock, FileMap, FileSync, NAME_BYTES_MAX, RandomFile, Range, Storage,
+    WritableFile,
+};
 
 use std::path::Path;
 use std::sync::Arc;

@@ -19,6 +19,8 @@ pub struct Threads;
 
 impl Spawner for Threads {
     fn spawn(&self, name: &str, task: Task) -> io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name(name.to_owned()).spawn(task)
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(task)
     }
 }

@@ -4,11 +4,16 @@
 //! 2. `sync` on a file makes its bytes durable; [`Storage::sync_names`] makes creations and deletions durable.
 //! 3. The only coordination primitive is [`Storage::put_if_absent`] on numbered names.
 //!
-//! Names are flat: ASCII letters, digits, `.`, `_` and `-`, at most 255 bytes. Every error carries the name.
+//! Names are flat: ASCII letters, digits, `.`, `_` and `-`, not starting with `.`, at most [`NAME_BYTES_MAX`] bytes;
+//! any other is refused as `InvalidInput`. Every error carries the name and the [`Storage::location`].
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+
+/// The longest name of a file, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// A place for the files of one database: a directory, memory, or a bucket prefix.
 pub trait Storage: Send + Sync + Debug {
@@ -82,7 +87,9 @@ pub trait RandomFile: Send + Sync + Debug {
 
     /// Fills all ranges; may read them at the same time.
     fn read_many(&self, ranges: &mut [Range<'_>]) -> io::Result<()> {
-        ranges.iter_mut().try_for_each(|range| self.read_at(range.offset, range.buffer))
+        ranges
+            .iter_mut()
+            .try_for_each(|range| self.read_at(range.offset, range.buffer))
     }
 
     /// The whole file as memory that the caller may change privately: changes never reach the file. Local files are
@@ -97,6 +104,26 @@ pub enum FileMap {
     Mapped(memmap2::MmapMut),
     /// A copy.
     Copied(Vec<u8>),
+}
+
+impl Deref for FileMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            FileMap::Mapped(map) => map,
+            FileMap::Copied(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for FileMap {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            FileMap::Mapped(map) => map,
+            FileMap::Copied(bytes) => bytes,
+        }
+    }
 }
 
 /// A held lock; dropping it gives the lock back.
