@@ -51,3 +51,69 @@ pub enum Compression {
     /// LZ4: fast, moderate.
     Lz4,
 }
+
+/// How a database is kept and how much of the machine it uses. Holds for this opening; nothing of it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Makes the database when it does not exist yet.
+    pub create_if_missing: bool,
+    /// Writes gathered in memory, over all keyspaces, before they go to tables. More: fewer and larger tables, so
+    /// less is rewritten later; memory and the time to open after a crash rise.
+    pub memtable_bytes: usize,
+    /// Full memtables that may wait for their flush before writers wait. Each takes `memtable_bytes`.
+    pub sealed_memtables_max: usize,
+    /// Blocks of tables kept in memory, over all keyspaces. More: fewer reads from the disk.
+    pub block_cache_bytes: u64,
+    /// Threads that compact; one more flushes. 0: no threads at all; [`crate::DB::tick`] does the work, or a writer
+    /// that has reached a limit.
+    pub background_threads: usize,
+    /// What [`crate::DB::put`] and [`crate::DB::delete`] wait for.
+    pub durability: Durability,
+    /// Tables of level 0 at which they are merged into the next level. More: less rewriting, slower reads.
+    pub level0_compact_tables: usize,
+    /// Tables of level 0 from which on writers are slowed down, a little at first.
+    pub level0_slow_tables: usize,
+    /// Tables of level 0 at which writers wait.
+    pub level0_stop_tables: usize,
+    /// Bytes of the first level below level 0 that holds anything, before it spills into the next one.
+    pub level_base_bytes: u64,
+    /// How many times larger each further level is. More: less space and fewer levels to read, more rewriting.
+    pub level_ratio: u64,
+    /// A table that compaction writes is closed once it has this many bytes.
+    pub table_bytes: u64,
+}
+
+impl Options {
+    /// What `Default` gives.
+    pub const DEFAULT: Options = Options {
+        create_if_missing: true,
+        memtable_bytes: 64 << 20,
+        sealed_memtables_max: 2,
+        block_cache_bytes: 64 << 20,
+        background_threads: 1,
+        durability: Durability::Sync,
+        level0_compact_tables: 4,
+        level0_slow_tables: 12,
+        level0_stop_tables: 24,
+        level_base_bytes: 256 << 20,
+        level_ratio: 10,
+        table_bytes: 64 << 20,
+    };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::DEFAULT
+    }
+}
+
+/// What a write waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// Until it survives a power cut. Writers that wait at the same time share one sync.
+    #[default]
+    Sync,
+    /// Until the operating system has it: it survives the end of the process, not of the machine. A later `Sync`
+    /// write makes it durable too.
+    Buffered,
+}
