@@ -54,7 +54,11 @@ pub struct ParseElementTypeError(String);
 
 impl fmt::Display for ParseElementTypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown element type {:?}: use \"f32\", \"f16\" or \"u8\"", self.0)
+        write!(
+            f,
+            "unknown element type {:?}: use \"f32\", \"f16\" or \"u8\"",
+            self.0
+        )
     }
 }
 
@@ -69,6 +73,12 @@ mod tests {
         for element in [ElementType::F32, ElementType::F16, ElementType::U8] {
             assert_eq!(element.to_string().parse(), Ok(element));
         }
-        assert!("f64".parse::<ElementType>().unwrap_err().to_string().contains("f64"));
+        assert!(
+            "f64"
+                .parse::<ElementType>()
+                .unwrap_err()
+                .to_string()
+                .contains("f64")
+        );
     }
 }

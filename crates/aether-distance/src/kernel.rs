@@ -9,7 +9,7 @@ use half::f16;
 use crate::aarch64::neon;
 use crate::scalar;
 #[cfg(target_arch = "x86_64")]
-use crate::x86_64::{avx2, avx512};
+use crate::x86_64::{avx_vnni, avx2, avx512};
 
 /// The most components for which every integer kernel is exact: `65_535 * 255²` is just below `2³²` and
 /// `65_535 * 255 * 128` just below `2³¹`. Longer slices are safe, but integer sums wrap.
@@ -18,7 +18,8 @@ pub const DIM_MAX: usize = 65_535;
 /// The kernels for one instruction set. `Copy`: detect once, keep it in the index, call through it.
 ///
 /// All slices of one call have the same length; every method panics if they do not. They need no alignment.
-/// Sums of finite floats may overflow to infinity, as any float sum; they are never NaN.
+/// Sums of squares may overflow to infinity but are never NaN for finite vectors; a dot product can be NaN only where the
+/// sum of its terms' magnitudes overflows ([`Query`](crate::Query) gives such a pair an infinite distance).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kernels(Isa);
 
@@ -28,6 +29,8 @@ enum Isa {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Token),
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(avx_vnni::Token),
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Token),
     #[cfg(target_arch = "aarch64")]
@@ -52,6 +55,7 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         {
             all.extend(avx2::Token::new().map(|token| Kernels(Isa::Avx2(token))));
+            all.extend(avx_vnni::Token::new().map(|token| Kernels(Isa::AvxVnni(token))));
             all.extend(avx512::Token::new().map(|token| Kernels(Isa::Avx512(token))));
         }
         #[cfg(target_arch = "aarch64")]
@@ -59,12 +63,14 @@ impl Kernels {
         all
     }
 
-    /// For people: "scalar", "avx2", "avx512", "neon".
+    /// For people: "scalar", "avx2", "avx-vnni", "avx512", "neon".
     pub fn name(self) -> &'static str {
         match self.0 {
             Isa::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(_) => "avx-vnni",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512(_) => "avx512",
             #[cfg(target_arch = "aarch64")]
@@ -86,6 +92,8 @@ macro_rules! kernels {
                         Isa::Scalar => scalar::$name($first $(, $vector)* $(, $scalar)*),
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx2(token) => token.$name($first $(, $vector)* $(, $scalar)*),
+                        #[cfg(target_arch = "x86_64")]
+                        Isa::AvxVnni(token) => token.$name($first $(, $vector)* $(, $scalar)*),
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx512(token) => token.$name($first $(, $vector)* $(, $scalar)*),
                         #[cfg(target_arch = "aarch64")]
@@ -138,6 +146,8 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2(token) => token.dot_u8_i8_x4(codes, query),
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(token) => token.dot_u8_i8_x4(codes, query),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512(token) => token.dot_u8_i8_x4(codes, query),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon(token) => token.dot_u8_i8_x4(codes, query),
@@ -157,3 +167,6 @@ fn check_lengths(a: usize, b: usize) {
 fn lengths_differ(a: usize, b: usize) -> ! {
     panic!("vectors of one distance have the same dimension: {a} and {b}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,14 +100,20 @@ mod tests {
         assert_eq!("inner_product".parse(), Ok(Metric::InnerProduct));
         assert_eq!("cos".parse(), Ok(Metric::Cosine));
         let error = "manhattan".parse::<Metric>().unwrap_err().to_string();
-        assert!(error.contains("manhattan") && error.contains("cosine"), "{error}");
+        assert!(
+            error.contains("manhattan") && error.contains("cosine"),
+            "{error}"
+        );
     }
 
     #[test]
     fn distances_are_totally_ordered() {
         let mut distances = [f32::NAN, 1.0, -2.0, f32::INFINITY, 0.0].map(Distance);
         distances.sort();
-        assert_eq!(distances[..4], [-2.0, 0.0, 1.0, f32::INFINITY].map(Distance));
+        assert_eq!(
+            distances[..4],
+            [-2.0, 0.0, 1.0, f32::INFINITY].map(Distance)
+        );
         assert!(distances[4].0.is_nan());
     }
 }

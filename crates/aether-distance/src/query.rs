@@ -20,7 +20,12 @@ impl<'a> Query<'a> {
             Metric::Cosine => kernels.dot_f32(vector, vector).sqrt(),
             Metric::L2Squared | Metric::InnerProduct => 1.0,
         };
-        Query { kernels, metric, vector, norm }
+        Query {
+            kernels,
+            metric,
+            vector,
+            norm,
+        }
     }
 
     /// The query itself.
@@ -28,20 +33,30 @@ impl<'a> Query<'a> {
         self.vector
     }
 
-    /// The exact distance to `other`.
+    /// The exact distance to `other`; infinite where it is beyond the range of floats.
     ///
     /// # Panics
     /// If the dimensions differ.
     #[inline]
     pub fn distance(&self, other: VectorRef<'_>) -> Distance {
-        Distance(match self.metric {
+        let distance = match self.metric {
             Metric::L2Squared => self.l2(other),
             Metric::InnerProduct => -self.dot(other),
             Metric::Cosine => {
                 let norms = self.norm * self.norm_of(other);
-                if norms > 0.0 { 1.0 - self.dot(other) / norms } else { 1.0 }
+                if norms > 0.0 {
+                    1.0 - self.dot(other) / norms
+                } else {
+                    1.0
+                }
             }
-        })
+        };
+        // NaN has a sign, and a negative one would be nearer than everything.
+        if distance.is_nan() {
+            Distance::INFINITE
+        } else {
+            Distance(distance)
+        }
     }
 
     fn l2(&self, other: VectorRef<'_>) -> f32 {
@@ -64,7 +79,60 @@ impl<'a> Query<'a> {
         match other {
             VectorRef::F32(v) => self.kernels.dot_f32(v, v).sqrt(),
             VectorRef::F16(v) => self.kernels.dot_f16(v, v).sqrt(),
-            VectorRef::U8(v) => f64::from(self.kernels.dot_u8(v, v)).sqrt() as f32,
+            VectorRef::U8(v) => (self.kernels.dot_u8(v, v) as f32).sqrt(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    use super::*;
+
+    fn distance(metric: Metric, query: &[f32], other: VectorRef<'_>) -> f32 {
+        Query::new(Kernels::detect(), metric, query)
+            .distance(other)
+            .0
+    }
+
+    #[test]
+    fn every_metric_on_every_element_type() {
+        let query = [1.0, 2.0, 2.0];
+        let halves = [4.0, 0.0, 3.0].map(f16::from_f32);
+        for other in [
+            VectorRef::F32(&[4.0, 0.0, 3.0]),
+            VectorRef::F16(&halves),
+            VectorRef::U8(&[4, 0, 3]),
+        ] {
+            assert_eq!(distance(Metric::L2Squared, &query, other), 14.0);
+            assert_eq!(distance(Metric::InnerProduct, &query, other), -10.0);
+            assert!((distance(Metric::Cosine, &query, other) - (1.0 - 10.0 / 15.0)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn cosine_of_a_zero_vector_is_neither_near_nor_far() {
+        assert_eq!(
+            distance(Metric::Cosine, &[0.0, 0.0], VectorRef::F32(&[1.0, 0.0])),
+            1.0
+        );
+        assert_eq!(
+            distance(Metric::Cosine, &[1.0, 0.0], VectorRef::U8(&[0, 0])),
+            1.0
+        );
+    }
+
+    #[test]
+    fn what_overflows_is_far_away() {
+        let far = [f32::MAX; 40];
+        let mixed: Vec<f32> = (0..40)
+            .map(|i| if i % 3 == 0 { f32::MAX } else { f32::MIN })
+            .collect();
+        for metric in [Metric::L2Squared, Metric::InnerProduct, Metric::Cosine] {
+            let found =
+                Query::new(Kernels::detect(), metric, &far).distance(VectorRef::F32(&mixed));
+            assert_eq!(found, Distance::INFINITE, "{metric}");
         }
     }
 }

@@ -25,7 +25,9 @@ pub(crate) fn dot_f32_f16(query: &[f32], vector: &[f16]) -> f32 {
 }
 
 pub(crate) fn l2_f32_u8(query: &[f32], vector: &[u8]) -> f32 {
-    sum(query, vector, |x, y| (x - f32::from(y)) * (x - f32::from(y)))
+    sum(query, vector, |x, y| {
+        (x - f32::from(y)) * (x - f32::from(y))
+    })
 }
 
 pub(crate) fn dot_f32_u8(query: &[f32], vector: &[u8]) -> f32 {
@@ -33,7 +35,9 @@ pub(crate) fn dot_f32_u8(query: &[f32], vector: &[u8]) -> f32 {
 }
 
 pub(crate) fn l2_f16(a: &[f16], b: &[f16]) -> f32 {
-    sum(a, b, |x, y| (x.to_f32() - y.to_f32()) * (x.to_f32() - y.to_f32()))
+    sum(a, b, |x, y| {
+        (x.to_f32() - y.to_f32()) * (x.to_f32() - y.to_f32())
+    })
 }
 
 pub(crate) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
@@ -41,15 +45,25 @@ pub(crate) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
 }
 
 pub(crate) fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
-    a.iter().zip(b).map(|(&x, &y)| u32::from(x.abs_diff(y)).pow(2)).fold(0, u32::wrapping_add)
+    a.iter()
+        .zip(b)
+        .map(|(&x, &y)| u32::from(x.abs_diff(y)).pow(2))
+        .fold(0, u32::wrapping_add)
 }
 
 pub(crate) fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
-    a.iter().zip(b).map(|(&x, &y)| u32::from(x) * u32::from(y)).fold(0, u32::wrapping_add)
+    a.iter()
+        .zip(b)
+        .map(|(&x, &y)| u32::from(x) * u32::from(y))
+        .fold(0, u32::wrapping_add)
 }
 
 pub(crate) fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
-    codes.iter().zip(query).map(|(&x, &y)| i32::from(x) * i32::from(y)).fold(0, i32::wrapping_add)
+    codes
+        .iter()
+        .zip(query)
+        .map(|(&x, &y)| i32::from(x) * i32::from(y))
+        .fold(0, i32::wrapping_add)
 }
 
 pub(crate) fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {

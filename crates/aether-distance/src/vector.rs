@@ -67,9 +67,14 @@ mod tests {
         let mut out = vec![9.0];
         VectorRef::F32(&[1.0, -2.5]).to_f32(&mut out);
         assert_eq!(out, [1.0, -2.5]);
-        let halves: Vec<f16> = (0..37).map(|i| f16::from_f32(i as f32 * 0.25 - 4.0)).collect();
+        let halves: Vec<f16> = (0..37)
+            .map(|i| f16::from_f32(i as f32 * 0.25 - 4.0))
+            .collect();
         VectorRef::F16(&halves).to_f32(&mut out);
-        assert_eq!(out, (0..37).map(|i| i as f32 * 0.25 - 4.0).collect::<Vec<_>>());
+        assert_eq!(
+            out,
+            (0..37).map(|i| i as f32 * 0.25 - 4.0).collect::<Vec<_>>()
+        );
         VectorRef::U8(&[0, 255]).to_f32(&mut out);
         assert_eq!(out, [0.0, 255.0]);
     }

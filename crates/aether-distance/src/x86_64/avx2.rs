@@ -1,22 +1,290 @@
-//! placeholder
-use crate::scalar;
+//! AVX2 with FMA and F16C: 32 bytes or 8 floats at once; what remains at the end is padded with zeros.
+
+use std::arch::is_x86_feature_detected;
+use std::arch::x86_64::*;
+
 use half::f16;
+
+/// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(());
+
 impl Token {
-    pub(crate) fn new() -> Option<Token> { None }
-    pub(crate) fn l2_f32(self, a: &[f32], b: &[f32]) -> f32 { scalar::l2_f32(a, b) }
-    pub(crate) fn dot_f32(self, a: &[f32], b: &[f32]) -> f32 { scalar::dot_f32(a, b) }
-    pub(crate) fn l2_f32_f16(self, a: &[f32], b: &[f16]) -> f32 { scalar::l2_f32_f16(a, b) }
-    pub(crate) fn dot_f32_f16(self, a: &[f32], b: &[f16]) -> f32 { scalar::dot_f32_f16(a, b) }
-    pub(crate) fn l2_f32_u8(self, a: &[f32], b: &[u8]) -> f32 { scalar::l2_f32_u8(a, b) }
-    pub(crate) fn dot_f32_u8(self, a: &[f32], b: &[u8]) -> f32 { scalar::dot_f32_u8(a, b) }
-    pub(crate) fn l2_f16(self, a: &[f16], b: &[f16]) -> f32 { scalar::l2_f16(a, b) }
-    pub(crate) fn dot_f16(self, a: &[f16], b: &[f16]) -> f32 { scalar::dot_f16(a, b) }
-    pub(crate) fn l2_u8(self, a: &[u8], b: &[u8]) -> u32 { scalar::l2_u8(a, b) }
-    pub(crate) fn dot_u8(self, a: &[u8], b: &[u8]) -> u32 { scalar::dot_u8(a, b) }
-    pub(crate) fn dot_u8_i8(self, a: &[u8], b: &[i8]) -> i32 { scalar::dot_u8_i8(a, b) }
-    pub(crate) fn dot_u8_i8_x4(self, a: [&[u8]; 4], b: &[i8]) -> [i32; 4] { scalar::dot_u8_i8_x4(a, b) }
-    pub(crate) fn dot_f32_hilo(self, a: &[f32], b: &[u8], c: &[u8]) -> f32 { scalar::dot_f32_hilo(a, b, c) }
-    pub(crate) fn l2_f32_hilo(self, a: &[f32], b: &[u8], c: &[u8], o: f32, s: f32) -> f32 { scalar::l2_f32_hilo(a, b, c, o, s) }
+    pub(crate) fn new() -> Option<Token> {
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        found.then_some(Token(()))
+    }
+}
+
+with_integer_kernels!(token_methods);
+with_other_kernels!(token_methods);
+
+/// Both sides are widened to 16 bits: `vpmaddubsw` would saturate at two products of 255 and 127.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
+    let ((codes, codes_rest), (query, query_rest)) =
+        (codes.as_chunks::<32>(), query.as_chunks::<32>());
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (c, q) in codes.iter().zip(query) {
+        sums = add_products_i8(sums, bytes(c), signed_bytes(q));
+    }
+    if !codes_rest.is_empty() {
+        sums = add_products_i8(
+            sums,
+            bytes(&padded(codes_rest)),
+            signed_bytes(&padded(query_rest)),
+        );
+    }
+    sum_of_integers(sums)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    codes.map(|row| dot_u8_i8(row, query))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (a, b) in a.iter().zip(b) {
+        sums = add_products_u8(sums, bytes(a), bytes(b));
+    }
+    if !a_rest.is_empty() {
+        sums = add_products_u8(sums, bytes(&padded(a_rest)), bytes(&padded(b_rest)));
+    }
+    sum_of_integers(sums).cast_unsigned()
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (a, b) in a.iter().zip(b) {
+        let difference = difference_u8(bytes(a), bytes(b));
+        sums = add_products_u8(sums, difference, difference);
+    }
+    if !a_rest.is_empty() {
+        let difference = difference_u8(bytes(&padded(a_rest)), bytes(&padded(b_rest)));
+        sums = add_products_u8(sums, difference, difference);
+    }
+    sum_of_integers(sums).cast_unsigned()
+}
+
+float_kernels! {
+    "avx2,fma,f16c", 8,
+    l2_f32: floats, floats, add_square;
+    dot_f32: floats, floats, add_product;
+    l2_f32_f16: floats, halves, add_square;
+    dot_f32_f16: floats, halves, add_product;
+    l2_f32_u8: floats, byte_floats, add_square;
+    dot_f32_u8: floats, byte_floats, add_product;
+    l2_f16: halves, halves, add_square;
+    dot_f16: halves, halves, add_product;
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {
+    let (query, query_rest) = query.as_chunks::<8>();
+    let ((hi, hi_rest), (lo, lo_rest)) = (hi.as_chunks::<8>(), lo.as_chunks::<8>());
+    let mut sums = [zero(); 4];
+    for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
+        let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
+        sums[i % 4] = add_product(sums[i % 4], floats::load(q), code);
+    }
+    if !query_rest.is_empty() {
+        let code = two_levels(
+            byte_floats::load_rest(hi_rest),
+            byte_floats::load_rest(lo_rest),
+        );
+        sums[3] = add_product(sums[3], floats::load_rest(query_rest), code);
+    }
+    sum_of(sums)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32 {
+    let (query, query_rest) = query.as_chunks::<8>();
+    let ((hi, hi_rest), (lo, lo_rest)) = (hi.as_chunks::<8>(), lo.as_chunks::<8>());
+    let (offset_lanes, scale_lanes) = (_mm256_set1_ps(offset), _mm256_set1_ps(scale));
+    let mut sums = [zero(); 4];
+    for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
+        let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
+        sums[i % 4] = add_square(
+            sums[i % 4],
+            floats::load(q),
+            _mm256_fmadd_ps(scale_lanes, code, offset_lanes),
+        );
+    }
+    // A lane of padding would add offset², so the rest goes one by one.
+    sum_of(sums) + crate::scalar::l2_f32_hilo(query_rest, hi_rest, lo_rest, offset, scale)
+}
+
+/// 8 floats.
+mod floats {
+    use super::*;
+
+    pub(super) type Element = f32;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn load(chunk: &[f32; 8]) -> __m256 {
+        // SAFETY: the array has the 32 bytes that are read.
+        unsafe { _mm256_loadu_ps(chunk.as_ptr()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn load_rest(rest: &[f32]) -> __m256 {
+        load(&padded(rest))
+    }
+}
+
+/// 8 half floats, widened to floats.
+mod halves {
+    use super::*;
+
+    pub(super) type Element = f16;
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    pub(super) fn load(chunk: &[f16; 8]) -> __m256 {
+        // SAFETY: the array has the 16 bytes that are read.
+        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(chunk.as_ptr().cast()) })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    pub(super) fn load_rest(rest: &[f16]) -> __m256 {
+        load(&padded(rest))
+    }
+}
+
+/// 8 bytes, widened to floats.
+mod byte_floats {
+    use super::*;
+
+    pub(super) type Element = u8;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn load(chunk: &[u8; 8]) -> __m256 {
+        // SAFETY: the array has the 8 bytes that are read.
+        let bytes = unsafe { _mm_loadl_epi64(chunk.as_ptr().cast()) };
+        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn load_rest(rest: &[u8]) -> __m256 {
+        load(&padded(rest))
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn bytes(chunk: &[u8; 32]) -> __m256i {
+    // SAFETY: the array has the 32 bytes that are read.
+    unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn signed_bytes(chunk: &[i8; 32]) -> __m256i {
+    // SAFETY: the array has the 32 bytes that are read.
+    unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
+}
+
+/// Fewer than `N` elements, and zeros behind them.
+#[inline]
+pub(super) fn padded<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
+    let mut out = [T::default(); N];
+    out[..rest.len()].copy_from_slice(rest);
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_products_i8(sums: [__m256i; 2], a: __m256i, b: __m256i) -> [__m256i; 2] {
+    let low = _mm256_madd_epi16(
+        _mm256_cvtepu8_epi16(_mm256_castsi256_si128(a)),
+        _mm256_cvtepi8_epi16(_mm256_castsi256_si128(b)),
+    );
+    let high = _mm256_madd_epi16(
+        _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(a)),
+        _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(b)),
+    );
+    [
+        _mm256_add_epi32(sums[0], low),
+        _mm256_add_epi32(sums[1], high),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_products_u8(sums: [__m256i; 2], a: __m256i, b: __m256i) -> [__m256i; 2] {
+    let zero = _mm256_setzero_si256();
+    let low = _mm256_madd_epi16(_mm256_unpacklo_epi8(a, zero), _mm256_unpacklo_epi8(b, zero));
+    let high = _mm256_madd_epi16(_mm256_unpackhi_epi8(a, zero), _mm256_unpackhi_epi8(b, zero));
+    [
+        _mm256_add_epi32(sums[0], low),
+        _mm256_add_epi32(sums[1], high),
+    ]
+}
+
+/// Differences of bytes, without their sign.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn difference_u8(a: __m256i, b: __m256i) -> __m256i {
+    _mm256_or_si256(_mm256_subs_epu8(a, b), _mm256_subs_epu8(b, a))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn sum_of_integers(sums: [__m256i; 2]) -> i32 {
+    let sum = _mm256_add_epi32(sums[0], sums[1]);
+    let four = _mm_add_epi32(
+        _mm256_castsi256_si128(sum),
+        _mm256_extracti128_si256::<1>(sum),
+    );
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn zero() -> __m256 {
+    _mm256_setzero_ps()
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_product(sum: __m256, a: __m256, b: __m256) -> __m256 {
+    _mm256_fmadd_ps(a, b, sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_square(sum: __m256, a: __m256, b: __m256) -> __m256 {
+    let difference = _mm256_sub_ps(a, b);
+    _mm256_fmadd_ps(difference, difference, sum)
+}
+
+/// `256 * hi + lo`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn two_levels(hi: __m256, lo: __m256) -> __m256 {
+    _mm256_fmadd_ps(hi, _mm256_set1_ps(256.0), lo)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_of(sums: [__m256; 4]) -> f32 {
+    let [a, b, c, d] = sums;
+    let sum = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
+    let four = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps::<1>(sum));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
