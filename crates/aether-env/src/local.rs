@@ -278,18 +278,26 @@ impl RandomFile for LocalReadable {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        read_exact_at(&self.file.file, offset, buffer).map_err(|error| match error.kind() {
+        let wanted = buffer.len();
+        let end = offset
+            .checked_add(wanted as u64)
+            .and_then(|end| i64::try_from(end).ok());
+        // The system calls an end beyond its own limit invalid; to us it is behind the end like any other.
+        let result = match end {
+            Some(_) => read_exact_at(&self.file.file, offset, buffer),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        result.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => name::beyond_end(
                 &self.file.name,
                 self.file.directory.display(),
                 offset,
-                buffer.len(),
+                wanted,
                 self.len,
             ),
-            _ => self.file.explain(
-                &error,
-                &format!("read {} bytes at byte {offset} of", buffer.len()),
-            ),
+            _ => self
+                .file
+                .explain(&error, &format!("read {wanted} bytes at byte {offset} of")),
         })
     }
 
