@@ -4,6 +4,9 @@
 //! once (per index, not per distance) and is a plain value from then on. `scalar` is the truth: each SIMD
 //! kernel is tested against it. This is the only crate with SIMD `unsafe`.
 
+#[macro_use]
+mod simd;
+
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod element;

@@ -5,6 +5,8 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
+use crate::simd::padded;
+
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(());
@@ -33,8 +35,8 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
     if !codes_rest.is_empty() {
         sums = add_products_i8(
             sums,
-            bytes(&padded(codes_rest)),
-            signed_bytes(&padded(query_rest)),
+            bytes(&padded(codes_rest, 0)),
+            signed_bytes(&padded(query_rest, 0)),
         );
     }
     sum_of_integers(sums)
@@ -53,7 +55,7 @@ fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
         sums = add_products_u8(sums, bytes(a), bytes(b));
     }
     if !a_rest.is_empty() {
-        sums = add_products_u8(sums, bytes(&padded(a_rest)), bytes(&padded(b_rest)));
+        sums = add_products_u8(sums, bytes(&padded(a_rest, 0)), bytes(&padded(b_rest, 0)));
     }
     sum_of_integers(sums).cast_unsigned()
 }
@@ -67,7 +69,7 @@ fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
         sums = add_products_u8(sums, difference, difference);
     }
     if !a_rest.is_empty() {
-        let difference = difference_u8(bytes(&padded(a_rest)), bytes(&padded(b_rest)));
+        let difference = difference_u8(bytes(&padded(a_rest, 0)), bytes(&padded(b_rest, 0)));
         sums = add_products_u8(sums, difference, difference);
     }
     sum_of_integers(sums).cast_unsigned()
@@ -85,42 +87,7 @@ float_kernels! {
     dot_f16: halves, halves, add_product;
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {
-    let (query, query_rest) = query.as_chunks::<8>();
-    let ((hi, hi_rest), (lo, lo_rest)) = (hi.as_chunks::<8>(), lo.as_chunks::<8>());
-    let mut sums = [zero(); 4];
-    for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
-        let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
-        sums[i % 4] = add_product(sums[i % 4], floats::load(q), code);
-    }
-    if !query_rest.is_empty() {
-        let code = two_levels(
-            byte_floats::load_rest(hi_rest),
-            byte_floats::load_rest(lo_rest),
-        );
-        sums[3] = add_product(sums[3], floats::load_rest(query_rest), code);
-    }
-    sum_of(sums)
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32 {
-    let (query, query_rest) = query.as_chunks::<8>();
-    let ((hi, hi_rest), (lo, lo_rest)) = (hi.as_chunks::<8>(), lo.as_chunks::<8>());
-    let (offset_lanes, scale_lanes) = (_mm256_set1_ps(offset), _mm256_set1_ps(scale));
-    let mut sums = [zero(); 4];
-    for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
-        let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
-        sums[i % 4] = add_square(
-            sums[i % 4],
-            floats::load(q),
-            _mm256_fmadd_ps(scale_lanes, code, offset_lanes),
-        );
-    }
-    // A lane of padding would add offset², so the rest goes one by one.
-    sum_of(sums) + crate::scalar::l2_f32_hilo(query_rest, hi_rest, lo_rest, offset, scale)
-}
+hilo_kernels!("avx2,fma,f16c", 8);
 
 /// 8 floats.
 mod floats {
@@ -138,7 +105,7 @@ mod floats {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn load_rest(rest: &[f32]) -> __m256 {
-        load(&padded(rest))
+        load(&padded(rest, 0.0))
     }
 }
 
@@ -158,7 +125,7 @@ mod halves {
     #[inline]
     #[target_feature(enable = "avx2,f16c")]
     pub(super) fn load_rest(rest: &[f16]) -> __m256 {
-        load(&padded(rest))
+        load(&padded(rest, f16::ZERO))
     }
 }
 
@@ -179,7 +146,7 @@ mod byte_floats {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn load_rest(rest: &[u8]) -> __m256 {
-        load(&padded(rest))
+        load(&padded(rest, 0))
     }
 }
 
@@ -195,14 +162,6 @@ pub(super) fn bytes(chunk: &[u8; 32]) -> __m256i {
 pub(super) fn signed_bytes(chunk: &[i8; 32]) -> __m256i {
     // SAFETY: the array has the 32 bytes that are read.
     unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
-}
-
-/// Fewer than `N` elements, and zeros behind them.
-#[inline]
-pub(super) fn padded<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
-    let mut out = [T::default(); N];
-    out[..rest.len()].copy_from_slice(rest);
-    out
 }
 
 #[inline]
@@ -257,6 +216,12 @@ pub(super) fn sum_of_integers(sums: [__m256i; 2]) -> i32 {
 #[target_feature(enable = "avx2")]
 fn zero() -> __m256 {
     _mm256_setzero_ps()
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn splat(value: f32) -> __m256 {
+    _mm256_set1_ps(value)
 }
 
 #[inline]

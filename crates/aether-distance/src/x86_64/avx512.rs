@@ -5,6 +5,8 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
+use crate::simd::padded;
+
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(());
@@ -128,49 +130,7 @@ float_kernels! {
     dot_f16: halves, halves, add_product;
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {
-    let (query, query_rest) = query.as_chunks::<16>();
-    let ((hi, hi_rest), (lo, lo_rest)) = (hi.as_chunks::<16>(), lo.as_chunks::<16>());
-    let mut sums = [zero(); 4];
-    for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
-        let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
-        sums[i % 4] = add_product(sums[i % 4], floats::load(q), code);
-    }
-    if !query_rest.is_empty() {
-        let code = two_levels(
-            byte_floats::load_rest(hi_rest),
-            byte_floats::load_rest(lo_rest),
-        );
-        sums[3] = add_product(sums[3], floats::load_rest(query_rest), code);
-    }
-    sum_of(sums)
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32 {
-    let (query, query_rest) = query.as_chunks::<16>();
-    let ((hi, hi_rest), (lo, lo_rest)) = (hi.as_chunks::<16>(), lo.as_chunks::<16>());
-    let (offset, scale) = (_mm512_set1_ps(offset), _mm512_set1_ps(scale));
-    let mut sums = [zero(); 4];
-    for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
-        let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
-        sums[i % 4] = add_square(
-            sums[i % 4],
-            floats::load(q),
-            _mm512_fmadd_ps(scale, code, offset),
-        );
-    }
-    if !query_rest.is_empty() {
-        let code = two_levels(
-            byte_floats::load_rest(hi_rest),
-            byte_floats::load_rest(lo_rest),
-        );
-        let vector = _mm512_maskz_fmadd_ps(mask16(query_rest.len()), scale, code, offset);
-        sums[3] = add_square(sums[3], floats::load_rest(query_rest), vector);
-    }
-    sum_of(sums)
-}
+hilo_kernels!("avx512f,avx512bw,avx512vl,avx512vnni", 16);
 
 /// 16 floats.
 mod floats {
@@ -291,6 +251,12 @@ fn mask64(length: usize) -> __mmask64 {
 #[target_feature(enable = "avx512f")]
 fn zero() -> __m512 {
     _mm512_setzero_ps()
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn splat(value: f32) -> __m512 {
+    _mm512_set1_ps(value)
 }
 
 #[inline]

@@ -5,7 +5,8 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use crate::x86_64::avx2::{self, bytes, padded, signed_bytes, sum_of_integers};
+use crate::simd::padded;
+use crate::x86_64::avx2::{self, bytes, signed_bytes, sum_of_integers};
 
 /// Proof that the CPU has what these kernels need: all of AVX2's, and AVX-VNNI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +50,8 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
     if !codes_rest.is_empty() {
         sums[3] = _mm256_dpbusd_avx_epi32(
             sums[3],
-            bytes(&padded(codes_rest)),
-            signed_bytes(&padded(query_rest)),
+            bytes(&padded(codes_rest, 0)),
+            signed_bytes(&padded(query_rest, 0)),
         );
     }
     sum_of_integers([
@@ -74,7 +75,7 @@ fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
         sums = add_products_u8(sums, bytes(a), bytes(b));
     }
     if !a_rest.is_empty() {
-        sums = add_products_u8(sums, bytes(&padded(a_rest)), bytes(&padded(b_rest)));
+        sums = add_products_u8(sums, bytes(&padded(a_rest, 0)), bytes(&padded(b_rest, 0)));
     }
     sum_of_integers([sums[0], _mm256_slli_epi32::<7>(sums[1])]).cast_unsigned()
 }
