@@ -1,0 +1,24 @@
+//! Vector indexes as pure compute: numbers and bytes in, numbers and bytes out.
+//!
+//! [`Flat`] compares with every vector and is exact; [`Hnsw`] walks a graph and is approximate. Both speak of
+//! points ([`PointId`]) only, are safe to use from many threads at once, and do no I/O: a graph is written to
+//! any [`std::io::Write`] and opened from an [`Image`] of those bytes.
+//!
+//! `memory` is the only module with `unsafe`; everything above it is checked Rust.
+
+#![deny(unsafe_code)]
+
+mod error;
+mod flat;
+mod hnsw;
+mod memory;
+mod point;
+
+pub use error::{Error, ErrorKind, Result};
+pub use flat::Flat;
+pub use hnsw::{
+    CheckSummary, CheckpointInfo, Consolidation, Hnsw, HnswParams, Scratch, SearchParams,
+    verify_checkpoint,
+};
+pub use memory::Image;
+pub use point::{Candidate, PointId};
