@@ -1,19 +1,274 @@
-//! What a snapshot sees.
+//! What a snapshot sees: the newest version of each user key up to a sequence number, tombstones hidden.
+//!
+//! One cursor serves both ends: it stays where the last call from one end left it, and seeks when the other end is
+//! asked. The ends move towards each other and stop when they meet.
+
 use std::ops::Bound;
-use bytes::Bytes;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::{Error, Result};
+use crate::key::{SeqNo, ValueKind, split, trailer_kind, trailer_seq, write_internal};
+
 use super::InternalIterator;
-use crate::error::Result;
-use crate::key::SeqNo;
+
+/// After so many versions of one key that are not wanted, a seek is cheaper than going on one by one.
+const SKIPPED_MAX: u32 = 8;
+
+/// Keys that are handed out share pieces of memory of up to this size.
+const KEY_CHUNK_BYTES_MAX: usize = 4096;
 
 /// User keys and values visible at a sequence number, within bounds, from both ends.
-pub(crate) struct VisibleIter<I> { cursor: I, at: SeqNo, lower: Bound<Bytes>, upper: Bound<Bytes> }
+#[derive(Debug)]
+pub(crate) struct VisibleIter<I> {
+    cursor: I,
+    at: SeqNo,
+    /// As given, and the same after a seek of the front.
+    lower_given: Bound<Bytes>,
+    lower: Bound<Bytes>,
+    upper: Bound<Bytes>,
+    /// The last user key that the front has passed, and the back.
+    front: Option<Vec<u8>>,
+    back: Option<Vec<u8>>,
+    position: Position,
+    /// The ends have met, or nothing is left between them.
+    exhausted: bool,
+    /// Buffers: where to seek; the key whose versions are looked through at the back.
+    target: Vec<u8>,
+    candidate: Vec<u8>,
+    /// The piece of memory for the next keys that are handed out, and how large the one after it is to be.
+    keys: BytesMut,
+    key_chunk_bytes: usize,
+}
+
+/// Where the cursor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    Nowhere,
+    /// On a version of the key that the front has passed last.
+    OnFront,
+    /// On the first entry of the next key at the back, or nowhere when there is none.
+    BeforeBack,
+}
+
 impl<I: InternalIterator> VisibleIter<I> {
     /// Over the user keys of `cursor` from `lower` to `upper`, as of `at`.
-    pub(crate) fn new(cursor: I, at: SeqNo, lower: Bound<Bytes>, upper: Bound<Bytes>) -> Self { VisibleIter { cursor, at, lower, upper } }
+    pub(crate) fn new(cursor: I, at: SeqNo, lower: Bound<Bytes>, upper: Bound<Bytes>) -> Self {
+        VisibleIter {
+            cursor,
+            at,
+            lower_given: lower.clone(),
+            lower,
+            upper,
+            front: None,
+            back: None,
+            position: Position::Nowhere,
+            exhausted: false,
+            target: Vec::new(),
+            candidate: Vec::new(),
+            keys: BytesMut::new(),
+            key_chunk_bytes: 128,
+        }
+    }
+
+    /// Moves the front: [`next`](Self::next) then gives the first entry at or after `user_key`, never before the
+    /// lower bound nor behind what the back has given.
+    pub(crate) fn seek(&mut self, user_key: &[u8]) {
+        self.lower = match &self.lower_given {
+            Bound::Included(lower) | Bound::Excluded(lower) if user_key <= &**lower => self.lower_given.clone(),
+            _ => Bound::Included(Bytes::copy_from_slice(user_key)),
+        };
+        self.front = None;
+        self.position = Position::Nowhere;
+        self.exhausted = false;
+    }
+
     /// The next entry from the front.
-    pub(crate) fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> { todo!() }
+    ///
+    /// # Errors
+    /// When a source cannot be read; the iterator then goes on where it stopped if it is asked again.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
+        if self.exhausted {
+            return Ok(None);
+        }
+        match self.position {
+            Position::OnFront => self.cursor.next(),
+            Position::Nowhere | Position::BeforeBack => self.seek_front(),
+        }
+        self.position = Position::Nowhere;
+        let mut skipped = 0;
+        while self.cursor.valid() {
+            let (user_key, trailer) = split(self.cursor.key());
+            let seen = self.front.as_deref() == Some(user_key);
+            if !seen && self.is_beyond_back(user_key) {
+                self.exhausted = true;
+                return Ok(None);
+            }
+            if seen || trailer_seq(trailer) > self.at {
+                skipped += 1;
+                if skipped == SKIPPED_MAX {
+                    skipped = 0;
+                    self.skip_versions(seen);
+                } else {
+                    self.cursor.next();
+                }
+                continue;
+            }
+            let kind = trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))?;
+            let front = self.front.get_or_insert_default();
+            front.clear();
+            front.extend_from_slice(user_key);
+            if kind == ValueKind::Put {
+                self.position = Position::OnFront;
+                let key = copy_key(&mut self.keys, &mut self.key_chunk_bytes, user_key);
+                return Ok(Some((key, self.cursor.value())));
+            }
+            skipped = 0;
+            self.cursor.next();
+        }
+        self.cursor.status()?;
+        self.exhausted = true;
+        Ok(None)
+    }
+
     /// The next entry from the back.
-    pub(crate) fn next_back(&mut self) -> Result<Option<(Bytes, Bytes)>> { todo!() }
-    /// Moves the front: `next` then gives the first entry at or after `user_key` (never before the lower bound).
-    pub(crate) fn seek(&mut self, user_key: &[u8]) { todo!() }
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) fn next_back(&mut self) -> Result<Option<(Bytes, Bytes)>> {
+        if self.exhausted {
+            return Ok(None);
+        }
+        if self.position != Position::BeforeBack {
+            self.seek_back();
+        }
+        self.position = Position::Nowhere;
+        while self.cursor.valid() {
+            let (user_key, _) = split(self.cursor.key());
+            if self.is_before_front(user_key) {
+                self.exhausted = true;
+                return Ok(None);
+            }
+            self.candidate.clear();
+            self.candidate.extend_from_slice(user_key);
+            let newest = self.newest_visible()?;
+            std::mem::swap(self.back.get_or_insert_default(), &mut self.candidate);
+            if let Some(value) = newest {
+                self.position = Position::BeforeBack;
+                let back = self.back.as_deref().unwrap_or_default();
+                return Ok(Some((copy_key(&mut self.keys, &mut self.key_chunk_bytes, back), value)));
+            }
+        }
+        self.cursor.status()?;
+        self.exhausted = true;
+        Ok(None)
+    }
+
+    /// Goes backward over the versions of the candidate, oldest first, and gives the newest that is visible,
+    /// unless it is a tombstone. The cursor then stands on the key before.
+    fn newest_visible(&mut self) -> Result<Option<Bytes>> {
+        let mut newest = None;
+        let mut skipped = 0;
+        while self.cursor.valid() {
+            let (user_key, trailer) = split(self.cursor.key());
+            if self.candidate != user_key {
+                break;
+            }
+            if trailer_seq(trailer) <= self.at {
+                let kind = trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))?;
+                newest = (kind == ValueKind::Put).then(|| self.cursor.value());
+            } else {
+                skipped += 1;
+            }
+            if skipped == SKIPPED_MAX {
+                // Before all versions of this key, thus on the key before.
+                write_internal(&mut self.target, &self.candidate, u64::MAX);
+                self.cursor.seek_for_prev(&self.target);
+            } else {
+                self.cursor.prev();
+            }
+        }
+        self.cursor.status()?;
+        Ok(newest)
+    }
+
+    /// Seeks past versions of the current user key: all of them when it was `seen`, else those that are too new.
+    #[cold]
+    fn skip_versions(&mut self, seen: bool) {
+        let trailer = if seen { 0 } else { crate::key::seek_trailer(self.at) };
+        let (user_key, current) = split(self.cursor.key());
+        if current <= trailer {
+            return self.cursor.next();
+        }
+        write_internal(&mut self.target, user_key, trailer);
+        self.cursor.seek(&self.target);
+    }
+
+    /// Puts the cursor on the first entry that the front has not passed, or on a version of the key it has passed.
+    fn seek_front(&mut self) {
+        let (user_key, trailer) = match (&self.front, &self.lower) {
+            (Some(front), _) => (front.as_slice(), 0),
+            (None, Bound::Included(lower)) => (&**lower, u64::MAX),
+            (None, Bound::Excluded(lower)) => (&**lower, 0),
+            (None, Bound::Unbounded) => return self.cursor.seek_to_first(),
+        };
+        write_internal(&mut self.target, user_key, trailer);
+        self.cursor.seek(&self.target);
+        // Only a version with sequence number 0 and kind 0 can stand exactly there.
+        if trailer == 0 && self.cursor.valid() && self.cursor.key() == self.target {
+            self.cursor.next();
+        }
+    }
+
+    /// Puts the cursor on the last entry that the back has not passed.
+    fn seek_back(&mut self) {
+        let (user_key, trailer) = match (&self.back, &self.upper) {
+            (Some(back), _) => (back.as_slice(), u64::MAX),
+            (None, Bound::Excluded(upper)) => (&**upper, u64::MAX),
+            (None, Bound::Included(upper)) => (&**upper, 0),
+            (None, Bound::Unbounded) => return self.cursor.seek_to_last(),
+        };
+        write_internal(&mut self.target, user_key, trailer);
+        self.cursor.seek_for_prev(&self.target);
+    }
+
+    #[inline]
+    fn is_beyond_back(&self, user_key: &[u8]) -> bool {
+        match (&self.back, &self.upper) {
+            (Some(back), _) => user_key >= back.as_slice(),
+            (None, Bound::Excluded(upper)) => user_key >= &**upper,
+            (None, Bound::Included(upper)) => user_key > &**upper,
+            (None, Bound::Unbounded) => false,
+        }
+    }
+
+    fn is_before_front(&self, user_key: &[u8]) -> bool {
+        match (&self.front, &self.lower) {
+            (Some(front), _) => user_key <= front.as_slice(),
+            (None, Bound::Included(lower)) => user_key < &**lower,
+            (None, Bound::Excluded(lower)) => user_key <= &**lower,
+            (None, Bound::Unbounded) => false,
+        }
+    }
+}
+
+/// A copy of `key` that shares its memory with other keys.
+#[inline]
+fn copy_key(chunk: &mut BytesMut, chunk_bytes: &mut usize, key: &[u8]) -> Bytes {
+    if chunk.capacity() < key.len() {
+        *chunk = BytesMut::with_capacity((*chunk_bytes).max(key.len()));
+        *chunk_bytes = (*chunk_bytes * 2).min(KEY_CHUNK_BYTES_MAX);
+    }
+    chunk.extend_from_slice(key);
+    chunk.split().freeze()
+}
+
+#[cold]
+fn unknown_kind(user_key: &[u8], trailer: u64) -> Error {
+    let (key, kind) = (user_key.escape_ascii(), trailer & 0xff);
+    Error::new(
+        crate::error::ErrorKind::Corruption,
+        format!("the key \"{key}\" has a version of unknown kind {kind}; restore the database from a backup"),
+    )
 }

@@ -1,0 +1,225 @@
+//! The frame of a table: constants, footer, and how a block is stored.
+//!
+//! ```text
+//! file    data block ... | filter block | index block | properties block | footer
+//! block   payload | codec (1) | xxh3-64 of payload and codec, seeded with file number and offset (8)
+//! footer  3 x (offset u64, bytes u32): filter, index, properties | checksum u64 | version u32 | magic (8)
+//! ```
+//!
+//! All integers are little endian. Nothing here looks into a payload.
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::error::{Error, Result};
+
+/// The last bytes of every table.
+pub(super) const MAGIC: [u8; 8] = *b"AiDbSST\0";
+
+/// The version that this build writes, and the newest that it reads.
+pub(super) const FORMAT_VERSION: u32 = 1;
+
+/// Length of the footer, in bytes.
+pub(super) const FOOTER_BYTES: usize = 56;
+
+/// What a stored block has more than its payload.
+pub(super) const BLOCK_TRAILER_BYTES: usize = 9;
+
+/// A key is stored whole at least this often; readers refuse more entries between two restart points.
+pub(super) const RESTART_INTERVAL: usize = 16;
+
+/// The payload is the contents.
+const CODEC_NONE: u8 = 0;
+
+/// The payload is the length of the contents (u32) and their LZ4 block.
+const CODEC_LZ4: u8 = 1;
+
+/// An LZ4 block grows at most by this factor when decoded.
+const LZ4_RATIO_MAX: usize = 255;
+
+/// The footer without checksum, version and magic.
+const HANDLES_BYTES: usize = 36;
+
+/// A table's identity, for checksums and messages.
+#[derive(Clone, Debug)]
+pub(super) struct FileId {
+    /// For people.
+    pub(super) name: String,
+    /// Never reused within a database.
+    pub(super) number: u64,
+}
+
+impl FileId {
+    /// The checksum of `bytes` that begin at `offset` of this file: the same bytes elsewhere have another one.
+    pub(super) fn checksum(&self, offset: u64, bytes: &[u8]) -> u64 {
+        let seed = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(offset);
+        xxh3_64_with_seed(bytes, seed)
+    }
+
+    /// The error for damage at `offset`.
+    pub(super) fn corruption(&self, offset: u64, detail: impl std::fmt::Display) -> Error {
+        Error::corruption(&self.name, offset, detail)
+    }
+}
+
+/// Where a stored block is: its payload, codec and checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockHandle {
+    /// In the file, in bytes.
+    pub(super) offset: u64,
+    /// Length with codec and checksum; 0 when there is no such block.
+    pub(super) bytes: u32,
+}
+
+impl BlockHandle {
+    /// The first byte after the block.
+    pub(super) fn end(self) -> u64 {
+        self.offset.saturating_add(u64::from(self.bytes))
+    }
+}
+
+/// Appends `contents` as a stored block to `file`, which ends at `offset` of the table.
+///
+/// LZ4 is tried when given, and kept when it saves an eighth. Returns the block's length and whether it was kept.
+pub(super) fn put_block(
+    file: &mut Vec<u8>,
+    contents: &[u8],
+    offset: u64,
+    id: &FileId,
+    lz4: Option<&mut Lz4>,
+) -> (u32, bool) {
+    let start = file.len();
+    let kept = match lz4.and_then(|lz4| lz4.compress(contents)) {
+        Some(compressed) => {
+            let contents_bytes = u32::try_from(contents.len()).expect("a block is shorter than 4 GiB");
+            file.extend_from_slice(&contents_bytes.to_le_bytes());
+            file.extend_from_slice(compressed);
+            file.push(CODEC_LZ4);
+            true
+        }
+        None => {
+            file.extend_from_slice(contents);
+            file.push(CODEC_NONE);
+            false
+        }
+    };
+    let checksum = id.checksum(offset, &file[start..]);
+    file.extend_from_slice(&checksum.to_le_bytes());
+    (u32::try_from(file.len() - start).expect("a block is shorter than 4 GiB"), kept)
+}
+
+/// The contents of the stored block `stored`, which stands at `offset`. Shares its memory when it is not compressed.
+pub(super) fn take_block(stored: &Bytes, offset: u64, id: &FileId) -> Result<Bytes> {
+    let Some((checked, &checksum)) = stored.split_last_chunk::<8>() else {
+        return Err(id.corruption(offset, "a block is too short for its checksum"));
+    };
+    let (stored_sum, computed) = (u64::from_le_bytes(checksum), id.checksum(offset, checked));
+    if stored_sum != computed {
+        let detail = format!("checksum mismatch: stored {stored_sum:016x}, computed {computed:016x}");
+        return Err(id.corruption(offset, detail));
+    }
+    match checked.split_last() {
+        Some((&CODEC_NONE, payload)) => Ok(stored.slice(..payload.len())),
+        Some((&CODEC_LZ4, payload)) => decompress(payload).map_err(|detail| id.corruption(offset, detail)),
+        Some((codec, _)) => Err(id.corruption(offset, format!("unknown block codec {codec}"))),
+        None => Err(id.corruption(offset, "a block without a codec")),
+    }
+}
+
+fn decompress(payload: &[u8]) -> std::result::Result<Bytes, String> {
+    let Some((length, compressed)) = payload.split_first_chunk::<4>() else {
+        return Err("a compressed block without its length".to_owned());
+    };
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > compressed.len().saturating_mul(LZ4_RATIO_MAX) {
+        return Err(format!("{} compressed bytes cannot become {length}", compressed.len()));
+    }
+    let mut contents = vec![0; length];
+    match lz4_flex::block::decompress_into(compressed, &mut contents) {
+        Ok(written) if written == length => Ok(contents.into()),
+        Ok(written) => Err(format!("decompressed to {written} bytes instead of {length}")),
+        Err(error) => Err(format!("LZ4: {error}")),
+    }
+}
+
+/// An LZ4 compressor with its buffers.
+pub(super) struct Lz4 {
+    table: lz4_flex::block::CompressTable,
+    output: Vec<u8>,
+}
+
+impl Lz4 {
+    pub(super) fn new() -> Lz4 {
+        Lz4 { table: lz4_flex::block::CompressTable::small(), output: Vec::new() }
+    }
+
+    /// `contents` compressed, when that saves at least an eighth.
+    fn compress(&mut self, contents: &[u8]) -> Option<&[u8]> {
+        self.output.resize(lz4_flex::block::get_maximum_output_size(contents.len()), 0);
+        let written =
+            lz4_flex::block::compress_into_with_table(contents, &mut self.output, &mut self.table).ok()?;
+        (written + 4 <= contents.len() - contents.len() / 8).then(|| &self.output[..written])
+    }
+}
+
+/// The end of a table: where everything but the data blocks is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footer {
+    pub(super) filter: BlockHandle,
+    pub(super) index: BlockHandle,
+    pub(super) properties: BlockHandle,
+}
+
+impl Footer {
+    /// The bytes of a footer that stands at `offset`.
+    pub(super) fn encode(&self, offset: u64, id: &FileId) -> [u8; FOOTER_BYTES] {
+        let mut bytes = Vec::with_capacity(FOOTER_BYTES);
+        for handle in [self.filter, self.index, self.properties] {
+            bytes.extend_from_slice(&handle.offset.to_le_bytes());
+            bytes.extend_from_slice(&handle.bytes.to_le_bytes());
+        }
+        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&MAGIC);
+        let mut bytes: [u8; FOOTER_BYTES] = bytes.try_into().expect("the parts of a footer add up");
+        let checksum = id.checksum(offset, &bytes);
+        bytes[HANDLES_BYTES..HANDLES_BYTES + 8].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a footer that stands at `offset`, and checks that the blocks stand one behind the other up to it.
+    pub(super) fn decode(bytes: &[u8; FOOTER_BYTES], offset: u64, id: &FileId) -> Result<Footer> {
+        if bytes[48..] != MAGIC {
+            return Err(id.corruption(offset + 48, "not a table, or cut off: the magic number is missing"));
+        }
+        let version = u32_at(bytes, 44);
+        if version > FORMAT_VERSION {
+            return Err(Error::invalid(format!(
+                "{} has table format {version}, and this build reads up to {FORMAT_VERSION}: open it with a newer one",
+                id.name
+            )));
+        }
+        let mut unsummed = *bytes;
+        unsummed[HANDLES_BYTES..HANDLES_BYTES + 8].fill(0);
+        if u64_at(bytes, HANDLES_BYTES) != id.checksum(offset, &unsummed) {
+            return Err(id.corruption(offset, "checksum mismatch in the footer, or the file has another's name"));
+        }
+        let handle = |at| BlockHandle { offset: u64_at(bytes, at), bytes: u32_at(bytes, at + 8) };
+        let footer = Footer { filter: handle(0), index: handle(12), properties: handle(24) };
+        let contiguous = footer.filter.end() == footer.index.offset
+            && footer.index.end() == footer.properties.offset
+            && footer.properties.end() == offset;
+        if version == 0 || !contiguous {
+            return Err(id.corruption(offset, "the footer contradicts itself"));
+        }
+        Ok(footer)
+    }
+}
+
+fn u64_at(bytes: &[u8; FOOTER_BYTES], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn u32_at(bytes: &[u8; FOOTER_BYTES], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}

@@ -1,0 +1,259 @@
+//! Writes a table, entry by entry in ascending order.
+
+use aether_env::WritableFile;
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::key::{KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq};
+use crate::options::{Compression, TableOptions};
+
+use super::block::common_prefix;
+use super::block_builder::BlockBuilder;
+use super::filter::{self, Filter};
+use super::format::{self, BlockHandle, FileId, Footer, Lz4};
+use super::index::IndexBuilder;
+use super::properties::Properties;
+
+/// Bytes that are gathered before they go to the file.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// After blocks that LZ4 did not shrink, up to so many are not tried at all.
+const SKIPPED_BLOCKS_MAX: u32 = 31;
+
+/// What a finished table holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableInfo {
+    /// Length of the file.
+    pub(crate) bytes: u64,
+    /// Entries, tombstones included.
+    pub(crate) entries: u64,
+    /// Entries that delete.
+    pub(crate) tombstones: u64,
+    /// The first internal key; empty when there are no entries.
+    pub(crate) smallest: Bytes,
+    /// The last internal key.
+    pub(crate) largest: Bytes,
+    /// The least sequence number.
+    pub(crate) min_seq: SeqNo,
+    /// The greatest sequence number.
+    pub(crate) max_seq: SeqNo,
+}
+
+/// A table in the making. After an error, and when it is dropped before [`finish`](Self::finish), the file is
+/// worthless and its owner deletes it.
+pub(crate) struct Writer {
+    file: Box<dyn WritableFile>,
+    id: FileId,
+    options: TableOptions,
+    compressor: Option<Compressor>,
+    block: BlockBuilder,
+    /// Bytes not yet in the file, and where they will begin.
+    pending: Vec<u8>,
+    pending_offset: u64,
+    index: IndexBuilder,
+    /// Length of a finished block whose separator waits for the next key.
+    unindexed: Option<u32>,
+    hashes: Vec<u64>,
+    last_key: Vec<u8>,
+    last_trailer: u64,
+    properties: Properties,
+}
+
+/// Tries LZ4 less often where it does not pay: vectors hardly shrink.
+struct Compressor {
+    lz4: Lz4,
+    skip: u32,
+    skip_after_failure: u32,
+}
+
+impl Compressor {
+    /// The compressor, unless this block is to be stored as it is.
+    fn next(&mut self) -> Option<&mut Lz4> {
+        match self.skip.checked_sub(1) {
+            Some(less) => {
+                self.skip = less;
+                None
+            }
+            None => Some(&mut self.lz4),
+        }
+    }
+
+    fn tried(&mut self, kept: bool) {
+        self.skip_after_failure = if kept { 0 } else { (self.skip_after_failure * 2 + 1).min(SKIPPED_BLOCKS_MAX) };
+        self.skip = self.skip_after_failure;
+    }
+}
+
+impl Writer {
+    /// Writes a table to `file`, which is new and empty. `file_number` is never used again in this database.
+    pub(crate) fn new(file: Box<dyn WritableFile>, file_name: &str, file_number: u64, options: &TableOptions) -> Writer {
+        let compressor = match options.compression {
+            Compression::None => None,
+            Compression::Lz4 => Some(Compressor { lz4: Lz4::new(), skip: 0, skip_after_failure: 0 }),
+        };
+        Writer {
+            file,
+            id: FileId { name: file_name.to_owned(), number: file_number },
+            options: options.clone(),
+            compressor,
+            block: BlockBuilder::default(),
+            pending: Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 8),
+            pending_offset: 0,
+            index: IndexBuilder::default(),
+            unindexed: None,
+            hashes: Vec::new(),
+            last_key: Vec::new(),
+            last_trailer: 0,
+            properties: Properties { min_seq: SeqNo::MAX, ..Properties::default() },
+        }
+    }
+
+    /// Adds an entry behind all others.
+    ///
+    /// # Panics
+    /// When `internal_key` does not stand after the last one, or is longer than a key may be.
+    pub(crate) fn add(&mut self, internal_key: &[u8], value: &[u8]) -> Result<()> {
+        let (user_key, trailer) = split(internal_key);
+        let shared = common_prefix(&self.last_key, user_key);
+        let new_key = match (self.last_key.get(shared), user_key.get(shared)) {
+            (None, None) => self.properties.entries == 0,
+            (last, this) => {
+                assert!(last < this, "keys of a table ascend");
+                true
+            }
+        };
+        assert!(new_key || trailer < self.last_trailer, "versions of a key descend");
+        assert!(user_key.len() <= KEY_BYTES_MAX, "a key is at most {KEY_BYTES_MAX} bytes long");
+        if let Some(block_bytes) = self.unindexed.take() {
+            self.index.add(&self.last_key, self.last_trailer, Some(user_key), block_bytes);
+        }
+        self.block.add(user_key, shared, trailer, value);
+        if new_key && self.options.filter_bits_per_key > 0 {
+            self.hashes.push(filter::hash(user_key));
+        }
+        self.count(internal_key, trailer, value);
+        self.last_key.truncate(shared);
+        self.last_key.extend_from_slice(&user_key[shared..]);
+        self.last_trailer = trailer;
+        if self.block.bytes() >= self.options.block_bytes {
+            self.finish_block()?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, internal_key: &[u8], trailer: u64, value: &[u8]) {
+        let properties = &mut self.properties;
+        if properties.entries == 0 {
+            properties.smallest = Bytes::copy_from_slice(internal_key);
+        }
+        properties.entries += 1;
+        properties.tombstones += u64::from(trailer_kind(trailer) == Some(ValueKind::Delete));
+        properties.key_bytes += (internal_key.len() - TRAILER_BYTES) as u64;
+        properties.value_bytes += value.len() as u64;
+        properties.min_seq = properties.min_seq.min(trailer_seq(trailer));
+        properties.max_seq = properties.max_seq.max(trailer_seq(trailer));
+    }
+
+    /// What the file would measure now: what to look at when deciding whether a table is large enough.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        let filter_bytes = self.hashes.len() as u64 * u64::from(self.options.filter_bits_per_key) / 8;
+        self.end() + (self.block.bytes() + self.index.bytes()) as u64 + filter_bytes
+    }
+
+    /// Entries so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.properties.entries
+    }
+
+    fn end(&self) -> u64 {
+        self.pending_offset + self.pending.len() as u64
+    }
+
+    fn finish_block(&mut self) -> Result<()> {
+        let offset = self.end();
+        let lz4 = self.compressor.as_mut().and_then(Compressor::next);
+        let tried = lz4.is_some();
+        let (bytes, kept) = format::put_block(&mut self.pending, self.block.finish(), offset, &self.id, lz4);
+        if let Some(compressor) = self.compressor.as_mut().filter(|_| tried) {
+            compressor.tried(kept);
+        }
+        self.block.clear();
+        self.unindexed = Some(bytes);
+        if self.pending.len() >= WRITE_BYTES {
+            self.write_pending()?;
+        }
+        Ok(())
+    }
+
+    fn write_pending(&mut self) -> Result<()> {
+        self.file
+            .append(&self.pending)
+            .map_err(|error| Error::io(format_args!("append to {}", self.id.name), error))?;
+        self.pending_offset = self.end();
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Writes the rest and makes the file durable; making its name durable is up to the caller.
+    ///
+    /// # Errors
+    /// When the file could not be written or synced.
+    pub(crate) fn finish(mut self) -> Result<TableInfo> {
+        if !self.block.is_empty() {
+            self.finish_block()?;
+        }
+        if let Some(block_bytes) = self.unindexed.take() {
+            self.index.add(&self.last_key, self.last_trailer, None, block_bytes);
+        }
+        self.close_properties();
+        let filter = match self.options.filter_bits_per_key {
+            0 => BlockHandle { offset: self.end(), bytes: 0 },
+            bits => {
+                let contents = Filter::build(&self.hashes, bits);
+                self.put_meta_block(&contents)
+            }
+        };
+        let contents = self.index.finish();
+        let index = self.put_meta_block(&contents);
+        let contents = self.properties.encode();
+        let properties = self.put_meta_block(&contents);
+        let footer = Footer { filter, index, properties }.encode(self.end(), &self.id);
+        self.pending.extend_from_slice(&footer);
+        self.write_pending()?;
+        self.file.sync().map_err(|error| Error::io(format_args!("sync {}", self.id.name), error))?;
+        Ok(TableInfo {
+            bytes: self.end(),
+            entries: self.properties.entries,
+            tombstones: self.properties.tombstones,
+            smallest: self.properties.smallest,
+            largest: self.properties.largest,
+            min_seq: self.properties.min_seq,
+            max_seq: self.properties.max_seq,
+        })
+    }
+
+    fn close_properties(&mut self) {
+        let properties = &mut self.properties;
+        properties.data_blocks = self.index.blocks() as u64;
+        if properties.entries == 0 {
+            properties.min_seq = SeqNo::ZERO;
+        } else {
+            let mut largest = Vec::new();
+            crate::key::write_internal(&mut largest, &self.last_key, self.last_trailer);
+            properties.largest = largest.into();
+        }
+    }
+
+    fn put_meta_block(&mut self, contents: &[u8]) -> BlockHandle {
+        let offset = self.end();
+        let lz4 = self.compressor.as_mut().map(|compressor| &mut compressor.lz4);
+        let (bytes, _) = format::put_block(&mut self.pending, contents, offset, &self.id, lz4);
+        BlockHandle { offset, bytes }
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("file", &self.id).field("properties", &self.properties).finish_non_exhaustive()
+    }
+}
