@@ -48,27 +48,45 @@ macro_rules! token_methods {
     };
 }
 
-/// Kernels of two vectors that are summed as floats: `$name: load of a, load of b, step`, in the module's own vectors.
+/// Kernels that are sums of floats, each given as what one register of each vector adds to a register of sums.
 ///
-/// Four sums at once hide the latency of the multiply-add.
+/// Four registers of sums hide the latency of the multiply-add. At the end the last full register of each vector is taken
+/// once more, and only its new lanes are kept. Vectors shorter than one register are left to `scalar`.
 macro_rules! float_kernels {
-    ($features:literal, $lanes:literal, $($name:ident: $a:ident, $b:ident, $step:ident;)*) => {
+    ($features:literal, $lanes:literal,
+     $($name:ident($first:ident: $first_load:ident $(, $other:ident: $other_load:ident)* $(; $($scalar:ident),*)?)
+        = |$sum:ident| $step:expr;)*) => {
         $(
             #[target_feature(enable = $features)]
-            fn $name(a: &[$a::Element], b: &[$b::Element]) -> f32 {
-                let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<$lanes>(), b.as_chunks::<$lanes>());
-                let ((a_fours, a_ones), (b_fours, b_ones)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+            fn $name($first: &[$first_load::Element] $(, $other: &[$other_load::Element])* $($(, $scalar: f32)*)?) -> f32 {
+                let length = $first.len();
+                let (Some($first) $(, Some($other))*) =
+                    (Registers::<_, $lanes>::new($first, length) $(, Registers::<_, $lanes>::new($other, length))*)
+                else {
+                    return crate::scalar::$name($first $(, $other)* $($(, $scalar)*)?);
+                };
+                $($(let $scalar = splat($scalar);)*)?
                 let mut sums = [zero(); 4];
-                for (a, b) in a_fours.iter().zip(b_fours) {
-                    for i in 0..4 {
-                        sums[i] = $step(sums[i], $a::load(&a[i]), $b::load(&b[i]));
+                for i in 0..$first.fours.len() {
+                    for j in 0..4 {
+                        let $sum = sums[j];
+                        let $first = $first_load::load(&$first.fours[i][j]);
+                        $(let $other = $other_load::load(&$other.fours[i][j]);)*
+                        sums[j] = $step;
                     }
                 }
-                for (i, (a, b)) in a_ones.iter().zip(b_ones).enumerate() {
-                    sums[i] = $step(sums[i], $a::load(a), $b::load(b));
+                for i in 0..$first.ones.len() {
+                    let $sum = sums[0];
+                    let $first = $first_load::load(&$first.ones[i]);
+                    $(let $other = $other_load::load(&$other.ones[i]);)*
+                    sums[0] = $step;
                 }
-                if !a_rest.is_empty() {
-                    sums[3] = $step(sums[3], $a::load_rest(a_rest), $b::load_rest(b_rest));
+                let rest = length % $lanes;
+                if rest > 0 {
+                    let $sum = zero();
+                    let $first = $first_load::load($first.last);
+                    $(let $other = $other_load::load($other.last);)*
+                    sums[1] = add(sums[1], keep_last($step, rest));
                 }
                 sum_of(sums)
             }
@@ -76,60 +94,34 @@ macro_rules! float_kernels {
     };
 }
 
-/// The kernels of two-level codes, in the module's own vectors.
-macro_rules! hilo_kernels {
-    ($features:literal, $lanes:literal) => {
-        #[target_feature(enable = $features)]
-        fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {
-            let (query, query_rest) = query.as_chunks::<$lanes>();
-            let ((hi, hi_rest), (lo, lo_rest)) =
-                (hi.as_chunks::<$lanes>(), lo.as_chunks::<$lanes>());
-            let mut sums = [zero(); 4];
-            for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
-                let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
-                sums[i % 4] = add_product(sums[i % 4], floats::load(q), code);
-            }
-            if !query_rest.is_empty() {
-                let code = two_levels(
-                    byte_floats::load_rest(hi_rest),
-                    byte_floats::load_rest(lo_rest),
-                );
-                sums[3] = add_product(sums[3], floats::load_rest(query_rest), code);
-            }
-            sum_of(sums)
-        }
-
-        #[target_feature(enable = $features)]
-        fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32 {
-            let (query, query_rest) = query.as_chunks::<$lanes>();
-            let ((hi, hi_rest), (lo, lo_rest)) =
-                (hi.as_chunks::<$lanes>(), lo.as_chunks::<$lanes>());
-            let (offset_lanes, scale_lanes) = (splat(offset), splat(scale));
-            let mut sums = [zero(); 4];
-            for (i, ((q, hi), lo)) in query.iter().zip(hi).zip(lo).enumerate() {
-                let code = two_levels(byte_floats::load(hi), byte_floats::load(lo));
-                let vector = add_product(offset_lanes, scale_lanes, code);
-                sums[i % 4] = add_square(sums[i % 4], floats::load(q), vector);
-            }
-            if !query_rest.is_empty() {
-                let code = two_levels(
-                    byte_floats::load_rest(hi_rest),
-                    byte_floats::load_rest(lo_rest),
-                );
-                let vector = add_product(offset_lanes, scale_lanes, code);
-                // Behind the end a code of 0 stands for `offset`, so the query does too.
-                let query = floats::load(&padded(query_rest, offset));
-                sums[3] = add_square(sums[3], query, vector);
-            }
-            sum_of(sums)
-        }
-    };
+/// A vector cut into registers of `LANES` elements.
+pub(crate) struct Registers<'a, T, const LANES: usize> {
+    /// The full registers, as far as they make up groups of four.
+    pub(crate) fours: &'a [[[T; LANES]; 4]],
+    /// The full registers behind those.
+    pub(crate) ones: &'a [[T; LANES]],
+    /// The last `LANES` elements; they overlap the full registers unless those are all there is.
+    pub(crate) last: &'a [T; LANES],
 }
 
-/// `rest`, which is shorter than `N`, and `filling` behind it.
-#[inline]
-pub(crate) fn padded<T: Copy, const N: usize>(rest: &[T], filling: T) -> [T; N] {
-    let mut out = [filling; N];
-    out[..rest.len()].copy_from_slice(rest);
-    out
+impl<'a, T, const LANES: usize> Registers<'a, T, LANES> {
+    /// The first `length` elements of `vector`; none if they do not fill one register.
+    #[inline]
+    pub(crate) fn new(vector: &'a [T], length: usize) -> Option<Registers<'a, T, LANES>> {
+        let vector = vector.get(..length)?;
+        let last = vector.last_chunk()?;
+        let (fours, ones) = vector.as_chunks().0.as_chunks();
+        Some(Registers { fours, ones, last })
+    }
 }
+
+/// Where a mask starts that keeps the last `rest` of up to 32 bytes: all zeros, then all ones.
+pub(crate) static KEEP_LAST: [u8; 64] = {
+    let mut mask = [0; 64];
+    let mut i = 32;
+    while i < 64 {
+        mask[i] = u8::MAX;
+        i += 1;
+    }
+    mask
+};

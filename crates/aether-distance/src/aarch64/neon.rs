@@ -1,4 +1,5 @@
-//! NEON: 16 bytes or 16 floats at once; what remains at the end is padded with zeros or goes to the scalar kernels.
+//! NEON: 16 bytes or 16 floats at once; at the end the last of them are taken once more, under a
+//! mask, or what remains goes to the scalar kernels.
 
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
@@ -6,7 +7,7 @@ use std::arch::is_aarch64_feature_detected;
 use half::f16;
 
 use crate::scalar;
-use crate::simd::padded;
+use crate::simd::{KEEP_LAST, Registers};
 
 /// Proof that the CPU has NEON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +70,18 @@ fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
 
 float_kernels! {
     "neon", 16,
-    l2_f32: floats, floats, add_square;
-    dot_f32: floats, floats, add_product;
-    l2_f32_f16: floats, halves, add_square;
-    dot_f32_f16: floats, halves, add_product;
-    l2_f32_u8: floats, byte_floats, add_square;
-    dot_f32_u8: floats, byte_floats, add_product;
-    l2_f16: halves, halves, add_square;
-    dot_f16: halves, halves, add_product;
+    l2_f32(a: floats, b: floats) = |sum| add_square(sum, a, b);
+    dot_f32(a: floats, b: floats) = |sum| add_product(sum, a, b);
+    l2_f32_f16(query: floats, vector: halves) = |sum| add_square(sum, query, vector);
+    dot_f32_f16(query: floats, vector: halves) = |sum| add_product(sum, query, vector);
+    l2_f32_u8(query: floats, vector: byte_floats) = |sum| add_square(sum, query, vector);
+    dot_f32_u8(query: floats, vector: byte_floats) = |sum| add_product(sum, query, vector);
+    l2_f16(a: halves, b: halves) = |sum| add_square(sum, a, b);
+    dot_f16(a: halves, b: halves) = |sum| add_product(sum, a, b);
+    dot_f32_hilo(query: floats, hi: byte_floats, lo: byte_floats) = |sum| add_product(sum, query, two_levels(hi, lo));
+    l2_f32_hilo(query: floats, hi: byte_floats, lo: byte_floats; offset, scale)
+        = |sum| add_square(sum, query, add_product(offset, scale, two_levels(hi, lo)));
 }
-
-hilo_kernels!("neon", 16);
 
 /// 16 floats, in order.
 type Floats = [float32x4_t; 4];
@@ -97,12 +99,6 @@ mod floats {
         // SAFETY: the array has the 16 bytes that are read.
         [0, 1, 2, 3].map(|i| unsafe { vld1q_f32(fours[i].as_ptr()) })
     }
-
-    #[inline]
-    #[target_feature(enable = "neon")]
-    pub(super) fn load_rest(rest: &[f32]) -> Floats {
-        load(&padded(rest, 0.0))
-    }
 }
 
 /// 16 half floats, widened to floats.
@@ -118,12 +114,6 @@ mod halves {
         // SAFETY: the array has the 8 bytes that are read.
         let bits = [0, 1, 2, 3].map(|i| unsafe { vld1_u16(fours[i].as_ptr().cast()) });
         bits.map(|bits| vcvt_f32_f16(vreinterpret_f16_u16(bits)))
-    }
-
-    #[inline]
-    #[target_feature(enable = "neon")]
-    pub(super) fn load_rest(rest: &[f16]) -> Floats {
-        load(&padded(rest, f16::ZERO))
     }
 }
 
@@ -144,12 +134,6 @@ mod byte_floats {
             vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
             vcvtq_f32_u32(vmovl_u16(vget_high_u16(high))),
         ]
-    }
-
-    #[inline]
-    #[target_feature(enable = "neon")]
-    pub(super) fn load_rest(rest: &[u8]) -> Floats {
-        load(&padded(rest, 0))
     }
 }
 
@@ -185,6 +169,28 @@ fn zero() -> Floats {
 #[target_feature(enable = "neon")]
 fn splat(value: f32) -> Floats {
     [vdupq_n_f32(value); 4]
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn add(a: Floats, b: Floats) -> Floats {
+    [0, 1, 2, 3].map(|i| vaddq_f32(a[i], b[i]))
+}
+
+/// The last `rest` lanes; zeros in the others.
+#[inline]
+#[target_feature(enable = "neon")]
+fn keep_last(lanes: Floats, rest: usize) -> Floats {
+    [0, 1, 2, 3].map(|i| {
+        // Of lanes 4i to 4i + 3, those from `16 - rest` on.
+        let kept = (4 * i + 4 + rest).saturating_sub(16).min(4);
+        match KEEP_LAST.get(16 + 4 * kept..).and_then(<[u8]>::first_chunk) {
+            Some(mask) => {
+                vreinterpretq_f32_u8(vandq_u8(vreinterpretq_u8_f32(lanes[i]), bytes(mask)))
+            }
+            None => lanes[i],
+        }
+    })
 }
 
 #[inline]

@@ -1,11 +1,12 @@
-//! AVX2 with FMA and F16C: 32 bytes or 8 floats at once; what remains at the end is padded with zeros.
+//! AVX2 with FMA and F16C: 32 bytes or 8 floats at once; at the end the last of them are taken once more, under a mask.
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 
 use half::f16;
 
-use crate::simd::padded;
+use crate::scalar;
+use crate::simd::{KEEP_LAST, Registers};
 
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +27,20 @@ with_other_kernels!(token_methods);
 /// Both sides are widened to 16 bits: `vpmaddubsw` would saturate at two products of 255 and 127.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
-    let ((codes, codes_rest), (query, query_rest)) =
+    let ((codes_chunks, codes_rest), (query_chunks, _)) =
         (codes.as_chunks::<32>(), query.as_chunks::<32>());
+    let (Some(codes_last), Some(query_last)) = (codes.last_chunk(), query.last_chunk()) else {
+        return scalar::dot_u8_i8(codes, query);
+    };
     let mut sums = [_mm256_setzero_si256(); 2];
-    for (c, q) in codes.iter().zip(query) {
+    for (c, q) in codes_chunks.iter().zip(query_chunks) {
         sums = add_products_i8(sums, bytes(c), signed_bytes(q));
     }
     if !codes_rest.is_empty() {
         sums = add_products_i8(
             sums,
-            bytes(&padded(codes_rest, 0)),
-            signed_bytes(&padded(query_rest, 0)),
+            keep_last_bytes(bytes(codes_last), codes_rest.len()),
+            signed_bytes(query_last),
         );
     }
     sum_of_integers(sums)
@@ -49,27 +53,37 @@ fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let ((a_chunks, a_rest), (b_chunks, _)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let (Some(a_last), Some(b_last)) = (a.last_chunk(), b.last_chunk()) else {
+        return scalar::dot_u8(a, b);
+    };
     let mut sums = [_mm256_setzero_si256(); 2];
-    for (a, b) in a.iter().zip(b) {
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
         sums = add_products_u8(sums, bytes(a), bytes(b));
     }
     if !a_rest.is_empty() {
-        sums = add_products_u8(sums, bytes(&padded(a_rest, 0)), bytes(&padded(b_rest, 0)));
+        sums = add_products_u8(
+            sums,
+            keep_last_bytes(bytes(a_last), a_rest.len()),
+            bytes(b_last),
+        );
     }
     sum_of_integers(sums).cast_unsigned()
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let ((a_chunks, a_rest), (b_chunks, _)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let (Some(a_last), Some(b_last)) = (a.last_chunk(), b.last_chunk()) else {
+        return scalar::l2_u8(a, b);
+    };
     let mut sums = [_mm256_setzero_si256(); 2];
-    for (a, b) in a.iter().zip(b) {
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
         let difference = difference_u8(bytes(a), bytes(b));
         sums = add_products_u8(sums, difference, difference);
     }
     if !a_rest.is_empty() {
-        let difference = difference_u8(bytes(&padded(a_rest, 0)), bytes(&padded(b_rest, 0)));
+        let difference = keep_last_bytes(difference_u8(bytes(a_last), bytes(b_last)), a_rest.len());
         sums = add_products_u8(sums, difference, difference);
     }
     sum_of_integers(sums).cast_unsigned()
@@ -77,17 +91,18 @@ fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
 
 float_kernels! {
     "avx2,fma,f16c", 8,
-    l2_f32: floats, floats, add_square;
-    dot_f32: floats, floats, add_product;
-    l2_f32_f16: floats, halves, add_square;
-    dot_f32_f16: floats, halves, add_product;
-    l2_f32_u8: floats, byte_floats, add_square;
-    dot_f32_u8: floats, byte_floats, add_product;
-    l2_f16: halves, halves, add_square;
-    dot_f16: halves, halves, add_product;
+    l2_f32(a: floats, b: floats) = |sum| add_square(sum, a, b);
+    dot_f32(a: floats, b: floats) = |sum| add_product(sum, a, b);
+    l2_f32_f16(query: floats, vector: halves) = |sum| add_square(sum, query, vector);
+    dot_f32_f16(query: floats, vector: halves) = |sum| add_product(sum, query, vector);
+    l2_f32_u8(query: floats, vector: byte_floats) = |sum| add_square(sum, query, vector);
+    dot_f32_u8(query: floats, vector: byte_floats) = |sum| add_product(sum, query, vector);
+    l2_f16(a: halves, b: halves) = |sum| add_square(sum, a, b);
+    dot_f16(a: halves, b: halves) = |sum| add_product(sum, a, b);
+    dot_f32_hilo(query: floats, hi: byte_floats, lo: byte_floats) = |sum| add_product(sum, query, two_levels(hi, lo));
+    l2_f32_hilo(query: floats, hi: byte_floats, lo: byte_floats; offset, scale)
+        = |sum| add_square(sum, query, add_product(offset, scale, two_levels(hi, lo)));
 }
-
-hilo_kernels!("avx2,fma,f16c", 8);
 
 /// 8 floats.
 mod floats {
@@ -100,12 +115,6 @@ mod floats {
     pub(super) fn load(chunk: &[f32; 8]) -> __m256 {
         // SAFETY: the array has the 32 bytes that are read.
         unsafe { _mm256_loadu_ps(chunk.as_ptr()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn load_rest(rest: &[f32]) -> __m256 {
-        load(&padded(rest, 0.0))
     }
 }
 
@@ -120,12 +129,6 @@ mod halves {
     pub(super) fn load(chunk: &[f16; 8]) -> __m256 {
         // SAFETY: the array has the 16 bytes that are read.
         _mm256_cvtph_ps(unsafe { _mm_loadu_si128(chunk.as_ptr().cast()) })
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,f16c")]
-    pub(super) fn load_rest(rest: &[f16]) -> __m256 {
-        load(&padded(rest, f16::ZERO))
     }
 }
 
@@ -142,12 +145,6 @@ mod byte_floats {
         let bytes = unsafe { _mm_loadl_epi64(chunk.as_ptr().cast()) };
         _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes))
     }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn load_rest(rest: &[u8]) -> __m256 {
-        load(&padded(rest, 0))
-    }
 }
 
 #[inline]
@@ -162,6 +159,16 @@ pub(super) fn bytes(chunk: &[u8; 32]) -> __m256i {
 pub(super) fn signed_bytes(chunk: &[i8; 32]) -> __m256i {
     // SAFETY: the array has the 32 bytes that are read.
     unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
+}
+
+/// The last `rest` bytes; zeros in the others.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn keep_last_bytes(lanes: __m256i, rest: usize) -> __m256i {
+    match KEEP_LAST.get(rest..).and_then(<[u8]>::first_chunk) {
+        Some(mask) => _mm256_and_si256(lanes, bytes(mask)),
+        None => lanes,
+    }
 }
 
 #[inline]
@@ -222,6 +229,19 @@ fn zero() -> __m256 {
 #[target_feature(enable = "avx2,fma")]
 fn splat(value: f32) -> __m256 {
     _mm256_set1_ps(value)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add(a: __m256, b: __m256) -> __m256 {
+    _mm256_add_ps(a, b)
+}
+
+/// The last `rest` lanes; zeros in the others.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn keep_last(lanes: __m256, rest: usize) -> __m256 {
+    _mm256_castsi256_ps(keep_last_bytes(_mm256_castps_si256(lanes), 4 * rest))
 }
 
 #[inline]

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use crate::simd::padded;
+use crate::simd::Registers;
 
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,17 +120,18 @@ fn add_squares_u8(sums: [__m512i; 2], a: __m512i, b: __m512i) -> [__m512i; 2] {
 
 float_kernels! {
     "avx512f,avx512bw,avx512vl,avx512vnni", 16,
-    l2_f32: floats, floats, add_square;
-    dot_f32: floats, floats, add_product;
-    l2_f32_f16: floats, halves, add_square;
-    dot_f32_f16: floats, halves, add_product;
-    l2_f32_u8: floats, byte_floats, add_square;
-    dot_f32_u8: floats, byte_floats, add_product;
-    l2_f16: halves, halves, add_square;
-    dot_f16: halves, halves, add_product;
+    l2_f32(a: floats, b: floats) = |sum| add_square(sum, a, b);
+    dot_f32(a: floats, b: floats) = |sum| add_product(sum, a, b);
+    l2_f32_f16(query: floats, vector: halves) = |sum| add_square(sum, query, vector);
+    dot_f32_f16(query: floats, vector: halves) = |sum| add_product(sum, query, vector);
+    l2_f32_u8(query: floats, vector: byte_floats) = |sum| add_square(sum, query, vector);
+    dot_f32_u8(query: floats, vector: byte_floats) = |sum| add_product(sum, query, vector);
+    l2_f16(a: halves, b: halves) = |sum| add_square(sum, a, b);
+    dot_f16(a: halves, b: halves) = |sum| add_product(sum, a, b);
+    dot_f32_hilo(query: floats, hi: byte_floats, lo: byte_floats) = |sum| add_product(sum, query, two_levels(hi, lo));
+    l2_f32_hilo(query: floats, hi: byte_floats, lo: byte_floats; offset, scale)
+        = |sum| add_square(sum, query, add_product(offset, scale, two_levels(hi, lo)));
 }
-
-hilo_kernels!("avx512f,avx512bw,avx512vl,avx512vnni", 16);
 
 /// 16 floats.
 mod floats {
@@ -143,13 +144,6 @@ mod floats {
     pub(super) fn load(chunk: &[f32; 16]) -> __m512 {
         // SAFETY: the array has the 64 bytes that are read.
         unsafe { _mm512_loadu_ps(chunk.as_ptr()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn load_rest(rest: &[f32]) -> __m512 {
-        // SAFETY: the mask keeps the load inside the slice.
-        unsafe { _mm512_maskz_loadu_ps(mask16(rest.len()), rest.as_ptr()) }
     }
 }
 
@@ -165,15 +159,6 @@ mod halves {
         // SAFETY: the array has the 32 bytes that are read.
         _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) })
     }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub(super) fn load_rest(rest: &[f16]) -> __m512 {
-        // SAFETY: the mask keeps the load inside the slice.
-        _mm512_cvtph_ps(unsafe {
-            _mm256_maskz_loadu_epi16(mask16(rest.len()), rest.as_ptr().cast())
-        })
-    }
 }
 
 /// 16 bytes, widened to floats.
@@ -187,14 +172,6 @@ mod byte_floats {
     pub(super) fn load(chunk: &[u8; 16]) -> __m512 {
         // SAFETY: the array has the 16 bytes that are read.
         let bytes = unsafe { _mm_loadu_si128(chunk.as_ptr().cast()) };
-        _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub(super) fn load_rest(rest: &[u8]) -> __m512 {
-        // SAFETY: the mask keeps the load inside the slice.
-        let bytes = unsafe { _mm_maskz_loadu_epi8(mask16(rest.len()), rest.as_ptr().cast()) };
         _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes))
     }
 }
@@ -227,16 +204,6 @@ fn signed_bytes_rest(rest: &[i8]) -> __m512i {
     unsafe { _mm512_maskz_loadu_epi8(mask64(rest.len()), rest.as_ptr()) }
 }
 
-/// The lowest `length` of 16 lanes; all of them if `length` is larger.
-#[inline]
-fn mask16(length: usize) -> __mmask16 {
-    if length < 16 {
-        (1 << length) - 1
-    } else {
-        u16::MAX
-    }
-}
-
 /// The lowest `length` of 64 lanes; all of them if `length` is larger.
 #[inline]
 fn mask64(length: usize) -> __mmask64 {
@@ -257,6 +224,24 @@ fn zero() -> __m512 {
 #[target_feature(enable = "avx512f")]
 fn splat(value: f32) -> __m512 {
     _mm512_set1_ps(value)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add(a: __m512, b: __m512) -> __m512 {
+    _mm512_add_ps(a, b)
+}
+
+/// The last `rest` lanes; zeros in the others.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn keep_last(lanes: __m512, rest: usize) -> __m512 {
+    let mask = if rest < 16 {
+        !(u16::MAX >> rest)
+    } else {
+        u16::MAX
+    };
+    _mm512_maskz_mov_ps(mask, lanes)
 }
 
 #[inline]

@@ -5,8 +5,9 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use crate::simd::padded;
-use crate::x86_64::avx2::{self, bytes, signed_bytes, sum_of_integers};
+use crate::scalar;
+use crate::simd::Registers;
+use crate::x86_64::avx2::{self, bytes, keep_last_bytes, signed_bytes, sum_of_integers};
 
 /// Proof that the CPU has what these kernels need: all of AVX2's, and AVX-VNNI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +42,26 @@ with_other_kernels!(avx2_methods);
 
 #[target_feature(enable = "avx2,avxvnni")]
 fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
-    let ((codes, codes_rest), (query, query_rest)) =
-        (codes.as_chunks::<32>(), query.as_chunks::<32>());
+    let length = codes.len();
+    let (Some(codes), Some(query)) = (
+        Registers::<_, 32>::new(codes, length),
+        Registers::<_, 32>::new(query, length),
+    ) else {
+        return scalar::dot_u8_i8(codes, query);
+    };
     let mut sums = [_mm256_setzero_si256(); 4];
-    for (i, (c, q)) in codes.iter().zip(query).enumerate() {
-        sums[i % 4] = _mm256_dpbusd_avx_epi32(sums[i % 4], bytes(c), signed_bytes(q));
+    for (c, q) in codes.fours.iter().zip(query.fours) {
+        for i in 0..4 {
+            sums[i] = _mm256_dpbusd_avx_epi32(sums[i], bytes(&c[i]), signed_bytes(&q[i]));
+        }
     }
-    if !codes_rest.is_empty() {
-        sums[3] = _mm256_dpbusd_avx_epi32(
-            sums[3],
-            bytes(&padded(codes_rest, 0)),
-            signed_bytes(&padded(query_rest, 0)),
-        );
+    for (c, q) in codes.ones.iter().zip(query.ones) {
+        sums[0] = _mm256_dpbusd_avx_epi32(sums[0], bytes(c), signed_bytes(q));
+    }
+    let rest = length % 32;
+    if rest > 0 {
+        let codes = keep_last_bytes(bytes(codes.last), rest);
+        sums[1] = _mm256_dpbusd_avx_epi32(sums[1], codes, signed_bytes(query.last));
     }
     sum_of_integers([
         _mm256_add_epi32(sums[0], sums[1]),
@@ -68,14 +77,20 @@ fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
 /// `a * b = a * (b - 128) + 128 * a`: the first factor of `vpdpbusd` is unsigned, the second signed.
 #[target_feature(enable = "avx2,avxvnni")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
-    let zero = _mm256_setzero_si256();
-    let mut sums = [zero; 2];
-    for (a, b) in a.iter().zip(b) {
+    let ((a_chunks, a_rest), (b_chunks, _)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let (Some(a_last), Some(b_last)) = (a.last_chunk(), b.last_chunk()) else {
+        return scalar::dot_u8(a, b);
+    };
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
         sums = add_products_u8(sums, bytes(a), bytes(b));
     }
     if !a_rest.is_empty() {
-        sums = add_products_u8(sums, bytes(&padded(a_rest, 0)), bytes(&padded(b_rest, 0)));
+        sums = add_products_u8(
+            sums,
+            keep_last_bytes(bytes(a_last), a_rest.len()),
+            bytes(b_last),
+        );
     }
     sum_of_integers([sums[0], _mm256_slli_epi32::<7>(sums[1])]).cast_unsigned()
 }
