@@ -22,6 +22,6 @@ mod x86_64;
 pub use element::{ElementType, ParseElementTypeError};
 pub use kernel::{DIM_MAX, Kernels};
 pub use metric::{Distance, Metric, ParseMetricError};
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_at};
 pub use query::Query;
 pub use vector::VectorRef;

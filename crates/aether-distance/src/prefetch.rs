@@ -6,8 +6,14 @@ const LINE_BYTES: usize = 64;
 /// Starts fetching `bytes` into the nearest cache; returns at once. Only a hint: no effect on any result.
 #[inline]
 pub fn prefetch(bytes: &[u8]) {
-    for line in bytes.chunks(LINE_BYTES) {
-        prefetch_line(line.as_ptr());
+    prefetch_at(bytes.as_ptr(), bytes.len());
+}
+
+/// The same for an address that may not be read yet, or not at all: nothing is read here, so any address will do.
+#[inline]
+pub fn prefetch_at(start: *const u8, bytes: usize) {
+    for offset in (0..bytes).step_by(LINE_BYTES) {
+        prefetch_line(start.wrapping_add(offset));
     }
 }
 
