@@ -12,6 +12,10 @@
 
 mod level;
 mod merge;
+#[cfg(test)]
+pub(crate) mod model;
+#[cfg(test)]
+mod tests;
 mod visible;
 
 pub(crate) use level::{LevelIter, LevelTables};
