@@ -42,15 +42,25 @@ impl Env {
     /// # Errors
     /// When `directory` cannot be created or is not a directory; the error names the path.
     pub fn local(directory: impl AsRef<Path>) -> std::io::Result<Env> {
-        Ok(Env {
-            storage: Arc::new(LocalStorage::open(directory)?),
-            clock: Arc::new(SystemClock::new()),
-            spawner: Arc::new(Threads),
-        })
+        Ok(Env::on_this_machine(LocalStorage::open(directory)?))
+    }
+
+    /// As [`Env::local`], but makes no directory.
+    ///
+    /// # Errors
+    /// `NotFound` when `directory` is missing; else as [`Env::local`].
+    pub fn local_existing(directory: impl AsRef<Path>) -> std::io::Result<Env> {
+        Ok(Env::on_this_machine(LocalStorage::open_existing(
+            directory,
+        )?))
     }
 
     /// Files in memory, real clock and threads. Contents are gone with the last clone of `storage`.
     pub fn memory(storage: MemoryStorage) -> Env {
+        Env::on_this_machine(storage)
+    }
+
+    fn on_this_machine(storage: impl Storage + 'static) -> Env {
         Env {
             storage: Arc::new(storage),
             clock: Arc::new(SystemClock::new()),

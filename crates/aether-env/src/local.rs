@@ -50,6 +50,21 @@ impl LocalStorage {
         })
     }
 
+    /// Files in `directory`, which must be there.
+    ///
+    /// # Errors
+    /// `NotFound` when it is missing; else as [`LocalStorage::open`].
+    pub fn open_existing(directory: impl AsRef<Path>) -> io::Result<LocalStorage> {
+        let directory = directory.as_ref();
+        match fs::metadata(directory) {
+            Err(error) if !directory.as_os_str().is_empty() => {
+                let text = format!("cannot open the directory {}: {error}", directory.display());
+                Err(io::Error::new(error.kind(), text))
+            }
+            _ => LocalStorage::open(directory),
+        }
+    }
+
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         name::check(name)?;
         Ok(self.directory.join(name))
@@ -441,6 +456,23 @@ mod tests {
         let storage = LocalStorage::open(root.path().join("a/b/c")).unwrap();
         storage.put_if_absent("x", b"1").unwrap();
         assert_eq!(fs::read(root.path().join("a/b/c/x")).unwrap(), b"1");
+    }
+
+    #[test]
+    fn looking_for_a_directory_makes_none() {
+        let root = tempfile::tempdir().unwrap();
+        let missing = root.path().join("missing");
+        let error = LocalStorage::open_existing(&missing).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(
+            error.to_string().contains("missing") && !missing.exists(),
+            "{error}"
+        );
+        LocalStorage::open_existing(root.path()).unwrap();
+        assert_eq!(
+            LocalStorage::open_existing("").unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
     }
 
     #[test]

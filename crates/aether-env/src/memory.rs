@@ -30,6 +30,8 @@ pub enum CrashImage {
     KeepAll,
     /// All names; of each unsynced tail a random prefix, whose last sector may be garbled or zero.
     Torn,
+    /// All names; of each unsynced tail any of its sectors, the others zero: a disk writes them in any order.
+    LostSectors,
     /// Only synced bytes, and creations and deletions since the last sync of names are undone.
     LoseNames,
     /// Each file and each name suffers something else of the above.
@@ -38,10 +40,11 @@ pub enum CrashImage {
 
 impl CrashImage {
     /// All kinds.
-    pub const ALL: [CrashImage; 5] = [
+    pub const ALL: [CrashImage; 6] = [
         CrashImage::LoseUnsynced,
         CrashImage::KeepAll,
         CrashImage::Torn,
+        CrashImage::LostSectors,
         CrashImage::LoseNames,
         CrashImage::Random,
     ];
@@ -264,9 +267,11 @@ impl Contents {
             CrashImage::LoseUnsynced | CrashImage::LoseNames => self.bytes[..self.durable].to_vec(),
             CrashImage::KeepAll => self.bytes.clone(),
             CrashImage::Torn => self.torn(random),
-            CrashImage::Random => match random.u8(..3) {
+            CrashImage::LostSectors => self.with_lost_sectors(random),
+            CrashImage::Random => match random.u8(..4) {
                 0 => self.bytes[..self.durable].to_vec(),
                 1 => self.bytes.clone(),
+                2 => self.with_lost_sectors(random),
                 _ => self.torn(random),
             },
         }
@@ -281,6 +286,21 @@ impl Contents {
             0 => {}
             1 => random.fill(tail),
             _ => tail.fill(0), // the file system grew the file and never wrote the data
+        }
+        bytes
+    }
+
+    /// Unsynced sectors are zero with a chance that is drawn first.
+    fn with_lost_sectors(&self, random: &mut fastrand::Rng) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        let chance = random.f64();
+        let mut from = self.durable;
+        while from < bytes.len() {
+            let to = ((from / SECTOR_BYTES + 1) * SECTOR_BYTES).min(bytes.len());
+            if random.f64() < chance {
+                bytes[from..to].fill(0);
+            }
+            from = to;
         }
         bytes
     }
@@ -456,6 +476,27 @@ mod tests {
             lengths.insert(bytes.len());
         }
         assert!(lengths.len() > 100 && garbled > 50);
+    }
+
+    #[test]
+    fn lost_sectors_are_zero_and_whole() {
+        let storage = unsettled();
+        let mut middle = 0;
+        for seed in 0..200 {
+            let bytes = storage
+                .image(CrashImage::LostSectors, seed)
+                .contents("kept")
+                .unwrap();
+            assert_eq!((bytes.len(), &bytes[..1_000]), (3_000, &[1; 1_000][..]));
+            assert_eq!(bytes[1_000], bytes[1_023]);
+            let sector = &bytes[2_048..2_560];
+            assert!(sector.iter().all(|&byte| byte == sector[0]));
+            middle += u32::from(sector[0] == 0 && bytes[2_999] == 2);
+        }
+        assert!(
+            middle > 20,
+            "a lost sector may stand before one that arrived"
+        );
     }
 
     #[test]
