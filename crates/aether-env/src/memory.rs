@@ -89,9 +89,10 @@ impl MemoryStorage {
         let state = self.state.lock();
         let mut random = fastrand::Rng::with_seed(seed);
         let names = match image {
-            CrashImage::LoseUnsynced | CrashImage::KeepAll | CrashImage::Torn => {
-                state.names.clone()
-            }
+            CrashImage::LoseUnsynced
+            | CrashImage::KeepAll
+            | CrashImage::Torn
+            | CrashImage::LostSectors => state.names.clone(),
             CrashImage::LoseNames => state.durable_names.clone(),
             CrashImage::Random => mixed_names(&state, &mut random),
         };
