@@ -1,0 +1,361 @@
+//! Reads everything and compares: files, keys, and what the indexes in memory say.
+
+use crate::collection::Collection;
+use crate::database::AetherDB;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::DocId;
+use crate::index::core::Core;
+use crate::index::lane::Lane;
+use crate::index::open;
+use crate::keyspace::{self, CatalogKey, CollectionId, Keyspaces, PendingEntry, PointRow};
+use aether_index::PointId;
+use aidb::{DB, Keyspace, Snapshot};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+
+/// Problems of one kind in one collection that are told one by one; of the others only the number is told.
+const TOLD_MAX: usize = 20;
+
+/// What [`AetherDB::check`] has found.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// The files of the storage engine.
+    pub storage: aidb::VerifyReport,
+    /// Each collection that could be opened.
+    pub collections: Vec<CollectionCheck>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// What was counted in one collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollectionCheck {
+    /// Its name.
+    pub name: String,
+    /// Documents.
+    pub documents: u64,
+    /// Points, those of deleted and replaced documents included.
+    pub points: u64,
+    /// Points of deleted and replaced documents that are not purged yet.
+    pub dead: u64,
+    /// Points in the graph.
+    pub indexed: u64,
+    /// Points that are searched exactly.
+    pub scanned: u64,
+    /// Entries of the keyspace `pending`.
+    pub pending_entries: u64,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of thing.
+    pub kind: ProblemKind,
+    /// The collection that it concerns, if it concerns one.
+    pub collection: Option<String>,
+    /// What exactly: names the file, the key or the document.
+    pub message: String,
+}
+
+/// Kinds of [`Problem`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// A file is damaged or missing.
+    File,
+    /// A record cannot be decoded.
+    Record,
+    /// A document's point is missing, or belongs to another document.
+    DocumentWithoutPoint,
+    /// A point that no document names, and that is not waiting to be purged.
+    PointWithoutDocument,
+    /// A point that no search would find.
+    NotIndexed,
+    /// An index has a point that does not exist.
+    IndexedWithoutPoint,
+    /// The graph itself is damaged.
+    Graph,
+    /// A count or a number does not fit what is there.
+    Counter,
+    /// Keys of a collection that does not exist.
+    LeftOver,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.collection {
+            Some(collection) => write!(f, "collection {collection:?}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+/// Checks the whole database.
+pub(crate) fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckReport> {
+    let mut report = CheckReport { storage: storage.verify()?, ..CheckReport::default() };
+    for problem in &report.storage.problems {
+        let message = format!("{}: {}", problem.file, problem.message);
+        report.problems.push(Problem { kind: ProblemKind::File, collection: None, message });
+    }
+    for info in db.collections() {
+        let mut problems = Problems { collection: Some(info.name.clone()), ..Problems::default() };
+        match db.collection(&info.name).and_then(|collection| check_collection(&collection, &mut problems)) {
+            Ok(counts) => report.collections.push(counts),
+            Err(error) if error.kind() == ErrorKind::Corruption => problems.add_error(&error),
+            // Dropped meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        }
+        report.problems.extend(problems.finish());
+    }
+    let mut problems = Problems::default();
+    if let Err(error) = check_left_over(&storage.snapshot(), keyspaces, &mut problems) {
+        problems.add_error(&error);
+    }
+    report.problems.extend(problems.finish());
+    Ok(report)
+}
+
+/// What a collection's keyspaces say at one snapshot.
+struct OnDisk {
+    snapshot: Snapshot,
+    pending: Vec<PendingEntry>,
+    /// Points that wait to be purged.
+    died: HashSet<PointId>,
+    /// Points of documents.
+    alive: HashSet<PointId>,
+    /// All points.
+    points: u64,
+    documents: u64,
+}
+
+fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<CollectionCheck> {
+    let core = &*collection.core;
+    // While the lane is held, nothing leaves an index; while the writer is held, memory and snapshot agree.
+    let mut lane = core.lane.lock();
+    let writer = core.writer.lock();
+    lane.take_over(core);
+    let snapshot = core.db.snapshot();
+    let newest = *core.newest.lock();
+    let next = core.next.load(std::sync::atomic::Ordering::Acquire);
+    drop(writer);
+
+    let pending = open::read_pending(core.id, &core.keyspaces, &snapshot)?;
+    let died = pending.iter().flat_map(|entry| &entry.died).copied().collect();
+    let mut disk =
+        OnDisk { snapshot, pending, died, alive: HashSet::new(), points: 0, documents: 0 };
+    check_points(core, &mut disk, problems)?;
+    check_documents(core, &mut disk, problems)?;
+    check_index(core, &lane, &disk, next, problems);
+    check_record(core, &disk, next, problems)?;
+    if disk.documents != newest.documents {
+        let message = format!("there are {} documents, and {} are counted", disk.documents, newest.documents);
+        problems.add(ProblemKind::Counter, message);
+    }
+    let status = core.status();
+    Ok(CollectionCheck {
+        name: core.name.clone(),
+        documents: disk.documents,
+        points: disk.points,
+        dead: disk.points.saturating_sub(disk.alive.len() as u64),
+        indexed: status.indexed,
+        scanned: status.scanned,
+        pending_entries: disk.pending.len() as u64,
+    })
+}
+
+/// Every point belongs to the document that names it, or waits to be purged.
+fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Result<()> {
+    let mut rows = disk.snapshot.prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
+    let mut doc_key = Vec::new();
+    while let Some((key, value)) = rows.try_next()? {
+        disk.points += 1;
+        let parsed = keyspace::decode_number("points", &key).and_then(|number| {
+            let row = PointRow::parse(&key, &value, core.schema.dim, core.schema.element)?;
+            Ok((PointId(number), row.id(&key)?, row))
+        });
+        let (point, id, row) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                problems.add_error(&error);
+                continue;
+            }
+        };
+        row.doc_key(core.id, &mut doc_key);
+        let named = match disk.snapshot.get(&core.keyspaces.docs, &doc_key)? {
+            Some(value) => keyspace::decode_doc_point(&doc_key, &value).ok() == Some(point),
+            None => false,
+        };
+        if named {
+            disk.alive.insert(point);
+        } else if !disk.died.contains(&point) {
+            let message = format!("point {point} belongs to document {id}, which does not name it");
+            problems.add(ProblemKind::PointWithoutDocument, message);
+        }
+    }
+    for point in disk.died.intersection(&disk.alive) {
+        problems.add(ProblemKind::PointWithoutDocument, format!("point {point} is alive and waits to be purged"));
+    }
+    Ok(())
+}
+
+/// Every document has a point, and can be decoded.
+fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Result<()> {
+    let mut rows = disk.snapshot.prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
+    while let Some((key, value)) = rows.try_next()? {
+        disk.documents += 1;
+        let parsed: Result<(DocId, PointId)> = keyspace::decode_doc_key(&key).and_then(|id| {
+            keyspace::decode_payload(&key, &value)?;
+            Ok((id, keyspace::decode_doc_point(&key, &value)?))
+        });
+        match parsed {
+            Ok((id, point)) if !disk.alive.contains(&point) => {
+                let message = format!("document {id} names point {point}, which is missing or belongs to another one");
+                problems.add(ProblemKind::DocumentWithoutPoint, message);
+            }
+            Ok(_) => {}
+            Err(error) => problems.add_error(&error),
+        }
+    }
+    Ok(())
+}
+
+/// Everything alive is in the delta or in the graph, and the graph has nothing else.
+fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mut Problems) {
+    let graph = core.graph.load_full();
+    let mut in_graph = HashSet::new();
+    if let Some(graph) = &graph {
+        match graph.check() {
+            Ok(summary) if summary.unreachable > 0 => {
+                let message = format!("{} points of the graph cannot be reached", summary.unreachable);
+                problems.add(ProblemKind::Graph, message);
+            }
+            Ok(_) => {}
+            Err(error) => problems.add(ProblemKind::Graph, error.to_string()),
+        }
+        in_graph.extend(graph.points());
+    }
+    for &point in &disk.alive {
+        let found = if point.0 < lane.applied { in_graph.contains(&point) } else { core.delta.contains(point) };
+        if !found {
+            problems.add(ProblemKind::NotIndexed, format!("point {point} is in no index"));
+        }
+    }
+    for &point in in_graph.iter().filter(|point| !disk.alive.contains(point) && !disk.died.contains(point)) {
+        problems.add(ProblemKind::IndexedWithoutPoint, format!("point {point} of the graph does not exist"));
+    }
+    for point in core.delta.points() {
+        // Points from `next` on were written meanwhile.
+        if point.0 < next && !disk.alive.contains(&point) && !disk.died.contains(&point) {
+            problems.add(ProblemKind::IndexedWithoutPoint, format!("point {point} of the delta does not exist"));
+        }
+    }
+}
+
+/// The record, the saved graph, and the numbers.
+fn check_record(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) -> Result<()> {
+    let record = open::read_record(core.id, &core.keyspaces, &disk.snapshot)?.unwrap_or_default();
+    let recovered = disk.pending.iter().map(PendingEntry::end).fold(record.next, u64::max);
+    let largest = disk.alive.iter().chain(&disk.died).map(|point| point.0).max();
+    if largest.is_some_and(|largest| largest >= recovered) || recovered > next || record.applied > next {
+        let message = format!(
+            "the next number is {next}, {recovered} after a restart; the saved graph holds all below {}; the largest number in use is {largest:?}",
+            record.applied
+        );
+        problems.add(ProblemKind::Counter, message);
+    }
+    let key = keyspace::graph_key(core.id);
+    match disk.snapshot.attachment(&core.keyspaces.index, &key)? {
+        Some(file) => {
+            let verified = file.verify().map_err(Error::from).and_then(|()| {
+                Ok(aether_index::verify_checkpoint(&file.map()?)?)
+            });
+            if let Err(error) = verified {
+                problems.add(ProblemKind::File, format!("{}: {error}", file.file_name()));
+            }
+        }
+        None if record.applied > 0 => {
+            problems.add(ProblemKind::File, "its record names a saved graph, and there is none".to_owned());
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// No keys but those of collections that exist, or that are being removed.
+fn check_left_over(snapshot: &Snapshot, keyspaces: &Keyspaces, problems: &mut Problems) -> Result<()> {
+    let mut known = BTreeSet::new();
+    let mut rows = snapshot.iter(&keyspaces.catalog);
+    while let Some((key, value)) = rows.try_next()? {
+        match CatalogKey::decode(&key)? {
+            CatalogKey::Meta => {}
+            CatalogKey::Collection(name) => {
+                known.insert(crate::catalog::CollectionRecord::decode(&name, &value)?.id);
+            }
+            CatalogKey::Dropped(id) => {
+                known.insert(id);
+            }
+        }
+    }
+    for keyspace in keyspaces.of_collections() {
+        for id in collections_in(snapshot, keyspace)?.difference(&known) {
+            let message = format!("keyspace {} has keys of collection number {}, which does not exist", keyspace.name(), id.0);
+            problems.add(ProblemKind::LeftOver, message);
+        }
+    }
+    Ok(())
+}
+
+/// The collections that have keys in `keyspace`.
+fn collections_in(snapshot: &Snapshot, keyspace: &Keyspace) -> Result<BTreeSet<CollectionId>> {
+    let mut found = BTreeSet::new();
+    let mut rows = snapshot.iter(keyspace);
+    while let Some((key, _)) = rows.try_next()? {
+        let id = keyspace::collection_of(keyspace.name(), &key)?;
+        found.insert(id);
+        match id.0.checked_add(1) {
+            Some(next) => rows.seek(keyspace::collection_prefix(CollectionId(next))),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// Collects problems: of many of one kind the first ones and the number of the rest.
+#[derive(Default)]
+struct Problems {
+    collection: Option<String>,
+    told: Vec<Problem>,
+    counts: HashMap<ProblemKind, usize>,
+}
+
+impl Problems {
+    fn add(&mut self, kind: ProblemKind, message: String) {
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= TOLD_MAX {
+            self.told.push(Problem { kind, collection: self.collection.clone(), message });
+        }
+    }
+
+    fn add_error(&mut self, error: &Error) {
+        self.add(ProblemKind::Record, error.to_string());
+    }
+
+    fn finish(mut self) -> Vec<Problem> {
+        let mut more: Vec<_> = self.counts.into_iter().filter(|(_, count)| *count > TOLD_MAX).collect();
+        more.sort_unstable();
+        for (kind, count) in more {
+            let message = format!("… and {} more of this kind ({kind:?})", count - TOLD_MAX);
+            self.told.push(Problem { kind, collection: self.collection.clone(), message });
+        }
+        self.told
+    }
+}

@@ -1,0 +1,246 @@
+//! A collection as users hold it: writes, and reads of the newest state.
+
+use crate::database::{DbSnapshot, Inner};
+use crate::document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest, Upserted};
+use crate::error::{Error, Result};
+use crate::id::DocId;
+use crate::index::checkpoint;
+use crate::index::core::{Core, IndexStatus};
+use crate::index::lane;
+use crate::schema::CollectionSchema;
+use crate::view::CollectionView;
+use crate::write::{self, Prepared, Written};
+use aidb::Durability;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often somebody who waits for the index looks up, at least.
+const WAIT_STEP: Duration = Duration::from_millis(100);
+
+/// A handle of a collection: cheap to clone, and usable from any number of threads at once.
+///
+/// A write returns when it is visible to everybody and, unless [`DbOptions::durability`](crate::DbOptions::durability)
+/// says otherwise, durable; it is all there or not at all. Each read takes its own snapshot; use [`at`](Collection::at) for
+/// several reads of one state.
+///
+/// ```
+/// use aethervec::{AetherDB, Document, IndexConfig};
+/// use serde_json::json;
+/// # let dir = tempfile::tempdir().unwrap();
+/// let db = AetherDB::open(dir.path())?;
+/// let notes = db.create_collection("notes", 3, "cosine", IndexConfig::default())?;
+/// notes.upsert(Document::new(vec![1.0, 0.0, 0.0], "x").with_payload(json!({"axis": "x"})))?;
+/// notes.upsert(Document::new(vec![0.0, 1.0, 0.0], "y"))?;
+///
+/// let hits = notes.search(&[0.9, 0.1, 0.0], 1)?;
+/// assert_eq!(hits[0].id.to_string(), "x");
+/// assert_eq!(hits[0].payload, Some(json!({"axis": "x"})));
+/// # Ok::<(), aethervec::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Collection {
+    pub(crate) core: Arc<Core>,
+    pub(crate) db: Arc<Inner>,
+}
+
+impl Collection {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// What was fixed when it was created.
+    pub fn schema(&self) -> &CollectionSchema {
+        &self.core.schema
+    }
+
+    /// This handle: no lock is needed to read.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn read(&self) -> Result<Collection, Infallible> {
+        Ok(self.clone())
+    }
+
+    /// This handle: no lock is needed to write.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn write(&self) -> Result<Collection, Infallible> {
+        Ok(self.clone())
+    }
+
+    /// The collection as it was at `snapshot`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when the collection was dropped,
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the snapshot is of another database.
+    pub fn at(&self, snapshot: &DbSnapshot) -> Result<CollectionView> {
+        self.db.open()?;
+        if !snapshot.is_of(&self.db.pool) {
+            return Err(Error::invalid("snapshot: it was taken of another database (or of an earlier opening)"));
+        }
+        CollectionView::at(&self.core, snapshot)
+    }
+
+    /// The collection as it is now, for several reads of one state.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when the collection was dropped.
+    pub fn view(&self) -> Result<CollectionView> {
+        self.db.open()?;
+        CollectionView::newest(&self.core)
+    }
+
+    /// Writes a document, in place of the one with the same id if there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the document does not suit the collection: nothing has changed
+    /// then. After another error while waiting for durability the document is visible, and may be gone after a crash.
+    pub fn upsert(&self, document: Document) -> Result<Upserted> {
+        self.upsert_batch(vec![document])
+    }
+
+    /// Writes documents, all or none. Of several documents with the same id the last one wins.
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert); the message says which document it is about.
+    pub fn upsert_batch(&self, documents: Vec<Document>) -> Result<Upserted> {
+        self.db.open()?;
+        let prepared = Prepared::new(&self.core, documents)?;
+        if prepared.is_empty() {
+            return Ok(Upserted::default());
+        }
+        self.finish(write::upsert(&self.core, &prepared)?)
+    }
+
+    /// Removes the document called `id`. False when there is none.
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert).
+    pub fn delete(&self, id: impl Into<DocId>) -> Result<bool> {
+        Ok(self.delete_batch(&[id.into()])? == [true])
+    }
+
+    /// Removes the documents called `ids`, all in one commit: for each, whether it was there.
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert).
+    pub fn delete_batch(&self, ids: &[DocId]) -> Result<Vec<bool>> {
+        self.db.open()?;
+        self.finish(write::delete(&self.core, ids)?)
+    }
+
+    /// As [`CollectionView::get`], now.
+    pub fn get(&self, id: impl Into<DocId>) -> Result<Option<Document>> {
+        self.view()?.get(id)
+    }
+
+    /// As [`CollectionView::get_batch`], now.
+    pub fn get_batch(&self, ids: &[DocId]) -> Result<Vec<Option<Document>>> {
+        self.view()?.get_batch(ids)
+    }
+
+    /// How many documents there are now. Reads nothing.
+    pub fn count(&self) -> Result<u64> {
+        self.db.open()?;
+        self.core.alive()?;
+        Ok(self.core.newest.lock().documents)
+    }
+
+    /// As [`CollectionView::scroll`], now: documents written between two pages may or may not appear.
+    pub fn scroll(&self, request: ScrollRequest) -> Result<ScrollPage> {
+        self.view()?.scroll(request)
+    }
+
+    /// As [`CollectionView::search`], now: everything written before is found.
+    pub fn search(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
+        self.view()?.search(vector, k)
+    }
+
+    /// As [`CollectionView::search_with`], now.
+    pub fn search_with(&self, request: SearchRequest<'_>) -> Result<Vec<Hit>> {
+        self.view()?.search_with(request)
+    }
+
+    /// As [`CollectionView::search_batch`], now: all requests see one state.
+    pub fn search_batch(&self, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
+        self.view()?.search_batch(requests)
+    }
+
+    /// Where the index stands.
+    pub fn index_status(&self) -> IndexStatus {
+        self.core.status()
+    }
+
+    /// Waits until everything written so far is in the index, calling `progress` now and then. There is no need to wait
+    /// before searching: what is not in the graph yet is found by an exact scan.
+    ///
+    /// ```
+    /// # use aethervec::{AetherDB, Document, IndexConfig};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let db = AetherDB::open(dir.path())?;
+    /// # let notes = db.create_collection("notes", 1, "l2", IndexConfig::default())?;
+    /// notes.upsert_batch((0..1500).map(|i| Document::new(vec![i as f32], i)).collect())?;
+    /// let status = notes.wait_indexed(|status| eprintln!("{} to go", status.pending))?;
+    /// assert_eq!((status.pending, status.indexed), (0, 1500));
+    /// # Ok::<(), aethervec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of the background work, if it fails.
+    pub fn wait_indexed(&self, mut progress: impl FnMut(&IndexStatus)) -> Result<IndexStatus> {
+        let core = &self.core;
+        let goal = core.next.load(Ordering::Acquire);
+        *core.progress.error.lock() = None;
+        self.db.pool.notify(core);
+        loop {
+            self.db.open()?;
+            core.alive()?;
+            let status = core.status();
+            progress(&status);
+            if status.pending == 0 || core.progress.applied.load(Ordering::Acquire) >= goal {
+                return Ok(status);
+            }
+            if self.db.pool.is_manual() {
+                lane::step(core, &AtomicBool::new(false));
+            }
+            let mut error = core.progress.error.lock();
+            if let Some(error) = &*error {
+                let text = format!("collection {:?}: the index cannot keep up: {error}", core.name);
+                return Err(Error::new(error.kind(), text));
+            }
+            if !self.db.pool.is_manual() {
+                core.progress.stepped.wait_for(&mut error, WAIT_STEP);
+            }
+        }
+    }
+
+    /// Makes the present state of the index durable now, so that the next opening has nothing to redo. Happens by
+    /// itself from time to time, and when the database is closed.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was there before holds then.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.db.open()?;
+        self.core.alive()?;
+        let mut lane = self.core.lane.lock();
+        lane.take_over(&self.core);
+        while lane.reap(&self.core) {}
+        checkpoint::write(&mut lane, &self.core)?;
+        self.core.progress.checkpoints.store(lane.checkpoints, Ordering::Release);
+        Ok(())
+    }
+
+    fn finish<T>(&self, written: Written<T>) -> Result<T> {
+        if let Some(commit) = written.commit {
+            self.db.pool.notify(&self.core);
+            if self.db.durability == Durability::Sync {
+                commit.wait_durable()?;
+            }
+        }
+        Ok(written.outcome)
+    }
+}

@@ -1,0 +1,375 @@
+//! A database as users hold it: opening, collections, snapshots, closing.
+
+use crate::catalog::{self, Catalog, CollectionRecord};
+use crate::check::{self, CheckReport};
+use crate::collection::Collection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::checkpoint;
+use crate::index::core::Core;
+use crate::index::open;
+use crate::index::pool::Pool;
+use crate::index::purge::Purge;
+use crate::keyspace::{CatalogKey, CollectionId, Keyspaces};
+use crate::options::DbOptions;
+use crate::schema::{self, CollectionInfo, CollectionSchema, IndexConfig};
+use crate::validate;
+use aether_env::Env;
+use aidb::{DB, Durability, SeqNo, Snapshot, WriteBatch};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A database: a directory of collections, open in one process at a time. Cheap to clone.
+///
+/// It is closed by [`close`](AetherDB::close), or when the last handle of it and of its collections is gone.
+///
+/// ```
+/// use aethervec::{AetherDB, Document, IndexConfig};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path();
+/// let db = AetherDB::open(path)?;
+/// let notes = db.create_collection("notes", 2, "l2", IndexConfig::new_with_default_config("hnsw")?)?;
+/// notes.upsert(Document::new(vec![0.5, 0.5], "first"))?;
+/// db.close()?;
+///
+/// let db = AetherDB::open(path)?;
+/// assert_eq!(db.collection("notes")?.count()?, 1);
+/// # Ok::<(), aethervec::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AetherDB {
+    inner: Arc<Inner>,
+}
+
+/// What all handles of a database share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    storage: DB,
+    keyspaces: Keyspaces,
+    collections: Mutex<Collections>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) durability: Durability,
+    closed: AtomicBool,
+    location: String,
+}
+
+#[derive(Debug)]
+struct Collections {
+    next: u32,
+    by_name: BTreeMap<String, Arc<Slot>>,
+}
+
+/// A collection of the catalog, opened when it is first used.
+#[derive(Debug)]
+struct Slot {
+    record: CollectionRecord,
+    state: Mutex<SlotState>,
+}
+
+#[derive(Debug)]
+enum SlotState {
+    Closed,
+    Open(Arc<Core>),
+    Dropped,
+}
+
+/// A state of the whole database that stays readable as long as this lives. Cheap to clone.
+///
+/// Deleted and replaced documents that it can see keep their place on disk and in the indexes until it ends.
+#[derive(Clone, Debug)]
+pub struct DbSnapshot(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    /// `None` only while it is dropped.
+    snapshot: Option<Snapshot>,
+    pool: Arc<Pool>,
+}
+
+/// Figures of a database.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DbStats {
+    /// Where it is.
+    pub location: String,
+    /// How many collections there are.
+    pub collections: usize,
+    /// The storage engine's figures.
+    pub storage: aidb::Stats,
+}
+
+impl AetherDB {
+    /// As [`open`](AetherDB::open).
+    ///
+    /// # Errors
+    /// As [`open`](AetherDB::open).
+    pub fn new(path: impl AsRef<Path>) -> Result<AetherDB> {
+        AetherDB::open(path)
+    }
+
+    /// Opens the database in the directory `path`, creating it if it is missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when it is open elsewhere (the message names the process), [`ErrorKind::Io`] when the
+    /// directory cannot be used, [`ErrorKind::Invalid`] when a newer version wrote it, [`ErrorKind::Corruption`] when a
+    /// file is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<AetherDB> {
+        let env = Env::local(path)
+            .map_err(|error| Error::with_source(ErrorKind::Io, error.to_string(), error))?;
+        AetherDB::open_with(env, DbOptions::DEFAULT)
+    }
+
+    /// Opens the database in the storage of `env`.
+    ///
+    /// # Errors
+    /// As [`open`](AetherDB::open).
+    pub fn open_with(env: Env, options: DbOptions) -> Result<AetherDB> {
+        let location = env.storage.location();
+        let spawner = Arc::clone(&env.spawner);
+        let storage = DB::open_with(env, options.storage)?;
+        let keyspaces = Keyspaces::open(&storage)?;
+        let catalog = Catalog::read(&storage.snapshot(), &keyspaces)?;
+        let threads = options.lane_threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+        });
+        let pool = Pool::start(&*spawner, threads).map_err(|error| {
+            Error::with_source(ErrorKind::Io, format!("background threads could not be started: {error}"), error)
+        })?;
+        for &id in &catalog.dropped {
+            pool.purge(Purge::new(id, &storage, &keyspaces, None));
+        }
+        let slot = |record| Arc::new(Slot { record, state: Mutex::new(SlotState::Closed) });
+        let by_name = catalog.collections.into_iter().map(|(name, record)| (name, slot(record))).collect();
+        Ok(AetherDB {
+            inner: Arc::new(Inner {
+                storage,
+                keyspaces,
+                collections: Mutex::new(Collections { next: catalog.next, by_name }),
+                pool: Arc::new(pool),
+                durability: options.durability,
+                closed: AtomicBool::new(false),
+                location,
+            }),
+        })
+    }
+
+    /// Creates a collection of `f32` vectors with `dim` components. `metric`: `"cosine"`, `"l2"` or `"dot"`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for an unacceptable argument, [`ErrorKind::Exists`] when the name is taken.
+    pub fn create_collection(
+        &self,
+        name: &str,
+        dim: usize,
+        metric: &str,
+        config: IndexConfig,
+    ) -> Result<Collection> {
+        let metric = schema::parse_metric(metric)?;
+        self.create_collection_with(name, CollectionSchema::new(dim, metric, config))
+    }
+
+    /// Creates a collection.
+    ///
+    /// # Errors
+    /// As [`create_collection`](AetherDB::create_collection).
+    pub fn create_collection_with(&self, name: &str, schema: CollectionSchema) -> Result<Collection> {
+        let inner = &self.inner;
+        inner.open()?;
+        validate::collection_name(name)?;
+        schema.validate()?;
+        let mut collections = inner.collections.lock();
+        if collections.by_name.contains_key(name) {
+            return Err(Error::new(ErrorKind::Exists, format!("collection {name:?} exists already")));
+        }
+        let id = collections.next;
+        let next = id.checked_add(1).ok_or_else(|| Error::invalid("the numbers for collections are used up"))?;
+        let record = CollectionRecord { id: CollectionId(id), schema };
+        let core = Arc::new(Core::new(record.id, name, &record.schema, &inner.storage, &inner.keyspaces)?);
+        let mut batch = WriteBatch::new();
+        batch.put(&inner.keyspaces.catalog, CatalogKey::Meta.encode(), catalog::encode_meta(next));
+        batch.put(&inner.keyspaces.catalog, CatalogKey::Collection(name.to_owned()).encode(), record.encode());
+        inner.storage.write(batch, Durability::Sync)?;
+        collections.next = next;
+        let state = Mutex::new(SlotState::Open(Arc::clone(&core)));
+        collections.by_name.insert(name.to_owned(), Arc::new(Slot { record, state }));
+        Ok(self.handle(core))
+    }
+
+    /// The collection called `name`. Its first use since the database was opened opens its index.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Corruption`] when its index is damaged.
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        self.inner.open()?;
+        let slot = self.slot(name)?;
+        let mut state = slot.state.lock();
+        match &*state {
+            SlotState::Open(core) => return Ok(self.handle(Arc::clone(core))),
+            SlotState::Dropped => return Err(not_found(name)),
+            SlotState::Closed => {}
+        }
+        let CollectionRecord { id, schema } = &slot.record;
+        let core = Arc::new(open::open(*id, name, schema, &self.inner.storage, &self.inner.keyspaces)?);
+        *state = SlotState::Open(Arc::clone(&core));
+        self.inner.pool.notify(&core);
+        Ok(self.handle(core))
+    }
+
+    /// Removes a collection and everything in it. Its space is given back in the background.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        let inner = &self.inner;
+        inner.open()?;
+        validate::collection_name(name)?;
+        let mut collections = inner.collections.lock();
+        let slot = collections.by_name.get(name).cloned().ok_or_else(|| not_found(name))?;
+        let mut state = slot.state.lock();
+        let core = if let SlotState::Open(core) = &*state { Some(Arc::clone(core)) } else { None };
+        // No write of the collection may come behind the drop.
+        let _writer = core.as_ref().map(|core| core.writer.lock());
+        let id = slot.record.id;
+        let mut batch = WriteBatch::new();
+        batch.delete(&inner.keyspaces.catalog, CatalogKey::Collection(name.to_owned()).encode());
+        batch.put(&inner.keyspaces.catalog, CatalogKey::Dropped(id).encode(), []);
+        inner.storage.write(batch, Durability::Sync)?;
+        if let Some(core) = &core {
+            core.dropped.store(true, Ordering::Release);
+            core.progress.stepped.notify_all();
+        }
+        *state = SlotState::Dropped;
+        collections.by_name.remove(name);
+        inner.pool.purge(Purge::new(id, &inner.storage, &inner.keyspaces, core.clone()));
+        Ok(())
+    }
+
+    /// All collections, ordered by name.
+    pub fn collections(&self) -> Vec<CollectionInfo> {
+        let collections = self.inner.collections.lock();
+        let info = |(name, slot): (&String, &Arc<Slot>)| CollectionInfo {
+            name: name.clone(),
+            schema: slot.record.schema.clone(),
+        };
+        collections.by_name.iter().map(info).collect()
+    }
+
+    /// What the collection called `name` is made of; does not open it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none.
+    pub fn describe(&self, name: &str) -> Result<CollectionInfo> {
+        let slot = self.slot(name)?;
+        Ok(CollectionInfo { name: name.to_owned(), schema: slot.record.schema.clone() })
+    }
+
+    /// The present state of all collections, to be read with [`Collection::at`].
+    pub fn snapshot(&self) -> DbSnapshot {
+        let snapshot = Some(self.inner.storage.snapshot());
+        DbSnapshot(Arc::new(Held { snapshot, pool: Arc::clone(&self.inner.pool) }))
+    }
+
+    /// Reads everything: all checksums, every document ↔ point ↔ index entry, and whether anything is left over.
+    /// Background work of the collection being checked rests; searches and writes go on.
+    ///
+    /// # Errors
+    /// When it cannot be read at all. What is damaged is in the report.
+    pub fn check(&self) -> Result<CheckReport> {
+        self.inner.open()?;
+        check::check(self, &self.inner.storage, &self.inner.keyspaces)
+    }
+
+    /// Figures of the database.
+    pub fn stats(&self) -> DbStats {
+        DbStats {
+            location: self.inner.location.clone(),
+            collections: self.inner.collections.lock().by_name.len(),
+            storage: self.inner.storage.stats(),
+        }
+    }
+
+    /// Does one step of background work: for a database that was opened without threads. True when there is more.
+    ///
+    /// # Errors
+    /// Those of the storage engine. What goes wrong with an index is in its
+    /// [`index_status`](Collection::index_status).
+    pub fn tick(&self) -> Result<bool> {
+        self.inner.open()?;
+        let storage = self.inner.storage.tick()?;
+        Ok(self.inner.pool.tick() || storage)
+    }
+
+    /// Ends background work, saves what is worth saving and closes the files. All handles are of no use afterwards.
+    ///
+    /// # Errors
+    /// When something could not be saved. What was acknowledged is safe all the same.
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    fn handle(&self, core: Arc<Core>) -> Collection {
+        Collection { core, db: Arc::clone(&self.inner) }
+    }
+
+    fn slot(&self, name: &str) -> Result<Arc<Slot>> {
+        validate::collection_name(name)?;
+        self.inner.collections.lock().by_name.get(name).cloned().ok_or_else(|| not_found(name))
+    }
+}
+
+fn not_found(name: &str) -> Error {
+    Error::not_found(format!("collection {name:?} does not exist"))
+}
+
+impl Inner {
+    /// Fails when the database is closed.
+    pub(crate) fn open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.pool.close();
+        let slots: Vec<Arc<Slot>> = self.collections.lock().by_name.values().cloned().collect();
+        let mut outcome = Ok(());
+        for slot in slots {
+            if let SlotState::Open(core) = &*slot.state.lock() {
+                outcome = outcome.and(checkpoint::write_at_close(&mut core.lane.lock(), core));
+            }
+        }
+        outcome.and(self.storage.close().map_err(Error::from))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Who wants to know calls `close`.
+        drop(self.close());
+    }
+}
+
+impl DbSnapshot {
+    /// Its place in the order of all writes.
+    pub fn seq(&self) -> SeqNo {
+        self.storage().seq()
+    }
+
+    pub(crate) fn storage(&self) -> &Snapshot {
+        self.0.snapshot.as_ref().expect("it is there until the drop")
+    }
+
+    pub(crate) fn is_of(&self, pool: &Arc<Pool>) -> bool {
+        Arc::ptr_eq(&self.0.pool, pool)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.snapshot = None;
+        self.pool.unpark();
+    }
+}

@@ -1,0 +1,166 @@
+//! What all handles of one collection share.
+
+use crate::error::{Error, Result};
+use crate::index::deaths::Deaths;
+use crate::index::lane::Lane;
+use crate::keyspace::{CollectionId, Keyspaces, PendingEntry};
+use crate::schema::{CollectionSchema, IndexConfig};
+use aether_distance::Kernels;
+use aether_index::{Flat, Hnsw, Scratch};
+use aidb::{DB, SeqNo};
+use arc_swap::ArcSwapOption;
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Documents from which on a graph is better than comparing with all of them.
+pub(crate) const GRAPH_POINTS_MIN: usize = 1_000;
+
+/// One open collection: its place in the keyspaces and its indexes in memory.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) id: CollectionId,
+    pub(crate) name: String,
+    pub(crate) schema: CollectionSchema,
+    pub(crate) db: DB,
+    pub(crate) keyspaces: Keyspaces,
+    pub(crate) kernels: Kernels,
+    /// Points that are not in the graph: all of them in a flat or small collection.
+    pub(crate) delta: Flat,
+    /// The graph, once there are enough points for one.
+    pub(crate) graph: ArcSwapOption<Hnsw>,
+    pub(crate) deaths: Deaths,
+    /// The next number for a point or an entry of `pending`. Changed only by a writer.
+    pub(crate) next: AtomicU64,
+    /// Writers come one after the other, so that entries, points and commits have one order.
+    pub(crate) writer: Mutex<()>,
+    /// What the newest commit left.
+    pub(crate) newest: Mutex<Newest>,
+    /// Commits that the lane has not taken over yet, oldest first.
+    pub(crate) incoming: Mutex<Vec<Committed>>,
+    /// The background work; locked while a step runs.
+    pub(crate) lane: Mutex<Lane>,
+    pub(crate) progress: Progress,
+    pub(crate) dropped: AtomicBool,
+    /// Owned by the pool: whether the lane waits for a thread or has one.
+    pub(crate) scheduled: AtomicU64,
+    scratches: Mutex<Vec<Scratch>>,
+}
+
+/// The newest state of a collection, for counting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newest {
+    /// The last commit that changed the collection.
+    pub(crate) seq: SeqNo,
+    /// Documents after it.
+    pub(crate) documents: u64,
+}
+
+/// A commit, as the lane sees it.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) entry: PendingEntry,
+    pub(crate) seq: SeqNo,
+}
+
+/// How far the lane is, for those who wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// All points below this number are in the graph, or dead.
+    pub(crate) applied: AtomicU64,
+    /// Checkpoints since the collection was created.
+    pub(crate) checkpoints: AtomicU64,
+    /// Why the last step failed.
+    pub(crate) error: Mutex<Option<Error>>,
+    /// Signalled after each step.
+    pub(crate) stepped: Condvar,
+}
+
+/// Where an index stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexStatus {
+    /// Points that wait to be moved into the graph. They are found all the same, by an exact scan.
+    pub pending: u64,
+    /// Points in the graph.
+    pub indexed: u64,
+    /// Points kept in memory and searched exactly: those that wait, or all of a flat or small collection.
+    pub scanned: u64,
+    /// Points of deleted or replaced documents that are not purged yet.
+    pub dead: u64,
+    /// Checkpoints of the graph since the collection was created.
+    pub checkpoints: u64,
+    /// Bytes of the index in memory, vectors included.
+    pub memory_bytes: u64,
+    /// Why the last background step failed, if it did. It is tried again with the next write.
+    pub error: Option<String>,
+}
+
+impl Core {
+    /// A collection without points.
+    pub(crate) fn new(
+        id: CollectionId,
+        name: &str,
+        schema: &CollectionSchema,
+        db: &DB,
+        keyspaces: &Keyspaces,
+    ) -> Result<Core> {
+        Ok(Core {
+            id,
+            name: name.to_owned(),
+            schema: schema.clone(),
+            db: db.clone(),
+            keyspaces: keyspaces.clone(),
+            kernels: Kernels::detect(),
+            delta: Flat::new(schema.dim, schema.metric, schema.element)?,
+            graph: ArcSwapOption::empty(),
+            deaths: Deaths::default(),
+            next: AtomicU64::new(0),
+            writer: Mutex::new(()),
+            newest: Mutex::new(Newest { seq: SeqNo::ZERO, documents: 0 }),
+            incoming: Mutex::default(),
+            lane: Mutex::new(Lane::default()),
+            progress: Progress::default(),
+            dropped: AtomicBool::new(false),
+            scheduled: AtomicU64::new(0),
+            scratches: Mutex::default(),
+        })
+    }
+
+    /// Fails when the collection was dropped.
+    pub(crate) fn alive(&self) -> Result<()> {
+        if self.dropped.load(Ordering::Acquire) {
+            return Err(Error::not_found(format!("collection {:?} was dropped", self.name)));
+        }
+        Ok(())
+    }
+
+    /// Whether points move from the delta into a graph.
+    pub(crate) fn wants_graph(&self) -> bool {
+        matches!(self.schema.index, IndexConfig::Hnsw(_))
+            && (self.graph.load().is_some() || self.delta.len() >= GRAPH_POINTS_MIN)
+    }
+
+    /// Where the index stands.
+    pub(crate) fn status(&self) -> IndexStatus {
+        let graph = self.graph.load_full();
+        let scanned = self.delta.len() as u64;
+        IndexStatus {
+            pending: if self.wants_graph() { scanned } else { 0 },
+            indexed: graph.as_ref().map_or(0, |graph| graph.len() as u64),
+            scanned,
+            dead: self.deaths.len() as u64 + graph.as_ref().map_or(0, |graph| graph.dead() as u64),
+            checkpoints: self.progress.checkpoints.load(Ordering::Acquire),
+            memory_bytes: (self.delta.memory_bytes() + graph.map_or(0, |graph| graph.memory_bytes())) as u64,
+            error: self.progress.error.lock().as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// Runs `search` with scratch memory that is kept for the next one.
+    pub(crate) fn with_scratch<T>(&self, search: impl FnOnce(&mut Scratch) -> T) -> T {
+        let mut scratch = self.scratches.lock().pop().unwrap_or_default();
+        let found = search(&mut scratch);
+        self.scratches.lock().push(scratch);
+        found
+    }
+}

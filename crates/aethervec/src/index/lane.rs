@@ -1,0 +1,220 @@
+//! The background work of one collection, in order, one step of bounded size at a time:
+//!
+//! 1. take over what was committed;
+//! 2. *reap*: points that no snapshot can see any more leave the indexes;
+//! 3. write a checkpoint when one is due;
+//! 4. *apply*: committed points move from the delta into the graph;
+//! 5. *consolidate*: mend the graph around its dead nodes.
+//!
+//! Only here do points leave the delta and the graph. Everything done here is derived from the keyspaces: a crash loses
+//! nothing but time.
+
+use crate::error::Result;
+use crate::index::checkpoint;
+use crate::index::core::{Committed, Core, GRAPH_POINTS_MIN};
+use crate::keyspace::{self, PendingEntry};
+use crate::schema::IndexConfig;
+use aether_distance::{ElementType, Metric};
+use aether_index::{Hnsw, PointId};
+use aidb::SeqNo;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Points moved into the graph in one step.
+const APPLY_POINTS: usize = 256;
+
+/// Numbers looked at in one step: not each belongs to a point that is still alive.
+const APPLY_NUMBERS: u64 = 1 << 16;
+
+/// Points reaped in one step, at least: a commit is reaped as a whole.
+const REAP_POINTS: usize = 4_096;
+
+/// Nodes mended in one step.
+const CONSOLIDATE_NODES: usize = 1_024;
+
+/// Dead nodes, as a share of all, from which on the graph is mended: one in this many.
+const CONSOLIDATE_SHARE: usize = 10;
+
+/// What a collection's background work has in hand.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    /// Commits whose entries in `pending` are still there, oldest first.
+    pub(crate) entries: VecDeque<LaneEntry>,
+    /// Points below this number are in the graph, or dead.
+    pub(crate) applied: u64,
+    /// Numbers below this one are committed, or never will be.
+    pub(crate) committed: u64,
+    /// Points put into the graph or taken out of it since its last checkpoint.
+    pub(crate) unsaved: u64,
+    /// No checkpoint by itself before `unsaved` has reached this: the last attempt has failed.
+    pub(crate) retry_at: u64,
+    /// Checkpoints written so far.
+    pub(crate) checkpoints: u64,
+    /// `applied` of the last checkpoint.
+    pub(crate) saved: u64,
+}
+
+/// A commit whose entry in `pending` is still there.
+#[derive(Debug)]
+pub(crate) struct LaneEntry {
+    pub(crate) entry: PendingEntry,
+    pub(crate) seq: SeqNo,
+    /// Whether the points that died are out of the indexes.
+    pub(crate) reaped: bool,
+}
+
+/// What a step leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// More.
+    More,
+    /// Nothing before the next write.
+    Idle,
+    /// Nothing before a snapshot ends.
+    Parked,
+}
+
+/// Does a step of `core`'s work. An error is kept in its status, and the work rests until the next write.
+pub(crate) fn step(core: &Core, closing: &AtomicBool) -> Step {
+    let mut lane = core.lane.lock();
+    if core.dropped.load(Ordering::Acquire) || closing.load(Ordering::Acquire) {
+        return Step::Idle;
+    }
+    let stepped = lane.step(core, closing);
+    core.progress.applied.store(lane.applied, Ordering::Release);
+    core.progress.checkpoints.store(lane.checkpoints, Ordering::Release);
+    drop(lane);
+    let mut error = core.progress.error.lock();
+    let step = match stepped {
+        Ok(step) => {
+            *error = None;
+            step
+        }
+        Err(failed) => {
+            *error = Some(failed);
+            Step::Idle
+        }
+    };
+    core.progress.stepped.notify_all();
+    step
+}
+
+impl Lane {
+    fn step(&mut self, core: &Core, closing: &AtomicBool) -> Result<Step> {
+        self.take_over(core);
+        if self.reap(core) || checkpoint::write_if_due(self, core)? || self.apply(core, closing)? || consolidate(core)? {
+            return Ok(Step::More);
+        }
+        let waiting = self.entries.iter().any(|entry| !entry.reaped);
+        Ok(if waiting { Step::Parked } else { Step::Idle })
+    }
+
+    /// Takes over what was committed since the last step.
+    pub(crate) fn take_over(&mut self, core: &Core) {
+        for Committed { entry, seq } in core.incoming.lock().drain(..) {
+            self.committed = self.committed.max(entry.end());
+            let reaped = entry.died.is_empty();
+            self.entries.push_back(LaneEntry { entry, seq, reaped });
+        }
+    }
+
+    /// Takes points out of the indexes that no snapshot sees any more. False when there are none.
+    pub(crate) fn reap(&mut self, core: &Core) -> bool {
+        let watermark = core.db.watermark();
+        let graph = core.graph.load();
+        let mut reaped = 0;
+        // Oldest first, so that what cannot be reaped yet ends the walk.
+        for entry in self.entries.iter_mut().filter(|entry| !entry.reaped).take_while(|entry| entry.seq <= watermark) {
+            for &point in &entry.entry.died {
+                match graph.as_ref() {
+                    Some(graph) if point.0 < self.applied => self.unsaved += u64::from(graph.remove(point)),
+                    _ => {
+                        core.delta.remove(point);
+                    }
+                }
+            }
+            core.deaths.forget(&entry.entry.died);
+            entry.reaped = true;
+            reaped += entry.entry.died.len();
+            if reaped >= REAP_POINTS {
+                break;
+            }
+        }
+        reaped > 0
+    }
+
+    /// Moves committed points from the delta into the graph. False when there are none.
+    fn apply(&mut self, core: &Core, closing: &AtomicBool) -> Result<bool> {
+        if self.applied >= self.committed || !core.wants_graph() {
+            return Ok(false);
+        }
+        let graph = ensure_graph(core)?;
+        let mut vector = keyspace::vector_buffer(core.schema.element);
+        let mut moved = Vec::with_capacity(APPLY_POINTS);
+        let mut number = self.applied;
+        let end = self.committed.min(number.saturating_add(APPLY_NUMBERS));
+        while number < end && moved.len() < APPLY_POINTS && !closing.load(Ordering::Relaxed) {
+            let point = PointId(number);
+            // A copy, so that nobody waits for the graph.
+            if core.delta.get(point, |stored| vector.clone_from_ref(stored)).is_some() {
+                graph.insert(point, vector.as_ref())?;
+                moved.push(point);
+            }
+            number += 1;
+        }
+        // In the graph first, out of the delta second: a search that looks in this order's reverse misses nothing.
+        self.applied = number;
+        self.unsaved += moved.len() as u64;
+        for &point in &moved {
+            core.delta.remove(point);
+        }
+        Ok(true)
+    }
+}
+
+fn ensure_graph(core: &Core) -> Result<Arc<Hnsw>> {
+    if let Some(graph) = core.graph.load_full() {
+        return Ok(graph);
+    }
+    let schema = &core.schema;
+    let IndexConfig::Hnsw(params) = schema.index else { unreachable!("only HNSW collections want a graph") };
+    // The seed only has to differ between collections.
+    let seed = u64::from(core.id.0);
+    let mut graph = Hnsw::new(schema.dim, schema.metric, schema.element, params, seed)?;
+    if schema.metric == Metric::L2Squared && schema.element != ElementType::U8 {
+        graph = graph.with_centre(&centre(core))?;
+    }
+    let graph = Arc::new(graph);
+    core.graph.store(Some(Arc::clone(&graph)));
+    Ok(graph)
+}
+
+/// The mean of the first points: codes of the differences to it are finer than codes of the vectors.
+fn centre(core: &Core) -> Vec<f32> {
+    let mut points = core.delta.points();
+    points.sort_unstable();
+    points.truncate(GRAPH_POINTS_MIN);
+    let mut sums = vec![0.0f64; core.schema.dim];
+    let mut components = Vec::new();
+    let mut found = 0.0;
+    for point in points {
+        if core.delta.get(point, |vector| vector.to_f32(&mut components)).is_some() {
+            sums.iter_mut().zip(&components).for_each(|(sum, &component)| *sum += f64::from(component));
+            found += 1.0;
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a mean of f32 is within their range")]
+    sums.into_iter().map(|sum| (sum / f64::max(found, 1.0)) as f32).collect()
+}
+
+/// Mends the graph around dead nodes when they are too many. False when they are not.
+fn consolidate(core: &Core) -> Result<bool> {
+    let Some(graph) = core.graph.load_full() else { return Ok(false) };
+    let dead = graph.dead();
+    if dead == 0 || dead * CONSOLIDATE_SHARE < graph.len() + dead {
+        return Ok(false);
+    }
+    graph.consolidate(CONSOLIDATE_NODES)?;
+    Ok(true)
+}

@@ -1,0 +1,17 @@
+//! How an index lives beside the keyspaces: what is in memory, how it is opened, how it follows the commits.
+//!
+//! ```text
+//! commit ──► delta (exact, in memory) ──lane──► graph ──checkpoint──► attachment
+//!    └─────► pending (one entry per commit) ──────────── removed with ──┘
+//! ```
+//!
+//! A point is in the delta before its commit is visible, and in the graph before it leaves the delta. A search looks
+//! into the delta first and into the graph second, and so it misses nothing.
+
+pub(crate) mod checkpoint;
+pub(crate) mod core;
+pub(crate) mod deaths;
+pub(crate) mod lane;
+pub(crate) mod open;
+pub(crate) mod pool;
+pub(crate) mod purge;

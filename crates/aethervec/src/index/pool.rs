@@ -1,0 +1,202 @@
+//! The threads that do background work: fair between collections, one step of bounded size at a time.
+//!
+//! Each collection's lane is in the queue at most once, and at most one thread runs it. A lane that has more to do goes
+//! to the end of the queue. A lane that waits for a snapshot to end is *parked*, and looked at again from time to time.
+//! Queries never run here, and the threads hold no handle of the database.
+
+use crate::index::core::Core;
+use crate::index::lane::{self, Step};
+use crate::index::purge::Purge;
+use aether_env::Spawner;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often parked lanes are looked at.
+const PARKED_RETRY: Duration = Duration::from_millis(250);
+
+// Values of `Core::scheduled`, changed only while the queue is locked.
+const IDLE: u64 = 0;
+const QUEUED: u64 = 1;
+const RUNNING: u64 = 2;
+const RUNNING_AND_NOTIFIED: u64 = 3;
+
+/// The queue of background work and the threads that serve it.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    /// Asks steps to end early.
+    closing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    parked: Vec<Arc<Core>>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Lane(Arc<Core>),
+    Purge(Purge),
+}
+
+impl Pool {
+    /// Starts `threads` threads.
+    pub(crate) fn start(spawner: &dyn Spawner, threads: usize) -> std::io::Result<Pool> {
+        let pool = Pool { shared: Arc::default(), threads: Mutex::default() };
+        for number in 0..threads {
+            let shared = Arc::clone(&pool.shared);
+            let serve = Box::new(move || shared.serve());
+            pool.threads.lock().push(spawner.spawn(&format!("aethervec-lane-{number}"), serve)?);
+        }
+        Ok(pool)
+    }
+
+    /// Whether no threads were started, so that somebody has to call [`tick`](Pool::tick).
+    pub(crate) fn is_manual(&self) -> bool {
+        self.threads.lock().is_empty()
+    }
+
+    /// Says that `core` may have work.
+    pub(crate) fn notify(&self, core: &Arc<Core>) {
+        self.shared.queue.lock().push(core);
+        self.shared.arrived.notify_one();
+    }
+
+    /// Removes the keys of a dropped collection.
+    pub(crate) fn purge(&self, purge: Purge) {
+        self.shared.queue.lock().jobs.push_back(Job::Purge(purge));
+        self.shared.arrived.notify_one();
+    }
+
+    /// Looks at parked lanes now: a snapshot has ended.
+    pub(crate) fn unpark(&self) {
+        if self.shared.queue.lock().unpark() {
+            self.shared.arrived.notify_all();
+        }
+    }
+
+    /// Does one step here. True when there is more to do.
+    pub(crate) fn tick(&self) -> bool {
+        let job = {
+            let mut queue = self.shared.queue.lock();
+            if queue.jobs.is_empty() {
+                queue.unpark();
+            }
+            queue.take()
+        };
+        job.is_some_and(|job| {
+            self.shared.run(job);
+            !self.shared.queue.lock().jobs.is_empty()
+        })
+    }
+
+    /// Stops the threads: each ends the step that it is in.
+    pub(crate) fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        {
+            let mut queue = self.shared.queue.lock();
+            queue.jobs.clear();
+            queue.parked.clear();
+        }
+        self.shared.arrived.notify_all();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // A lane that has panicked has nothing more to say.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    fn serve(&self) {
+        loop {
+            let job = {
+                let mut queue = self.queue.lock();
+                loop {
+                    if self.closing.load(Ordering::Acquire) {
+                        return;
+                    }
+                    if let Some(job) = queue.take() {
+                        break job;
+                    }
+                    if queue.parked.is_empty() {
+                        self.arrived.wait(&mut queue);
+                    } else if self.arrived.wait_for(&mut queue, PARKED_RETRY).timed_out() {
+                        queue.unpark();
+                    }
+                }
+            };
+            self.run(job);
+        }
+    }
+
+    fn run(&self, job: Job) {
+        match job {
+            Job::Lane(core) => {
+                let step = lane::step(&core, &self.closing);
+                self.queue.lock().finish(core, step);
+            }
+            Job::Purge(mut purge) => {
+                if purge.step() {
+                    self.queue.lock().jobs.push_back(Job::Purge(purge));
+                }
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, core: &Arc<Core>) {
+        match core.scheduled.load(Ordering::Relaxed) {
+            IDLE => {
+                set(&core.scheduled, QUEUED);
+                self.jobs.push_back(Job::Lane(Arc::clone(core)));
+            }
+            RUNNING => set(&core.scheduled, RUNNING_AND_NOTIFIED),
+            _ => {}
+        }
+    }
+
+    fn take(&mut self) -> Option<Job> {
+        let job = self.jobs.pop_front();
+        if let Some(Job::Lane(core)) = &job {
+            set(&core.scheduled, RUNNING);
+        }
+        job
+    }
+
+    fn finish(&mut self, core: Arc<Core>, step: Step) {
+        let notified = core.scheduled.load(Ordering::Relaxed) == RUNNING_AND_NOTIFIED;
+        set(&core.scheduled, IDLE);
+        match step {
+            Step::Idle if !notified => {}
+            Step::Parked if !notified => {
+                if !self.parked.iter().any(|parked| Arc::ptr_eq(parked, &core)) {
+                    self.parked.push(core);
+                }
+            }
+            _ => self.push(&core),
+        }
+    }
+
+    fn unpark(&mut self) -> bool {
+        let parked = std::mem::take(&mut self.parked);
+        parked.iter().for_each(|core| self.push(core));
+        !parked.is_empty()
+    }
+}
+
+fn set(scheduled: &AtomicU64, state: u64) {
+    scheduled.store(state, Ordering::Relaxed);
+}

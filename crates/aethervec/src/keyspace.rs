@@ -1,0 +1,477 @@
+//! The keyspaces of a database and the bytes of their keys and values: the one place that encodes and decodes them.
+//! `docs/formats/keyspaces.md` has the picture.
+//!
+//! Keys are big endian, so that their order is the order of the numbers; values are little endian. Every decoder takes
+//! bytes from a disk: it returns an error that names the key, and never panics.
+
+use crate::document::Vector;
+use crate::error::{Error, Result};
+use crate::id::DocId;
+use aether_distance::{ElementType, VectorRef};
+use aether_index::PointId;
+use aidb::{Compression, DB, Keyspace, KeyspaceOptions, TableOptions};
+use half::f16;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The number of a collection: given once, never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CollectionId(pub(crate) u32);
+
+/// The keyspaces of a database.
+#[derive(Clone, Debug)]
+pub(crate) struct Keyspaces {
+    pub(crate) catalog: Keyspace,
+    pub(crate) docs: Keyspace,
+    pub(crate) points: Keyspace,
+    pub(crate) pending: Keyspace,
+    pub(crate) index: Keyspace,
+}
+
+impl Keyspaces {
+    /// Opens all keyspaces, creating those that are missing.
+    pub(crate) fn open(db: &DB) -> Result<Keyspaces> {
+        let plain = || KeyspaceOptions::DEFAULT;
+        // Vectors do not shrink, and they are read by their own number, which is nearly always there.
+        let vectors = KeyspaceOptions {
+            table: TableOptions { compression: Compression::None, ..TableOptions::DEFAULT },
+            ..KeyspaceOptions::DEFAULT
+        };
+        Ok(Keyspaces {
+            catalog: db.keyspace("catalog", plain())?,
+            docs: db.keyspace("docs", plain())?,
+            points: db.keyspace("points", vectors)?,
+            pending: db.keyspace("pending", plain())?,
+            index: db.keyspace("index", plain())?,
+        })
+    }
+
+    /// The keyspaces whose keys begin with a collection's number.
+    pub(crate) fn of_collections(&self) -> [&Keyspace; 4] {
+        [&self.docs, &self.points, &self.pending, &self.index]
+    }
+}
+
+const CATALOG_META: u8 = 0;
+const CATALOG_COLLECTION: u8 = 1;
+const CATALOG_DROPPED: u8 = 2;
+
+/// A key of the `catalog`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CatalogKey {
+    /// What holds for the whole database.
+    Meta,
+    /// The collection of this name.
+    Collection(String),
+    /// A collection that was dropped and whose keys are being removed.
+    Dropped(CollectionId),
+}
+
+impl CatalogKey {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            CatalogKey::Meta => vec![CATALOG_META],
+            CatalogKey::Collection(name) => [&[CATALOG_COLLECTION], name.as_bytes()].concat(),
+            CatalogKey::Dropped(id) => [&[CATALOG_DROPPED][..], &id.0.to_be_bytes()].concat(),
+        }
+    }
+
+    pub(crate) fn decode(key: &[u8]) -> Result<CatalogKey> {
+        let decoded = match key.split_first() {
+            Some((&CATALOG_META, [])) => Some(CatalogKey::Meta),
+            Some((&CATALOG_COLLECTION, name)) => {
+                str::from_utf8(name).ok().map(|name| CatalogKey::Collection(name.to_owned()))
+            }
+            Some((&CATALOG_DROPPED, id)) => {
+                id.try_into().ok().map(|id| CatalogKey::Dropped(CollectionId(u32::from_be_bytes(id))))
+            }
+            _ => None,
+        };
+        decoded.ok_or_else(|| bad("catalog", key, "it is no key of a catalog"))
+    }
+}
+
+/// What every key of a collection begins with.
+pub(crate) fn collection_prefix(collection: CollectionId) -> [u8; 4] {
+    collection.0.to_be_bytes()
+}
+
+/// The collection that a key of `keyspace` belongs to.
+pub(crate) fn collection_of(keyspace: &str, key: &[u8]) -> Result<CollectionId> {
+    match key.first_chunk() {
+        Some(id) => Ok(CollectionId(u32::from_be_bytes(*id))),
+        None => Err(bad(keyspace, key, "it is shorter than a collection's number")),
+    }
+}
+
+/// Replaces `out` by the key of a document in `docs`.
+pub(crate) fn doc_key(collection: CollectionId, id: &DocId, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&collection_prefix(collection));
+    encode_id(id, out);
+}
+
+/// The document that a key of `docs` is for.
+pub(crate) fn decode_doc_key(key: &[u8]) -> Result<DocId> {
+    key.get(4..).and_then(decode_id).ok_or_else(|| bad("docs", key, "it holds no document id"))
+}
+
+/// The key of a point in `points`.
+pub(crate) fn point_key(collection: CollectionId, point: PointId) -> [u8; 12] {
+    numbered_key(collection, point.0)
+}
+
+/// The key of a numbered entry in `pending`.
+pub(crate) fn pending_key(collection: CollectionId, number: u64) -> [u8; 12] {
+    numbered_key(collection, number)
+}
+
+/// The number that a key of `points` or `pending` ends with.
+pub(crate) fn decode_number(keyspace: &str, key: &[u8]) -> Result<u64> {
+    let number = (key.len() == 12).then(|| key.last_chunk()).flatten();
+    number.map(|number| u64::from_be_bytes(*number)).ok_or_else(|| bad(keyspace, key, "it does not have 12 bytes"))
+}
+
+/// The key of a collection's graph in `index`: its record, and the attachment with its checkpoint.
+pub(crate) fn graph_key(collection: CollectionId) -> Vec<u8> {
+    [&collection_prefix(collection)[..], b"hnsw"].concat()
+}
+
+/// Replaces `out` by the value of a document in `docs`; `payload` is its JSON, empty for none.
+pub(crate) fn doc_value(point: PointId, payload: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&point.0.to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// The point of a document's newest version, from its value in `docs`.
+pub(crate) fn decode_doc_point(key: &[u8], value: &[u8]) -> Result<PointId> {
+    match value.first_chunk() {
+        Some(point) => Ok(PointId(u64::from_le_bytes(*point))),
+        None => Err(bad("docs", key, "its value is shorter than a point id")),
+    }
+}
+
+/// The payload of a document, from its value in `docs`.
+pub(crate) fn decode_payload(key: &[u8], value: &[u8]) -> Result<Option<Value>> {
+    match value.get(8..).unwrap_or_default() {
+        [] => Ok(None),
+        json => serde_json::from_slice(json)
+            .map(Some)
+            .map_err(|error| bad("docs", key, &format!("its payload is not JSON: {error}"))),
+    }
+}
+
+/// Replaces `out` by the value of a point in `points`.
+pub(crate) fn point_value(id: &DocId, vector: VectorRef<'_>, out: &mut Vec<u8>) {
+    out.clear();
+    // One byte less than three of them would do for a varint; a fixed width keeps the vector's place simple.
+    out.extend_from_slice(&[0; 2]);
+    encode_id(id, out);
+    let id_bytes = u16::try_from(out.len() - 2).expect("ids are validated to be short");
+    out[..2].copy_from_slice(&id_bytes.to_le_bytes());
+    encode_vector(vector, out);
+}
+
+/// A point's row, still encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PointRow<'a> {
+    id: &'a [u8],
+    vector: &'a [u8],
+}
+
+impl<'a> PointRow<'a> {
+    /// Splits a row; fails unless the vector has exactly the bytes of the collection's vectors.
+    pub(crate) fn parse(key: &[u8], value: &'a [u8], dim: usize, element: ElementType) -> Result<PointRow<'a>> {
+        let split = value.split_first_chunk().and_then(|(id_bytes, rest)| {
+            rest.split_at_checked(usize::from(u16::from_le_bytes(*id_bytes)))
+        });
+        let (id, vector) = split.ok_or_else(|| bad("points", key, "its value ends within the document id"))?;
+        let expected = dim * element.bytes();
+        if vector.len() != expected {
+            let text = format!("its vector has {} bytes where {expected} are expected", vector.len());
+            return Err(bad("points", key, &text));
+        }
+        Ok(PointRow { id, vector })
+    }
+
+    /// The document that the point belongs or belonged to.
+    pub(crate) fn id(&self, key: &[u8]) -> Result<DocId> {
+        decode_id(self.id).ok_or_else(|| bad("points", key, "its value holds no document id"))
+    }
+
+    /// Replaces `out` by the key in `docs` of the document that the point belongs or belonged to.
+    pub(crate) fn doc_key(&self, collection: CollectionId, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&collection_prefix(collection));
+        out.extend_from_slice(self.id);
+    }
+
+    /// Replaces what `out` holds by the vector.
+    pub(crate) fn vector(&self, out: &mut Vector) {
+        decode_vector(self.vector, out);
+    }
+}
+
+/// An empty vector to decode into.
+pub(crate) fn vector_buffer(element: ElementType) -> Vector {
+    match element {
+        ElementType::F32 => Vector::F32(Vec::new()),
+        ElementType::F16 => Vector::F16(Vec::new()),
+        ElementType::U8 => Vector::U8(Vec::new()),
+    }
+}
+
+/// What one commit has changed and an index has still to apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PendingEntry {
+    /// Its key's number, and the first of the added points.
+    pub(crate) number: u64,
+    /// How many points were added: `number`, `number + 1`, …
+    pub(crate) added: u64,
+    /// The points that died, ascending.
+    pub(crate) died: Vec<PointId>,
+}
+
+impl PendingEntry {
+    /// The first number that neither this entry nor one of its points has.
+    pub(crate) fn end(&self) -> u64 {
+        self.number.saturating_add(self.added.max(1))
+    }
+
+    /// Replaces `out` by the value in `pending`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        put_varint(self.added, out);
+        put_varint(self.died.len() as u64, out);
+        let mut previous = 0;
+        for point in &self.died {
+            put_varint(point.0 - previous, out);
+            previous = point.0;
+        }
+    }
+
+    pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<PendingEntry> {
+        let number = decode_number("pending", key)?;
+        let parse = || {
+            let mut rest = value;
+            let added = take_varint(&mut rest)?;
+            number.checked_add(added)?;
+            let count = usize::try_from(take_varint(&mut rest)?).ok()?;
+            // Each takes a byte at least.
+            if count > rest.len() {
+                return None;
+            }
+            let mut died = Vec::with_capacity(count);
+            let mut previous = 0u64;
+            for _ in 0..count {
+                previous = previous.checked_add(take_varint(&mut rest)?)?;
+                died.push(PointId(previous));
+            }
+            rest.is_empty().then_some(PendingEntry { number, added, died })
+        };
+        parse().ok_or_else(|| bad("pending", key, "its value is malformed"))
+    }
+}
+
+/// The error for a record that is not what it should be.
+pub(crate) fn bad(keyspace: &str, key: &[u8], what: &str) -> Error {
+    Error::corruption(format!("keyspace {keyspace}, key {}: {what}", hex(key)))
+}
+
+fn hex(key: &[u8]) -> String {
+    let shown = &key[..key.len().min(40)];
+    let digits: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+    if shown.len() < key.len() { format!("{digits}… ({} bytes)", key.len()) } else { digits }
+}
+
+fn numbered_key(collection: CollectionId, number: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&collection_prefix(collection));
+    key[4..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+const ID_U64: u8 = 1;
+const ID_UUID: u8 = 2;
+const ID_STR: u8 = 3;
+
+fn encode_id(id: &DocId, out: &mut Vec<u8>) {
+    match id {
+        DocId::U64(number) => {
+            out.push(ID_U64);
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        DocId::Uuid(uuid) => {
+            out.push(ID_UUID);
+            out.extend_from_slice(uuid.as_bytes());
+        }
+        DocId::Str(text) => {
+            out.push(ID_STR);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+fn decode_id(encoded: &[u8]) -> Option<DocId> {
+    let (kind, id) = encoded.split_first()?;
+    match *kind {
+        ID_U64 => Some(DocId::U64(u64::from_be_bytes(id.try_into().ok()?))),
+        ID_UUID => Some(DocId::Uuid(Uuid::from_bytes(id.try_into().ok()?))),
+        ID_STR if !id.is_empty() => Some(DocId::Str(str::from_utf8(id).ok()?.to_owned())),
+        _ => None,
+    }
+}
+
+fn encode_vector(vector: VectorRef<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + vector.dim() * vector.element().bytes(), 0);
+    let bytes = &mut out[start..];
+    match vector {
+        VectorRef::F32(components) => {
+            bytes.chunks_exact_mut(4).zip(components).for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
+        }
+        VectorRef::F16(components) => {
+            bytes.chunks_exact_mut(2).zip(components).for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
+        }
+        VectorRef::U8(components) => bytes.copy_from_slice(components),
+    }
+}
+
+fn decode_vector(bytes: &[u8], out: &mut Vector) {
+    match out {
+        Vector::F32(components) => {
+            components.clear();
+            components.extend(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        }
+        Vector::F16(components) => {
+            components.clear();
+            components.extend(bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)));
+        }
+        Vector::U8(components) => {
+            components.clear();
+            components.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7f) as u8);
+}
+
+fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, tail) = rest.split_first()?;
+        *rest = tail;
+        let bits = u64::from(byte & 0x7f);
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        value |= bits << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const COLLECTION: CollectionId = CollectionId(0x0102_0304);
+
+    #[test]
+    fn document_keys_sort_as_ids_do() {
+        let ids = [
+            DocId::U64(0),
+            DocId::U64(255),
+            DocId::U64(256),
+            DocId::Uuid(Uuid::from_u128(1)),
+            DocId::Uuid(Uuid::from_u128(u128::MAX)),
+            DocId::from("a"),
+            DocId::from("ab"),
+            DocId::from("b"),
+        ];
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| encoded(|out| doc_key(COLLECTION, id, out))).collect();
+        assert!(ids.is_sorted() && keys.is_sorted());
+        for (id, key) in ids.iter().zip(&keys) {
+            assert_eq!(&decode_doc_key(key).unwrap(), id);
+            assert_eq!(collection_of("docs", key).unwrap(), COLLECTION);
+        }
+    }
+
+    #[test]
+    fn catalog_keys_round_trip() {
+        let keys = [CatalogKey::Meta, CatalogKey::Collection("ü".to_owned()), CatalogKey::Dropped(COLLECTION)];
+        for key in keys {
+            assert_eq!(CatalogKey::decode(&key.encode()).unwrap(), key);
+        }
+        for bad in [&[][..], &[0, 0], &[1, 0xff], &[2, 0, 0], &[9]] {
+            assert!(CatalogKey::decode(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn rows_round_trip() {
+        let key = point_key(COLLECTION, PointId(7));
+        assert_eq!(decode_number("points", &key).unwrap(), 7);
+        for vector in [
+            Vector::F32(vec![1.5, -2.0, 0.0]),
+            Vector::F16(vec![f16::from_f32(0.5), f16::MAX, f16::ZERO]),
+            Vector::U8(vec![1, 2, 255]),
+        ] {
+            let row = encoded(|out| point_value(&DocId::from("x"), vector.as_ref(), out));
+            let parsed = PointRow::parse(&key, &row, 3, vector.element()).unwrap();
+            assert_eq!(parsed.id(&key).unwrap(), DocId::from("x"));
+            let mut decoded = vector_buffer(vector.element());
+            parsed.vector(&mut decoded);
+            assert_eq!(decoded, vector);
+            for end in 0..row.len() {
+                assert!(PointRow::parse(&key, &row[..end], 3, vector.element()).is_err());
+            }
+        }
+        let payload = json!({"a": 1});
+        let value = encoded(|out| doc_value(PointId(9), payload.to_string().as_bytes(), out));
+        assert_eq!(decode_doc_point(&key, &value).unwrap(), PointId(9));
+        assert_eq!(decode_payload(&key, &value).unwrap(), Some(payload));
+        assert!(decode_doc_point(&key, &value[..7]).is_err());
+        assert!(decode_payload(&key, &value[..10]).is_err());
+        assert_eq!(decode_payload(&key, &value[..8]).unwrap(), None);
+    }
+
+    #[test]
+    fn pending_entries_round_trip_and_bad_ones_are_errors() {
+        let died = [0, 3, 4, u64::MAX].map(PointId).to_vec();
+        for entry in [
+            PendingEntry { number: 5, added: 1000, died },
+            PendingEntry { number: 0, added: 0, died: vec![PointId(1)] },
+            PendingEntry { number: 9, added: 1, died: vec![] },
+        ] {
+            let key = pending_key(COLLECTION, entry.number);
+            let value = encoded(|out| entry.encode(out));
+            assert_eq!(PendingEntry::decode(&key, &value).unwrap(), entry);
+            for end in 0..value.len() {
+                assert!(PendingEntry::decode(&key, &value[..end]).is_err());
+            }
+            assert!(PendingEntry::decode(&key, &[&value[..], &[0]].concat()).is_err());
+        }
+        let key = pending_key(COLLECTION, 1);
+        for bad in [&[0xff; 11][..], &[1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1]] {
+            let error = PendingEntry::decode(&key, bad).unwrap_err().to_string();
+            assert!(error.starts_with("keyspace pending, key 010203040000000000000001: "), "{error}");
+        }
+    }
+
+    fn encoded(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = vec![1, 2, 3];
+        write(&mut out);
+        out
+    }
+}

@@ -1,0 +1,53 @@
+//! AetherVec: an embedded, transactional vector database.
+//!
+//! ```
+//! use aethervec::{AetherDB, Document, IndexConfig};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("my_data");
+//! let db = AetherDB::new(&path)?;
+//! let config = IndexConfig::new_with_default_config("hnsw")?;
+//! let collection = db.create_collection("my_vectors", 128, "cosine", config)?;
+//! collection.upsert(Document::new(vec![0.1; 128], "my-doc"))?;
+//! let hits = collection.search(&vec![0.1; 128], 10)?;
+//! assert_eq!(hits[0].id.to_string(), "my-doc");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Documents are durable when a write returns, and found by every search that begins later. A
+//! [snapshot](AetherDB::snapshot) is one state of the whole database. Everything durable is a key in one transactional
+//! engine, `aidb`; an index is derived from those keys.
+
+mod catalog;
+mod check;
+mod collection;
+mod database;
+mod document;
+mod error;
+mod id;
+mod index;
+mod keyspace;
+pub mod limits;
+mod options;
+mod schema;
+mod search;
+mod validate;
+mod view;
+mod write;
+
+pub use aether_distance::{Distance, ElementType, Metric};
+pub use aether_index::HnswParams;
+pub use aidb::{Durability, SeqNo};
+pub use check::{CheckReport, CollectionCheck, Problem, ProblemKind};
+pub use collection::Collection;
+pub use database::{AetherDB, DbSnapshot, DbStats};
+pub use document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest, Upserted, Vector};
+pub use error::{Error, ErrorKind, Result};
+pub use id::DocId;
+pub use index::core::IndexStatus;
+pub use options::DbOptions;
+pub use schema::{CollectionInfo, CollectionSchema, IndexConfig};
+pub use view::CollectionView;
+
+pub use half::f16;
+pub use uuid::Uuid;

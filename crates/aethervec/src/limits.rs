@@ -1,0 +1,44 @@
+//! All limits of a database, in one place. Messages and documentation refer to these, prose repeats no number.
+
+/// Longest collection name, in bytes of UTF-8.
+pub const COLLECTION_NAME_BYTES_MAX: usize = 255;
+
+/// Longest string id of a document, in bytes of UTF-8.
+pub const ID_BYTES_MAX: usize = 1_024;
+
+/// Most components of a vector.
+pub const DIM_MAX: usize = 65_535;
+
+/// Largest magnitude of a component of a vector. Twice this value, squared and summed over [`DIM_MAX`] components,
+/// is still a finite `f32`, so that no distance overflows.
+pub const COMPONENT_ABS_MAX: f32 = 1e16;
+
+/// Largest payload of a document, in bytes of JSON.
+pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+
+/// Deepest nesting of a payload: the payload itself is level 1.
+pub const PAYLOAD_DEPTH_MAX: usize = 64;
+
+/// Most documents (or ids) in one call.
+pub const BATCH_DOCUMENTS_MAX: usize = 100_000;
+
+/// Most bytes (vectors, ids and payloads together) in one call.
+pub const BATCH_BYTES_MAX: usize = 256 << 20;
+
+/// Most hits of one search.
+pub const K_MAX: usize = 10_000;
+
+/// Largest search effort.
+pub const EF_MAX: usize = 100_000;
+
+/// Most queries in one call.
+pub const SEARCH_BATCH_MAX: usize = 10_000;
+
+/// Most documents in one page of a scroll.
+pub const SCROLL_LIMIT_MAX: usize = 10_000;
+
+/// Fewest and most links per node of a graph.
+pub const M_RANGE: std::ops::RangeInclusive<u16> = 2..=256;
+
+/// Fewest and most candidates held while inserting into a graph.
+pub const EF_CONSTRUCTION_RANGE: std::ops::RangeInclusive<u16> = 8..=4_096;

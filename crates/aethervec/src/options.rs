@@ -1,0 +1,44 @@
+//! What can be set when a database is opened.
+
+use aidb::Durability;
+
+/// How a database is used. Holds for this opening; nothing of it is stored.
+///
+/// ```
+/// use aethervec::{AetherDB, DbOptions};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let options = DbOptions { lane_threads: Some(2), ..DbOptions::DEFAULT };
+/// let db = AetherDB::open_with(aether_env::Env::local(dir.path())?, options)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DbOptions {
+    /// Threads that keep the indexes up to date, over all collections. More: new documents move from the exact scan
+    /// into their graph sooner, if the machine has idle cores. `None`: half of the machine's, at least one. `Some(0)`:
+    /// none at all; [`AetherDB::tick`](crate::AetherDB::tick) does the work.
+    pub lane_threads: Option<usize>,
+    /// What a write waits for.
+    pub durability: Durability,
+    /// How the storage engine is used.
+    pub storage: aidb::Options,
+}
+
+impl DbOptions {
+    /// What `Default` gives.
+    pub const DEFAULT: DbOptions =
+        DbOptions { lane_threads: None, durability: Durability::Sync, storage: aidb::Options::DEFAULT };
+
+    /// No threads at all: [`AetherDB::tick`](crate::AetherDB::tick) does all background work, so that a run on a
+    /// simulated environment is deterministic.
+    pub const WITHOUT_THREADS: DbOptions = DbOptions {
+        lane_threads: Some(0),
+        durability: Durability::Sync,
+        storage: aidb::Options { background_threads: 0, ..aidb::Options::DEFAULT },
+    };
+}
+
+impl Default for DbOptions {
+    fn default() -> Self {
+        DbOptions::DEFAULT
+    }
+}

@@ -1,0 +1,255 @@
+//! A search, step by step:
+//!
+//! 1. candidates from the delta first and from the graph second: a point moves in the other direction;
+//! 2. their rows in `points`: the document's id, and the vector for the exact distance;
+//! 3. their rows in `docs`: a point is visible exactly if its document's row names it;
+//! 4. too few left: widen and begin again; in the end, compare with everything.
+
+use crate::document::{Hit, SearchRequest, Vector};
+use crate::error::Result;
+use crate::id::DocId;
+use crate::keyspace::{self, PointRow};
+use crate::limits;
+use crate::validate;
+use crate::view::CollectionView;
+use aether_distance::{Distance, Metric, Query};
+use aether_index::{Candidate, PointId, SearchParams};
+use bytes::Bytes;
+use std::collections::BinaryHeap;
+
+/// Search effort when none is asked for, at least.
+const EF_DEFAULT: usize = 128;
+
+/// Candidates beyond which comparing with everything is no worse than widening once more.
+const FETCH_MAX: usize = 20_000;
+
+/// Fails when the request is outside of its limits.
+pub(crate) fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Result<()> {
+    validate::range("k", request.k, 1..=limits::K_MAX)?;
+    if let Some(ef) = request.ef {
+        validate::range("ef", ef, 1..=limits::EF_MAX)?;
+    }
+    validate::query(&view.core.schema, request.vector)
+}
+
+/// What `request` asks for, nearest first.
+pub(crate) fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
+    validate(view, request)?;
+    let query = Query::new(view.core.kernels, view.core.schema.metric, request.vector);
+    let found = if request.exact { scan(view, &query, request.k)? } else { walk(view, &query, request)? };
+    found.into_iter().map(|found| found.into_hit(view, request)).collect()
+}
+
+/// A visible point, with what was read to know that.
+#[derive(Debug)]
+struct Found {
+    candidate: Candidate,
+    doc_key: Vec<u8>,
+    doc_row: Bytes,
+    point_row: Bytes,
+}
+
+impl Found {
+    fn into_hit(self, view: &CollectionView, request: &SearchRequest<'_>) -> Result<Hit> {
+        let payload =
+            if request.with_payload { keyspace::decode_payload(&self.doc_key, &self.doc_row)? } else { None };
+        let vector = if request.with_vector { Some(self.vector(view)?) } else { None };
+        let id: DocId = keyspace::decode_doc_key(&self.doc_key)?;
+        let distance = self.candidate.distance;
+        Ok(Hit { id, distance, score: score(view.core.schema.metric, distance), payload, vector })
+    }
+
+    fn vector(&self, view: &CollectionView) -> Result<Vector> {
+        let schema = &view.core.schema;
+        let key = keyspace::point_key(view.core.id, self.candidate.point);
+        let mut vector = keyspace::vector_buffer(schema.element);
+        PointRow::parse(&key, &self.point_row, schema.dim, schema.element)?.vector(&mut vector);
+        Ok(vector)
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Found) -> bool {
+        self.candidate == other.candidate
+    }
+}
+
+impl Eq for Found {}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Found) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Found {
+    fn cmp(&self, other: &Found) -> std::cmp::Ordering {
+        self.candidate.cmp(&other.candidate)
+    }
+}
+
+/// The distance as people know it.
+fn score(metric: Metric, distance: Distance) -> f32 {
+    match metric {
+        Metric::L2Squared => distance.0.max(0.0).sqrt(),
+        Metric::InnerProduct => -distance.0,
+        Metric::Cosine => 1.0 - distance.0,
+    }
+}
+
+/// Candidates beyond `k`: estimated distances may order the last ones wrongly, and some may turn out to be invisible.
+fn slack(k: usize) -> usize {
+    4 + k / 8
+}
+
+fn walk(view: &CollectionView, query: &Query<'_>, request: &SearchRequest<'_>) -> Result<Vec<Found>> {
+    let k = request.k;
+    let mut ef = request.ef.unwrap_or(EF_DEFAULT.max(2 * k)).max(k);
+    let mut fetch = (k + slack(k)).min(ef);
+    loop {
+        let candidates = candidates(view, query, fetch, ef)?;
+        let found = resolve(view, query, &candidates.nearest, k)?;
+        if found.len() == k || candidates.all || view.documents_if_known() == Some(found.len() as u64) {
+            return Ok(found);
+        }
+        if fetch >= FETCH_MAX {
+            return scan(view, query, k);
+        }
+        fetch = fetch.saturating_mul(4);
+        ef = ef.max(fetch);
+    }
+}
+
+struct Candidates {
+    nearest: Vec<Candidate>,
+    /// Whether these are all that may be visible.
+    all: bool,
+}
+
+/// About `fetch` points that may be visible, nearest first.
+fn candidates(view: &CollectionView, query: &Query<'_>, fetch: usize, ef: usize) -> Result<Candidates> {
+    let core = &view.core;
+    let may_see = |point: PointId| core.may_see(view, point);
+    let mut nearest = core.delta.search(query.vector(), fetch, may_see)?;
+    let Some(graph) = core.graph.load_full() else {
+        let all = nearest.len() < fetch;
+        return Ok(Candidates { nearest, all });
+    };
+    let all_are_visible = view.points_end == u64::MAX && core.deaths.len() == 0;
+    let allowed: Option<&dyn Fn(PointId) -> bool> = if all_are_visible { None } else { Some(&may_see) };
+    let params = SearchParams { k: fetch, ef, include_dead: false };
+    nearest.extend(core.with_scratch(|scratch| graph.search(query.vector(), params, allowed, scratch))?);
+    nearest.sort_unstable();
+    // A point that moved between the two searches is in both answers, at slightly different distances.
+    let mut seen = std::collections::HashSet::with_capacity(nearest.len());
+    nearest.retain(|candidate| seen.insert(candidate.point));
+    Ok(Candidates { nearest, all: false })
+}
+
+/// The `k` nearest of those candidates that are visible, by exact distance.
+fn resolve(view: &CollectionView, query: &Query<'_>, candidates: &[Candidate], k: usize) -> Result<Vec<Found>> {
+    let mut found = Vec::with_capacity(k + slack(k));
+    for chunk in candidates.chunks(k + slack(k)) {
+        resolve_chunk(view, query, chunk, &mut found)?;
+        if found.len() >= k {
+            break;
+        }
+    }
+    found.sort_unstable();
+    found.truncate(k);
+    Ok(found)
+}
+
+fn resolve_chunk(
+    view: &CollectionView,
+    query: &Query<'_>,
+    candidates: &[Candidate],
+    found: &mut Vec<Found>,
+) -> Result<()> {
+    let core = &view.core;
+    let point_keys: Vec<[u8; 12]> =
+        candidates.iter().map(|candidate| keyspace::point_key(core.id, candidate.point)).collect();
+    let point_rows = view.snapshot.multi_get(&core.keyspaces.points, &point_keys)?;
+    let mut decoder = Decoder::new(view);
+    let mut read = Vec::with_capacity(candidates.len());
+    for ((candidate, key), row) in candidates.iter().zip(&point_keys).zip(point_rows) {
+        // No row: the point is not committed at this snapshot.
+        let Some(point_row) = row else { continue };
+        let (distance, doc_key) = decoder.decode(query, key, &point_row)?;
+        read.push((Candidate { point: candidate.point, distance }, doc_key, point_row));
+    }
+    let doc_rows = view.snapshot.multi_get(&core.keyspaces.docs, read.iter().map(|(_, doc_key, _)| doc_key))?;
+    for ((candidate, doc_key, point_row), doc_row) in read.into_iter().zip(doc_rows) {
+        let Some(doc_row) = doc_row else { continue };
+        if keyspace::decode_doc_point(&doc_key, &doc_row)? == candidate.point {
+            found.push(Found { candidate, doc_key, doc_row, point_row });
+        }
+    }
+    Ok(())
+}
+
+/// The `k` nearest visible points, by comparing with all: reads `points` from the first to the last.
+fn scan(view: &CollectionView, query: &Query<'_>, k: usize) -> Result<Vec<Found>> {
+    let core = &view.core;
+    let mut rows = view.snapshot.prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
+    let mut decoder = Decoder::new(view);
+    let mut nearest: BinaryHeap<Found> = BinaryHeap::with_capacity(k + 1);
+    while let Some((key, point_row)) = rows.try_next()? {
+        let point = PointId(keyspace::decode_number("points", &key)?);
+        if !core.may_see(view, point) {
+            continue;
+        }
+        let distance = decoder.distance(query, &key, &point_row)?;
+        let candidate = Candidate { point, distance };
+        if nearest.len() == k && nearest.peek().is_some_and(|worst| worst.candidate < candidate) {
+            continue;
+        }
+        let (_, doc_key) = decoder.decode(query, &key, &point_row)?;
+        let Some(doc_row) = view.snapshot.get(&core.keyspaces.docs, &doc_key)? else { continue };
+        if keyspace::decode_doc_point(&doc_key, &doc_row)? == point {
+            nearest.push(Found { candidate, doc_key, doc_row, point_row });
+            if nearest.len() > k {
+                nearest.pop();
+            }
+        }
+    }
+    Ok(nearest.into_sorted_vec())
+}
+
+/// Decodes rows of `points` into one buffer.
+struct Decoder<'a> {
+    view: &'a CollectionView,
+    vector: Vector,
+}
+
+impl<'a> Decoder<'a> {
+    fn new(view: &'a CollectionView) -> Decoder<'a> {
+        Decoder { view, vector: keyspace::vector_buffer(view.core.schema.element) }
+    }
+
+    /// The exact distance from the query.
+    fn distance(&mut self, query: &Query<'_>, key: &[u8], row: &[u8]) -> Result<Distance> {
+        self.parse(key, row)?.vector(&mut self.vector);
+        Ok(query.distance(self.vector.as_ref()))
+    }
+
+    /// The exact distance from the query, and the key of the document's row.
+    fn decode(&mut self, query: &Query<'_>, key: &[u8], row: &[u8]) -> Result<(Distance, Vec<u8>)> {
+        let mut doc_key = Vec::new();
+        self.parse(key, row)?.doc_key(self.view.core.id, &mut doc_key);
+        Ok((self.distance(query, key, row)?, doc_key))
+    }
+
+    fn parse<'r>(&self, key: &[u8], row: &'r [u8]) -> Result<PointRow<'r>> {
+        let schema = &self.view.core.schema;
+        PointRow::parse(key, row, schema.dim, schema.element)
+    }
+}
+
+impl CollectionView {
+    /// How many documents there are, if that is known without counting.
+    fn documents_if_known(&self) -> Option<u64> {
+        let newest = *self.core.newest.lock();
+        (newest.seq <= self.snapshot.seq()).then_some(newest.documents)
+    }
+}

@@ -1,0 +1,198 @@
+//! A collection as one snapshot sees it: all reads.
+
+use crate::database::DbSnapshot;
+use crate::document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest};
+use crate::error::Result;
+use crate::id::DocId;
+use crate::index::core::Core;
+use crate::index::open;
+use crate::keyspace::{self, PendingEntry, PointRow};
+use crate::limits;
+use crate::search;
+use crate::validate;
+use aether_index::PointId;
+use aidb::Snapshot;
+use bytes::Bytes;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A collection as it was at the moment of a snapshot, whatever is written meanwhile. Cheap to clone.
+///
+/// ```
+/// # use aethervec::{AetherDB, Document, IndexConfig};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let db = AetherDB::open(dir.path())?;
+/// let notes = db.create_collection("notes", 2, "l2", IndexConfig::default())?;
+/// notes.upsert(Document::new(vec![0.0, 1.0], "a"))?;
+/// let before = notes.at(&db.snapshot())?;
+/// notes.delete("a")?;
+/// assert_eq!(before.search(&[0.0, 1.0], 1)?[0].id.to_string(), "a");
+/// assert_eq!((before.count()?, notes.count()?), (1, 0));
+/// # Ok::<(), aethervec::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CollectionView {
+    pub(crate) core: Arc<Core>,
+    pub(crate) snapshot: Snapshot,
+    /// No point from this number on is visible.
+    pub(crate) points_end: u64,
+    /// Keeps a user's snapshot in being, so that its end is noticed.
+    _held: Option<DbSnapshot>,
+}
+
+impl CollectionView {
+    /// The newest state. Points that are committed later are told apart by looking them up.
+    pub(crate) fn newest(core: &Arc<Core>) -> Result<CollectionView> {
+        core.alive()?;
+        let snapshot = core.db.snapshot();
+        Ok(CollectionView { core: Arc::clone(core), snapshot, points_end: u64::MAX, _held: None })
+    }
+
+    /// The state at a user's snapshot.
+    pub(crate) fn at(core: &Arc<Core>, held: &DbSnapshot) -> Result<CollectionView> {
+        core.alive()?;
+        let snapshot = held.storage().clone();
+        let points_end = points_end(core, &snapshot)?;
+        Ok(CollectionView { core: Arc::clone(core), snapshot, points_end, _held: Some(held.clone()) })
+    }
+
+    /// The document called `id`, if there is one.
+    pub fn get(&self, id: impl Into<DocId>) -> Result<Option<Document>> {
+        Ok(self.get_batch(&[id.into()])?.pop().flatten())
+    }
+
+    /// The documents called `ids`, in this order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for an unacceptable id, or too many of them.
+    pub fn get_batch(&self, ids: &[DocId]) -> Result<Vec<Option<Document>>> {
+        validate::batch_len(ids.len())?;
+        ids.iter().try_for_each(validate::id)?;
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| self.doc_key(id)).collect();
+        let rows = self.snapshot.multi_get(&self.core.keyspaces.docs, &keys)?;
+        let found = ids.iter().zip(keys.iter().zip(rows));
+        found.map(|(id, (key, row))| row.map(|row| self.document(id.clone(), key, &row)).transpose()).collect()
+    }
+
+    /// How many documents there are. Counting at an older snapshot reads all ids.
+    pub fn count(&self) -> Result<u64> {
+        let newest = *self.core.newest.lock();
+        if newest.seq <= self.snapshot.seq() {
+            return Ok(newest.documents);
+        }
+        let mut rows = self.snapshot.prefix(&self.core.keyspaces.docs, keyspace::collection_prefix(self.core.id));
+        let mut count = 0;
+        while rows.try_next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// A page of documents, ordered by id.
+    ///
+    /// ```
+    /// # use aethervec::{AetherDB, Document, IndexConfig, ScrollRequest};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let db = AetherDB::open(dir.path())?;
+    /// # let notes = db.create_collection("notes", 1, "l2", IndexConfig::Flat)?;
+    /// notes.upsert_batch((0..5).map(|i| Document::new(vec![i as f32], i)).collect())?;
+    /// let first = notes.scroll(ScrollRequest { after: None, limit: 3 })?;
+    /// let second = notes.scroll(ScrollRequest { after: first.next, limit: 3 })?;
+    /// assert_eq!((first.documents.len(), second.documents.len(), second.next), (3, 2, None));
+    /// # Ok::<(), aethervec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `limit` is outside of its limits.
+    pub fn scroll(&self, request: ScrollRequest) -> Result<ScrollPage> {
+        validate::range("limit", request.limit, 1..=limits::SCROLL_LIMIT_MAX)?;
+        let prefix = keyspace::collection_prefix(self.core.id);
+        let after = request.after.map(|id| self.doc_key(&id));
+        let from = match &after {
+            Some(key) => Bound::Excluded(&key[..]),
+            None => Bound::Included(&prefix[..]),
+        };
+        let mut rows = self.snapshot.range::<&[u8]>(&self.core.keyspaces.docs, (from, Bound::Unbounded));
+        let mut documents = Vec::new();
+        let mut more = false;
+        while let Some((key, row)) = rows.try_next()?
+            && key.starts_with(&prefix)
+        {
+            if documents.len() == request.limit {
+                more = true;
+                break;
+            }
+            documents.push(self.document(keyspace::decode_doc_key(&key)?, &key, &row)?);
+        }
+        let next = documents.last().filter(|_| more).map(|document: &Document| document.id.clone());
+        Ok(ScrollPage { documents, next })
+    }
+
+    /// The `k` documents nearest to `vector`, nearest first, with their payloads. Approximate in an HNSW collection.
+    ///
+    /// # Errors
+    /// As [`search_with`](CollectionView::search_with).
+    pub fn search(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
+        self.search_with(SearchRequest::new(vector, k))
+    }
+
+    /// The documents nearest to a query, nearest first; fewer than `k` only if there are not more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a field of the request is outside of its limits.
+    pub fn search_with(&self, request: SearchRequest<'_>) -> Result<Vec<Hit>> {
+        search::search(self, &request)
+    }
+
+    /// Answers several requests.
+    ///
+    /// # Errors
+    /// As [`search_with`](CollectionView::search_with); the message says which request it is about.
+    pub fn search_batch(&self, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
+        validate::range("requests", requests.len(), 0..=limits::SEARCH_BATCH_MAX)?;
+        for (position, request) in requests.iter().enumerate() {
+            search::validate(self, request).map_err(|error| error.within(&format!("request {position}")))?;
+        }
+        requests.iter().map(|request| search::search(self, request)).collect()
+    }
+
+    fn doc_key(&self, id: &DocId) -> Vec<u8> {
+        let mut key = Vec::new();
+        keyspace::doc_key(self.core.id, id, &mut key);
+        key
+    }
+
+    fn document(&self, id: DocId, key: &[u8], row: &Bytes) -> Result<Document> {
+        let schema = &self.core.schema;
+        let point = keyspace::decode_doc_point(key, row)?;
+        let point_key = keyspace::point_key(self.core.id, point);
+        let Some(point_row) = self.snapshot.get(&self.core.keyspaces.points, point_key)? else {
+            return Err(keyspace::bad("docs", key, &format!("its point {point} is missing")));
+        };
+        let mut vector = keyspace::vector_buffer(schema.element);
+        PointRow::parse(&point_key, &point_row, schema.dim, schema.element)?.vector(&mut vector);
+        Ok(Document { id, vector, payload: keyspace::decode_payload(key, row)? })
+    }
+}
+
+/// The first number that no point visible in `snapshot` has.
+fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
+    if core.newest.lock().seq <= snapshot.seq() {
+        return Ok(core.next.load(Ordering::Acquire));
+    }
+    let record = open::read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
+    let last = snapshot
+        .prefix(&core.keyspaces.pending, keyspace::collection_prefix(core.id))
+        .try_next_back()?
+        .map(|(key, value)| PendingEntry::decode(&key, &value))
+        .transpose()?;
+    Ok(last.map_or(0, |entry| entry.end()).max(record.next))
+}
+
+impl Core {
+    /// Whether `point` may be visible to `view`: an index need not return the others.
+    pub(crate) fn may_see(&self, view: &CollectionView, point: PointId) -> bool {
+        point.0 < view.points_end && (self.deaths.len() == 0 || !self.deaths.dead_at(point, view.snapshot.seq()))
+    }
+}
