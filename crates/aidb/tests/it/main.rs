@@ -1,0 +1,18 @@
+//! Whole databases against models, crashes, damage, faults and threads.
+//!
+//! Random runs take their seeds from 0 on and name them when they fail. `AETHER_SEED=n` runs one seed alone,
+//! `AETHER_ROUNDS=n` runs n times as many, and `AETHER_EXHAUSTIVE=1` damages every byte instead of a sample.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod attachments;
+mod concurrency;
+mod corruption;
+mod crash;
+mod example;
+mod faults;
+mod input;
+mod model;
+mod oracle;
+mod script;
+mod seeds;

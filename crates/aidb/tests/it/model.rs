@@ -1,0 +1,353 @@
+//! Random operations on a database and on plain maps agree.
+
+use crate::oracle::{
+    Change, KEYSPACES, Map, Setup, State, World, assert_entry, collect, random_batch, random_key,
+    random_value,
+};
+use crate::seeds;
+use aether_env::{Env, MemoryStorage};
+use aether_sim::SimStorage;
+use aidb::{Durability, Iter, SeqNo, Snapshot, WriteBatch};
+use std::ops::Bound;
+
+/// A database, what it must contain, and moments of it that are still held.
+struct Run {
+    random: fastrand::Rng,
+    env: Env,
+    threads: usize,
+    setup: Setup,
+    world: World,
+    state: State,
+    snapshots: Vec<(Snapshot, State)>,
+    last_seq: SeqNo,
+}
+
+impl Run {
+    fn new(seed: u64, env: Env, threads: usize) -> Run {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let setup = Setup::tiny(&mut random, threads);
+        let world = World::open(env.clone(), &setup).unwrap();
+        let last_seq = world.db.last_seq();
+        let state = State::default();
+        Run { random, env, threads, setup, world, state, snapshots: Vec::new(), last_seq }
+    }
+
+    fn steps(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.step();
+        }
+        self.check_snapshots();
+        self.world.assert_sound(&self.state);
+    }
+
+    fn step(&mut self) {
+        match self.random.u32(..1000) {
+            0..550 => self.write_one(),
+            550..700 => self.write_batch(),
+            700..760 => self.get(),
+            760..820 => self.range(),
+            820..850 => self.prefix(),
+            850..880 => self.seek(),
+            880..890 => self.iterate_while_writing(),
+            890..910 => self.hold_snapshot(),
+            910..925 => self.drop_snapshot(),
+            925..935 => self.world.db.flush().unwrap(),
+            935..938 => self.world.db.compact().unwrap(),
+            938..970 => drop(self.world.db.tick().unwrap()),
+            970..980 => self.world.compare(&self.world.db.snapshot(), &self.state).unwrap(),
+            980..985 => self.check_snapshots(),
+            985..990 => assert_eq!(self.world.db.verify().unwrap().problems, []),
+            990..995 => self.reopen(),
+            _ => self.check_numbers(),
+        }
+    }
+
+    /// By the methods of a keyspace or of the database.
+    fn write_one(&mut self) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let key = random_key(&mut self.random);
+        let through_db = keyspace == 0 && self.random.bool();
+        let change = if self.random.u8(..3) == 0 {
+            match through_db {
+                true => self.world.db.delete(&key).unwrap(),
+                false => self.world.keyspaces[keyspace].delete(&key).unwrap(),
+            }
+            Change::Delete(keyspace, key)
+        } else {
+            let value = random_value(&mut self.random);
+            match through_db {
+                true => self.world.db.put(&key, &value).unwrap(),
+                false => self.world.keyspaces[keyspace].put(&key, &value).unwrap(),
+            }
+            Change::Put(keyspace, key, value)
+        };
+        self.state.apply(&[change]);
+    }
+
+    fn write_batch(&mut self) {
+        let batch = random_batch(&mut self.random, true);
+        match self.random.u8(..3) {
+            0 => drop(self.world.write(&batch, Durability::Sync).unwrap()),
+            1 => drop(self.world.write(&batch, Durability::Buffered).unwrap()),
+            _ => {
+                let commit = self.world.db.submit(self.world.batch(&batch).unwrap()).unwrap();
+                assert!(commit.seq() <= self.world.db.last_seq(), "visible before it is durable");
+                if self.random.bool() {
+                    commit.wait_durable().unwrap();
+                }
+            }
+        }
+        self.state.apply(&batch);
+    }
+
+    fn get(&mut self) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let keys: Vec<Vec<u8>> = (0..4).map(|_| random_key(&mut self.random)).collect();
+        let expected: Vec<Option<Vec<u8>>> =
+            keys.iter().map(|key| self.state.maps[keyspace].get(key).cloned()).collect();
+        let handle = &self.world.keyspaces[keyspace];
+        for (key, expected) in keys.iter().zip(&expected) {
+            assert_eq!(handle.get(key).unwrap().as_deref(), expected.as_deref());
+            if keyspace == 0 {
+                assert_eq!(self.world.db.get(key).unwrap().as_deref(), expected.as_deref());
+            }
+        }
+        let found = self.world.db.snapshot().multi_get(handle, &keys).unwrap();
+        let found: Vec<Option<Vec<u8>>> = found.into_iter().map(|v| v.map(|v| v.to_vec())).collect();
+        assert_eq!(found, expected);
+    }
+
+    /// A range of the newest state or of a snapshot, consumed from both ends in random turns.
+    fn range(&mut self) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let bounds = (self.bound(), self.bound());
+        let held = self.snapshots.len();
+        let (iter, map) = match self.random.usize(..=held) {
+            at if at < held => {
+                let (snapshot, state) = &self.snapshots[at];
+                (snapshot.range(&self.world.keyspaces[keyspace], bounds.clone()), &state.maps[keyspace])
+            }
+            _ => (self.world.keyspaces[keyspace].range(bounds.clone()), &self.state.maps[keyspace]),
+        };
+        let expected = slice(map, &bounds);
+        consume(&mut self.random, iter, &expected);
+    }
+
+    fn prefix(&mut self) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let mut prefix = random_key(&mut self.random);
+        prefix.truncate(self.random.usize(0..=2));
+        let expected: Vec<(Vec<u8>, Vec<u8>)> = self.state.maps[keyspace]
+            .iter()
+            .filter(|(key, _)| key.starts_with(&prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let iter = self.world.keyspaces[keyspace].prefix(&prefix);
+        consume(&mut self.random, iter, &expected);
+    }
+
+    /// `seek` moves the front anywhere within the bounds; the back stays where it is.
+    fn seek(&mut self) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let bounds = (self.bound(), self.bound());
+        let mut expected = slice(&self.state.maps[keyspace], &bounds);
+        let mut iter = self.world.keyspaces[keyspace].range(bounds);
+        for _ in 0..self.random.usize(..4) {
+            assert_entry("back", iter.next_back().as_ref(), entry(expected.pop().as_ref()));
+        }
+        for _ in 0..4 {
+            let key = random_key(&mut self.random);
+            iter.seek(&key);
+            let mut rest = expected.iter().skip_while(|(k, _)| *k < key);
+            for _ in 0..self.random.usize(..4) {
+                assert_entry("after seek", iter.next().as_ref(), entry(rest.next()));
+            }
+        }
+    }
+
+    /// An iterator keeps to the moment when it was made.
+    fn iterate_while_writing(&mut self) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let mut iter = self.world.keyspaces[keyspace].iter();
+        let before = self.state.maps[keyspace].clone();
+        for expected in &before {
+            assert_entry("held iterator", iter.next().as_ref(), Some(expected));
+            if self.random.u8(..4) == 0 {
+                self.write_one();
+            }
+            if self.random.u8(..20) == 0 {
+                self.world.db.flush().unwrap();
+                self.world.db.tick().unwrap();
+            }
+        }
+        assert_entry("held iterator", iter.next().as_ref(), None);
+        assert_entry("held iterator", iter.next().as_ref(), None);
+        iter.status().unwrap();
+    }
+
+    fn hold_snapshot(&mut self) {
+        if self.snapshots.len() < 6 {
+            self.snapshots.push((self.world.db.snapshot(), self.state.clone()));
+        }
+    }
+
+    fn drop_snapshot(&mut self) {
+        if !self.snapshots.is_empty() {
+            let at = self.random.usize(..self.snapshots.len());
+            let (snapshot, state) = self.snapshots.swap_remove(at);
+            let clone = snapshot.clone();
+            drop(snapshot);
+            self.world.compare(&clone, &state).unwrap();
+        }
+    }
+
+    fn check_snapshots(&self) {
+        for (snapshot, state) in &self.snapshots {
+            self.world.compare(snapshot, state).unwrap();
+        }
+    }
+
+    fn check_numbers(&mut self) {
+        let db = &self.world.db;
+        assert!(db.last_seq() >= self.last_seq);
+        self.last_seq = db.last_seq();
+        let oldest = self.snapshots.iter().map(|(snapshot, _)| snapshot.seq()).min();
+        assert_eq!(db.watermark(), oldest.unwrap_or(self.last_seq));
+        assert_eq!(db.snapshot().seq(), self.last_seq);
+        let mut names = db.keyspace_names();
+        names.sort();
+        assert_eq!(names, ["default", "left", "right"]);
+        db.write(WriteBatch::new(), Durability::Sync).unwrap();
+        self.last_seq = db.last_seq();
+    }
+
+    fn reopen(&mut self) {
+        self.check_snapshots();
+        self.snapshots.clear();
+        if self.random.bool() {
+            self.world.db.close().unwrap();
+        }
+        self.setup = Setup::tiny(&mut self.random, self.threads);
+        let (env, setup) = (self.env.clone(), &self.setup);
+        replace(&mut self.world, || World::open(env, setup).unwrap());
+        assert!(self.world.db.last_seq() >= self.last_seq);
+        self.world.assert_sound(&self.state);
+    }
+
+    fn bound(&mut self) -> Bound<Vec<u8>> {
+        match self.random.u8(..5) {
+            0 => Bound::Unbounded,
+            1 | 2 => Bound::Included(random_key(&mut self.random)),
+            _ => Bound::Excluded(random_key(&mut self.random)),
+        }
+    }
+}
+
+/// Drops the old world before the new one opens: they share a lock.
+fn replace(world: &mut World, open: impl FnOnce() -> World) {
+    let memory = Env::memory(MemoryStorage::new());
+    let setup = Setup::tiny(&mut fastrand::Rng::with_seed(0), 0);
+    *world = World::open(memory, &setup).unwrap();
+    *world = open();
+}
+
+/// What a range of a map holds; nothing when the bounds cross.
+fn slice(map: &Map, bounds: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let within = |key: &Vec<u8>| {
+        (match &bounds.0 {
+            Bound::Included(start) => key >= start,
+            Bound::Excluded(start) => key > start,
+            Bound::Unbounded => true,
+        }) && (match &bounds.1 {
+            Bound::Included(end) => key <= end,
+            Bound::Excluded(end) => key < end,
+            Bound::Unbounded => true,
+        })
+    };
+    map.iter().filter(|(key, _)| within(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Takes entries from both ends, in turns of random length, and then a few more.
+fn consume(random: &mut fastrand::Rng, mut iter: Iter, expected: &[(Vec<u8>, Vec<u8>)]) {
+    let mut expected = expected.iter();
+    let style = random.u8(..4);
+    for _ in 0..expected.len() + 2 {
+        let forward = match style {
+            0 => true,
+            1 => false,
+            2 => random.bool(),
+            _ => random.u8(..5) > 0,
+        };
+        if forward {
+            assert_entry("next", iter.next().as_ref(), entry(expected.next()));
+        } else {
+            assert_entry("next_back", iter.next_back().as_ref(), entry(expected.next_back()));
+        }
+    }
+    iter.status().unwrap();
+}
+
+fn entry(pair: Option<&(Vec<u8>, Vec<u8>)>) -> Option<(&Vec<u8>, &Vec<u8>)> {
+    pair.map(|(key, value)| (key, value))
+}
+
+#[test]
+fn without_threads() {
+    seeds::for_each(24, |seed| Run::new(seed, SimStorage::new(seed).env(), 0).steps(1_500));
+}
+
+#[test]
+fn with_threads() {
+    seeds::for_each(12, |seed| {
+        let threads = 1 + usize::try_from(seed % 2).unwrap();
+        Run::new(seed, Env::memory(MemoryStorage::new()), threads).steps(1_500);
+    });
+}
+
+#[test]
+fn on_the_file_system() {
+    seeds::for_each(2, |seed| {
+        let directory = tempfile::tempdir().unwrap();
+        Run::new(seed, Env::local(directory.path()).unwrap(), 1).steps(600);
+    });
+}
+
+#[test]
+fn runs_without_threads_repeat_exactly() {
+    let run = || {
+        let storage = SimStorage::new(1);
+        let mut run = Run::new(1, storage.env(), 0);
+        run.steps(400);
+        drop(run);
+        (storage.trace(), storage.memory().clone())
+    };
+    let ((trace, files), (other_trace, other_files)) = (run(), run());
+    assert_eq!(trace, other_trace);
+    for (_, name) in trace {
+        assert_eq!(files.contents(&name).ok(), other_files.contents(&name).ok(), "{name}");
+    }
+}
+
+#[test]
+fn large_ordered_loads_fill_several_levels() {
+    let setup = Setup::tiny(&mut fastrand::Rng::with_seed(3), 0);
+    let world = World::open(SimStorage::new(0).env(), &setup).unwrap();
+    let mut map = Map::new();
+    for i in 0..20_000_u32 {
+        let key = (i.wrapping_mul(2_654_435_761) >> 8).to_be_bytes().to_vec();
+        let value = i.to_string().into_bytes();
+        let mut batch = WriteBatch::new();
+        batch.put(&world.keyspaces[1], &key, &value);
+        world.db.write(batch, Durability::Buffered).unwrap();
+        map.insert(key, value);
+    }
+    while world.db.tick().unwrap() {}
+    let levels = &world.db.stats().keyspaces.iter().find(|k| k.name == "left").unwrap().levels.clone();
+    assert!(levels.iter().skip(1).filter(|level| level.tables > 0).count() > 1, "{levels:?}");
+    let mut state = State::default();
+    state.maps[1] = map;
+    world.assert_sound(&state);
+    world.db.compact().unwrap();
+    world.assert_sound(&state);
+    assert_eq!(collect(world.keyspaces[1].iter()).len(), state.maps[1].len());
+}
