@@ -10,7 +10,6 @@ use aether_index::{Flat, Hnsw, Scratch};
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Documents from which on a graph is better than comparing with all of them.
