@@ -51,22 +51,37 @@ impl BlockCache {
     /// A cache that holds up to `bytes`; 0 caches nothing.
     pub(crate) fn new(bytes: u64) -> BlockCache {
         let blocks_expected = usize::try_from(bytes / BLOCK_BYTES_EXPECTED).unwrap_or(usize::MAX);
-        BlockCache { blocks: Cache::with_weighter(blocks_expected, bytes, ByBytes) }
+        BlockCache {
+            blocks: Cache::with_weighter(blocks_expected, bytes, ByBytes),
+        }
     }
 
     /// The block of file `file_number` at `offset`, if it is here.
     pub(crate) fn get(&self, file_number: u64, offset: u64) -> Option<Block> {
-        self.blocks.get(&BlockKey { file_number, offset })
+        self.blocks.get(&BlockKey {
+            file_number,
+            offset,
+        })
     }
 
     /// Keeps a block, and lets others go for it.
     pub(crate) fn insert(&self, file_number: u64, offset: u64, block: Block) {
-        self.blocks.insert(BlockKey { file_number, offset }, block);
+        self.blocks.insert(
+            BlockKey {
+                file_number,
+                offset,
+            },
+            block,
+        );
     }
 
     /// Hits and misses so far, and the bytes held now.
     pub(crate) fn stats(&self) -> CacheStats {
-        CacheStats { hits: self.blocks.hits(), misses: self.blocks.misses(), bytes: self.blocks.weight() }
+        CacheStats {
+            hits: self.blocks.hits(),
+            misses: self.blocks.misses(),
+            bytes: self.blocks.weight(),
+        }
     }
 }
 

@@ -43,7 +43,11 @@ pub enum ErrorKind {
 impl Error {
     /// An error of `kind`; the message names the value, the limit and the remedy.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Repr { kind, message: message.into(), source: None }))
+        Error(Box::new(Repr {
+            kind,
+            message: message.into(),
+            source: None,
+        }))
     }
 
     /// [`ErrorKind::Invalid`].
@@ -53,7 +57,9 @@ impl Error {
 
     /// [`ErrorKind::Corruption`] of `file` at byte `offset`.
     pub(crate) fn corruption(file: &str, offset: u64, detail: impl fmt::Display) -> Error {
-        let message = format!("{file} is damaged at byte {offset}: {detail}; restore this file from a backup");
+        let message = format!(
+            "{file} is damaged at byte {offset}: {detail}; restore this file from a backup"
+        );
         Error::new(ErrorKind::Corruption, message)
     }
 
@@ -67,7 +73,11 @@ impl Error {
             _ => (ErrorKind::Io, ""),
         };
         let message = format!("{context}: {source}{remedy}");
-        Error(Box::new(Repr { kind, message, source: Some(Arc::new(source)) }))
+        Error(Box::new(Repr {
+            kind,
+            message,
+            source: Some(Arc::new(source)),
+        }))
     }
 
     /// What to do about it.
@@ -78,7 +88,10 @@ impl Error {
     /// True when the cause is a full disk or quota: nothing is damaged, and writing goes on once there is room.
     pub fn is_disk_full(&self) -> bool {
         let source = self.0.source.as_deref().map(io::Error::kind);
-        matches!(source, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        matches!(
+            source,
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        )
     }
 }
 
@@ -106,10 +119,16 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_recognised_and_says_what_to_do() {
-        let error = Error::io("append to 000007.wal", io::Error::from(io::ErrorKind::StorageFull));
+        let error = Error::io(
+            "append to 000007.wal",
+            io::Error::from(io::ErrorKind::StorageFull),
+        );
         assert!(error.is_disk_full());
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(error.to_string().starts_with("append to 000007.wal: "), "{error}");
+        assert!(
+            error.to_string().starts_with("append to 000007.wal: "),
+            "{error}"
+        );
         assert!(!Error::io("read", io::Error::from(io::ErrorKind::NotFound)).is_disk_full());
     }
 
@@ -117,6 +136,9 @@ mod tests {
     fn corruption_names_file_and_offset() {
         let error = Error::corruption("000042.sst", 8192, "checksum mismatch");
         assert_eq!(error.kind(), ErrorKind::Corruption);
-        assert!(error.to_string().contains("000042.sst") && error.to_string().contains("8192"), "{error}");
+        assert!(
+            error.to_string().contains("000042.sst") && error.to_string().contains("8192"),
+            "{error}"
+        );
     }
 }

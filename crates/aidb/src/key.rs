@@ -103,7 +103,9 @@ pub(crate) fn seek_key(user_key: &[u8], at: SeqNo) -> Vec<u8> {
 /// # Panics
 /// When `internal` is shorter than a trailer: callers that hold bytes from outside check the length first.
 pub(crate) fn split(internal: &[u8]) -> (&[u8], u64) {
-    let (user_key, trailer) = internal.split_last_chunk::<TRAILER_BYTES>().expect("an internal key has a trailer");
+    let (user_key, trailer) = internal
+        .split_last_chunk::<TRAILER_BYTES>()
+        .expect("an internal key has a trailer");
     (user_key, u64::from_le_bytes(*trailer))
 }
 

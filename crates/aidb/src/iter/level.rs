@@ -30,7 +30,11 @@ pub(crate) struct LevelIter<T: LevelTables> {
 impl<T: LevelTables> LevelIter<T> {
     /// A cursor over `tables`; opens none yet.
     pub(crate) fn new(tables: T) -> Self {
-        LevelIter { tables, current: None, error: None }
+        LevelIter {
+            tables,
+            current: None,
+            error: None,
+        }
     }
 
     /// The cursor over table `index`; none when there is no such table or it cannot be opened.
@@ -39,7 +43,11 @@ impl<T: LevelTables> LevelIter<T> {
             self.current = None;
             return None;
         };
-        if self.current.as_ref().is_none_or(|(current, _)| *current != index) {
+        if self
+            .current
+            .as_ref()
+            .is_none_or(|(current, _)| *current != index)
+        {
             self.current = None;
             match self.tables.open(index) {
                 Ok(cursor) => self.current = Some((index, cursor)),
@@ -149,17 +157,23 @@ impl<T: LevelTables> InternalIterator for LevelIter<T> {
 
     #[inline]
     fn valid(&self) -> bool {
-        self.current.as_ref().is_some_and(|(_, cursor)| cursor.valid())
+        self.current
+            .as_ref()
+            .is_some_and(|(_, cursor)| cursor.valid())
     }
 
     #[inline]
     fn key(&self) -> &[u8] {
-        self.current.as_ref().map_or(&[], |(_, cursor)| cursor.key())
+        self.current
+            .as_ref()
+            .map_or(&[], |(_, cursor)| cursor.key())
     }
 
     #[inline]
     fn value(&self) -> Bytes {
-        self.current.as_ref().map_or_else(Bytes::new, |(_, cursor)| cursor.value())
+        self.current
+            .as_ref()
+            .map_or_else(Bytes::new, |(_, cursor)| cursor.value())
     }
 
     fn status(&self) -> Result<()> {

@@ -29,14 +29,25 @@ impl<I: InternalIterator> MergeIter<I> {
     /// Merges `children`, given newest first.
     pub(crate) fn new(children: Vec<I>) -> Self {
         let heap = Vec::with_capacity(children.len());
-        MergeIter { children, heap, second: None, backward: false, error: None }
+        MergeIter {
+            children,
+            heap,
+            second: None,
+            backward: false,
+            error: None,
+        }
     }
 
     /// True when child `a` is to be seen before child `b`; both stand on entries.
     #[inline]
     fn precedes(&self, a: usize, b: usize) -> bool {
         let order = compare(self.children[a].key(), self.children[b].key()).then(a.cmp(&b));
-        order == if self.backward { Ordering::Greater } else { Ordering::Less }
+        order
+            == if self.backward {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
     }
 
     /// Orders the children after all of them have moved.
@@ -64,7 +75,10 @@ impl<I: InternalIterator> MergeIter<I> {
 
     fn sift_down(&mut self, mut slot: usize) {
         self.second = None;
-        while let Some(next) = self.first_below(slot).filter(|&next| self.precedes(self.heap[next], self.heap[slot])) {
+        while let Some(next) = self
+            .first_below(slot)
+            .filter(|&next| self.precedes(self.heap[next], self.heap[slot]))
+        {
             self.heap.swap(slot, next);
             slot = next;
         }
@@ -75,9 +89,11 @@ impl<I: InternalIterator> MergeIter<I> {
     fn first_below(&self, slot: usize) -> Option<usize> {
         let (left, right) = (2 * slot + 1, 2 * slot + 2);
         match self.heap.len() {
-            length if right < length => {
-                Some(if self.precedes(self.heap[right], self.heap[left]) { right } else { left })
-            }
+            length if right < length => Some(if self.precedes(self.heap[right], self.heap[left]) {
+                right
+            } else {
+                left
+            }),
             length if left < length => Some(left),
             _ => None,
         }
@@ -90,7 +106,9 @@ impl<I: InternalIterator> MergeIter<I> {
         if !self.children[root].valid() {
             return self.root_ended(root);
         }
-        let Some(second) = self.second.or_else(|| self.first_below(0)) else { return };
+        let Some(second) = self.second.or_else(|| self.first_below(0)) else {
+            return;
+        };
         if self.precedes(self.heap[second], root) {
             self.heap.swap(0, second);
             self.sift_down(second);
@@ -144,12 +162,16 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
     }
 
     fn seek(&mut self, target: &[u8]) {
-        self.children.iter_mut().for_each(|child| child.seek(target));
+        self.children
+            .iter_mut()
+            .for_each(|child| child.seek(target));
         self.rebuild(false);
     }
 
     fn seek_for_prev(&mut self, target: &[u8]) {
-        self.children.iter_mut().for_each(|child| child.seek_for_prev(target));
+        self.children
+            .iter_mut()
+            .for_each(|child| child.seek_for_prev(target));
         self.rebuild(true);
     }
 

@@ -37,10 +37,17 @@ impl InternalIterator for ListIter {
         self.set(self.entries.len().checked_sub(1));
     }
     fn seek(&mut self, target: &[u8]) {
-        self.set(Some(self.entries.partition_point(|entry| compare(&entry.0, target).is_lt())));
+        self.set(Some(
+            self.entries
+                .partition_point(|entry| compare(&entry.0, target).is_lt()),
+        ));
     }
     fn seek_for_prev(&mut self, target: &[u8]) {
-        self.set(self.entries.partition_point(|entry| compare(&entry.0, target).is_le()).checked_sub(1));
+        self.set(
+            self.entries
+                .partition_point(|entry| compare(&entry.0, target).is_le())
+                .checked_sub(1),
+        );
     }
     fn next(&mut self) {
         self.set(self.at.map(|at| at + 1));
@@ -117,7 +124,11 @@ pub(crate) fn walks() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Walks over both and compares them at every step.
-pub(crate) fn assert_walks_as(expected: &mut ListIter, found: &mut impl InternalIterator, walk: &[Step]) {
+pub(crate) fn assert_walks_as(
+    expected: &mut ListIter,
+    found: &mut impl InternalIterator,
+    walk: &[Step],
+) {
     for step in walk {
         let times = match step {
             Step::Next(times) | Step::Prev(times) => *times,
@@ -129,7 +140,10 @@ pub(crate) fn assert_walks_as(expected: &mut ListIter, found: &mut impl Internal
             found.status().unwrap();
             assert_eq!(expected.valid(), found.valid(), "{step:?}");
             if expected.valid() {
-                assert_eq!(expected.key().escape_ascii().to_string(), found.key().escape_ascii().to_string());
+                assert_eq!(
+                    expected.key().escape_ascii().to_string(),
+                    found.key().escape_ascii().to_string()
+                );
                 assert_eq!(expected.value(), found.value());
             }
         }

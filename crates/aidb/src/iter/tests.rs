@@ -54,7 +54,9 @@ fn visible(all: &[Pair], at: SeqNo) -> BTreeMap<Vec<u8>, Vec<u8>> {
             seen.entry(user_key.to_vec()).or_insert(value);
         }
     }
-    seen.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    seen.into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }
 
 #[derive(Clone, Debug)]
@@ -146,8 +148,13 @@ proptest! {
 #[test]
 fn equal_keys_come_from_the_earlier_child_first_and_backward_last() {
     let list = |value: &str| {
-        let keys = ["a", "b", "c"].map(|key| internal_key(key.as_bytes(), SeqNo(1), ValueKind::Put));
-        ListIter::new(keys.into_iter().map(|key| (key, value.as_bytes().to_vec())).collect())
+        let keys =
+            ["a", "b", "c"].map(|key| internal_key(key.as_bytes(), SeqNo(1), ValueKind::Put));
+        ListIter::new(
+            keys.into_iter()
+                .map(|key| (key, value.as_bytes().to_vec()))
+                .collect(),
+        )
     };
     let mut merged = MergeIter::new(vec![list("0"), list("1"), list("2")]);
     let mut values = Vec::new();
@@ -177,9 +184,20 @@ fn equal_keys_come_from_the_earlier_child_first_and_backward_last() {
 
 #[test]
 fn an_error_ends_the_iteration_instead_of_hiding_entries() {
-    let put = |key: &str| (internal_key(key.as_bytes(), SeqNo(1), ValueKind::Put), Vec::new());
-    let broken = Lists { tables: vec![vec![put("a")], vec![put("c")]], broken: 1 };
-    let whole = Lists { tables: vec![vec![put("b"), put("d")]], broken: 1 };
+    let put = |key: &str| {
+        (
+            internal_key(key.as_bytes(), SeqNo(1), ValueKind::Put),
+            Vec::new(),
+        )
+    };
+    let broken = Lists {
+        tables: vec![vec![put("a")], vec![put("c")]],
+        broken: 1,
+    };
+    let whole = Lists {
+        tables: vec![vec![put("b"), put("d")]],
+        broken: 1,
+    };
     let merged = MergeIter::new(vec![LevelIter::new(broken), LevelIter::new(whole)]);
     let mut found = VisibleIter::new(merged, SeqNo::MAX, Bound::Unbounded, Bound::Unbounded);
     assert_eq!(found.next().unwrap().unwrap().0, "a");
@@ -195,19 +213,35 @@ fn many_versions_of_a_key_are_skipped_in_both_directions() {
     let mut all = Vec::new();
     for key in ["a", "b", "c"] {
         for seq in (0..100).rev() {
-            all.push((internal_key(key.as_bytes(), SeqNo(seq), ValueKind::Put), seq.to_string().into_bytes()));
+            all.push((
+                internal_key(key.as_bytes(), SeqNo(seq), ValueKind::Put),
+                seq.to_string().into_bytes(),
+            ));
         }
     }
     for at in [0, 1, 50, 98, 99, 200] {
-        let view = || VisibleIter::new(ListIter::new(all.clone()), SeqNo(at), Bound::Unbounded, Bound::Unbounded);
+        let view = || {
+            VisibleIter::new(
+                ListIter::new(all.clone()),
+                SeqNo(at),
+                Bound::Unbounded,
+                Bound::Unbounded,
+            )
+        };
         let value = at.min(99).to_string();
         let expected = ["a", "b", "c"].map(|key| (Bytes::from(key), Bytes::from(value.clone())));
         let mut forward = view();
         let mut backward = view();
         for i in 0..3 {
             assert_eq!(forward.next().unwrap().as_ref(), Some(&expected[i]));
-            assert_eq!(backward.next_back().unwrap().as_ref(), Some(&expected[2 - i]));
+            assert_eq!(
+                backward.next_back().unwrap().as_ref(),
+                Some(&expected[2 - i])
+            );
         }
-        assert_eq!((forward.next().unwrap(), backward.next_back().unwrap()), (None, None));
+        assert_eq!(
+            (forward.next().unwrap(), backward.next_back().unwrap()),
+            (None, None)
+        );
     }
 }

@@ -75,7 +75,9 @@ impl<I: InternalIterator> VisibleIter<I> {
     /// lower bound nor behind what the back has given.
     pub(crate) fn seek(&mut self, user_key: &[u8]) {
         self.lower = match &self.lower_given {
-            Bound::Included(lower) | Bound::Excluded(lower) if user_key <= &**lower => self.lower_given.clone(),
+            Bound::Included(lower) | Bound::Excluded(lower) if user_key <= &**lower => {
+                self.lower_given.clone()
+            }
             _ => Bound::Included(Bytes::copy_from_slice(user_key)),
         };
         self.front = None;
@@ -157,7 +159,10 @@ impl<I: InternalIterator> VisibleIter<I> {
             if let Some(value) = newest {
                 self.position = Position::BeforeBack;
                 let back = self.back.as_deref().unwrap_or_default();
-                return Ok(Some((copy_key(&mut self.keys, &mut self.key_chunk_bytes, back), value)));
+                return Ok(Some((
+                    copy_key(&mut self.keys, &mut self.key_chunk_bytes, back),
+                    value,
+                )));
             }
         }
         self.cursor.status()?;
@@ -196,7 +201,11 @@ impl<I: InternalIterator> VisibleIter<I> {
     /// Seeks past versions of the current user key: all of them when it was `seen`, else those that are too new.
     #[cold]
     fn skip_versions(&mut self, seen: bool) {
-        let trailer = if seen { 0 } else { crate::key::seek_trailer(self.at) };
+        let trailer = if seen {
+            0
+        } else {
+            crate::key::seek_trailer(self.at)
+        };
         let (user_key, current) = split(self.cursor.key());
         if current <= trailer {
             return self.cursor.next();
@@ -269,6 +278,8 @@ fn unknown_kind(user_key: &[u8], trailer: u64) -> Error {
     let (key, kind) = (user_key.escape_ascii(), trailer & 0xff);
     Error::new(
         crate::error::ErrorKind::Corruption,
-        format!("the key \"{key}\" has a version of unknown kind {kind}; restore the database from a backup"),
+        format!(
+            "the key \"{key}\" has a version of unknown kind {kind}; restore the database from a backup"
+        ),
     )
 }

@@ -1,13 +1,13 @@
 //! A data block: up to a few dozen entries, found by binary search over restart points and a short scan.
 //!
 //! ```text
-//! entries       shared, suffix bytes, value bytes (varints) | kind << 4 | n (1) | sequence number (n) | suffix
 //! values        one behind the other, in the order of the entries
+//! entries       shared, suffix bytes, value bytes (varints) | kind << 4 | n (1) | sequence number (n) | suffix
 //! restarts      entry offset u32, value offset u32: where a key is stored whole, at least every 16 entries
-//! tail          offset of the values u32, number of restarts u32
+//! tail          offset of the entries u32, number of restarts u32
 //! ```
 //!
-//! Keys stand apart from values, so that a search touches few cache lines. Everything is checked when it is used: a
+//! Keys stand apart from values and close to the restart points, so that a search touches few cache lines. Everything is checked when it is used: a
 //! block of arbitrary bytes gives a [`Fault`] or wrong entries, but no panic and no read outside.
 
 use std::cmp::Ordering;
@@ -33,7 +33,7 @@ impl std::fmt::Display for Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     data: Bytes,
-    values_start: u32,
+    entries_start: u32,
     restarts_start: u32,
     restarts: u32,
 }
@@ -85,22 +85,34 @@ impl Block {
     pub(super) fn new(data: Bytes) -> Result<Block, Fault> {
         let fault = |what| Fault { at: 0, what };
         let length = u32::try_from(data.len()).map_err(|_| fault("a block of 4 GiB or more"))?;
-        let tail = data.last_chunk::<8>().ok_or(fault("too short for a block"))?;
-        let values_start = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
+        let tail = data
+            .last_chunk::<8>()
+            .ok_or(fault("too short for a block"))?;
+        let entries_start = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
         let restarts = u32::from_le_bytes([tail[4], tail[5], tail[6], tail[7]]);
         let restarts_start = restarts
             .checked_mul(8)
             .and_then(|bytes| (length - 8).checked_sub(bytes))
             .ok_or(fault("more restart points than bytes"))?;
-        if restarts == 0 || values_start > restarts_start {
+        if restarts == 0 || entries_start > restarts_start {
             return Err(fault("the tail of the block contradicts itself"));
         }
-        Ok(Block { data, values_start, restarts_start, restarts })
+        Ok(Block {
+            data,
+            entries_start,
+            restarts_start,
+            restarts,
+        })
     }
 
     /// A block without entries: where an iterator stands before it has one.
     pub(super) fn empty() -> Block {
-        Block { data: Bytes::new(), values_start: 0, restarts_start: 0, restarts: 0 }
+        Block {
+            data: Bytes::new(),
+            entries_start: 0,
+            restarts_start: 0,
+            restarts: 0,
+        }
     }
 
     /// Memory held, in bytes.
@@ -115,7 +127,7 @@ impl Block {
 
     /// The end of the entries.
     pub(super) fn end(&self) -> u32 {
-        self.values_start
+        self.restarts_start
     }
 
     /// The place of restart point `index`, which is less than their number.
@@ -124,27 +136,38 @@ impl Block {
         let at = self.restarts_start as usize + index * 8;
         let bytes: [u8; 8] = self.data[at..at + 8].try_into().expect("eight bytes");
         let both = u64::from_le_bytes(bytes);
-        let [low, high] = [both & 0xffff_ffff, both >> 32].map(|half| u32::try_from(half).expect("half of a u64"));
-        Place { entry: low, value: high }
+        let [low, high] = [both & 0xffff_ffff, both >> 32]
+            .map(|half| u32::try_from(half).expect("half of a u64"));
+        Place {
+            entry: low,
+            value: high,
+        }
     }
 
     /// Decodes the entry at `place`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn entry(&self, place: Place) -> Result<Entry, Fault> {
-        self.decode(place).ok_or(Fault { at: place.entry, what: "an entry runs over its limits" })
+        self.decode(place).ok_or(Fault {
+            at: place.entry,
+            what: "an entry runs over its limits",
+        })
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(&self, place: Place) -> Option<Entry> {
         let data = &self.data[..];
-        let keys = data.get(..self.values_start as usize)?;
+        let keys = data.get(..self.restarts_start as usize)?;
         let mut at = place.entry as usize;
         let (shared, suffix_bytes, value_bytes) = match *keys.get(at..at + 3)? {
             [a, b, c] if (a | b | c) < 0x80 => {
                 at += 3;
                 (u32::from(a), u32::from(b), u32::from(c))
             }
-            _ => (varint(keys, &mut at)?, varint(keys, &mut at)?, varint(keys, &mut at)?),
+            _ => (
+                varint(keys, &mut at)?,
+                varint(keys, &mut at)?,
+                varint(keys, &mut at)?,
+            ),
         };
         let version = *keys.get(at)?;
         let seq_bytes = usize::from(version & 0xf);
@@ -158,8 +181,8 @@ impl Block {
         let suffix_end = suffix_start.checked_add(suffix_bytes as usize)?;
         let value_end = place.value.checked_add(value_bytes)?;
         if suffix_end > keys.len()
-            || value_end > self.restarts_start
-            || place.value < self.values_start
+            || value_end > self.entries_start
+            || place.entry < self.entries_start
             || shared as usize + suffix_bytes as usize > KEY_BYTES_MAX
         {
             return None;
@@ -170,7 +193,10 @@ impl Block {
             suffix_end,
             trailer: seq << 8 | u64::from(version >> 4),
             value_start: place.value,
-            next: Place { entry: u32::try_from(suffix_end).ok()?, value: value_end },
+            next: Place {
+                entry: u32::try_from(suffix_end).ok()?,
+                value: value_end,
+            },
         })
     }
 
@@ -196,11 +222,14 @@ impl Block {
     pub(super) fn find(&self, user_key: &[u8], trailer: u64) -> Result<Option<Found>, Fault> {
         let mut place = self.restart(self.last_restart_before(user_key, trailer)?);
         let (mut matched, mut last_bytes) = (0, 0);
-        while place.entry < self.values_start {
+        while place.entry < self.restarts_start {
             let entry = self.entry(place)?;
             let shared = entry.shared;
             if shared > last_bytes {
-                return Err(Fault { at: place.entry, what: "a key shares more than the previous one has" });
+                return Err(Fault {
+                    at: place.entry,
+                    what: "a key shares more than the previous one has",
+                });
             }
             last_bytes = entry.key_bytes();
             // A restart point shares nothing by decree: compare it from its first byte.
@@ -210,14 +239,28 @@ impl Block {
                 matched = shared + common;
                 match suffix.get(common).cmp(&rest.get(common)) {
                     Ordering::Less => {}
-                    Ordering::Greater => return Ok(Some(Found { entry, place, same_user_key: false })),
+                    Ordering::Greater => {
+                        return Ok(Some(Found {
+                            entry,
+                            place,
+                            same_user_key: false,
+                        }));
+                    }
                     Ordering::Equal if entry.trailer <= trailer => {
-                        return Ok(Some(Found { entry, place, same_user_key: true }));
+                        return Ok(Some(Found {
+                            entry,
+                            place,
+                            same_user_key: true,
+                        }));
                     }
                     Ordering::Equal => {}
                 }
             } else if shared < matched {
-                return Ok(Some(Found { entry, place, same_user_key: false }));
+                return Ok(Some(Found {
+                    entry,
+                    place,
+                    same_user_key: false,
+                }));
             }
             place = entry.next;
         }
@@ -231,7 +274,10 @@ impl Block {
         while low + 1 < high {
             let middle = low + (high - low) / 2;
             let entry = self.entry(self.restart(middle))?;
-            let order = self.suffix(&entry).cmp(user_key).then_with(|| trailer.cmp(&entry.trailer));
+            let order = self
+                .suffix(&entry)
+                .cmp(user_key)
+                .then_with(|| trailer.cmp(&entry.trailer));
             if order == Ordering::Less {
                 low = middle;
             } else {
@@ -253,7 +299,12 @@ pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
         }
         common += 8;
     }
-    common + a[common..].iter().zip(&b[common..]).take_while(|(a, b)| a == b).count()
+    common
+        + a[common..]
+            .iter()
+            .zip(&b[common..])
+            .take_while(|(a, b)| a == b)
+            .count()
 }
 
 /// A LEB128 integer of up to 32 bits.

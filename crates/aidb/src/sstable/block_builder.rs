@@ -20,7 +20,8 @@ impl BlockBuilder {
     #[inline]
     pub(super) fn add(&mut self, user_key: &[u8], shared: usize, trailer: u64, value: &[u8]) {
         let shared = if self.restarts.is_empty() || self.since_restart == RESTART_INTERVAL {
-            self.restarts.push((offset(self.entries.len()), offset(self.values.len())));
+            self.restarts
+                .push((offset(self.entries.len()), offset(self.values.len())));
             self.since_restart = 0;
             0
         } else {
@@ -33,8 +34,11 @@ impl BlockBuilder {
         let seq = trailer_seq(trailer).0;
         let seq_bytes = (64 - seq.leading_zeros()).div_ceil(8) as usize;
         let [kind, ..] = trailer.to_le_bytes();
-        self.entries.push(kind << 4 | u8::try_from(seq_bytes).expect("a sequence number has at most 7 bytes"));
-        self.entries.extend_from_slice(&seq.to_le_bytes()[..seq_bytes]);
+        self.entries.push(
+            kind << 4 | u8::try_from(seq_bytes).expect("a sequence number has at most 7 bytes"),
+        );
+        self.entries
+            .extend_from_slice(&seq.to_le_bytes()[..seq_bytes]);
         self.entries.extend_from_slice(&user_key[shared..]);
         self.values.extend_from_slice(value);
     }
@@ -51,15 +55,17 @@ impl BlockBuilder {
 
     /// The contents; the builder is then ready for the next block once [`clear`](Self::clear) is called.
     pub(super) fn finish(&mut self) -> &[u8] {
-        let values_start = offset(self.entries.len());
-        self.entries.extend_from_slice(&self.values);
+        let entries_start = offset(self.values.len());
+        self.values.extend_from_slice(&self.entries);
         for &(entry, value) in &self.restarts {
-            self.entries.extend_from_slice(&entry.to_le_bytes());
-            self.entries.extend_from_slice(&(values_start + value).to_le_bytes());
+            self.values
+                .extend_from_slice(&(entries_start + entry).to_le_bytes());
+            self.values.extend_from_slice(&value.to_le_bytes());
         }
-        self.entries.extend_from_slice(&values_start.to_le_bytes());
-        self.entries.extend_from_slice(&offset(self.restarts.len()).to_le_bytes());
-        &self.entries
+        self.values.extend_from_slice(&entries_start.to_le_bytes());
+        self.values
+            .extend_from_slice(&offset(self.restarts.len()).to_le_bytes());
+        &self.values
     }
 
     /// Forgets the contents and keeps the buffers.

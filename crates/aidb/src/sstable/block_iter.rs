@@ -35,7 +35,13 @@ struct Current {
 impl BlockIter {
     /// A cursor that stands nowhere.
     pub(super) fn new() -> BlockIter {
-        BlockIter { block: Block::empty(), keys: Vec::new(), current: None, earlier: Vec::new(), interval: None }
+        BlockIter {
+            block: Block::empty(),
+            keys: Vec::new(),
+            current: None,
+            earlier: Vec::new(),
+            interval: None,
+        }
     }
 
     /// Goes on with another block; stands nowhere then.
@@ -60,13 +66,16 @@ impl BlockIter {
     /// The internal key; empty when not valid.
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
-        self.current.map_or(&[], |current| &self.keys[current.key_start..current.key_end])
+        self.current.map_or(&[], |current| {
+            &self.keys[current.key_start..current.key_end]
+        })
     }
 
     /// The value; empty when not valid.
     #[inline]
     pub(super) fn value(&self) -> Bytes {
-        self.current.map_or_else(Bytes::new, |current| self.block.value(current.value))
+        self.current
+            .map_or_else(Bytes::new, |current| self.block.value(current.value))
     }
 
     /// Goes to the first entry.
@@ -104,7 +113,9 @@ impl BlockIter {
     /// Goes to the next entry; to nowhere after the last.
     #[inline]
     pub(super) fn next(&mut self) -> Result<(), Fault> {
-        let Some(current) = self.current else { return Ok(()) };
+        let Some(current) = self.current else {
+            return Ok(());
+        };
         if self.interval.is_some() {
             self.turn_forward(current);
         }
@@ -113,7 +124,9 @@ impl BlockIter {
 
     /// Goes to the previous entry; to nowhere before the first.
     pub(super) fn prev(&mut self) -> Result<(), Fault> {
-        let Some(current) = self.current else { return Ok(()) };
+        let Some(current) = self.current else {
+            return Ok(());
+        };
         if let Some(earlier) = self.earlier.pop() {
             self.current = Some(earlier);
             return Ok(());
@@ -146,10 +159,16 @@ impl BlockIter {
             self.nowhere();
             return Ok(());
         }
-        let entry = self.block.entry(place).inspect_err(|_| self.current = None)?;
+        let entry = self
+            .block
+            .entry(place)
+            .inspect_err(|_| self.current = None)?;
         if entry.shared > self.keys.len().saturating_sub(TRAILER_BYTES) {
             self.current = None;
-            return Err(Fault { at: place.entry, what: "a key shares more than the previous one has" });
+            return Err(Fault {
+                at: place.entry,
+                what: "a key shares more than the previous one has",
+            });
         }
         self.keys.truncate(entry.shared);
         self.stand_on(place, &entry);
@@ -184,10 +203,14 @@ impl BlockIter {
                     _ => "a key shares more than the previous one has",
                 };
                 self.nowhere();
-                return Err(Fault { at: place.entry, what });
+                return Err(Fault {
+                    at: place.entry,
+                    what,
+                });
             }
             let key_start = self.keys.len();
-            self.keys.extend_from_within(last_start..last_start + entry.shared);
+            self.keys
+                .extend_from_within(last_start..last_start + entry.shared);
             self.keys.extend_from_slice(self.block.suffix(&entry));
             self.keys.extend_from_slice(&entry.trailer.to_le_bytes());
             self.earlier.push(Current {
@@ -202,7 +225,10 @@ impl BlockIter {
         }
         if place.entry != end || self.earlier.is_empty() {
             self.nowhere();
-            return Err(Fault { at: place.entry, what: "restart points and entries disagree" });
+            return Err(Fault {
+                at: place.entry,
+                what: "restart points and entries disagree",
+            });
         }
         self.interval = Some(interval);
         self.current = self.earlier.pop();

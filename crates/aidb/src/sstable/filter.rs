@@ -59,8 +59,12 @@ impl Filter {
     /// The filter block of keys with these hashes.
     pub(super) fn build(hashes: &[u64], bits_per_key: u32) -> Vec<u8> {
         let bits = hashes.len() as u64 * u64::from(bits_per_key);
-        let lines = usize::try_from(bits.div_ceil(LINE_BITS)).expect("a table's keys fit in memory");
-        let mut filter = Filter { lines: vec![Line::default(); lines.max(1)].into(), probes: PROBES };
+        let lines =
+            usize::try_from(bits.div_ceil(LINE_BITS)).expect("a table's keys fit in memory");
+        let mut filter = Filter {
+            lines: vec![Line::default(); lines.max(1)].into(),
+            probes: PROBES,
+        };
         for &hash in hashes {
             let line = filter.line(hash);
             Line::bits(hash, PROBES).for_each(|(word, bit)| filter.lines[line].0[word] |= bit);
@@ -83,10 +87,15 @@ impl Filter {
             return Err("a filter block contradicts itself");
         }
         let line = |bytes: &[u8]| {
-            let mut words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
+            let mut words = bytes
+                .chunks_exact(8)
+                .map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
             Line(std::array::from_fn(|_| words.next().unwrap_or_default()))
         };
-        Ok(Some(Filter { lines: lines.chunks_exact(64).map(line).collect(), probes }))
+        Ok(Some(Filter {
+            lines: lines.chunks_exact(64).map(line).collect(),
+            probes,
+        }))
     }
 
     #[inline]
@@ -120,10 +129,17 @@ mod tests {
     fn finds_every_key_and_few_others() {
         for keys in [0, 1, 10, 1000, 100_000] {
             let hashes: Vec<u64> = (0..keys).map(key).collect();
-            let filter = Filter::decode(&Filter::build(&hashes, 10)).unwrap().unwrap();
+            let filter = Filter::decode(&Filter::build(&hashes, 10))
+                .unwrap()
+                .unwrap();
             assert!(hashes.iter().all(|&hash| filter.may_contain(hash)));
-            let wrong = (0..100_000).filter(|i| filter.may_contain(key(keys + 1 + i))).count();
-            assert!(wrong < 1500, "{wrong} of 100000 strangers among {keys} keys");
+            let wrong = (0..100_000)
+                .filter(|i| filter.may_contain(key(keys + 1 + i)))
+                .count();
+            assert!(
+                wrong < 1500,
+                "{wrong} of 100000 strangers among {keys} keys"
+            );
         }
     }
 

@@ -52,7 +52,10 @@ pub(super) struct FileId {
 impl FileId {
     /// The checksum of `bytes` that begin at `offset` of this file: the same bytes elsewhere have another one.
     pub(super) fn checksum(&self, offset: u64, bytes: &[u8]) -> u64 {
-        let seed = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(offset);
+        let seed = self
+            .number
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(offset);
         xxh3_64_with_seed(bytes, seed)
     }
 
@@ -91,7 +94,8 @@ pub(super) fn put_block(
     let start = file.len();
     let kept = match lz4.and_then(|lz4| lz4.compress(contents)) {
         Some(compressed) => {
-            let contents_bytes = u32::try_from(contents.len()).expect("a block is shorter than 4 GiB");
+            let contents_bytes =
+                u32::try_from(contents.len()).expect("a block is shorter than 4 GiB");
             file.extend_from_slice(&contents_bytes.to_le_bytes());
             file.extend_from_slice(compressed);
             file.push(CODEC_LZ4);
@@ -105,7 +109,10 @@ pub(super) fn put_block(
     };
     let checksum = id.checksum(offset, &file[start..]);
     file.extend_from_slice(&checksum.to_le_bytes());
-    (u32::try_from(file.len() - start).expect("a block is shorter than 4 GiB"), kept)
+    (
+        u32::try_from(file.len() - start).expect("a block is shorter than 4 GiB"),
+        kept,
+    )
 }
 
 /// The contents of the stored block `stored`, which stands at `offset`. Shares its memory when it is not compressed.
@@ -115,12 +122,15 @@ pub(super) fn take_block(stored: &Bytes, offset: u64, id: &FileId) -> Result<Byt
     };
     let (stored_sum, computed) = (u64::from_le_bytes(checksum), id.checksum(offset, checked));
     if stored_sum != computed {
-        let detail = format!("checksum mismatch: stored {stored_sum:016x}, computed {computed:016x}");
+        let detail =
+            format!("checksum mismatch: stored {stored_sum:016x}, computed {computed:016x}");
         return Err(id.corruption(offset, detail));
     }
     match checked.split_last() {
         Some((&CODEC_NONE, payload)) => Ok(stored.slice(..payload.len())),
-        Some((&CODEC_LZ4, payload)) => decompress(payload).map_err(|detail| id.corruption(offset, detail)),
+        Some((&CODEC_LZ4, payload)) => {
+            decompress(payload).map_err(|detail| id.corruption(offset, detail))
+        }
         Some((codec, _)) => Err(id.corruption(offset, format!("unknown block codec {codec}"))),
         None => Err(id.corruption(offset, "a block without a codec")),
     }
@@ -132,12 +142,17 @@ fn decompress(payload: &[u8]) -> std::result::Result<Bytes, String> {
     };
     let length = u32::from_le_bytes(*length) as usize;
     if length > compressed.len().saturating_mul(LZ4_RATIO_MAX) {
-        return Err(format!("{} compressed bytes cannot become {length}", compressed.len()));
+        return Err(format!(
+            "{} compressed bytes cannot become {length}",
+            compressed.len()
+        ));
     }
     let mut contents = vec![0; length];
     match lz4_flex::block::decompress_into(compressed, &mut contents) {
         Ok(written) if written == length => Ok(contents.into()),
-        Ok(written) => Err(format!("decompressed to {written} bytes instead of {length}")),
+        Ok(written) => Err(format!(
+            "decompressed to {written} bytes instead of {length}"
+        )),
         Err(error) => Err(format!("LZ4: {error}")),
     }
 }
@@ -150,14 +165,19 @@ pub(super) struct Lz4 {
 
 impl Lz4 {
     pub(super) fn new() -> Lz4 {
-        Lz4 { table: lz4_flex::block::CompressTable::small(), output: Vec::new() }
+        Lz4 {
+            table: lz4_flex::block::CompressTable::small(),
+            output: Vec::new(),
+        }
     }
 
     /// `contents` compressed, when that saves at least an eighth.
     fn compress(&mut self, contents: &[u8]) -> Option<&[u8]> {
-        self.output.resize(lz4_flex::block::get_maximum_output_size(contents.len()), 0);
+        self.output
+            .resize(lz4_flex::block::get_maximum_output_size(contents.len()), 0);
         let written =
-            lz4_flex::block::compress_into_with_table(contents, &mut self.output, &mut self.table).ok()?;
+            lz4_flex::block::compress_into_with_table(contents, &mut self.output, &mut self.table)
+                .ok()?;
         (written + 4 <= contents.len() - contents.len() / 8).then(|| &self.output[..written])
     }
 }
@@ -190,7 +210,10 @@ impl Footer {
     /// Reads a footer that stands at `offset`, and checks that the blocks stand one behind the other up to it.
     pub(super) fn decode(bytes: &[u8; FOOTER_BYTES], offset: u64, id: &FileId) -> Result<Footer> {
         if bytes[48..] != MAGIC {
-            return Err(id.corruption(offset + 48, "not a table, or cut off: the magic number is missing"));
+            return Err(id.corruption(
+                offset + 48,
+                "not a table, or cut off: the magic number is missing",
+            ));
         }
         let version = u32_at(bytes, 44);
         if version > FORMAT_VERSION {
@@ -202,10 +225,20 @@ impl Footer {
         let mut unsummed = *bytes;
         unsummed[HANDLES_BYTES..HANDLES_BYTES + 8].fill(0);
         if u64_at(bytes, HANDLES_BYTES) != id.checksum(offset, &unsummed) {
-            return Err(id.corruption(offset, "checksum mismatch in the footer, or the file has another's name"));
+            return Err(id.corruption(
+                offset,
+                "checksum mismatch in the footer, or the file has another's name",
+            ));
         }
-        let handle = |at| BlockHandle { offset: u64_at(bytes, at), bytes: u32_at(bytes, at + 8) };
-        let footer = Footer { filter: handle(0), index: handle(12), properties: handle(24) };
+        let handle = |at| BlockHandle {
+            offset: u64_at(bytes, at),
+            bytes: u32_at(bytes, at + 8),
+        };
+        let footer = Footer {
+            filter: handle(0),
+            index: handle(12),
+            properties: handle(24),
+        };
         let contiguous = footer.filter.end() == footer.index.offset
             && footer.index.end() == footer.properties.offset
             && footer.properties.end() == offset;

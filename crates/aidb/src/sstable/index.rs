@@ -25,7 +25,13 @@ pub(super) struct IndexBuilder {
 impl IndexBuilder {
     /// Adds a block of `block_bytes` whose last entry is (`last`, `last_trailer`); `next`: the user key of the entry
     /// behind it, none at the end of the table.
-    pub(super) fn add(&mut self, last: &[u8], last_trailer: u64, next: Option<&[u8]>, block_bytes: u32) {
+    pub(super) fn add(
+        &mut self,
+        last: &[u8],
+        last_trailer: u64,
+        next: Option<&[u8]>,
+        block_bytes: u32,
+    ) {
         match next {
             // More versions of the same key follow: only the trailer separates.
             Some(next) if next == last => self.push(last, last_trailer, block_bytes),
@@ -89,12 +95,20 @@ pub(super) struct Index {
     common: Box<[u8]>,
     /// The next 8 bytes of each separator as a number: most comparisons end here.
     heads: Box<[u64]>,
-    /// The separators one behind the other, and where each ends.
+    /// The separators one behind the other.
     keys: Box<[u8]>,
-    ends: Box<[u32]>,
-    trailers: Box<[u64]>,
-    /// Where each block begins, and the end of the last.
-    offsets: Box<[u64]>,
+    blocks: Box<[IndexEntry]>,
+}
+
+/// What is known of one data block, in half a cache line.
+#[derive(Clone, Copy, Debug)]
+struct IndexEntry {
+    /// Where its separator is in `keys`.
+    key_start: u32,
+    key_end: u32,
+    trailer: u64,
+    offset: u64,
+    bytes: u32,
 }
 
 impl Index {
@@ -108,21 +122,32 @@ impl Index {
         let common = varint::take_bytes(bytes).ok_or(short)?.into();
         let blocks = varint::take(bytes).ok_or(short)?;
         // Every entry takes three bytes at least, so that a wrong number cannot ask for much memory.
-        let blocks = usize::try_from(blocks).ok().filter(|&blocks| blocks <= bytes.len() / 3).ok_or(short)?;
+        let blocks = usize::try_from(blocks)
+            .ok()
+            .filter(|&blocks| blocks <= bytes.len() / 3)
+            .ok_or(short)?;
         let mut keys = Vec::with_capacity(bytes.len());
-        let [mut heads, mut trailers, mut offsets] = [(); 3].map(|()| Vec::with_capacity(blocks + 1));
-        let mut ends = Vec::with_capacity(blocks);
+        let mut heads = Vec::with_capacity(blocks);
+        let mut entries: Vec<IndexEntry> = Vec::with_capacity(blocks);
         let mut offset = 0;
-        offsets.push(offset);
         for _ in 0..blocks {
             let key = varint::take_bytes(bytes).ok_or(short)?;
+            let [key_start, key_end] = [keys.len(), keys.len() + key.len()]
+                .map(|at| u32::try_from(at).expect("shorter than its block"));
             keys.extend_from_slice(key);
             heads.push(head(key));
-            ends.push(u32::try_from(keys.len()).map_err(|_| short)?);
-            trailers.push(varint::take(bytes).ok_or(short)?);
-            let block_bytes = varint::take(bytes).and_then(|bytes| u32::try_from(bytes).ok()).ok_or(short)?;
+            let trailer = varint::take(bytes).ok_or(short)?;
+            let block_bytes = varint::take(bytes)
+                .and_then(|bytes| u32::try_from(bytes).ok())
+                .ok_or(short)?;
+            entries.push(IndexEntry {
+                key_start,
+                key_end,
+                trailer,
+                offset,
+                bytes: block_bytes,
+            });
             offset += u64::from(block_bytes);
-            offsets.push(offset);
         }
         if !bytes.is_empty() {
             return Err("bytes are left over behind the index");
@@ -131,9 +156,7 @@ impl Index {
             common,
             heads: heads.into(),
             keys: keys.into(),
-            ends: ends.into(),
-            trailers: trailers.into(),
-            offsets: offsets.into(),
+            blocks: entries.into(),
         })
     }
 
@@ -145,30 +168,48 @@ impl Index {
     /// Where data block `index` is.
     #[inline]
     pub(super) fn handle(&self, index: usize) -> BlockHandle {
-        let (offset, end) = (self.offsets[index], self.offsets[index + 1]);
-        BlockHandle { offset, bytes: u32::try_from(end - offset).expect("decoded from 32 bits") }
+        let block = &self.blocks[index];
+        BlockHandle {
+            offset: block.offset,
+            bytes: block.bytes,
+        }
     }
 
     /// The end of the data blocks in the file.
     pub(super) fn data_end(&self) -> u64 {
-        self.offsets.last().copied().unwrap_or(0)
+        self.blocks
+            .last()
+            .map_or(0, |block| block.offset + u64::from(block.bytes))
     }
 
     /// The first block that may hold an entry at or after the target; their number when none may.
     #[inline]
     pub(super) fn find(&self, user_key: &[u8], trailer: u64) -> usize {
         let Some(rest) = user_key.strip_prefix(&*self.common) else {
-            return if *user_key < *self.common { 0 } else { self.blocks() };
+            return if *user_key < *self.common {
+                0
+            } else {
+                self.blocks()
+            };
         };
         let target = head(rest);
         let mut low = self.heads.partition_point(|&head| head < target);
-        let mut high = low + self.heads[low..].iter().take(RUN_LENGTH).take_while(|&&head| head == target).count();
+        let mut high = low
+            + self.heads[low..]
+                .iter()
+                .take(RUN_LENGTH)
+                .take_while(|&&head| head == target)
+                .count();
         if high - low == RUN_LENGTH {
             high = low + self.heads[low..].partition_point(|&head| head == target);
         }
         while low < high {
             let middle = low + (high - low) / 2;
-            let order = self.rest(middle).cmp(rest).then_with(|| trailer.cmp(&self.trailers[middle]));
+            let block = &self.blocks[middle];
+            let separator = &self.keys[block.key_start as usize..block.key_end as usize];
+            let order = separator
+                .cmp(rest)
+                .then_with(|| trailer.cmp(&block.trailer));
             if order == Ordering::Less {
                 low = middle + 1;
             } else {
@@ -178,19 +219,9 @@ impl Index {
         low
     }
 
-    fn rest(&self, index: usize) -> &[u8] {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        &self.keys[start..self.ends[index] as usize]
-    }
-
     /// Memory held, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.common.len()
-            + self.keys.len()
-            + size_of_val(&*self.heads)
-            + size_of_val(&*self.ends)
-            + size_of_val(&*self.trailers)
-            + size_of_val(&*self.offsets)
+        self.common.len() + self.keys.len() + size_of_val(&*self.heads) + size_of_val(&*self.blocks)
     }
 }
 

@@ -64,7 +64,10 @@ impl Properties {
             varint::put(&mut block, tag);
             varint::put_bytes(&mut block, &value);
         }
-        for (tag, key) in [(tag::SMALLEST, &self.smallest), (tag::LARGEST, &self.largest)] {
+        for (tag, key) in [
+            (tag::SMALLEST, &self.smallest),
+            (tag::LARGEST, &self.largest),
+        ] {
             varint::put(&mut block, tag);
             varint::put_bytes(&mut block, key);
         }
@@ -94,7 +97,13 @@ impl Properties {
         }
         let keys = [&properties.smallest, &properties.largest];
         let empty = properties.entries == 0;
-        if keys.iter().any(|key| if empty { !key.is_empty() } else { key.len() < TRAILER_BYTES }) {
+        if keys.iter().any(|key| {
+            if empty {
+                !key.is_empty()
+            } else {
+                key.len() < TRAILER_BYTES
+            }
+        }) {
             return Err("the smallest or largest key is missing");
         }
         Ok(properties)

@@ -38,10 +38,16 @@ impl Reader {
         file_number: u64,
         cache: Arc<BlockCache>,
     ) -> Result<Reader> {
-        let id = FileId { name: file_name.to_owned(), number: file_number };
+        let id = FileId {
+            name: file_name.to_owned(),
+            number: file_number,
+        };
         let length = file.len();
         let Some(footer_offset) = length.checked_sub(FOOTER_BYTES as u64) else {
-            return Err(id.corruption(length, format_args!("{length} bytes are too few for a table")));
+            return Err(id.corruption(
+                length,
+                format_args!("{length} bytes are too few for a table"),
+            ));
         };
         let mut footer = [0; FOOTER_BYTES];
         read(&*file, &id, footer_offset, &mut footer)?;
@@ -49,8 +55,12 @@ impl Reader {
 
         // The footer is checked: filter, index and properties stand one behind the other up to it.
         let start = footer.filter.offset;
-        let meta_bytes = usize::try_from(footer_offset - start)
-            .map_err(|_| id.corruption(start, "the index does not fit in the memory of this machine"))?;
+        let meta_bytes = usize::try_from(footer_offset - start).map_err(|_| {
+            id.corruption(
+                start,
+                "the index does not fit in the memory of this machine",
+            )
+        })?;
         let mut meta = vec![0; meta_bytes];
         read(&*file, &id, start, &mut meta)?;
         let meta = Bytes::from(meta);
@@ -68,11 +78,22 @@ impl Reader {
             _ => Filter::decode(&contents(footer.filter)?).map_err(fault(footer.filter))?,
         };
         let index = Index::decode(&contents(footer.index)?).map_err(fault(footer.index))?;
-        let properties = Properties::decode(&contents(footer.properties)?).map_err(fault(footer.properties))?;
+        let properties =
+            Properties::decode(&contents(footer.properties)?).map_err(fault(footer.properties))?;
         if index.data_end() != start || index.blocks() as u64 != properties.data_blocks {
-            return Err(id.corruption(footer.index.offset, "the index does not cover the data blocks"));
+            return Err(id.corruption(
+                footer.index.offset,
+                "the index does not cover the data blocks",
+            ));
         }
-        Ok(Reader { file, id, cache, index, filter, properties })
+        Ok(Reader {
+            file,
+            id,
+            cache,
+            index,
+            filter,
+            properties,
+        })
     }
 
     /// What the table tells about itself.
@@ -88,12 +109,18 @@ impl Reader {
     /// False when the table surely has no version of `user_key`.
     #[inline]
     pub(crate) fn may_contain(&self, user_key: &[u8]) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.may_contain(filter::hash(user_key)))
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.may_contain(filter::hash(user_key)))
     }
 
     /// The newest version of `user_key` with a sequence number up to `at`. Asks the filter first, and reads at most
     /// one block. The value shares the block's memory.
-    pub(crate) fn get(&self, user_key: &[u8], at: SeqNo) -> Result<Option<(SeqNo, ValueKind, Bytes)>> {
+    pub(crate) fn get(
+        &self,
+        user_key: &[u8],
+        at: SeqNo,
+    ) -> Result<Option<(SeqNo, ValueKind, Bytes)>> {
         if !self.may_contain(user_key) {
             return Ok(None);
         }
@@ -105,11 +132,19 @@ impl Reader {
         // A block without an entry at or after the target ends before its separator, and the next one begins
         // with a greater user key: versions of one key are separated exactly.
         let block = self.block(position)?;
-        let found = block.find(user_key, trailer).map_err(|fault| self.fault(position, fault))?;
-        let Some(found) = found.filter(|found| found.same_user_key) else { return Ok(None) };
+        let found = block
+            .find(user_key, trailer)
+            .map_err(|fault| self.fault(position, fault))?;
+        let Some(found) = found.filter(|found| found.same_user_key) else {
+            return Ok(None);
+        };
         let trailer = found.entry.trailer;
         let kind = trailer_kind(trailer).ok_or_else(|| self.unknown_kind(position, trailer))?;
-        Ok(Some((trailer_seq(trailer), kind, block.value(found.entry.value()))))
+        Ok(Some((
+            trailer_seq(trailer),
+            kind,
+            block.value(found.entry.value()),
+        )))
     }
 
     /// A cursor over all entries.
@@ -151,8 +186,10 @@ impl Reader {
         if let Some(block) = self.cache.get(self.id.number, handle.offset) {
             return Ok(block);
         }
-        let block = self.decode_block(position, &self.read(handle.offset, handle.bytes as usize)?)?;
-        self.cache.insert(self.id.number, handle.offset, block.clone());
+        let block =
+            self.decode_block(position, &self.read(handle.offset, handle.bytes as usize)?)?;
+        self.cache
+            .insert(self.id.number, handle.offset, block.clone());
         Ok(block)
     }
 
@@ -177,20 +214,27 @@ impl Reader {
 
     #[cold]
     fn unknown_kind(&self, position: usize, trailer: u64) -> Error {
-        self.fault(position, format_args!("an entry of unknown kind {}", trailer & 0xff))
+        self.fault(
+            position,
+            format_args!("an entry of unknown kind {}", trailer & 0xff),
+        )
     }
 
     /// Reads the whole table and checks it against itself: checksums, order, separators, filter, properties.
     /// Returns the number of entries. Leaves the cache alone.
     pub(crate) fn verify(&self) -> Result<u64> {
-        let mut seen = Properties { min_seq: SeqNo::MAX, ..Properties::default() };
+        let mut seen = Properties {
+            min_seq: SeqNo::MAX,
+            ..Properties::default()
+        };
         let mut entries = BlockIter::new();
         for position in 0..self.blocks() {
             let handle = self.handle(position);
             if (handle.bytes as usize) < BLOCK_TRAILER_BYTES {
                 return Err(self.fault(position, "a block is too short"));
             }
-            let block = self.decode_block(position, &self.read(handle.offset, handle.bytes as usize)?)?;
+            let block =
+                self.decode_block(position, &self.read(handle.offset, handle.bytes as usize)?)?;
             entries.reset(block);
             self.verify_block(position, &mut entries, &mut seen)?;
         }
@@ -199,14 +243,24 @@ impl Reader {
         }
         seen.data_blocks = self.blocks() as u64;
         if seen != self.properties {
-            let detail = format_args!("the properties {:?} do not agree with the entries {seen:?}", self.properties);
+            let detail = format_args!(
+                "the properties {:?} do not agree with the entries {seen:?}",
+                self.properties
+            );
             return Err(self.id.corruption(self.data_end(), detail));
         }
         Ok(seen.entries)
     }
 
-    fn verify_block(&self, position: usize, entries: &mut BlockIter, seen: &mut Properties) -> Result<()> {
-        entries.seek_to_first().map_err(|fault| self.fault(position, fault))?;
+    fn verify_block(
+        &self,
+        position: usize,
+        entries: &mut BlockIter,
+        seen: &mut Properties,
+    ) -> Result<()> {
+        entries
+            .seek_to_first()
+            .map_err(|fault| self.fault(position, fault))?;
         let mut last = 0;
         while entries.valid() {
             let key = entries.key();
@@ -232,7 +286,9 @@ impl Reader {
                 return Err(self.fault(position, "the index does not lead to a key"));
             }
             last += 1;
-            entries.next().map_err(|fault| self.fault(position, fault))?;
+            entries
+                .next()
+                .map_err(|fault| self.fault(position, fault))?;
         }
         if last == 0 {
             return Err(self.fault(position, "a block without entries"));
@@ -243,13 +299,19 @@ impl Reader {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("file", &self.id).field("properties", &self.properties).finish_non_exhaustive()
+        f.debug_struct("Reader")
+            .field("file", &self.id)
+            .field("properties", &self.properties)
+            .finish_non_exhaustive()
     }
 }
 
 fn read(file: &dyn RandomFile, id: &FileId, offset: u64, buffer: &mut [u8]) -> Result<()> {
-    file.read_at(offset, buffer).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => id.corruption(offset, "the file ends here, and more was expected"),
-        _ => Error::io(format_args!("read {} at byte {offset}", id.name), error),
-    })
+    file.read_at(offset, buffer)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => {
+                id.corruption(offset, "the file ends here, and more was expected")
+            }
+            _ => Error::io(format_args!("read {} at byte {offset}", id.name), error),
+        })
 }

@@ -39,7 +39,10 @@ impl ReadAhead {
         let handle = table.handle(position);
         if self.piece(handle).is_none() {
             let rest = usize::try_from(table.data_end() - handle.offset).unwrap_or(usize::MAX);
-            self.bytes = table.read(handle.offset, READ_AHEAD_BYTES.max(handle.bytes as usize).min(rest))?;
+            self.bytes = table.read(
+                handle.offset,
+                READ_AHEAD_BYTES.max(handle.bytes as usize).min(rest),
+            )?;
             self.offset = handle.offset;
         }
         let stored = self.piece(handle).unwrap_or_default();
@@ -57,7 +60,13 @@ impl TableIter {
     pub(super) fn new(table: Arc<Reader>, once: bool) -> TableIter {
         let position = table.blocks();
         let ahead = once.then(ReadAhead::default);
-        TableIter { table, entries: BlockIter::new(), position, ahead, error: None }
+        TableIter {
+            table,
+            entries: BlockIter::new(),
+            position,
+            ahead,
+            error: None,
+        }
     }
 
     /// Makes block `position` the current one; none when there is no such block or it cannot be read.
@@ -130,7 +139,9 @@ impl InternalIterator for TableIter {
     fn seek(&mut self, target: &[u8]) {
         self.error = None;
         let position = self.table.find_block(target);
-        let Some(entries) = self.load(Some(position)) else { return };
+        let Some(entries) = self.load(Some(position)) else {
+            return;
+        };
         let outcome = entries.seek(target);
         self.check(outcome);
         // A separator may stand after the last entry of its block.

@@ -23,7 +23,12 @@ const NUMBER: u64 = 42;
 
 fn write(entries: &[Pair], options: &TableOptions) -> (TableInfo, Vec<u8>) {
     let storage = MemoryStorage::new();
-    let mut writer = Writer::new(storage.create("000042.sst").unwrap(), "000042.sst", NUMBER, options);
+    let mut writer = Writer::new(
+        storage.create("000042.sst").unwrap(),
+        "000042.sst",
+        NUMBER,
+        options,
+    );
     for (key, value) in entries {
         writer.add(key, value).unwrap();
     }
@@ -38,16 +43,30 @@ fn open(bytes: Vec<u8>, cache_bytes: u64) -> Result<Arc<Reader>> {
 
 fn open_as(bytes: Vec<u8>, number: u64, cache_bytes: u64) -> Result<Arc<Reader>> {
     let storage = MemoryStorage::new();
-    storage.create("000042.sst").unwrap().append(&bytes).unwrap();
+    storage
+        .create("000042.sst")
+        .unwrap()
+        .append(&bytes)
+        .unwrap();
     let file = storage.open("000042.sst").unwrap();
-    Reader::open(file, "000042.sst", number, Arc::new(BlockCache::new(cache_bytes))).map(Arc::new)
+    Reader::open(
+        file,
+        "000042.sst",
+        number,
+        Arc::new(BlockCache::new(cache_bytes)),
+    )
+    .map(Arc::new)
 }
 
 fn options() -> impl Strategy<Value = TableOptions> {
     let compression = prop_oneof![Just(Compression::None), Just(Compression::Lz4)];
     let block_bytes = prop_oneof![Just(1_usize), 20_usize..200, Just(4096)];
     (block_bytes, prop_oneof![Just(0_u32), Just(10)], compression).prop_map(
-        |(block_bytes, filter_bits_per_key, compression)| TableOptions { block_bytes, filter_bits_per_key, compression },
+        |(block_bytes, filter_bits_per_key, compression)| TableOptions {
+            block_bytes,
+            filter_bits_per_key,
+            compression,
+        },
     )
 }
 
@@ -56,7 +75,13 @@ fn newest(entries: &[Pair], user_key: &[u8], at: SeqNo) -> Option<(SeqNo, ValueK
     entries.iter().find_map(|(key, value)| {
         let (this, trailer) = split(key);
         let wanted = this == user_key && trailer_seq(trailer) <= at;
-        wanted.then(|| (trailer_seq(trailer), trailer_kind(trailer).unwrap(), value.clone().into()))
+        wanted.then(|| {
+            (
+                trailer_seq(trailer),
+                trailer_kind(trailer).unwrap(),
+                value.clone().into(),
+            )
+        })
     })
 }
 
@@ -168,11 +193,26 @@ fn small_table(compression: Compression) -> (Vec<Pair>, Vec<u8>) {
     let mut random = fastrand::Rng::with_seed(7);
     for i in 0..60_u64 {
         let key = format!("key-{:03}", i / 2);
-        let (seq, kind) = (100 - i, if i % 7 == 0 { ValueKind::Delete } else { ValueKind::Put });
-        let value = if i % 3 == 0 { vec![b'x'; 20] } else { (0..9).map(|_| random.u8(..)).collect() };
+        let (seq, kind) = (
+            100 - i,
+            if i % 7 == 0 {
+                ValueKind::Delete
+            } else {
+                ValueKind::Put
+            },
+        );
+        let value = if i % 3 == 0 {
+            vec![b'x'; 20]
+        } else {
+            (0..9).map(|_| random.u8(..)).collect()
+        };
         entries.push((internal_key(key.as_bytes(), SeqNo(seq), kind), value));
     }
-    let options = TableOptions { block_bytes: 256, compression, ..TableOptions::DEFAULT };
+    let options = TableOptions {
+        block_bytes: 256,
+        compression,
+        ..TableOptions::DEFAULT
+    };
     let bytes = write(&entries, &options).1;
     (entries, bytes)
 }
@@ -182,7 +222,10 @@ fn read_all(entries: &[Pair], bytes: Vec<u8>) -> bool {
     let table = match open(bytes, 1 << 20) {
         Ok(table) => table,
         Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::Corruption | ErrorKind::Invalid), "{error:?}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Corruption | ErrorKind::Invalid),
+                "{error:?}"
+            );
             assert!(error.to_string().contains("000042.sst"), "{error}");
             return false;
         }
@@ -192,7 +235,11 @@ fn read_all(entries: &[Pair], bytes: Vec<u8>) -> bool {
         let (user_key, trailer) = split(key);
         match table.get(user_key, trailer_seq(trailer)) {
             Ok(found) => {
-                let expected = (trailer_seq(trailer), trailer_kind(trailer).unwrap(), Bytes::from(value.clone()));
+                let expected = (
+                    trailer_seq(trailer),
+                    trailer_kind(trailer).unwrap(),
+                    Bytes::from(value.clone()),
+                );
                 assert_eq!(found, Some(expected));
             }
             Err(error) => {
@@ -242,7 +289,9 @@ fn a_block_or_file_in_the_place_of_another_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::Corruption);
     let table = open(bytes.clone(), 0).unwrap();
     let [a, b] = [0, 1].map(|position| table.handle(position));
-    let [a, b] = [a, b].map(|handle| usize::try_from(handle.offset).unwrap()..usize::try_from(handle.end()).unwrap());
+    let [a, b] = [a, b].map(|handle| {
+        usize::try_from(handle.offset).unwrap()..usize::try_from(handle.end()).unwrap()
+    });
     // The rest of the longer one is kept, so that both begin where blocks begin.
     let length = a.len().min(b.len());
     let mut swapped = bytes.clone();
@@ -258,7 +307,10 @@ fn a_newer_format_is_named() {
     bytes[at..at + 4].copy_from_slice(&7_u32.to_le_bytes());
     let error = open(bytes, 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("format 7") && error.to_string().contains("up to 1"), "{error}");
+    assert!(
+        error.to_string().contains("format 7") && error.to_string().contains("up to 1"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -267,26 +319,52 @@ fn an_error_names_the_block_and_the_other_blocks_stay_readable() {
     let damaged = open(bytes.clone(), 0).unwrap().handle(1);
     bytes[usize::try_from(damaged.offset).unwrap() + 5] ^= 1;
     let table = open(bytes, 0).unwrap();
-    let outcomes: Vec<bool> =
-        entries.iter().map(|(key, _)| table.get(split(key).0, SeqNo::MAX).is_ok()).collect();
+    let outcomes: Vec<bool> = entries
+        .iter()
+        .map(|(key, _)| table.get(split(key).0, SeqNo::MAX).is_ok())
+        .collect();
     assert!(outcomes[0] && outcomes[entries.len() - 1] && outcomes.contains(&false));
     let error = table.verify().unwrap_err();
-    assert!(error.to_string().contains(&format!("000042.sst is damaged at byte {}", damaged.offset)), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("000042.sst is damaged at byte {}", damaged.offset)),
+        "{error}"
+    );
 }
 
 #[test]
 fn compression_is_kept_where_it_pays() {
     let entries = |value: &dyn Fn(u64) -> Vec<u8>| -> Vec<Pair> {
-        (0..500_u64).map(|i| (internal_key(&i.to_be_bytes(), SeqNo(i), ValueKind::Put), value(i))).collect()
+        (0..500_u64)
+            .map(|i| {
+                (
+                    internal_key(&i.to_be_bytes(), SeqNo(i), ValueKind::Put),
+                    value(i),
+                )
+            })
+            .collect()
     };
     let bytes = |entries: &[Pair], compression| {
-        let table = write(entries, &TableOptions { compression, ..TableOptions::DEFAULT }).1;
+        let table = write(
+            entries,
+            &TableOptions {
+                compression,
+                ..TableOptions::DEFAULT
+            },
+        )
+        .1;
         assert!(read_all(entries, table.clone()));
         table.len()
     };
-    let text = entries(&|i| format!("the value of the key number {i} ").repeat(8).into_bytes());
+    let text = entries(&|i| {
+        format!("the value of the key number {i} ")
+            .repeat(8)
+            .into_bytes()
+    });
     assert!(bytes(&text, Compression::Lz4) * 4 < bytes(&text, Compression::None));
-    let noise = entries(&|i| fastrand::Rng::with_seed(i).u128(..).to_le_bytes().repeat(2)[..17].to_vec());
+    let noise =
+        entries(&|i| fastrand::Rng::with_seed(i).u128(..).to_le_bytes().repeat(2)[..17].to_vec());
     assert!(bytes(&noise, Compression::Lz4) <= bytes(&noise, Compression::None));
 }
 
@@ -294,7 +372,12 @@ fn compression_is_kept_where_it_pays() {
 fn large_keys_and_values_pass() {
     let key = |last: u8| [&vec![b'k'; crate::key::KEY_BYTES_MAX - 1][..], &[last]].concat();
     let entries: Vec<Pair> = (0..40)
-        .map(|i| (internal_key(&key(i), SeqNo(1), ValueKind::Put), vec![i; 3_000_000 * usize::from(i % 20 == 7)]))
+        .map(|i| {
+            (
+                internal_key(&key(i), SeqNo(1), ValueKind::Put),
+                vec![i; 3_000_000 * usize::from(i % 20 == 7)],
+            )
+        })
         .collect();
     let table = write(&entries, &TableOptions::DEFAULT).1;
     assert!(read_all(&entries, table));
@@ -303,7 +386,12 @@ fn large_keys_and_values_pass() {
 #[test]
 #[should_panic(expected = "keys of a table ascend")]
 fn keys_out_of_order_are_a_bug() {
-    let [a, b] = ["a", "b"].map(|key| (internal_key(key.as_bytes(), SeqNo(1), ValueKind::Put), Vec::new()));
+    let [a, b] = ["a", "b"].map(|key| {
+        (
+            internal_key(key.as_bytes(), SeqNo(1), ValueKind::Put),
+            Vec::new(),
+        )
+    });
     write(&[b, a], &TableOptions::DEFAULT);
 }
 
@@ -311,7 +399,11 @@ fn keys_out_of_order_are_a_bug() {
 fn the_cache_serves_what_was_read_and_scans_for_one_pass_leave_it_alone() {
     let (entries, bytes) = small_table(Compression::None);
     let storage = MemoryStorage::new();
-    storage.create("000042.sst").unwrap().append(&bytes).unwrap();
+    storage
+        .create("000042.sst")
+        .unwrap()
+        .append(&bytes)
+        .unwrap();
     let cache = Arc::new(BlockCache::new(1 << 20));
     let file = storage.open("000042.sst").unwrap();
     let table = Arc::new(Reader::open(file, "000042.sst", NUMBER, Arc::clone(&cache)).unwrap());

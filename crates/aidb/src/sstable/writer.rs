@@ -4,7 +4,9 @@ use aether_env::WritableFile;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::key::{KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq};
+use crate::key::{
+    KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq,
+};
 use crate::options::{Compression, TableOptions};
 
 use super::block::common_prefix;
@@ -79,21 +81,37 @@ impl Compressor {
     }
 
     fn tried(&mut self, kept: bool) {
-        self.skip_after_failure = if kept { 0 } else { (self.skip_after_failure * 2 + 1).min(SKIPPED_BLOCKS_MAX) };
+        self.skip_after_failure = if kept {
+            0
+        } else {
+            (self.skip_after_failure * 2 + 1).min(SKIPPED_BLOCKS_MAX)
+        };
         self.skip = self.skip_after_failure;
     }
 }
 
 impl Writer {
     /// Writes a table to `file`, which is new and empty. `file_number` is never used again in this database.
-    pub(crate) fn new(file: Box<dyn WritableFile>, file_name: &str, file_number: u64, options: &TableOptions) -> Writer {
+    pub(crate) fn new(
+        file: Box<dyn WritableFile>,
+        file_name: &str,
+        file_number: u64,
+        options: &TableOptions,
+    ) -> Writer {
         let compressor = match options.compression {
             Compression::None => None,
-            Compression::Lz4 => Some(Compressor { lz4: Lz4::new(), skip: 0, skip_after_failure: 0 }),
+            Compression::Lz4 => Some(Compressor {
+                lz4: Lz4::new(),
+                skip: 0,
+                skip_after_failure: 0,
+            }),
         };
         Writer {
             file,
-            id: FileId { name: file_name.to_owned(), number: file_number },
+            id: FileId {
+                name: file_name.to_owned(),
+                number: file_number,
+            },
             options: options.clone(),
             compressor,
             block: BlockBuilder::default(),
@@ -104,7 +122,10 @@ impl Writer {
             hashes: Vec::new(),
             last_key: Vec::new(),
             last_trailer: 0,
-            properties: Properties { min_seq: SeqNo::MAX, ..Properties::default() },
+            properties: Properties {
+                min_seq: SeqNo::MAX,
+                ..Properties::default()
+            },
         }
     }
 
@@ -122,10 +143,21 @@ impl Writer {
                 true
             }
         };
-        assert!(new_key || trailer < self.last_trailer, "versions of a key descend");
-        assert!(user_key.len() <= KEY_BYTES_MAX, "a key is at most {KEY_BYTES_MAX} bytes long");
+        assert!(
+            new_key || trailer < self.last_trailer,
+            "versions of a key descend"
+        );
+        assert!(
+            user_key.len() <= KEY_BYTES_MAX,
+            "a key is at most {KEY_BYTES_MAX} bytes long"
+        );
         if let Some(block_bytes) = self.unindexed.take() {
-            self.index.add(&self.last_key, self.last_trailer, Some(user_key), block_bytes);
+            self.index.add(
+                &self.last_key,
+                self.last_trailer,
+                Some(user_key),
+                block_bytes,
+            );
         }
         self.block.add(user_key, shared, trailer, value);
         if new_key && self.options.filter_bits_per_key > 0 {
@@ -156,7 +188,8 @@ impl Writer {
 
     /// What the file would measure now: what to look at when deciding whether a table is large enough.
     pub(crate) fn bytes_written(&self) -> u64 {
-        let filter_bytes = self.hashes.len() as u64 * u64::from(self.options.filter_bits_per_key) / 8;
+        let filter_bytes =
+            self.hashes.len() as u64 * u64::from(self.options.filter_bits_per_key) / 8;
         self.end() + (self.block.bytes() + self.index.bytes()) as u64 + filter_bytes
     }
 
@@ -173,7 +206,13 @@ impl Writer {
         let offset = self.end();
         let lz4 = self.compressor.as_mut().and_then(Compressor::next);
         let tried = lz4.is_some();
-        let (bytes, kept) = format::put_block(&mut self.pending, self.block.finish(), offset, &self.id, lz4);
+        let (bytes, kept) = format::put_block(
+            &mut self.pending,
+            self.block.finish(),
+            offset,
+            &self.id,
+            lz4,
+        );
         if let Some(compressor) = self.compressor.as_mut().filter(|_| tried) {
             compressor.tried(kept);
         }
@@ -203,11 +242,15 @@ impl Writer {
             self.finish_block()?;
         }
         if let Some(block_bytes) = self.unindexed.take() {
-            self.index.add(&self.last_key, self.last_trailer, None, block_bytes);
+            self.index
+                .add(&self.last_key, self.last_trailer, None, block_bytes);
         }
         self.close_properties();
         let filter = match self.options.filter_bits_per_key {
-            0 => BlockHandle { offset: self.end(), bytes: 0 },
+            0 => BlockHandle {
+                offset: self.end(),
+                bytes: 0,
+            },
             bits => {
                 let contents = Filter::build(&self.hashes, bits);
                 self.put_meta_block(&contents)
@@ -217,10 +260,17 @@ impl Writer {
         let index = self.put_meta_block(&contents);
         let contents = self.properties.encode();
         let properties = self.put_meta_block(&contents);
-        let footer = Footer { filter, index, properties }.encode(self.end(), &self.id);
+        let footer = Footer {
+            filter,
+            index,
+            properties,
+        }
+        .encode(self.end(), &self.id);
         self.pending.extend_from_slice(&footer);
         self.write_pending()?;
-        self.file.sync().map_err(|error| Error::io(format_args!("sync {}", self.id.name), error))?;
+        self.file
+            .sync()
+            .map_err(|error| Error::io(format_args!("sync {}", self.id.name), error))?;
         Ok(TableInfo {
             bytes: self.end(),
             entries: self.properties.entries,
@@ -246,7 +296,10 @@ impl Writer {
 
     fn put_meta_block(&mut self, contents: &[u8]) -> BlockHandle {
         let offset = self.end();
-        let lz4 = self.compressor.as_mut().map(|compressor| &mut compressor.lz4);
+        let lz4 = self
+            .compressor
+            .as_mut()
+            .map(|compressor| &mut compressor.lz4);
         let (bytes, _) = format::put_block(&mut self.pending, contents, offset, &self.id, lz4);
         BlockHandle { offset, bytes }
     }
@@ -254,6 +307,9 @@ impl Writer {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("file", &self.id).field("properties", &self.properties).finish_non_exhaustive()
+        f.debug_struct("Writer")
+            .field("file", &self.id)
+            .field("properties", &self.properties)
+            .finish_non_exhaustive()
     }
 }
