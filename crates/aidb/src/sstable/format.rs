@@ -256,3 +256,54 @@ fn u64_at(bytes: &[u8; FOOTER_BYTES], at: usize) -> u64 {
 fn u32_at(bytes: &[u8; FOOTER_BYTES], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id() -> FileId {
+        FileId {
+            name: "000007.sst".to_owned(),
+            number: 7,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_is_taken(
+            contents in prop_oneof!["[ab]{0,3000}".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..300)],
+            offset in any::<u64>(),
+        ) {
+            for lz4 in [None, Some(&mut Lz4::new())] {
+                let mut file = b"before".to_vec();
+                let (bytes, _) = put_block(&mut file, &contents, offset, &id(), lz4);
+                prop_assert_eq!(file.len() - 6, bytes as usize);
+                let stored = Bytes::from(file).slice(6..);
+                prop_assert_eq!(&take_block(&stored, offset, &id()).unwrap()[..], &contents[..]);
+                prop_assert!(take_block(&stored, offset.wrapping_add(1), &id()).is_err());
+            }
+        }
+
+        #[test]
+        fn arbitrary_payloads_under_a_right_checksum_do_not_panic(
+            payload in prop::collection::vec(any::<u8>(), 0..200),
+            length in prop_oneof![0_u32..400, any::<u32>()],
+            codec in 0_u8..3,
+        ) {
+            let mut stored = length.to_le_bytes().to_vec();
+            stored.extend(payload);
+            stored.push(codec);
+            let checksum = id().checksum(9, &stored);
+            stored.extend(checksum.to_le_bytes());
+            let _ = take_block(&stored.into(), 9, &id());
+        }
+
+        #[test]
+        fn footers_that_contradict_themselves_are_refused(numbers in any::<[(u64, u32); 3]>(), offset in any::<u64>()) {
+            let [filter, index, properties] = numbers.map(|(offset, bytes)| BlockHandle { offset, bytes });
+            let footer = Footer { filter, index, properties };
+            prop_assert!(Footer::decode(&footer.encode(offset, &id()), offset, &id()).is_err());
+        }
+    }
+}
