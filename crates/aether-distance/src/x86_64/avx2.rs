@@ -48,7 +48,13 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-    codes.map(|row| dot_u8_i8(row, query))
+    let [a, b, c, d] = codes;
+    [
+        dot_u8_i8(a, query),
+        dot_u8_i8(b, query),
+        dot_u8_i8(c, query),
+        dot_u8_i8(d, query),
+    ]
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -27,8 +27,11 @@ with_other_kernels!(token_methods);
 /// `vpdpbusd` adds four products to each of 16 sums of 32 bits, without saturation on the way.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
-    let ((codes, codes_rest), (query, query_rest)) =
-        (codes.as_chunks::<64>(), query.as_chunks::<64>());
+    // Cut to the same length, so that one bound serves both; likewise below.
+    let ((codes, codes_rest), (query, query_rest)) = (
+        codes.as_chunks::<64>(),
+        query[..codes.len()].as_chunks::<64>(),
+    );
     let ((c_twos, c_ones), (q_twos, q_ones)) = (codes.as_chunks::<2>(), query.as_chunks::<2>());
     let mut sums = [_mm512_setzero_si512(); 2];
     for (c, q) in c_twos.iter().zip(q_twos) {
@@ -51,27 +54,29 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     let (lines, query_rest) = query.as_chunks::<64>();
-    let rows = codes.map(|row| row.as_chunks::<64>());
-    let mut sums = [_mm512_setzero_si512(); 4];
+    let rows = codes.map(|row| row[..query.len()].as_chunks::<64>());
+    let [mut a, mut b, mut c, mut d] = [_mm512_setzero_si512(); 4];
     for (i, line) in lines.iter().enumerate() {
         let line = signed_bytes(line);
-        for (sum, (row, _)) in sums.iter_mut().zip(rows) {
-            *sum = _mm512_dpbusd_epi32(*sum, bytes(&row[i]), line);
-        }
+        a = _mm512_dpbusd_epi32(a, bytes(&rows[0].0[i]), line);
+        b = _mm512_dpbusd_epi32(b, bytes(&rows[1].0[i]), line);
+        c = _mm512_dpbusd_epi32(c, bytes(&rows[2].0[i]), line);
+        d = _mm512_dpbusd_epi32(d, bytes(&rows[3].0[i]), line);
     }
     if !query_rest.is_empty() {
         let line = signed_bytes_rest(query_rest);
-        for (sum, (_, row_rest)) in sums.iter_mut().zip(rows) {
-            *sum = _mm512_dpbusd_epi32(*sum, bytes_rest(row_rest), line);
-        }
+        a = _mm512_dpbusd_epi32(a, bytes_rest(rows[0].1), line);
+        b = _mm512_dpbusd_epi32(b, bytes_rest(rows[1].1), line);
+        c = _mm512_dpbusd_epi32(c, bytes_rest(rows[2].1), line);
+        d = _mm512_dpbusd_epi32(d, bytes_rest(rows[3].1), line);
     }
-    sums_of_four(sums)
+    sums_of_four([a, b, c, d])
 }
 
 /// `a * b = a * (b - 128) + 128 * a`: the first factor of `vpdpbusd` is unsigned, the second signed.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<64>(), b.as_chunks::<64>());
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<64>(), b[..a.len()].as_chunks::<64>());
     let (ones, high_bits) = (_mm512_set1_epi8(1), _mm512_set1_epi8(i8::MIN));
     let (mut products, mut total) = (_mm512_setzero_si512(), _mm512_setzero_si512());
     for (a, b) in a.iter().zip(b) {
@@ -91,7 +96,7 @@ fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<64>(), b.as_chunks::<64>());
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<64>(), b[..a.len()].as_chunks::<64>());
     let mut sums = [_mm512_setzero_si512(); 2];
     for (a, b) in a.iter().zip(b) {
         sums = add_squares_u8(sums, bytes(a), bytes(b));

@@ -71,7 +71,13 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
 
 #[target_feature(enable = "avx2,avxvnni")]
 fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-    codes.map(|row| dot_u8_i8(row, query))
+    let [a, b, c, d] = codes;
+    [
+        dot_u8_i8(a, query),
+        dot_u8_i8(b, query),
+        dot_u8_i8(c, query),
+        dot_u8_i8(d, query),
+    ]
 }
 
 /// `a * b = a * (b - 128) + 128 * a`: the first factor of `vpdpbusd` is unsigned, the second signed.
