@@ -86,6 +86,8 @@ fn write_all(lane: &mut Lane, core: &Core, graph: Option<&Hnsw>) -> Result<()> {
         record.applied = lane.applied;
         record.checkpoints += 1;
         batch.attach(&core.keyspaces.index, &key, save(core, graph)?);
+    } else if core.damage.lock().is_some() {
+        batch.detach(&core.keyspaces.index, &key);
     }
     batch.put(&core.keyspaces.index, &key, record.encode());
     let settled = |entry: &PendingEntry, reaped: bool| reaped && (graph.is_none() || entry.end() <= record.applied);
@@ -105,6 +107,7 @@ fn write_all(lane: &mut Lane, core: &Core, graph: Option<&Hnsw>) -> Result<()> {
         core.db.write(batch, Durability::Sync)?;
     }
     lane.entries.retain(|entry| !settled(&entry.entry, entry.reaped));
+    *core.damage.lock() = None;
     lane.saved = record.applied;
     lane.checkpoints = record.checkpoints;
     if graph.is_some() {

@@ -40,6 +40,8 @@ pub(crate) struct Core {
     /// The background work; locked while a step runs.
     pub(crate) lane: Mutex<Lane>,
     pub(crate) progress: Progress,
+    /// Why the saved graph cannot be used, until another one is saved.
+    pub(crate) damage: Mutex<Option<String>>,
     pub(crate) dropped: AtomicBool,
     /// Owned by the pool: whether the lane waits for a thread or has one.
     pub(crate) scheduled: AtomicU64,
@@ -93,6 +95,8 @@ pub struct IndexStatus {
     pub memory_bytes: u64,
     /// Why the last background step failed, if it did. It is tried again with the next write.
     pub error: Option<String>,
+    /// Why the saved graph cannot be used, if so. All vectors were read instead, and the graph is built again.
+    pub damage: Option<String>,
 }
 
 impl Core {
@@ -120,6 +124,7 @@ impl Core {
             incoming: Mutex::default(),
             lane: Mutex::new(Lane::default()),
             progress: Progress::default(),
+            damage: Mutex::default(),
             dropped: AtomicBool::new(false),
             scheduled: AtomicU64::new(0),
             scratches: Mutex::default(),
@@ -152,6 +157,7 @@ impl Core {
             checkpoints: self.progress.checkpoints.load(Ordering::Acquire),
             memory_bytes: (self.delta.memory_bytes() + graph.map_or(0, |graph| graph.memory_bytes())) as u64,
             error: self.progress.error.lock().as_ref().map(ToString::to_string),
+            damage: self.damage.lock().clone(),
         }
     }
 

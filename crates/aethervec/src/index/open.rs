@@ -3,7 +3,7 @@
 //! Reads the entries of `pending` and the rows of the points that are not in the saved graph: none of the others. A flat
 //! or small collection has no graph, and so all of its points are read.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::checkpoint::GraphRecord;
 use crate::index::core::{Core, Newest};
 use crate::index::lane::LaneEntry;
@@ -32,8 +32,17 @@ pub(crate) fn open(
 }
 
 fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
-    let record = read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
-    let graph = if record.applied > 0 { Some(open_graph(core, snapshot)?) } else { None };
+    let mut record = read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
+    let graph = match open_graph(core, snapshot, &record) {
+        Ok(graph) => graph,
+        // A graph is derived: without it everything is read, and it is built again.
+        Err(error) if error.kind() == ErrorKind::Corruption => {
+            *core.damage.get_mut() = Some(error.to_string());
+            record.applied = 0;
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let entries = read_pending(core.id, &core.keyspaces, snapshot)?;
     let next = entries.iter().map(PendingEntry::end).fold(record.next, u64::max);
     let died: HashSet<PointId> = entries.iter().flat_map(|entry| &entry.died).copied().collect();
@@ -76,7 +85,10 @@ pub(crate) fn read_pending(id: CollectionId, keyspaces: &Keyspaces, at: &Snapsho
     Ok(entries)
 }
 
-fn open_graph(core: &Core, snapshot: &Snapshot) -> Result<Hnsw> {
+fn open_graph(core: &Core, snapshot: &Snapshot, record: &GraphRecord) -> Result<Option<Hnsw>> {
+    if record.applied == 0 {
+        return Ok(None);
+    }
     if core.schema.index == IndexConfig::Flat {
         return Err(Error::corruption("a flat collection has a saved graph"));
     }
@@ -96,7 +108,7 @@ fn open_graph(core: &Core, snapshot: &Snapshot) -> Result<Hnsw> {
             file.file_name()
         )));
     }
-    Ok(graph)
+    Ok(Some(graph))
 }
 
 /// Fills the delta with the points from number `from` on, but for those that have `died`.

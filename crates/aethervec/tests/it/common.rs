@@ -1,0 +1,92 @@
+//! What several tests need: seeds, a model of collections, and real vectors.
+
+use aethervec::{AetherDB, CollectionView, DocId, Document, Metric, ScrollRequest, Vector};
+use half::f16;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// The seed from the environment (`AETHERVEC_SEED`), or a random one; printed, so that a failure can be repeated.
+pub fn seed(test: &str) -> u64 {
+    let seed = match std::env::var("AETHERVEC_SEED") {
+        Ok(text) => text.parse().expect("AETHERVEC_SEED is a number"),
+        Err(_) => fastrand::u64(..),
+    };
+    println!("{test}: AETHERVEC_SEED={seed}");
+    seed
+}
+
+/// The documents of a collection, as they should be.
+pub type Docs = BTreeMap<DocId, (Vec<f32>, Option<Value>)>;
+
+/// All documents, read page by page.
+pub fn read_all(view: &CollectionView) -> Docs {
+    let mut docs = Docs::new();
+    let mut after = None;
+    loop {
+        let page = view.scroll(ScrollRequest { after, limit: 500 }).unwrap();
+        for Document { id, vector, payload } in page.documents {
+            assert!(docs.last_key_value().is_none_or(|(last, _)| *last < id), "a scroll is ordered");
+            docs.insert(id, (vector.to_f32(), payload));
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return docs,
+        }
+    }
+}
+
+/// The distance that `metric` gives, computed plainly.
+pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
+    let sum = |f: &dyn Fn(f64, f64) -> f64| a.iter().zip(b).map(|(&a, &b)| f(f64::from(a), f64::from(b))).sum::<f64>();
+    let dot = sum(&|a, b| a * b);
+    match metric {
+        Metric::L2Squared => sum(&|a, b| (a - b) * (a - b)),
+        Metric::InnerProduct => -dot,
+        Metric::Cosine => 1.0 - dot / (sum(&|a, _| a * a) * sum(&|_, b| b * b)).sqrt(),
+    }
+}
+
+/// The distances of the `k` nearest documents, ascending.
+pub fn nearest(metric: Metric, docs: &Docs, query: &[f32], k: usize) -> Vec<f64> {
+    let mut distances: Vec<f64> = docs.values().map(|(vector, _)| distance(metric, vector, query)).collect();
+    distances.sort_by(f64::total_cmp);
+    distances.truncate(k);
+    distances
+}
+
+/// Whether two distances are the same but for rounding.
+pub fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-5 * (1.0 + a.abs().max(b.abs()))
+}
+
+/// Does all background work of a database without threads.
+pub fn settle(db: &AetherDB) {
+    while db.tick().unwrap() {}
+}
+
+/// Rows of a matrix in the project's `testdata`.
+pub fn matrix(name: &str) -> Vec<Vector> {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "testdata", name].iter().collect();
+    let raw = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    if name.ends_with(".gz") {
+        flate2::read::GzDecoder::new(&raw[..]).read_to_end(&mut bytes).unwrap();
+    } else {
+        bytes = raw;
+    }
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\0", "{name}: a NumPy file of version 1");
+    let header_end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = str::from_utf8(&bytes[10..header_end]).unwrap();
+    let shape = header.split("'shape': (").nth(1).unwrap().split(')').next().unwrap();
+    let dim: usize = shape.split(", ").nth(1).unwrap().parse().unwrap();
+    let data = &bytes[header_end..];
+    if header.contains("'<f2'") {
+        let row = |row: &[u8]| row.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]])).collect::<Vec<f16>>();
+        data.chunks_exact(2 * dim).map(|bytes| Vector::F16(row(bytes))).collect()
+    } else {
+        assert!(header.contains("'|u1'"), "{name}: {header}");
+        data.chunks_exact(dim).map(|row| Vector::U8(row.to_vec())).collect()
+    }
+}

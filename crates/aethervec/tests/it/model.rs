@@ -1,0 +1,313 @@
+//! Random operations on a database and on plain maps: everything that can be read must agree, and approximate searches
+//! must find nearly all that exact ones find.
+
+use crate::common::{Docs, close, distance, nearest, read_all, seed, settle};
+use aether_sim::SimStorage;
+use aethervec::{
+    AetherDB, Collection, CollectionSchema, CollectionView, DbOptions, DbSnapshot, DocId, Document, ElementType,
+    ErrorKind, HnswParams, IndexConfig, Metric, SearchRequest, Uuid,
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const DIM: usize = 8;
+const IDS: u64 = 2_500;
+const STEPS: usize = 160;
+const K: usize = 10;
+
+/// Every combination that behaves differently at least once.
+const SHAPES: [(&str, Metric, ElementType, bool); 4] = [
+    ("graph-l2", Metric::L2Squared, ElementType::F32, true),
+    ("graph-cosine", Metric::Cosine, ElementType::F16, true),
+    ("graph-bytes", Metric::L2Squared, ElementType::U8, true),
+    ("flat-dot", Metric::InnerProduct, ElementType::F32, false),
+];
+
+type Model = BTreeMap<&'static str, Docs>;
+
+struct World {
+    rng: fastrand::Rng,
+    storage: SimStorage,
+    threads: bool,
+    db: AetherDB,
+    model: Model,
+    snapshots: Vec<(DbSnapshot, Model)>,
+    found: usize,
+    wanted: usize,
+}
+
+fn open(storage: &SimStorage, threads: bool) -> AetherDB {
+    // Small, so that everything is flushed and compacted all the time.
+    let storage_options = aidb::Options { memtable_bytes: 256 << 10, table_bytes: 128 << 10, ..aidb::Options::DEFAULT };
+    if threads {
+        let options = DbOptions { lane_threads: Some(2), storage: storage_options, ..DbOptions::DEFAULT };
+        AetherDB::open_with(storage.threaded_env(), options).unwrap()
+    } else {
+        let storage_options = aidb::Options { background_threads: 0, ..storage_options };
+        let options = DbOptions { storage: storage_options, ..DbOptions::WITHOUT_THREADS };
+        AetherDB::open_with(storage.env(), options).unwrap()
+    }
+}
+
+fn schema(metric: Metric, element: ElementType, graph: bool) -> CollectionSchema {
+    let index = if graph { IndexConfig::Hnsw(HnswParams { m: 12, ef_construction: 60 }) } else { IndexConfig::Flat };
+    CollectionSchema { element, ..CollectionSchema::new(DIM, metric, index) }
+}
+
+impl World {
+    fn new(seed: u64, threads: bool) -> World {
+        let storage = SimStorage::new(seed);
+        let db = open(&storage, threads);
+        let rng = fastrand::Rng::with_seed(seed);
+        let mut world = World {
+            rng,
+            storage,
+            threads,
+            db,
+            model: Model::new(),
+            snapshots: Vec::new(),
+            found: 0,
+            wanted: 0,
+        };
+        for (name, metric, element, graph) in SHAPES {
+            world.create(name, metric, element, graph);
+        }
+        world
+    }
+
+    fn create(&mut self, name: &'static str, metric: Metric, element: ElementType, graph: bool) {
+        self.db.create_collection_with(name, schema(metric, element, graph)).unwrap();
+        self.model.insert(name, Docs::new());
+        // Enough for a graph soon.
+        for _ in 0..3 {
+            self.upsert(name, 400);
+        }
+    }
+
+    fn collection(&self, name: &str) -> Collection {
+        self.db.collection(name).unwrap()
+    }
+
+    fn id(&mut self) -> DocId {
+        let number = self.rng.u64(..IDS);
+        match number % 3 {
+            0 => DocId::U64(number),
+            1 => DocId::Uuid(Uuid::from_u128(u128::from(number) << 70)),
+            _ => DocId::Str(format!("document {number}")),
+        }
+    }
+
+    /// Integers: exact in every element type.
+    fn vector(&mut self) -> Vec<f32> {
+        let mut vector: Vec<f32> = (0..DIM).map(|_| f32::from(self.rng.u8(..))).collect();
+        vector[0] += f32::from(u8::from(vector.iter().all(|c| *c == 0.0)));
+        vector
+    }
+
+    fn document(&mut self) -> Document {
+        let document = Document::new(self.vector(), self.id());
+        match self.rng.u8(..3) {
+            0 => document,
+            tag => document.with_payload(json!({"tag": tag, "text": "x".repeat(self.rng.usize(..40))})),
+        }
+    }
+
+    fn upsert(&mut self, name: &'static str, count: usize) {
+        let documents: Vec<Document> = (0..count).map(|_| self.document()).collect();
+        let outcome = self.collection(name).upsert_batch(documents.clone()).unwrap();
+        let docs = self.model.get_mut(name).unwrap();
+        let before = docs.len();
+        let ids: std::collections::BTreeSet<_> = documents.iter().map(|document| document.id.clone()).collect();
+        for document in documents {
+            docs.insert(document.id, (document.vector.to_f32(), document.payload));
+        }
+        assert_eq!(outcome.inserted, docs.len() - before);
+        assert_eq!(outcome.inserted + outcome.replaced, ids.len());
+    }
+
+    fn delete(&mut self, name: &'static str, count: usize) {
+        let ids: Vec<DocId> = (0..count).map(|_| self.id()).collect();
+        let docs = self.model.get_mut(name).unwrap();
+        let expected: Vec<bool> = ids.iter().map(|id| docs.remove(id).is_some()).collect();
+        assert_eq!(self.collection(name).delete_batch(&ids).unwrap(), expected);
+    }
+
+    fn step(&mut self) {
+        let name = SHAPES[self.rng.usize(..SHAPES.len())].0;
+        match self.rng.u8(..100) {
+            0..25 => {
+                let count = self.rng.usize(1..60);
+                self.upsert(name, count);
+            }
+            25..30 => self.upsert(name, 1),
+            30..40 => {
+                let count = self.rng.usize(1..80);
+                self.delete(name, count);
+            }
+            40..60 => {
+                let view = self.collection(name).view().unwrap();
+                let docs = self.model[name].clone();
+                self.search(name, &view, &docs);
+            }
+            60..68 => self.read_some(name),
+            68..73 => {
+                self.snapshots.push((self.db.snapshot(), self.model.clone()));
+            }
+            73..80 => self.check_snapshot(name),
+            80..84 if !self.snapshots.is_empty() => {
+                let index = self.rng.usize(..self.snapshots.len());
+                self.snapshots.swap_remove(index);
+            }
+            84..87 => self.collection(name).checkpoint().unwrap(),
+            87..89 => {
+                self.collection(name).wait_indexed(|_| {}).unwrap();
+            }
+            89..91 => self.drop_and_create(name),
+            91..94 => self.reopen(),
+            94..95 => self.check(),
+            _ => self.tick(),
+        }
+    }
+
+    fn tick(&mut self) {
+        if !self.threads {
+            for _ in 0..self.rng.u8(..12) {
+                self.db.tick().unwrap();
+            }
+        }
+    }
+
+    fn search(&mut self, name: &str, view: &CollectionView, docs: &Docs) {
+        let metric = SHAPES.iter().find(|shape| shape.0 == name).unwrap().1;
+        let query = self.vector();
+        let truth = nearest(metric, docs, &query, K);
+        for exact in [true, false] {
+            let request = SearchRequest { exact, with_vector: true, ..SearchRequest::new(&query, K) };
+            let hits = view.search_with(request).unwrap();
+            assert_eq!(hits.len(), truth.len(), "{name}, exact {exact}");
+            assert!(hits.is_sorted_by_key(|hit| hit.distance));
+            for hit in &hits {
+                let (vector, payload) = docs.get(&hit.id).unwrap_or_else(|| panic!("{name}: {} is gone", hit.id));
+                assert_eq!(&hit.vector.as_ref().unwrap().to_f32(), vector);
+                assert_eq!(&hit.payload, payload);
+                assert!(close(distance(metric, vector, &query), f64::from(hit.distance.0)), "{name}: {hit:?}");
+            }
+            let within = |limit: f64| hits.iter().filter(|hit| f64::from(hit.distance.0) <= limit + 1e-5 * limit.abs()).count();
+            if exact {
+                for (hit, distance) in hits.iter().zip(&truth) {
+                    assert!(close(f64::from(hit.distance.0), *distance), "{name}: {hit:?} instead of {distance}");
+                }
+            } else if let Some(&last) = truth.last() {
+                self.found += within(last).min(truth.len());
+                self.wanted += truth.len();
+            }
+        }
+    }
+
+    fn read_some(&mut self, name: &str) {
+        let ids: Vec<DocId> = (0..20).map(|_| self.id()).collect();
+        let collection = self.collection(name);
+        let docs = &self.model[name];
+        let expected = |id: &DocId| {
+            let (vector, payload) = docs.get(id)?.clone();
+            Some((id.clone(), vector, payload))
+        };
+        let plain = |document: Option<Document>| document.map(|d| (d.id, d.vector.to_f32(), d.payload));
+        for (id, document) in ids.iter().zip(collection.get_batch(&ids).unwrap()) {
+            assert_eq!(plain(document), expected(id));
+        }
+        assert_eq!(plain(collection.get(&ids[0]).unwrap()), expected(&ids[0]));
+        assert_eq!(collection.count().unwrap(), docs.len() as u64);
+        assert_eq!(&read_all(&collection.view().unwrap()), docs);
+    }
+
+    fn check_snapshot(&mut self, name: &'static str) {
+        if self.snapshots.is_empty() {
+            return;
+        }
+        let (snapshot, model) = &self.snapshots[self.rng.usize(..self.snapshots.len())];
+        // A collection that was dropped and created again is another one: this one's past is empty.
+        let Some(docs) = model.get(name).cloned() else { return };
+        let view = self.collection(name).at(snapshot).unwrap();
+        assert_eq!(read_all(&view), docs);
+        assert_eq!(view.count().unwrap(), docs.len() as u64);
+        self.search(name, &view, &docs);
+    }
+
+    fn drop_and_create(&mut self, name: &'static str) {
+        let old = self.collection(name);
+        self.db.drop_collection(name).unwrap();
+        assert_eq!(self.db.collection(name).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(old.count().unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(old.upsert(self.document()).unwrap_err().kind(), ErrorKind::NotFound);
+        for (_, model) in &mut self.snapshots {
+            model.remove(name);
+        }
+        let (_, metric, element, graph) = *SHAPES.iter().find(|shape| shape.0 == name).unwrap();
+        self.create(name, metric, element, graph);
+    }
+
+    fn reopen(&mut self) {
+        self.snapshots.clear();
+        if self.rng.bool() {
+            self.db.close().unwrap();
+        }
+        // The old handle has to be gone before the lock can be taken again.
+        let elsewhere = SimStorage::new(0);
+        self.db = open(&elsewhere, false);
+        self.db = open(&self.storage, self.threads);
+    }
+
+    fn check(&self) {
+        let report = self.db.check().unwrap();
+        assert!(report.is_clean(), "{:#?}", report.problems);
+    }
+}
+
+fn run(seed: u64, threads: bool) {
+    let mut world = World::new(seed, threads);
+    for _ in 0..STEPS {
+        world.step();
+    }
+    for (name, ..) in SHAPES {
+        world.read_some(name);
+        world.check_snapshot(name);
+    }
+    world.check();
+    world.snapshots.clear();
+    if !threads {
+        settle(&world.db);
+    }
+    for (name, ..) in SHAPES {
+        let collection = world.collection(name);
+        collection.wait_indexed(|_| {}).unwrap();
+        collection.checkpoint().unwrap();
+        let status = collection.index_status();
+        assert_eq!(status.indexed + status.scanned, world.model[name].len() as u64, "{name}: {status:?}");
+    }
+    world.check();
+    world.reopen();
+    world.check();
+    for (name, ..) in SHAPES {
+        world.read_some(name);
+    }
+    let recall = world.found as f64 / world.wanted as f64;
+    println!("recall {recall:.4} over {} neighbours", world.wanted);
+    assert!(recall >= 0.95, "recall {recall}");
+}
+
+#[test]
+fn without_threads_it_agrees_with_plain_maps() {
+    let seed = seed("model, without threads");
+    for round in 0..3 {
+        run(seed.wrapping_add(round), false);
+    }
+}
+
+#[test]
+fn with_threads_it_agrees_with_plain_maps() {
+    let seed = seed("model, with threads");
+    for round in 0..3 {
+        run(seed.wrapping_add(round), true);
+    }
+}
