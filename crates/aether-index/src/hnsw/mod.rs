@@ -1,114 +1,176 @@
-//! A hierarchical navigable small world graph.
+//! A hierarchical navigable small world graph (Malkov and Yashunin 2018), in memory, always open to writers.
+//!
+//! ```text
+//! layer 2        o───────────────o          links: graph.rs      codes and distances: code.rs
+//! layer 1    o───o───o───────────o───o      searching: search.rs, scratch.rs
+//! layer 0  o─o─o─o─o─o─o─o─o─o─o─o─o─o─o    changing: insert.rs, select.rs, consolidate.rs
+//! ```
+//!
+//! Any thread may search, insert and remove at any time. A search holds its slots: what it found is not freed or
+//! overwritten before it ends. A removed point stays as a way to others until [`Hnsw::consolidate`] has led the links
+//! around it. Nothing here trusts a slot number: a damaged checkpoint gives errors or bad answers, never a panic.
+
+mod checkpoint;
+mod check;
+mod code;
+mod consolidate;
+mod format;
+mod graph;
+mod insert;
+mod open;
+mod params;
+mod points;
+mod scratch;
+mod search;
+mod select;
+
+use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use aether_distance::{ElementType, Metric, VectorRef};
+use aether_distance::{DIM_MAX, ElementType, Kernels, Metric, VectorRef};
+use parking_lot::Mutex;
 
-use crate::{Candidate, Image, PointId, Result};
+pub use check::CheckSummary;
+pub use checkpoint::{CheckpointInfo, verify_checkpoint};
+pub use params::{HnswParams, SearchParams};
+pub use scratch::Scratch;
 
-/// The shape of a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HnswParams {
-    /// Links per node above layer 0 (layer 0 keeps twice as many). More: recall and memory rise.
-    pub m: u16,
-    /// Candidates held while inserting. More: recall rises, build time rises in proportion.
-    pub ef_construction: u16,
-}
-
-impl HnswParams {
-    /// What suits most data.
-    pub const DEFAULT: HnswParams = HnswParams { m: 16, ef_construction: 200 };
-}
-
-/// What one search wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SearchParams {
-    /// Points to return.
-    pub k: usize,
-    /// Candidates held while searching; at least `k` are. More: recall and time rise.
-    pub ef: usize,
-    /// Return also points that were removed and are still in the graph: for readers of old snapshots.
-    pub include_dead: bool,
-}
-
-/// Working memory of searches: reuse it, one per thread.
-#[derive(Debug, Default)]
-pub struct Scratch {}
+use crate::memory::{Column, Lists, Node, Nodes, State};
+use crate::{Candidate, Error, Image, PointId, Result};
+use code::Codec;
+use consolidate::Pass;
+use graph::Graph;
+use insert::Builder;
+use points::PointMap;
+use scratch::slot_of;
 
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consolidation {
-    /// Slots of dead points freed by this step.
+    /// Slots of dead points that this step freed.
     pub freed: usize,
-    /// True when no dead point is left that was dead when the pass began.
+    /// True when nothing that was dead as the pass began is left.
     pub done: bool,
 }
 
-/// What [`Hnsw::check`] counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckSummary {
-    /// Live points.
-    pub live: usize,
-    /// Dead points still in the graph.
-    pub dead: usize,
-    /// Live points that no path from the entry point reaches.
-    pub unreachable: usize,
+/// A graph of points, of which searches find the nearest.
+pub struct Hnsw {
+    graph: Graph,
+    points: PointMap,
+    seed: u64,
+    live: AtomicUsize,
+    /// Dead and doomed nodes.
+    dead: AtomicUsize,
+    dead_slots: Mutex<Vec<u32>>,
+    /// Held by who changes the entry point. Taken before a reader of the nodes.
+    growth: Mutex<()>,
+    pass: Mutex<Option<Pass>>,
+    builders: Mutex<Vec<Builder>>,
 }
-
-/// What [`verify_checkpoint`] counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckpointInfo {
-    /// Points in the checkpoint, dead ones included.
-    pub points: usize,
-    /// Dead ones among them.
-    pub dead: usize,
-}
-
-/// The graph.
-#[derive(Debug)]
-pub struct Hnsw {}
 
 impl Hnsw {
-    /// An empty graph.
+    /// An empty graph. With the same seed and the same inserts by one thread it becomes the same graph.
     ///
     /// # Errors
-    /// `Invalid` when `dim` or `params` are outside their limits.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `dim` is 0 or above [`DIM_MAX`], or a parameter is
+    /// outside its limits.
     pub fn new(dim: usize, metric: Metric, element: ElementType, params: HnswParams, seed: u64) -> Result<Hnsw> {
-        unimplemented!()
+        let codec = new_codec(dim, metric, element)?;
+        let params = params.validate()?;
+        let nodes = Nodes::new(graph::node_layout(&codec, params));
+        let upper = Lists::new(Column::new(graph::upper_stride(params)), 0);
+        let graph = Graph::new(params, codec, nodes, upper, None);
+        Ok(Hnsw::assemble(graph, PointMap::new(None), seed, 0, Vec::new()))
     }
-    /// Codes of an L2 graph are of differences to `centre` (say, the mean of the first batch): do it before the first
-    /// insert whenever metric is L2 and elements are not u8. Ignored for the other metrics and for u8.
+
+    fn assemble(graph: Graph, points: PointMap, seed: u64, live: usize, dead_slots: Vec<u32>) -> Hnsw {
+        Hnsw {
+            graph,
+            points,
+            seed,
+            live: AtomicUsize::new(live),
+            dead: AtomicUsize::new(dead_slots.len()),
+            dead_slots: Mutex::new(dead_slots),
+            growth: Mutex::new(()),
+            pass: Mutex::new(None),
+            builders: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Stores differences to `centre` (the mean of the first batch, say) instead of the vectors. Recommended for
+    /// floats under L2: data far from the origin are otherwise told apart badly. Without effect on anything else.
     ///
     /// # Errors
-    /// `Invalid` when the dimension differs or the graph is not empty.
-    pub fn with_centre(self, centre: &[f32]) -> Result<Hnsw> {
-        unimplemented!()
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs, a component is not finite, or the
+    /// graph has points already.
+    pub fn with_centre(mut self, centre: &[f32]) -> Result<Hnsw> {
+        self.check_dim(centre.len())?;
+        if self.graph.nodes.bound() > 0 {
+            return Err(Error::invalid("a graph that has points cannot change its centre"));
+        }
+        if let Some(i) = centre.iter().position(|x| !x.is_finite()) {
+            return Err(Error::invalid(format!("component {i} of the centre is {}", centre[i])));
+        }
+        let codec = &mut self.graph.codec;
+        if codec.metric == Metric::L2Squared && !codec.keeps_bytes() {
+            codec.centre = centre.to_vec();
+        }
+        Ok(self)
     }
-    /// Opens a checkpoint in place.
+
+    /// Opens a checkpoint in place: time and memory do not depend on the number of points, but for a few bytes per
+    /// dead one. Header and sizes are checked; for the rest see [`verify_checkpoint`].
     ///
     /// # Errors
-    /// `Corruption`.
+    /// [`ErrorKind::Corruption`](crate::ErrorKind::Corruption) when this is not a whole checkpoint.
     pub fn open(image: Image) -> Result<Hnsw> {
-        unimplemented!()
+        open::open(image)
     }
-    /// False when the graph has this point already.
+
+    /// Adds a point, searchable on return. False when the graph has it already, dead or alive. From several threads at
+    /// once the graph depends on their timing; its quality does not.
     ///
     /// # Errors
-    /// `Invalid` (dimension, element type), `Unavailable` (memory).
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when dimension or element type differ from the graph's,
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no memory.
     pub fn insert(&self, point: PointId, vector: VectorRef<'_>) -> Result<bool> {
-        unimplemented!()
+        self.check_dim(vector.dim())?;
+        if vector.element() != self.element() {
+            let (given, own) = (vector.element(), self.element());
+            return Err(Error::invalid(format!("a vector of {given} for an index of {own}")));
+        }
+        let mut builder = self.builders.lock().pop().unwrap_or_default();
+        let inserted = self.insert_with(point, vector, &mut builder);
+        self.builders.lock().push(builder);
+        inserted
     }
-    /// Marks dead. False when it is not there, or dead already.
+
+    /// Marks a point dead: it is no longer found, but still leads to others. False when it is not there or dead already.
     pub fn remove(&self, point: PointId) -> bool {
-        unimplemented!()
+        let reader = self.graph.nodes.read();
+        let Some(node) = self.points.find(point, &reader).and_then(|slot| reader.node(slot)) else {
+            return false;
+        };
+        self.bury(&node)
     }
-    /// True when the point is here and live.
+
+    /// Whether the point is here and alive.
     pub fn contains(&self, point: PointId) -> bool {
-        unimplemented!()
+        let reader = self.graph.nodes.read();
+        let node = self.points.find(point, &reader).and_then(|slot| reader.node(slot));
+        node.is_some_and(|node| node.state() == State::LIVE)
     }
-    /// The `k` nearest of the live (or all) points that are `allowed`, nearest first.
+
+    /// The nearest points, nearest first; fewer than `k` when the graph has no more that are allowed.
+    ///
+    /// `query`: `dim` floats, not normalized; not finite ones give arbitrary answers. Approximate: of all points that
+    /// are alive (or dead and still in the graph, see [`SearchParams::include_dead`]) and `allowed`, which is asked
+    /// only about points that the search meets and must not call this graph. Distances are computed from 16-bit
+    /// codes (bytes: exactly).
     ///
     /// # Errors
-    /// `Invalid` when the dimension differs.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
     pub fn search(
         &self,
         query: &[f32],
@@ -116,71 +178,161 @@ impl Hnsw {
         allowed: Option<&dyn Fn(PointId) -> bool>,
         scratch: &mut Scratch,
     ) -> Result<Vec<Candidate>> {
-        unimplemented!()
+        self.check_dim(query.len())?;
+        let reader = self.graph.nodes.read();
+        let Scratch { query: prepared, walk } = scratch;
+        self.graph.codec.query(query, prepared);
+        let Some((key, start)) = self.graph.descend(&reader, &prepared.probe, 0, walk) else {
+            return Ok(Vec::new());
+        };
+        if params.k == 0 {
+            return Ok(Vec::new());
+        }
+        let ef = params.ef.max(params.k).min(self.graph.nodes.bound() as usize);
+        let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
+        let probe = &prepared.probe;
+        match allowed {
+            None if params.include_dead || self.dead() == 0 => {
+                self.graph.walk(&reader, probe, 0, (key, start.slot()), ef, walk);
+            }
+            None => self.graph.walk_counting(&reader, probe, (key, start), ef, walk, alive),
+            Some(allowed) => {
+                let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
+                self.graph.walk_counting(&reader, probe, (key, start), ef, walk, counts);
+            }
+        }
+        let near = walk.pool.entries().iter().filter_map(|&entry| reader.node(slot_of(entry)));
+        // One that died while we searched is in the pool of the plain walk.
+        let mut found: Vec<Candidate> = near
+            .filter(alive)
+            .map(|node| Candidate {
+                point: PointId(node.id()),
+                distance: self.graph.codec.distance(prepared, &node),
+            })
+            .collect();
+        found.sort_unstable();
+        found.truncate(params.k);
+        Ok(found)
     }
-    /// Repairs links around dead nodes; looks at up to `budget` nodes.
+
+    /// One step of maintenance: repairs the links of up to `budget` nodes around points that are dead, and, once all
+    /// are repaired, frees the slots of the dead, for later inserts. Searches and inserts go on meanwhile; the graph
+    /// keeps its recall. Call until [`Consolidation::done`].
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// None today; kept for what maintenance may come to need.
     pub fn consolidate(&self, budget: usize) -> Result<Consolidation> {
-        unimplemented!()
+        self.step(u32::try_from(budget).unwrap_or(u32::MAX))
     }
+
     /// Live points.
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.live.load(Relaxed)
     }
-    /// True without live points.
+
+    /// True when no point is alive.
     pub fn is_empty(&self) -> bool {
-        unimplemented!()
+        self.len() == 0
     }
-    /// Dead points still in the graph.
+
+    /// Dead points that are still in the graph.
     pub fn dead(&self) -> usize {
-        unimplemented!()
+        self.dead.load(Relaxed)
     }
+
     /// Components of each vector.
     pub fn dim(&self) -> usize {
-        unimplemented!()
+        self.graph.codec.dim
     }
-    /// The metric.
+
+    /// What "near" means here.
     pub fn metric(&self) -> Metric {
-        unimplemented!()
+        self.graph.codec.metric
     }
-    /// The element type.
+
+    /// The element type of the vectors.
     pub fn element(&self) -> ElementType {
-        unimplemented!()
+        self.graph.codec.element
     }
-    /// The shape.
+
+    /// The shape of the graph.
     pub fn params(&self) -> HnswParams {
-        unimplemented!()
+        self.graph.params
     }
-    /// Bytes in use.
+
+    /// Bytes that links, codes and ids take, mapped ones included.
     pub fn memory_bytes(&self) -> usize {
-        unimplemented!()
+        let graph = &self.graph;
+        graph.nodes.memory_bytes() + graph.upper.memory_bytes() + self.points.memory_bytes()
     }
+
     /// All live points, in no order.
     pub fn points(&self) -> impl Iterator<Item = PointId> + '_ {
-        std::iter::empty()
+        let reader = self.graph.nodes.read();
+        let nodes = (0..self.graph.nodes.bound()).filter_map(|slot| reader.node(slot));
+        let live = nodes.filter(|node| node.state() == State::LIVE);
+        live.map(|node| PointId(node.id())).collect::<Vec<_>>().into_iter()
     }
-    /// Reads the whole graph: links in range, no dangling ones, ids found, reachability counted.
+
+    /// Reads the whole graph: is every link, id and level what it should be, and how many points does no path reach?
     ///
     /// # Errors
-    /// `Corruption`.
+    /// [`ErrorKind::Corruption`](crate::ErrorKind::Corruption), naming the first thing that is wrong.
     pub fn check(&self) -> Result<CheckSummary> {
-        unimplemented!()
+        check::check(self)
     }
-    /// Writes a checkpoint while searches run (no insert, remove or consolidate meanwhile).
+
+    /// Writes a checkpoint, with slots numbered anew along the graph, so that near nodes are near in the file. Searches
+    /// may run meanwhile; inserts, removals and maintenance must not, or the checkpoint may have links to points that
+    /// it does not have.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn write_checkpoint(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        unimplemented!()
+        checkpoint::write(self, out)
+    }
+
+    fn check_dim(&self, dim: usize) -> Result<()> {
+        if dim != self.dim() {
+            let own = self.dim();
+            return Err(Error::invalid(format!("a vector of {dim} components for an index of {own}")));
+        }
+        Ok(())
+    }
+
+    /// Makes a live node a dead one; false when it is not alive.
+    fn bury(&self, node: &Node<'_>) -> bool {
+        let killed = node.kill();
+        if killed {
+            decrease(&self.live, 1);
+            self.dead.fetch_add(1, Relaxed);
+            self.dead_slots.lock().push(node.slot());
+        }
+        killed
     }
 }
 
-/// Reads all of a checkpoint and compares all checksums.
-///
-/// # Errors
-/// `Corruption`.
-pub fn verify_checkpoint(bytes: &[u8]) -> Result<CheckpointInfo> {
-    unimplemented!()
+impl fmt::Debug for Hnsw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hnsw")
+            .field("dim", &self.dim())
+            .field("metric", &self.metric())
+            .field("element", &self.element())
+            .field("params", &self.params())
+            .field("live", &self.len())
+            .field("dead", &self.dead())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts down, but never below 0: a damaged checkpoint may have counted wrong.
+fn decrease(counter: &AtomicUsize, by: usize) {
+    counter.update(Relaxed, Relaxed, |count| count.saturating_sub(by));
+}
+
+fn new_codec(dim: usize, metric: Metric, element: ElementType) -> Result<Codec> {
+    if !(1..=DIM_MAX).contains(&dim) {
+        return Err(Error::invalid(format!("dimension is {dim}, but must be 1 to {DIM_MAX}")));
+    }
+    Ok(Codec { dim, metric, element, kernels: Kernels::detect(), centre: Vec::new() })
 }

@@ -1,0 +1,251 @@
+//! Writing a checkpoint, and reading all of one to see that it is whole.
+//!
+//! Nodes are numbered anew in the order in which a walk from the entry point meets them, so that neighbours are near
+//! each other in the file; free slots are left out.
+
+use std::io::{self, Write};
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::Hnsw;
+use super::format::{self, Header, PAGE, SECTIONS, Trailer};
+use super::graph::{Entry, Graph, linked};
+use super::points::{places_for, probe_places};
+use crate::memory::{NO_SLOT, Node, Reader, State, tail};
+use crate::{Error, PointId, Result};
+
+/// What [`verify_checkpoint`] counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckpointInfo {
+    /// Points in the checkpoint, dead ones included.
+    pub points: usize,
+    /// Dead ones among them.
+    pub dead: usize,
+}
+
+/// Reads all of a checkpoint, and compares every checksum. [`Hnsw::open`] does not.
+///
+/// # Errors
+/// [`ErrorKind::Corruption`](crate::ErrorKind::Corruption), naming the part that is damaged.
+pub fn verify_checkpoint(bytes: &[u8]) -> Result<CheckpointInfo> {
+    let (header, trailer, lengths) = format::decode(bytes)?;
+    let mut at = PAGE;
+    for ((name, length), stored) in SECTIONS.iter().zip(lengths).zip(trailer.checksums) {
+        let computed = xxh3_64(&bytes[at..at + length]);
+        if stored != computed {
+            let place = format!("checkpoint section \"{name}\" at byte {at}");
+            let text = format!("{place}: checksum mismatch: stored {stored:016x}, computed {computed:016x}");
+            return Err(Error::corruption(text));
+        }
+        at += length;
+    }
+    Ok(CheckpointInfo { points: header.slots as usize, dead: trailer.dead as usize })
+}
+
+pub(super) fn write(hnsw: &Hnsw, out: &mut dyn Write) -> io::Result<()> {
+    let reader = hnsw.graph.nodes.read();
+    let numbers = Numbers::new(&hnsw.graph, &reader);
+    let header = header(hnsw, &reader, &numbers)?;
+    out.write_all(&header.encode())?;
+    let mut writer = Writer { graph: &hnsw.graph, reader: &reader, numbers: &numbers, out };
+    let centre = writer.centre()?;
+    let (nodes, dead) = writer.nodes()?;
+    let fine = writer.fine_codes()?;
+    let upper = writer.upper_links()?;
+    let table = writer.point_table(header.places as usize)?;
+    let checksums = [centre, nodes, fine, upper, table, writer.slots(&dead)?];
+    let dead = u32::try_from(dead.len()).map_err(io::Error::other)?;
+    out.write_all(&Trailer { dead, checksums }.encode())
+}
+
+fn header(hnsw: &Hnsw, reader: &Reader<'_>, numbers: &Numbers) -> io::Result<Header> {
+    let graph = &hnsw.graph;
+    let levels = numbers.old.iter().filter_map(|&slot| reader.node(slot)).map(|node| graph.level(&node));
+    let entry = graph.entry().and_then(|entry| Some(Entry { slot: numbers.of(entry.slot)?, ..entry }));
+    Ok(Header {
+        dim: hnsw.dim(),
+        metric: hnsw.metric(),
+        element: hnsw.element(),
+        params: hnsw.params(),
+        has_centre: !graph.codec.centre.is_empty(),
+        seed: hnsw.seed,
+        slots: numbers.old.len() as u32,
+        entry,
+        lists: levels.sum(),
+        places: u32::try_from(places_for(numbers.old.len())).map_err(io::Error::other)?,
+    })
+}
+
+/// Which slot gets which number in the checkpoint.
+struct Numbers {
+    /// By new number.
+    old: Vec<u32>,
+    /// By old slot; [`NO_SLOT`] for free ones.
+    new: Vec<u32>,
+}
+
+impl Numbers {
+    /// Breadth first from the entry point along layer 0; what is not reached so comes last.
+    fn new(graph: &Graph, reader: &Reader<'_>) -> Numbers {
+        let bound = graph.nodes.bound();
+        let mut numbers = Numbers { old: Vec::new(), new: vec![NO_SLOT; bound as usize] };
+        let starts = graph.entry().map(|entry| entry.slot).into_iter().chain(0..bound);
+        for start in starts {
+            let mut next = numbers.old.len();
+            numbers.add(reader, start);
+            while let Some(node) = numbers.old.get(next).and_then(|&slot| reader.node(slot)) {
+                next += 1;
+                for slot in linked(node.links()) {
+                    numbers.add(reader, slot);
+                }
+            }
+        }
+        numbers
+    }
+
+    fn add(&mut self, reader: &Reader<'_>, slot: u32) {
+        let number = self.old.len() as u32;
+        if let Some(new) = self.new.get_mut(slot as usize).filter(|new| **new == NO_SLOT)
+            && reader.node(slot).is_some()
+        {
+            *new = number;
+            self.old.push(slot);
+        }
+    }
+
+    fn of(&self, slot: u32) -> Option<u32> {
+        self.new.get(slot as usize).copied().filter(|&number| number != NO_SLOT)
+    }
+
+    /// The links of a list in new numbers, little endian, to the end of `record`.
+    fn put_links(&self, slots: impl Iterator<Item = u32>, record: &mut [u8]) {
+        let numbers = slots.filter_map(|slot| self.of(slot)).chain(std::iter::repeat(NO_SLOT));
+        for (place, number) in record.chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+    }
+}
+
+/// Writes the sections one by one; each returns its checksum.
+struct Writer<'a> {
+    graph: &'a Graph,
+    reader: &'a Reader<'a>,
+    numbers: &'a Numbers,
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Writer<'a> {
+    fn nodes_in_order(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let (reader, numbers) = (self.reader, self.numbers);
+        numbers.old.iter().filter_map(move |&slot| reader.node(slot))
+    }
+
+    fn section(&mut self) -> Section<'_> {
+        Section { out: self.out, hash: Xxh3::new(), bytes: 0 }
+    }
+
+    fn centre(&mut self) -> io::Result<u64> {
+        let centre = &self.graph.codec.centre;
+        let mut section = self.section();
+        for component in centre {
+            section.put(&component.to_le_bytes())?;
+        }
+        section.finish()
+    }
+
+    /// The hot records. Also returns the new numbers of the dead among them.
+    fn nodes(&mut self) -> io::Result<(u64, Vec<u32>)> {
+        let layout = self.graph.nodes.layout();
+        let (graph, numbers, nodes) = (self.graph, self.numbers, self.nodes_in_order());
+        let mut section = self.section();
+        let mut record = vec![0; layout.hot_stride()];
+        let mut dead = Vec::new();
+        let mut lists = 0;
+        for (number, node) in (0..).zip(nodes) {
+            let state = if node.state() == State::LIVE { State::LIVE } else { State::DEAD };
+            if state == State::DEAD {
+                dead.push(number);
+            }
+            let level = graph.level(&node);
+            let upper = if level > 0 { lists } else { NO_SLOT };
+            lists += level;
+            numbers.put_links(linked(node.links()), &mut record[..4 * layout.links]);
+            record[layout.codes_at()..][..layout.codes].copy_from_slice(node.codes());
+            tail::write(&mut record[layout.tail_at()..], node.id(), node.constants(), upper, state);
+            section.put(&record)?;
+        }
+        Ok((section.finish()?, dead))
+    }
+
+    fn fine_codes(&mut self) -> io::Result<u64> {
+        let stride = self.graph.nodes.layout().cold_stride();
+        let nodes = self.nodes_in_order();
+        let mut section = self.section();
+        let mut record = vec![0; stride];
+        for node in nodes {
+            record[..node.fine().len()].copy_from_slice(node.fine());
+            section.put(&record)?;
+        }
+        section.finish()
+    }
+
+    fn upper_links(&mut self) -> io::Result<u64> {
+        let (graph, numbers, nodes) = (self.graph, self.numbers, self.nodes_in_order());
+        let mut section = self.section();
+        let links = 4 * usize::from(graph.params.m);
+        let mut record = vec![0; links + 4];
+        let mut list = 0_u32;
+        for node in nodes {
+            let level = graph.level(&node);
+            for layer in 1..=level {
+                list += 1;
+                let next = if layer < level { list } else { NO_SLOT };
+                numbers.put_links(linked(graph.links(&node, layer)), &mut record[..links]);
+                record[links..].copy_from_slice(&next.to_le_bytes());
+                section.put(&record)?;
+            }
+        }
+        section.finish()
+    }
+
+    fn point_table(&mut self, places: usize) -> io::Result<u64> {
+        let mut table = vec![NO_SLOT; places];
+        for (number, node) in (0..).zip(self.nodes_in_order()) {
+            let free = probe_places(PointId(node.id()), places).find(|&place| table[place] == NO_SLOT);
+            if let Some(place) = free {
+                table[place] = number;
+            }
+        }
+        self.slots(&table)
+    }
+
+    fn slots(&mut self, slots: &[u32]) -> io::Result<u64> {
+        let mut section = self.section();
+        for slot in slots {
+            section.put(&slot.to_le_bytes())?;
+        }
+        section.finish()
+    }
+}
+
+/// A section that is being written.
+struct Section<'a> {
+    out: &'a mut dyn Write,
+    hash: Xxh3,
+    bytes: usize,
+}
+
+impl Section<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len();
+        self.out.write_all(bytes)
+    }
+
+    /// Fills the last page.
+    fn finish(mut self) -> io::Result<u64> {
+        let padding = self.bytes.next_multiple_of(PAGE) - self.bytes;
+        self.put(&[0; PAGE][..padding])?;
+        Ok(self.hash.digest())
+    }
+}

@@ -1,0 +1,140 @@
+//! Maintenance: links around dead nodes are repaired in place, then the slots of the dead are freed.
+//!
+//! 1. The nodes that are dead now become *doomed*. From here on no new link leads to them.
+//! 2. Every other node with a link to a doomed one chooses its neighbours anew, among its own and those of its doomed
+//!    neighbours (as FreshDiskANN does; Singh et al. 2021, arXiv 2105.09613). Searches still pass through the doomed.
+//! 3. No link leads to the doomed any more. If searches enter at one, they get another entry point; then, while no
+//!    search runs, the slots are freed.
+//!
+//! A pass is done in steps, so that it can share a thread with other work.
+
+use super::graph::{Entry, LEVEL_MAX, linked};
+use super::insert::Builder;
+use super::{Consolidation, Hnsw, decrease};
+use crate::memory::{Node, Reader, State};
+use crate::{PointId, Result};
+
+/// Slots freed while searches wait once.
+const FREED_AT_ONCE: usize = 1024;
+
+/// Nodes repaired before waiting writers get their turn.
+const REPAIRED_AT_ONCE: u32 = 64;
+
+/// A pass in progress.
+#[derive(Debug)]
+pub(super) struct Pass {
+    doomed: Vec<u32>,
+    /// Nodes below this are repaired.
+    cursor: u32,
+    end: u32,
+}
+
+impl Hnsw {
+    pub(super) fn step(&self, budget: u32) -> Result<Consolidation> {
+        let mut slot = self.pass.lock();
+        let Some(mut pass) = slot.take().or_else(|| self.doom()) else {
+            return Ok(Consolidation { freed: 0, done: true });
+        };
+        let until = pass.cursor.saturating_add(budget.max(1)).min(pass.end);
+        let mut builder = self.builders.lock().pop().unwrap_or_default();
+        while pass.cursor < until {
+            let next = (pass.cursor + REPAIRED_AT_ONCE).min(until);
+            let reader = self.graph.nodes.read();
+            for slot in pass.cursor..next {
+                self.repair(&reader, slot, &mut builder);
+            }
+            pass.cursor = next;
+        }
+        self.builders.lock().push(builder);
+        if pass.cursor < pass.end {
+            *slot = Some(pass);
+            return Ok(Consolidation { freed: 0, done: false });
+        }
+        self.replace_entry();
+        Ok(Consolidation { freed: self.free(&pass.doomed), done: true })
+    }
+
+    /// Begins a pass over the nodes that are dead now.
+    fn doom(&self) -> Option<Pass> {
+        let exclusive = self.graph.nodes.exclusive(); // no insert has half chosen a dead node as neighbour
+        let mut doomed = std::mem::take(&mut *self.dead_slots.lock());
+        doomed.retain(|&slot| exclusive.node(slot).is_some_and(|node| node.doom()));
+        (!doomed.is_empty()).then(|| Pass { doomed, cursor: 0, end: self.graph.nodes.bound() })
+    }
+
+    /// Gives a node other neighbours in place of its doomed ones.
+    fn repair(&self, reader: &Reader<'_>, slot: u32, builder: &mut Builder) {
+        let Some(node) = reader.node(slot).filter(|node| node.state() != State::DOOMED) else {
+            return;
+        };
+        let layers = 1 + self.graph.level(&node);
+        for layer in 0..layers {
+            let is_doomed = |slot: u32| reader.node(slot).is_none_or(|node| node.state() == State::DOOMED);
+            if linked(self.graph.links(&node, layer)).any(is_doomed) {
+                self.repair_layer(reader, &node, layer, builder);
+            }
+        }
+    }
+
+    fn repair_layer(&self, reader: &Reader<'_>, node: &Node<'_>, layer: u32, builder: &mut Builder) {
+        let graph = &self.graph;
+        let _lock = graph.lock(node.slot());
+        let Builder { walk, relink, .. } = builder;
+        walk.visited.reset(graph.nodes.bound());
+        walk.visited.insert(node.slot());
+        relink.slots.clear();
+        // Through doomed neighbours to theirs, until enough nodes are found that stay.
+        walk.batch.clear();
+        walk.batch.push(node.slot());
+        let enough = graph.links_max(layer);
+        let mut at = 0;
+        while let Some(&through) = walk.batch.get(at) {
+            let first_ring = at < 1 + enough;
+            if !first_ring && relink.slots.len() >= enough {
+                break;
+            }
+            at += 1;
+            let Some(through) = reader.node(through) else {
+                continue;
+            };
+            for slot in linked(graph.links(&through, layer)).filter(|&slot| walk.visited.insert(slot)) {
+                match reader.node(slot).map(|node| node.state()) {
+                    Some(State::DOOMED) => walk.batch.push(slot),
+                    Some(_) => relink.slots.push(slot),
+                    None => {}
+                }
+            }
+        }
+        graph.rewrite(reader, node, layer, relink);
+    }
+
+    /// If searches enter at a doomed node, makes them enter at the highest other one.
+    fn replace_entry(&self) {
+        let _growing = self.growth.lock();
+        let reader = self.graph.nodes.read();
+        let stays = |slot: u32| reader.node(slot).filter(|node| node.state() != State::DOOMED);
+        if self.graph.entry().is_none_or(|entry| stays(entry.slot).is_some()) {
+            return;
+        }
+        let all = (0..self.graph.nodes.bound()).filter_map(stays);
+        let highest = all.map(|node| (self.graph.level(&node), node.slot())).max();
+        self.graph.set_entry(highest.map(|(level, slot)| Entry { slot, level: level.min(LEVEL_MAX) }));
+    }
+
+    fn free(&self, doomed: &[u32]) -> usize {
+        let mut freed = 0;
+        for slots in doomed.chunks(FREED_AT_ONCE) {
+            let mut exclusive = self.graph.nodes.exclusive();
+            for &slot in slots {
+                let Some(node) = exclusive.node(slot) else {
+                    continue;
+                };
+                self.points.forget(PointId(node.id()), slot);
+                self.graph.release_lists(node.upper());
+                freed += usize::from(exclusive.free(slot));
+            }
+        }
+        decrease(&self.dead, freed);
+        freed
+    }
+}

@@ -1,0 +1,213 @@
+//! Adding a node: find its neighbours layer by layer, link to them, and be linked by them.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use aether_distance::VectorRef;
+use parking_lot::MutexGuard;
+
+use super::Hnsw;
+use super::code::{Key, Probe};
+use super::graph::{Entry, Graph, LEVEL_MAX, linked, write_links};
+use super::points::mix;
+use super::scratch::{Walk, key_of, pack, slot_of};
+use super::select::Selection;
+use crate::memory::{Constants, NO_SLOT, Node, Reader, State};
+use crate::{Error, PointId, Result};
+
+/// Working memory of one thread that changes the graph.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    pub(super) walk: Walk,
+    pub(super) probe: Probe,
+    pub(super) relink: Relink,
+    selection: Selection,
+    floats: Vec<f32>,
+}
+
+/// Working memory for choosing anew the neighbours of a node.
+#[derive(Debug, Default)]
+pub(super) struct Relink {
+    probe: Probe,
+    pub(super) slots: Vec<u32>,
+    candidates: Vec<u64>,
+    selection: Selection,
+}
+
+/// What an insert holds: nobody frees slots, and nobody else raises the entry point while we do.
+type Hold<'a> = (Option<MutexGuard<'a, ()>>, Reader<'a>, Option<Entry>);
+
+impl Hnsw {
+    pub(super) fn insert_with(&self, point: PointId, vector: VectorRef<'_>, builder: &mut Builder) -> Result<bool> {
+        let level = self.level_for(point);
+        let (_growing, reader, entry) = self.hold(level);
+        if self.points.find(point, &reader).is_some() {
+            return Ok(false);
+        }
+        let slot = self.store(point, vector, level, &mut builder.floats)?;
+        let Some(node) = reader.node(slot) else {
+            return Err(Error::corruption(format!("slot {slot} of a new point is not there")));
+        };
+        self.live.fetch_add(1, Relaxed);
+        if !self.points.insert(point, slot, &reader) {
+            self.bury(&node); // another thread was faster
+            return Ok(false);
+        }
+        self.graph.codec.probe_node(&node, &mut builder.probe);
+        if let Some(entry) = entry {
+            self.graph.link(&reader, &node, level.min(entry.level), builder);
+        }
+        if entry.is_none_or(|entry| level > entry.level) {
+            self.graph.set_entry(Some(Entry { slot, level }));
+        }
+        Ok(true)
+    }
+
+    /// The layers of a point depend on its id and the seed only: not on the thread, the order or a restart.
+    fn level_for(&self, point: PointId) -> u32 {
+        let random = mix(self.seed.wrapping_add(point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let uniform = ((random >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        let level = -uniform.ln() / f64::from(self.graph.params.m).ln();
+        (level as u32).min(LEVEL_MAX)
+    }
+
+    fn hold(&self, level: u32) -> Hold<'_> {
+        let tops = |entry: Option<Entry>| entry.is_none_or(|entry| level > entry.level);
+        loop {
+            // In this order: who replaces the entry point takes the lock first, then waits for readers.
+            let growing = tops(self.graph.entry()).then(|| self.growth.lock());
+            let reader = self.graph.nodes.read();
+            let entry = self.graph.entry();
+            if growing.is_some() || !tops(entry) {
+                return (growing, reader, entry);
+            }
+        }
+    }
+
+    /// Writes the codes of a new node and publishes it, without links.
+    fn store(&self, point: PointId, vector: VectorRef<'_>, level: u32, floats: &mut Vec<f32>) -> Result<u32> {
+        let mut claim = self.graph.nodes.claim()?;
+        let upper = self.graph.claim_lists(level)?;
+        let (hi, lo) = claim.codes_mut();
+        let constants: Constants = self.graph.codec.encode(vector, hi, lo, floats);
+        Ok(claim.publish(point.0, constants, upper))
+    }
+}
+
+impl Graph {
+    /// A chain of empty lists for the layers from 1 to `level`: the first one, or [`NO_SLOT`].
+    fn claim_lists(&self, level: u32) -> Result<u32> {
+        let mut first = NO_SLOT;
+        for _ in 0..level {
+            match self.upper.claim() {
+                Ok(list) => {
+                    if let Some(next) = self.upper.get(list).last() {
+                        next.store(first, Relaxed);
+                    }
+                    first = list;
+                }
+                Err(error) => {
+                    self.release_lists(first);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    /// Gives a chain of lists back.
+    pub(super) fn release_lists(&self, first: u32) {
+        let mut list = first;
+        for _ in 0..LEVEL_MAX {
+            let Some(next) = self.upper.get(list).last() else {
+                return;
+            };
+            let next = next.load(Relaxed);
+            self.upper.release(list);
+            list = next;
+        }
+    }
+
+    /// Links a new node in the layers from `top` down.
+    fn link(&self, reader: &Reader<'_>, node: &Node<'_>, top: u32, builder: &mut Builder) {
+        let Some((key, nearest)) = self.descend(reader, &builder.probe, top, &mut builder.walk) else {
+            return;
+        };
+        let mut start = (key, nearest.slot());
+        for layer in (0..=top).rev() {
+            let nearest = self.link_in_layer(reader, node, layer, start, builder);
+            start = nearest.unwrap_or(start);
+        }
+    }
+
+    /// Links a new node in one layer; the nearest node found there is where the layer below starts.
+    fn link_in_layer(
+        &self,
+        reader: &Reader<'_>,
+        node: &Node<'_>,
+        layer: u32,
+        start: (Key, u32),
+        builder: &mut Builder,
+    ) -> Option<(Key, u32)> {
+        let Builder { walk, probe, relink, selection, .. } = builder;
+        self.walk(reader, probe, layer, start, usize::from(self.params.ef_construction), walk);
+        let limit = usize::from(self.params.m);
+        let near = walk.pool.entries();
+        let is_doomed = |entry: &u64| reader.node(slot_of(*entry)).is_none_or(|node| node.state() == State::DOOMED);
+        // No new link may lead to a doomed node. Where most are doomed they still lead to us: else the nodes that come
+        // after us would not find us.
+        relink.candidates.clear();
+        relink.candidates.extend(near.iter().filter(|entry| !is_doomed(entry)));
+        self.select(reader, node, &relink.candidates, limit, selection);
+        self.link_out(node, layer, &selection.selected);
+        if selection.selected.len() < limit / 2 {
+            let doomed = near.iter().filter(|entry| is_doomed(entry)).take(limit / 2);
+            selection.selected.extend(doomed.map(|&entry| slot_of(entry)));
+        }
+        for &slot in &selection.selected {
+            self.link_in(reader, slot, node, layer, relink);
+        }
+        near.first().map(|&entry| (key_of(entry), slot_of(entry)))
+    }
+
+    /// Gives a new node its links, before those that other threads have given it meanwhile.
+    fn link_out(&self, node: &Node<'_>, layer: u32, selected: &[u32]) {
+        let _lock = self.lock(node.slot());
+        let links = self.links(node, layer);
+        let mut slots = selected.to_vec();
+        slots.extend(linked(links).filter(|slot| !selected.contains(slot)));
+        write_links(links, &slots);
+    }
+
+    /// Adds a link from `slot` to `node`: in free space, or by choosing anew among all its neighbours.
+    fn link_in(&self, reader: &Reader<'_>, slot: u32, node: &Node<'_>, layer: u32, relink: &mut Relink) {
+        let Some(owner) = reader.node(slot).filter(|owner| owner.slot() != node.slot()) else {
+            return;
+        };
+        let _lock = self.lock(slot);
+        let links = self.links(&owner, layer);
+        relink.slots.clear();
+        relink.slots.extend(linked(links));
+        if relink.slots.contains(&node.slot()) {
+            return;
+        }
+        if let Some(free) = links.get(relink.slots.len()) {
+            return free.store(node.slot(), Relaxed);
+        }
+        relink.slots.push(node.slot());
+        self.rewrite(reader, &owner, layer, relink);
+    }
+
+    /// Chooses the neighbours of `owner` among `relink.slots`. The caller holds the lock of `owner`.
+    pub(super) fn rewrite(&self, reader: &Reader<'_>, owner: &Node<'_>, layer: u32, relink: &mut Relink) {
+        let Relink { probe, slots, candidates, selection } = relink;
+        for &slot in slots.iter() {
+            reader.prefetch_codes(slot);
+        }
+        self.codec.probe_node(owner, probe);
+        candidates.clear();
+        self.score(reader, probe, slots, |key, node| candidates.push(pack(key, node.slot())));
+        candidates.sort_unstable();
+        self.select(reader, owner, candidates, self.links_max(layer), selection);
+        write_links(self.links(owner, layer), &selection.selected);
+    }
+}

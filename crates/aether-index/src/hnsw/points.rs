@@ -1,0 +1,133 @@
+//! From a point id to its slot: open addressing over slots; the ids themselves are in the nodes.
+//!
+//! A table is a power of two of slots, [`NO_SLOT`] where there is none; a point stands at the first free place from
+//! the hash of its id on. A slot found there counts only if its node has that id, so an entry that is out of date
+//! (its slot was freed, or given to another point) does no harm. The points of a checkpoint have their table in it,
+//! which is never changed; later ones are in memory.
+
+use parking_lot::RwLock;
+
+use crate::PointId;
+use crate::memory::{NO_SLOT, Part, Reader};
+
+/// A place whose slot was freed.
+const GONE: u32 = NO_SLOT - 1;
+
+/// The slots of all points.
+#[derive(Debug)]
+pub(super) struct PointMap {
+    image: Option<Part>,
+    recent: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    places: Vec<u32>,
+    /// Places that are not empty, those that are gone included.
+    used: usize,
+    gone: usize,
+}
+
+/// Places of a table for that many points: it is at most two thirds full.
+pub(super) fn places_for(points: usize) -> usize {
+    (points + points / 2 + 1).next_power_of_two()
+}
+
+/// The places of a table of `places` (a power of two) where a point may stand, best first, each once.
+pub(super) fn probe_places(point: PointId, places: usize) -> impl Iterator<Item = usize> {
+    let start = mix(point.0) as usize;
+    (0..places).map(move |step| start.wrapping_add(step) & (places - 1))
+}
+
+/// A permutation of 64 bits in which every input bit moves every output bit (SplitMix64's).
+pub(super) fn mix(x: u64) -> u64 {
+    let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+impl PointMap {
+    /// A map over the table of a checkpoint (little-endian slots), if there is one.
+    pub(super) fn new(image: Option<Part>) -> PointMap {
+        PointMap { image, recent: RwLock::default() }
+    }
+
+    pub(super) fn find(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
+        let recent = self.recent.read().find(point, reader);
+        recent.or_else(|| self.find_in_image(point, reader))
+    }
+
+    fn find_in_image(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
+        let (places, _) = self.image.as_ref()?.as_bytes().as_chunks::<4>();
+        probe_places(point, places.len())
+            .map(|place| u32::from_le_bytes(places[place]))
+            .take_while(|&slot| slot != NO_SLOT)
+            .find(|&slot| holds(reader, slot, point))
+    }
+
+    /// Adds a point, whose node is published; false when it is there already.
+    pub(super) fn insert(&self, point: PointId, slot: u32, reader: &Reader<'_>) -> bool {
+        let mut recent = self.recent.write();
+        if recent.find(point, reader).is_some() || self.find_in_image(point, reader).is_some() {
+            return false;
+        }
+        recent.grow(reader);
+        recent.put(point, slot);
+        true
+    }
+
+    /// Forgets a slot that is about to be freed.
+    pub(super) fn forget(&self, point: PointId, slot: u32) {
+        self.recent.write().forget(point, slot);
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let image = self.image.as_ref().map_or(0, |part| part.as_bytes().len());
+        image + self.recent.read().places.len() * size_of::<u32>()
+    }
+}
+
+impl Table {
+    fn find(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
+        probe_places(point, self.places.len())
+            .map(|place| self.places[place])
+            .take_while(|&slot| slot != NO_SLOT)
+            .find(|&slot| slot != GONE && holds(reader, slot, point))
+    }
+
+    fn put(&mut self, point: PointId, slot: u32) {
+        if let Some(place) = probe_places(point, self.places.len()).find(|&place| self.places[place] == NO_SLOT) {
+            self.places[place] = slot;
+            self.used += 1;
+        }
+    }
+
+    fn forget(&mut self, point: PointId, slot: u32) {
+        let place = probe_places(point, self.places.len())
+            .take_while(|&place| self.places[place] != NO_SLOT)
+            .find(|&place| self.places[place] == slot);
+        if let Some(place) = place {
+            self.places[place] = GONE;
+            self.gone += 1;
+        }
+    }
+
+    /// Makes room for one more.
+    fn grow(&mut self, reader: &Reader<'_>) {
+        if (self.used + 1) * 3 <= self.places.len() * 2 {
+            return;
+        }
+        let live = self.used - self.gone;
+        let old = std::mem::replace(&mut self.places, vec![NO_SLOT; places_for(live + live / 2 + 8)]);
+        (self.used, self.gone) = (0, 0);
+        for slot in old.into_iter().filter(|&slot| slot < GONE) {
+            if let Some(node) = reader.node(slot) {
+                self.put(PointId(node.id()), slot);
+            }
+        }
+    }
+}
+
+fn holds(reader: &Reader<'_>, slot: u32, point: PointId) -> bool {
+    reader.node(slot).is_some_and(|node| node.id() == point.0)
+}

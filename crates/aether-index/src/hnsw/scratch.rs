@@ -1,0 +1,179 @@
+//! Working memory of searches: what was seen, what is near, what comes next.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::code::{Key, Query};
+
+/// Working memory of searches. Give the same one to each search of a thread: then searches allocate only their results.
+/// Its size grows to one bit per point, and to what the largest `ef` needs.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) query: Query,
+    pub(super) walk: Walk,
+}
+
+/// What one walk through one layer needs.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    pub(super) visited: Visited,
+    pub(super) pool: Pool,
+    /// Unvisited neighbours of the node that is being expanded.
+    pub(super) batch: Vec<u32>,
+    /// Nodes to expand, when not all of them count as results.
+    pub(super) frontier: BinaryHeap<Reverse<u64>>,
+}
+
+/// A set of slots, one bit each.
+#[derive(Debug, Default)]
+pub(super) struct Visited {
+    words: Vec<u64>,
+    /// Words that are not zero.
+    touched: Vec<u32>,
+    bound: u32,
+}
+
+impl Visited {
+    /// Empties the set, and makes room for slots below `bound`.
+    pub(super) fn reset(&mut self, bound: u32) {
+        if self.touched.len() * 4 > self.words.len() {
+            self.words.fill(0);
+        } else {
+            for &word in &self.touched {
+                self.words[word as usize] = 0;
+            }
+        }
+        self.touched.clear();
+        self.words.resize((bound as usize).div_ceil(64), 0);
+        self.bound = bound;
+    }
+
+    /// True the first time; false for slots that are there or out of bounds.
+    #[inline]
+    pub(super) fn insert(&mut self, slot: u32) -> bool {
+        if slot >= self.bound {
+            return false;
+        }
+        let word = &mut self.words[slot as usize / 64];
+        let bit = 1 << (slot % 64);
+        if *word & bit != 0 {
+            return false;
+        }
+        if *word == 0 {
+            self.touched.push(slot / 64);
+        }
+        *word |= bit;
+        true
+    }
+}
+
+/// A near slot: key, slot and whether it was expanded, in one number that sorts by key, then slot.
+#[inline]
+pub(super) fn pack(key: Key, slot: u32) -> u64 {
+    u64::from(key) << 32 | u64::from(slot) << 1
+}
+
+#[inline]
+pub(super) fn slot_of(packed: u64) -> u32 {
+    (packed as u32) >> 1
+}
+
+#[inline]
+pub(super) fn key_of(packed: u64) -> Key {
+    (packed >> 32) as u32
+}
+
+/// The nearest slots so far, sorted, at most `capacity`.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    entries: Vec<u64>,
+    capacity: usize,
+    /// All entries before this one were expanded.
+    cursor: usize,
+}
+
+const EXPANDED: u64 = 1;
+
+impl Pool {
+    pub(super) fn reset(&mut self, capacity: usize) {
+        self.entries.clear();
+        self.entries.reserve(capacity + 1);
+        self.capacity = capacity;
+        self.cursor = 0;
+    }
+
+    /// Whether an entry is near enough to be added.
+    #[inline]
+    pub(super) fn admits(&self, entry: u64) -> bool {
+        self.entries.len() < self.capacity || self.entries.last().is_some_and(|&last| entry <= last)
+    }
+
+    pub(super) fn entries(&self) -> &[u64] {
+        &self.entries
+    }
+
+    /// Adds a slot if it is near enough.
+    #[inline]
+    pub(super) fn push(&mut self, key: Key, slot: u32) {
+        let entry = pack(key, slot);
+        if !self.admits(entry) {
+            return;
+        }
+        if self.entries.len() >= self.capacity {
+            self.entries.pop();
+        }
+        let at = self.entries.partition_point(|&other| other < entry);
+        self.entries.insert(at, entry);
+        self.cursor = self.cursor.min(at);
+    }
+
+    /// The nearest slot that was not expanded, and marks it so.
+    #[inline]
+    pub(super) fn expand(&mut self) -> Option<u32> {
+        let entry = self.entries[self.cursor..].iter().position(|entry| entry & EXPANDED == 0)?;
+        self.cursor += entry + 1;
+        let entry = &mut self.entries[self.cursor - 1];
+        *entry |= EXPANDED;
+        Some(slot_of(*entry))
+    }
+
+    /// The slot that `expand` gives next, if nothing nearer is found.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u32> {
+        self.entries[self.cursor..].iter().find(|&entry| entry & EXPANDED == 0).map(|&entry| slot_of(entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pool_keeps_the_nearest_and_expands_them_in_order() {
+        let mut pool = Pool::default();
+        pool.reset(3);
+        for (key, slot) in [(5, 50), (9, 90), (7, 70)] {
+            pool.push(key, slot);
+        }
+        assert_eq!(pool.expand(), Some(50));
+        pool.push(1, 10);
+        assert!(pool.admits(pack(6, 0)) && !pool.admits(pack(8, 0)));
+        assert_eq!(pool.entries().iter().map(|&e| slot_of(e)).collect::<Vec<_>>(), [10, 50, 70]);
+        assert_eq!(pool.peek(), Some(10));
+        assert_eq!([pool.expand(), pool.expand(), pool.expand()], [Some(10), Some(70), None]);
+        pool.push(8, 80);
+        assert_eq!(pool.entries().iter().map(|&entry| key_of(entry)).collect::<Vec<_>>(), [1, 5, 7]);
+    }
+
+    #[test]
+    fn visited_forgets_and_refuses_what_is_out_of_bounds() {
+        let mut visited = Visited::default();
+        for bound in [200, 1000, 70] {
+            visited.reset(bound);
+            assert!(!visited.insert(bound) && !visited.insert(u32::MAX));
+            for slot in (0..bound).step_by(7) {
+                assert!(visited.insert(slot) && !visited.insert(slot));
+            }
+        }
+    }
+}

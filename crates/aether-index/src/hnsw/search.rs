@@ -1,0 +1,154 @@
+//! Walks through the graph: down the upper layers to the nearest node, then outwards in layer 0.
+//!
+//! One step of a walk expands the nearest node that was not expanded: its unvisited neighbours are collected and asked
+//! from memory all at once, and only then compared, so that the walk waits for memory once per step, not once per node.
+
+use std::cmp::Reverse;
+
+use super::code::{Key, Probe};
+use super::graph::{Graph, linked};
+use super::scratch::{Walk, pack, slot_of};
+use crate::memory::{Node, Reader};
+
+impl Graph {
+    /// The nearest node that a greedy walk finds in the layers above `layer`, from the entry point down.
+    pub(super) fn descend<'r>(
+        &self,
+        reader: &'r Reader<'_>,
+        probe: &Probe,
+        layer: u32,
+        walk: &mut Walk,
+    ) -> Option<(Key, Node<'r>)> {
+        let (node, level) = self.enter(reader)?;
+        let mut nearest = (self.codec.key(probe, &node), node);
+        for layer in (layer + 1..=level).rev() {
+            while let Some(nearer) = self.nearest_neighbour(reader, probe, layer, nearest, &mut walk.batch) {
+                nearest = nearer;
+            }
+        }
+        Some(nearest)
+    }
+
+    /// The neighbour that is nearest, if it is nearer than the node.
+    fn nearest_neighbour<'r>(
+        &self,
+        reader: &'r Reader<'_>,
+        probe: &Probe,
+        layer: u32,
+        (key, node): (Key, Node<'r>),
+        batch: &mut Vec<u32>,
+    ) -> Option<(Key, Node<'r>)> {
+        batch.clear();
+        for slot in linked(self.links(&node, layer)) {
+            reader.prefetch_codes(slot);
+            batch.push(slot);
+        }
+        let mut best = (key, None);
+        self.score(reader, probe, batch, |key, node| {
+            if key < best.0 {
+                best = (key, Some(node));
+            }
+        });
+        best.1.map(|node| (best.0, node))
+    }
+
+    /// Fills the pool with the nodes nearest to the probe in one layer, from those of `start` on.
+    pub(super) fn walk(&self, reader: &Reader<'_>, probe: &Probe, layer: u32, start: (Key, u32), ef: usize, walk: &mut Walk) {
+        walk.begin(self.nodes.bound(), start.1, ef);
+        walk.pool.push(start.0, start.1);
+        while let Some(slot) = walk.pool.expand() {
+            self.collect(reader, slot, layer, walk);
+            let Walk { batch, pool, .. } = walk;
+            if let Some(next) = pool.peek() {
+                reader.prefetch_links(next);
+            }
+            self.score(reader, probe, batch, |key, node| pool.push(key, node.slot()));
+        }
+    }
+
+    /// Like [`walk`](Graph::walk) in layer 0, but only nodes that count enter the pool; the walk passes through all.
+    pub(super) fn walk_counting(
+        &self,
+        reader: &Reader<'_>,
+        probe: &Probe,
+        start: (Key, Node<'_>),
+        ef: usize,
+        walk: &mut Walk,
+        counts: impl Fn(&Node<'_>) -> bool,
+    ) {
+        walk.begin(self.nodes.bound(), start.1.slot(), ef);
+        walk.frontier.clear();
+        walk.frontier.push(Reverse(pack(start.0, start.1.slot())));
+        if counts(&start.1) {
+            walk.pool.push(start.0, start.1.slot());
+        }
+        while let Some(Reverse(near)) = walk.frontier.pop() {
+            if !walk.pool.admits(near) {
+                break;
+            }
+            self.collect(reader, slot_of(near), 0, walk);
+            let Walk { batch, pool, frontier, .. } = walk;
+            self.score(reader, probe, batch, |key, node| {
+                let near = pack(key, node.slot());
+                if pool.admits(near) {
+                    frontier.push(Reverse(near));
+                    if counts(&node) {
+                        pool.push(key, node.slot());
+                    }
+                }
+            });
+        }
+    }
+
+    /// Collects the neighbours of a node that were not visited, and asks the memory for them.
+    #[inline]
+    fn collect(&self, reader: &Reader<'_>, slot: u32, layer: u32, walk: &mut Walk) {
+        walk.batch.clear();
+        let Some(node) = reader.node(slot) else {
+            return;
+        };
+        for slot in linked(self.links(&node, layer)) {
+            if walk.visited.insert(slot) {
+                reader.prefetch_codes(slot);
+                walk.batch.push(slot);
+            }
+        }
+    }
+
+    /// Gives `found` the key of each slot that holds a node.
+    #[inline]
+    pub(super) fn score<'r>(
+        &self,
+        reader: &'r Reader<'_>,
+        probe: &Probe,
+        slots: &[u32],
+        mut found: impl FnMut(Key, Node<'r>),
+    ) {
+        let (fours, rest) = slots.as_chunks::<4>();
+        for &four in fours {
+            let nodes = four.map(|slot| reader.node(slot));
+            if let [Some(a), Some(b), Some(c), Some(d)] = nodes {
+                let nodes = [a, b, c, d];
+                let keys = self.codec.keys(probe, &nodes);
+                for (key, node) in keys.into_iter().zip(nodes) {
+                    found(key, node);
+                }
+            } else {
+                for node in nodes.into_iter().flatten() {
+                    found(self.codec.key(probe, &node), node);
+                }
+            }
+        }
+        for node in rest.iter().filter_map(|&slot| reader.node(slot)) {
+            found(self.codec.key(probe, &node), node);
+        }
+    }
+}
+
+impl Walk {
+    fn begin(&mut self, bound: u32, start: u32, ef: usize) {
+        self.visited.reset(bound);
+        self.visited.insert(start);
+        self.pool.reset(ef);
+    }
+}

@@ -1,0 +1,71 @@
+//! Lists of numbers, each number atomic: the links of upper layers.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use super::column::{Column, NO_SLOT};
+use crate::Result;
+
+/// Lists of `width` numbers each. Anybody may read and write any list at any time: only numbers can be wrong.
+#[derive(Debug)]
+pub(crate) struct Lists {
+    column: Column,
+    width: usize,
+    unused: Mutex<Unused>,
+}
+
+/// Lists that nobody has.
+#[derive(Debug)]
+struct Unused {
+    /// Given back.
+    free: Vec<u32>,
+    /// From here on none was ever given out.
+    next: u32,
+}
+
+impl Lists {
+    /// Lists over a column, of which the first `used` are in use.
+    pub(crate) fn new(column: Column, used: u32) -> Lists {
+        let width = column.stride() / size_of::<u32>();
+        Lists { column, width, unused: Mutex::new(Unused { free: Vec::new(), next: used }) }
+    }
+
+    /// The numbers of one list; empty if there is no such list.
+    #[inline]
+    pub(crate) fn get(&self, list: u32) -> &[AtomicU32] {
+        match self.column.address(list) {
+            // SAFETY: there are `stride` = `4 * width` bytes, aligned to 4 (base of a line, stride a multiple of 4),
+            // initialized (zeroed, or of a file), and all access to them is through such atomics.
+            Some(address) => unsafe { std::slice::from_raw_parts(address.cast().as_ptr(), self.width) },
+            None => &[],
+        }
+    }
+
+    /// A list of [`NO_SLOT`]s that nobody else has.
+    pub(crate) fn claim(&self) -> Result<u32> {
+        let mut unused = self.unused.lock();
+        let list = match unused.free.pop() {
+            Some(list) => list,
+            None => {
+                self.column.reserve(unused.next)?;
+                unused.next += 1;
+                unused.next - 1
+            }
+        };
+        for number in self.get(list) {
+            number.store(NO_SLOT, Relaxed);
+        }
+        Ok(list)
+    }
+
+    /// Gives a list back; it is reused at once, so no search may still need its numbers to be right.
+    pub(crate) fn release(&self, list: u32) {
+        self.unused.lock().free.push(list);
+    }
+
+    /// Bytes of the lists in use or given back.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.unused.lock().next as usize * self.column.stride()
+    }
+}
