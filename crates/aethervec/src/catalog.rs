@@ -58,7 +58,10 @@ impl Catalog {
 
 /// The value of [`CatalogKey::Meta`].
 pub(crate) fn encode_meta(next: u32) -> Vec<u8> {
-    json(&Meta { format: FORMAT, next_collection: next })
+    json(&Meta {
+        format: FORMAT,
+        next_collection: next,
+    })
 }
 
 impl CollectionRecord {
@@ -87,11 +90,15 @@ impl CollectionRecord {
             let record: Record = parse(value)?;
             let index = match record.index {
                 IndexRecord { kind, .. } if kind == "flat" => IndexConfig::Flat,
-                IndexRecord { kind, m: Some(m), ef_construction: Some(ef_construction) } if kind == "hnsw" => {
-                    IndexConfig::Hnsw(HnswParams { m, ef_construction })
-                }
+                IndexRecord {
+                    kind,
+                    m: Some(m),
+                    ef_construction: Some(ef_construction),
+                } if kind == "hnsw" => IndexConfig::Hnsw(HnswParams { m, ef_construction }),
                 IndexRecord { kind, .. } => {
-                    return Err(Error::corruption(format!("index {kind:?} is not known or incomplete")));
+                    return Err(Error::corruption(format!(
+                        "index {kind:?} is not known or incomplete"
+                    )));
                 }
             };
             let schema = CollectionSchema {
@@ -101,7 +108,10 @@ impl CollectionRecord {
                 index,
             };
             schema.validate()?;
-            Ok(CollectionRecord { id: CollectionId(record.id), schema })
+            Ok(CollectionRecord {
+                id: CollectionId(record.id),
+                schema,
+            })
         };
         decode().map_err(|error: Error| error.within(&format!("catalog, collection {name:?}")))
     }
@@ -145,7 +155,8 @@ struct Header {
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Result<T> {
-    let malformed = |error: serde_json::Error| Error::corruption(format!("it is malformed: {error}"));
+    let malformed =
+        |error: serde_json::Error| Error::corruption(format!("it is malformed: {error}"));
     let Header { format } = serde_json::from_slice(value).map_err(malformed)?;
     if format > FORMAT {
         return Err(Error::invalid(format!(
@@ -167,20 +178,33 @@ mod tests {
 
     #[test]
     fn records_round_trip() {
-        for index in [IndexConfig::Flat, IndexConfig::Hnsw(HnswParams { m: 8, ef_construction: 99 })] {
+        for index in [
+            IndexConfig::Flat,
+            IndexConfig::Hnsw(HnswParams {
+                m: 8,
+                ef_construction: 99,
+            }),
+        ] {
             let schema = CollectionSchema {
                 element: ElementType::F16,
                 ..CollectionSchema::new(384, Metric::InnerProduct, index)
             };
-            let record = CollectionRecord { id: CollectionId(7), schema };
-            assert_eq!(CollectionRecord::decode("x", &record.encode()).unwrap(), record);
+            let record = CollectionRecord {
+                id: CollectionId(7),
+                schema,
+            };
+            assert_eq!(
+                CollectionRecord::decode("x", &record.encode()).unwrap(),
+                record
+            );
         }
         assert_eq!(Meta::decode(&encode_meta(9)).unwrap().next_collection, 9);
     }
 
     #[test]
     fn a_newer_format_is_refused() {
-        let error = CollectionRecord::decode("x", br#"{"format": 2, "colour": "red"}"#).unwrap_err();
+        let error =
+            CollectionRecord::decode("x", br#"{"format": 2, "colour": "red"}"#).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(
             error.to_string(),

@@ -99,14 +99,27 @@ impl fmt::Display for Problem {
 
 /// Checks the whole database.
 pub(crate) fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckReport> {
-    let mut report = CheckReport { storage: storage.verify()?, ..CheckReport::default() };
+    let mut report = CheckReport {
+        storage: storage.verify()?,
+        ..CheckReport::default()
+    };
     for problem in &report.storage.problems {
         let message = format!("{}: {}", problem.file, problem.message);
-        report.problems.push(Problem { kind: ProblemKind::File, collection: None, message });
+        report.problems.push(Problem {
+            kind: ProblemKind::File,
+            collection: None,
+            message,
+        });
     }
     for info in db.collections() {
-        let mut problems = Problems { collection: Some(info.name.clone()), ..Problems::default() };
-        match db.collection(&info.name).and_then(|collection| check_collection(&collection, &mut problems)) {
+        let mut problems = Problems {
+            collection: Some(info.name.clone()),
+            ..Problems::default()
+        };
+        match db
+            .collection(&info.name)
+            .and_then(|collection| check_collection(&collection, &mut problems))
+        {
             Ok(counts) => report.collections.push(counts),
             Err(error) if error.kind() == ErrorKind::Corruption => problems.add_error(&error),
             // Dropped meanwhile.
@@ -148,15 +161,28 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
     drop(writer);
 
     let pending = open::read_pending(core.id, &core.keyspaces, &snapshot)?;
-    let died = pending.iter().flat_map(|entry| &entry.died).copied().collect();
-    let mut disk =
-        OnDisk { snapshot, pending, died, alive: HashSet::new(), points: 0, documents: 0 };
+    let died = pending
+        .iter()
+        .flat_map(|entry| &entry.died)
+        .copied()
+        .collect();
+    let mut disk = OnDisk {
+        snapshot,
+        pending,
+        died,
+        alive: HashSet::new(),
+        points: 0,
+        documents: 0,
+    };
     check_points(core, &mut disk, problems)?;
     check_documents(core, &mut disk, problems)?;
     check_index(core, &lane, &disk, next, problems);
     check_record(core, &disk, next, problems)?;
     if disk.documents != newest.documents {
-        let message = format!("there are {} documents, and {} are counted", disk.documents, newest.documents);
+        let message = format!(
+            "there are {} documents, and {} are counted",
+            disk.documents, newest.documents
+        );
         problems.add(ProblemKind::Counter, message);
     }
     let status = core.status();
@@ -173,7 +199,9 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
 
 /// Every point belongs to the document that names it, or waits to be purged.
 fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Result<()> {
-    let mut rows = disk.snapshot.prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
+    let mut rows = disk
+        .snapshot
+        .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
     let mut doc_key = Vec::new();
     while let Some((key, value)) = rows.try_next()? {
         disk.points += 1;
@@ -201,14 +229,19 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
         }
     }
     for point in disk.died.intersection(&disk.alive) {
-        problems.add(ProblemKind::PointWithoutDocument, format!("point {point} is alive and waits to be purged"));
+        problems.add(
+            ProblemKind::PointWithoutDocument,
+            format!("point {point} is alive and waits to be purged"),
+        );
     }
     Ok(())
 }
 
 /// Every document has a point, and can be decoded.
 fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Result<()> {
-    let mut rows = disk.snapshot.prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
+    let mut rows = disk
+        .snapshot
+        .prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
     while let Some((key, value)) = rows.try_next()? {
         disk.documents += 1;
         let parsed: Result<(DocId, PointId)> = keyspace::decode_doc_key(&key).and_then(|id| {
@@ -217,7 +250,9 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
         });
         match parsed {
             Ok((id, point)) if !disk.alive.contains(&point) => {
-                let message = format!("document {id} names point {point}, which is missing or belongs to another one");
+                let message = format!(
+                    "document {id} names point {point}, which is missing or belongs to another one"
+                );
                 problems.add(ProblemKind::DocumentWithoutPoint, message);
             }
             Ok(_) => {}
@@ -234,7 +269,10 @@ fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mu
     if let Some(graph) = &graph {
         match graph.check() {
             Ok(summary) if summary.unreachable > 0 => {
-                let message = format!("{} points of the graph cannot be reached", summary.unreachable);
+                let message = format!(
+                    "{} points of the graph cannot be reached",
+                    summary.unreachable
+                );
                 problems.add(ProblemKind::Graph, message);
             }
             Ok(_) => {}
@@ -243,18 +281,34 @@ fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mu
         in_graph.extend(graph.points());
     }
     for &point in &disk.alive {
-        let found = if point.0 < lane.applied { in_graph.contains(&point) } else { core.delta.contains(point) };
+        let found = if point.0 < lane.applied {
+            in_graph.contains(&point)
+        } else {
+            core.delta.contains(point)
+        };
         if !found {
-            problems.add(ProblemKind::NotIndexed, format!("point {point} is in no index"));
+            problems.add(
+                ProblemKind::NotIndexed,
+                format!("point {point} is in no index"),
+            );
         }
     }
-    for &point in in_graph.iter().filter(|point| !disk.alive.contains(point) && !disk.died.contains(point)) {
-        problems.add(ProblemKind::IndexedWithoutPoint, format!("point {point} of the graph does not exist"));
+    for &point in in_graph
+        .iter()
+        .filter(|point| !disk.alive.contains(point) && !disk.died.contains(point))
+    {
+        problems.add(
+            ProblemKind::IndexedWithoutPoint,
+            format!("point {point} of the graph does not exist"),
+        );
     }
     for point in core.delta.points() {
         // Points from `next` on were written meanwhile.
         if point.0 < next && !disk.alive.contains(&point) && !disk.died.contains(&point) {
-            problems.add(ProblemKind::IndexedWithoutPoint, format!("point {point} of the delta does not exist"));
+            problems.add(
+                ProblemKind::IndexedWithoutPoint,
+                format!("point {point} of the delta does not exist"),
+            );
         }
     }
 }
@@ -262,9 +316,21 @@ fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mu
 /// The record, the saved graph, and the numbers.
 fn check_record(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) -> Result<()> {
     let record = open::read_record(core.id, &core.keyspaces, &disk.snapshot)?.unwrap_or_default();
-    let recovered = disk.pending.iter().map(PendingEntry::end).fold(record.next, u64::max);
-    let largest = disk.alive.iter().chain(&disk.died).map(|point| point.0).max();
-    if largest.is_some_and(|largest| largest >= recovered) || recovered > next || record.applied > next {
+    let recovered = disk
+        .pending
+        .iter()
+        .map(PendingEntry::end)
+        .fold(record.next, u64::max);
+    let largest = disk
+        .alive
+        .iter()
+        .chain(&disk.died)
+        .map(|point| point.0)
+        .max();
+    if largest.is_some_and(|largest| largest >= recovered)
+        || recovered > next
+        || record.applied > next
+    {
         let message = format!(
             "the next number is {next}, {recovered} after a restart; the saved graph holds all below {}; the largest number in use is {largest:?}",
             record.applied
@@ -274,15 +340,19 @@ fn check_record(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) 
     let key = keyspace::graph_key(core.id);
     match disk.snapshot.attachment(&core.keyspaces.index, &key)? {
         Some(file) => {
-            let verified = file.verify().map_err(Error::from).and_then(|()| {
-                Ok(aether_index::verify_checkpoint(&file.map()?)?)
-            });
+            let verified = file
+                .verify()
+                .map_err(Error::from)
+                .and_then(|()| Ok(aether_index::verify_checkpoint(&file.map()?)?));
             if let Err(error) = verified {
                 problems.add(ProblemKind::File, format!("{}: {error}", file.file_name()));
             }
         }
         None if record.applied > 0 => {
-            problems.add(ProblemKind::File, "its record names a saved graph, and there is none".to_owned());
+            problems.add(
+                ProblemKind::File,
+                "its record names a saved graph, and there is none".to_owned(),
+            );
         }
         None => {}
     }
@@ -290,7 +360,11 @@ fn check_record(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) 
 }
 
 /// No keys but those of collections that exist, or that are being removed.
-fn check_left_over(snapshot: &Snapshot, keyspaces: &Keyspaces, problems: &mut Problems) -> Result<()> {
+fn check_left_over(
+    snapshot: &Snapshot,
+    keyspaces: &Keyspaces,
+    problems: &mut Problems,
+) -> Result<()> {
     let mut known = BTreeSet::new();
     let mut rows = snapshot.iter(&keyspaces.catalog);
     while let Some((key, value)) = rows.try_next()? {
@@ -306,7 +380,11 @@ fn check_left_over(snapshot: &Snapshot, keyspaces: &Keyspaces, problems: &mut Pr
     }
     for keyspace in keyspaces.of_collections() {
         for id in collections_in(snapshot, keyspace)?.difference(&known) {
-            let message = format!("keyspace {} has keys of collection number {}, which does not exist", keyspace.name(), id.0);
+            let message = format!(
+                "keyspace {} has keys of collection number {}, which does not exist",
+                keyspace.name(),
+                id.0
+            );
             problems.add(ProblemKind::LeftOver, message);
         }
     }
@@ -341,7 +419,11 @@ impl Problems {
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         if *count <= TOLD_MAX {
-            self.told.push(Problem { kind, collection: self.collection.clone(), message });
+            self.told.push(Problem {
+                kind,
+                collection: self.collection.clone(),
+                message,
+            });
         }
     }
 
@@ -350,11 +432,19 @@ impl Problems {
     }
 
     fn finish(mut self) -> Vec<Problem> {
-        let mut more: Vec<_> = self.counts.into_iter().filter(|(_, count)| *count > TOLD_MAX).collect();
+        let mut more: Vec<_> = self
+            .counts
+            .into_iter()
+            .filter(|(_, count)| *count > TOLD_MAX)
+            .collect();
         more.sort_unstable();
         for (kind, count) in more {
             let message = format!("… and {} more of this kind ({kind:?})", count - TOLD_MAX);
-            self.told.push(Problem { kind, collection: self.collection.clone(), message });
+            self.told.push(Problem {
+                kind,
+                collection: self.collection.clone(),
+                message,
+            });
         }
         self.told
     }

@@ -80,7 +80,9 @@ impl Collection {
     pub fn at(&self, snapshot: &DbSnapshot) -> Result<CollectionView> {
         self.db.open()?;
         if !snapshot.is_of(&self.db.pool) {
-            return Err(Error::invalid("snapshot: it was taken of another database (or of an earlier opening)"));
+            return Err(Error::invalid(
+                "snapshot: it was taken of another database (or of an earlier opening)",
+            ));
         }
         CollectionView::at(&self.core, snapshot)
     }
@@ -209,7 +211,10 @@ impl Collection {
             }
             let mut error = core.progress.error.lock();
             if let Some(error) = &*error {
-                let text = format!("collection {:?}: the index cannot keep up: {error}", core.name);
+                let text = format!(
+                    "collection {:?}: the index cannot keep up: {error}",
+                    core.name
+                );
                 return Err(Error::new(error.kind(), text));
             }
             if !self.db.pool.is_manual() {
@@ -230,7 +235,10 @@ impl Collection {
         lane.take_over(&self.core);
         while lane.reap(&self.core) {}
         checkpoint::write(&mut lane, &self.core)?;
-        self.core.progress.checkpoints.store(lane.checkpoints, Ordering::Release);
+        self.core
+            .progress
+            .checkpoints
+            .store(lane.checkpoints, Ordering::Release);
         Ok(())
     }
 

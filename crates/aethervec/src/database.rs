@@ -135,18 +135,34 @@ impl AetherDB {
             std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
         });
         let pool = Pool::start(&*spawner, threads).map_err(|error| {
-            Error::with_source(ErrorKind::Io, format!("background threads could not be started: {error}"), error)
+            Error::with_source(
+                ErrorKind::Io,
+                format!("background threads could not be started: {error}"),
+                error,
+            )
         })?;
         for &id in &catalog.dropped {
             pool.purge(Purge::new(id, &storage, &keyspaces, None));
         }
-        let slot = |record| Arc::new(Slot { record, state: Mutex::new(SlotState::Closed) });
-        let by_name = catalog.collections.into_iter().map(|(name, record)| (name, slot(record))).collect();
+        let slot = |record| {
+            Arc::new(Slot {
+                record,
+                state: Mutex::new(SlotState::Closed),
+            })
+        };
+        let by_name = catalog
+            .collections
+            .into_iter()
+            .map(|(name, record)| (name, slot(record)))
+            .collect();
         Ok(AetherDB {
             inner: Arc::new(Inner {
                 storage,
                 keyspaces,
-                collections: Mutex::new(Collections { next: catalog.next, by_name }),
+                collections: Mutex::new(Collections {
+                    next: catalog.next,
+                    by_name,
+                }),
                 pool: Arc::new(pool),
                 durability: options.durability,
                 closed: AtomicBool::new(false),
@@ -174,26 +190,54 @@ impl AetherDB {
     ///
     /// # Errors
     /// As [`create_collection`](AetherDB::create_collection).
-    pub fn create_collection_with(&self, name: &str, schema: CollectionSchema) -> Result<Collection> {
+    pub fn create_collection_with(
+        &self,
+        name: &str,
+        schema: CollectionSchema,
+    ) -> Result<Collection> {
         let inner = &self.inner;
         inner.open()?;
         validate::collection_name(name)?;
         schema.validate()?;
         let mut collections = inner.collections.lock();
         if collections.by_name.contains_key(name) {
-            return Err(Error::new(ErrorKind::Exists, format!("collection {name:?} exists already")));
+            return Err(Error::new(
+                ErrorKind::Exists,
+                format!("collection {name:?} exists already"),
+            ));
         }
         let id = collections.next;
-        let next = id.checked_add(1).ok_or_else(|| Error::invalid("the numbers for collections are used up"))?;
-        let record = CollectionRecord { id: CollectionId(id), schema };
-        let core = Arc::new(Core::new(record.id, name, &record.schema, &inner.storage, &inner.keyspaces)?);
+        let next = id
+            .checked_add(1)
+            .ok_or_else(|| Error::invalid("the numbers for collections are used up"))?;
+        let record = CollectionRecord {
+            id: CollectionId(id),
+            schema,
+        };
+        let core = Arc::new(Core::new(
+            record.id,
+            name,
+            &record.schema,
+            &inner.storage,
+            &inner.keyspaces,
+        )?);
         let mut batch = WriteBatch::new();
-        batch.put(&inner.keyspaces.catalog, CatalogKey::Meta.encode(), catalog::encode_meta(next));
-        batch.put(&inner.keyspaces.catalog, CatalogKey::Collection(name.to_owned()).encode(), record.encode());
+        batch.put(
+            &inner.keyspaces.catalog,
+            CatalogKey::Meta.encode(),
+            catalog::encode_meta(next),
+        );
+        batch.put(
+            &inner.keyspaces.catalog,
+            CatalogKey::Collection(name.to_owned()).encode(),
+            record.encode(),
+        );
         inner.storage.write(batch, Durability::Sync)?;
         collections.next = next;
         let state = Mutex::new(SlotState::Open(Arc::clone(&core)));
-        collections.by_name.insert(name.to_owned(), Arc::new(Slot { record, state }));
+        collections
+            .by_name
+            .insert(name.to_owned(), Arc::new(Slot { record, state }));
         Ok(self.handle(core))
     }
 
@@ -211,7 +255,13 @@ impl AetherDB {
             SlotState::Closed => {}
         }
         let CollectionRecord { id, schema } = &slot.record;
-        let core = Arc::new(open::open(*id, name, schema, &self.inner.storage, &self.inner.keyspaces)?);
+        let core = Arc::new(open::open(
+            *id,
+            name,
+            schema,
+            &self.inner.storage,
+            &self.inner.keyspaces,
+        )?);
         *state = SlotState::Open(Arc::clone(&core));
         self.inner.pool.notify(&core);
         Ok(self.handle(core))
@@ -226,15 +276,30 @@ impl AetherDB {
         inner.open()?;
         validate::collection_name(name)?;
         let mut collections = inner.collections.lock();
-        let slot = collections.by_name.get(name).cloned().ok_or_else(|| not_found(name))?;
+        let slot = collections
+            .by_name
+            .get(name)
+            .cloned()
+            .ok_or_else(|| not_found(name))?;
         let mut state = slot.state.lock();
-        let core = if let SlotState::Open(core) = &*state { Some(Arc::clone(core)) } else { None };
+        let core = if let SlotState::Open(core) = &*state {
+            Some(Arc::clone(core))
+        } else {
+            None
+        };
         // No write of the collection may come behind the drop.
         let _writer = core.as_ref().map(|core| core.writer.lock());
         let id = slot.record.id;
         let mut batch = WriteBatch::new();
-        batch.delete(&inner.keyspaces.catalog, CatalogKey::Collection(name.to_owned()).encode());
-        batch.put(&inner.keyspaces.catalog, CatalogKey::Dropped(id).encode(), []);
+        batch.delete(
+            &inner.keyspaces.catalog,
+            CatalogKey::Collection(name.to_owned()).encode(),
+        );
+        batch.put(
+            &inner.keyspaces.catalog,
+            CatalogKey::Dropped(id).encode(),
+            [],
+        );
         inner.storage.write(batch, Durability::Sync)?;
         if let Some(core) = &core {
             core.dropped.store(true, Ordering::Release);
@@ -242,7 +307,12 @@ impl AetherDB {
         }
         *state = SlotState::Dropped;
         collections.by_name.remove(name);
-        inner.pool.purge(Purge::new(id, &inner.storage, &inner.keyspaces, core.clone()));
+        inner.pool.purge(Purge::new(
+            id,
+            &inner.storage,
+            &inner.keyspaces,
+            core.clone(),
+        ));
         Ok(())
     }
 
@@ -262,13 +332,19 @@ impl AetherDB {
     /// [`ErrorKind::NotFound`] when there is none.
     pub fn describe(&self, name: &str) -> Result<CollectionInfo> {
         let slot = self.slot(name)?;
-        Ok(CollectionInfo { name: name.to_owned(), schema: slot.record.schema.clone() })
+        Ok(CollectionInfo {
+            name: name.to_owned(),
+            schema: slot.record.schema.clone(),
+        })
     }
 
     /// The present state of all collections, to be read with [`Collection::at`].
     pub fn snapshot(&self) -> DbSnapshot {
         let snapshot = Some(self.inner.storage.snapshot());
-        DbSnapshot(Arc::new(Held { snapshot, pool: Arc::clone(&self.inner.pool) }))
+        DbSnapshot(Arc::new(Held {
+            snapshot,
+            pool: Arc::clone(&self.inner.pool),
+        }))
     }
 
     /// Reads everything: all checksums, every document ↔ point ↔ index entry, and whether anything is left over.
@@ -310,12 +386,21 @@ impl AetherDB {
     }
 
     fn handle(&self, core: Arc<Core>) -> Collection {
-        Collection { core, db: Arc::clone(&self.inner) }
+        Collection {
+            core,
+            db: Arc::clone(&self.inner),
+        }
     }
 
     fn slot(&self, name: &str) -> Result<Arc<Slot>> {
         validate::collection_name(name)?;
-        self.inner.collections.lock().by_name.get(name).cloned().ok_or_else(|| not_found(name))
+        self.inner
+            .collections
+            .lock()
+            .by_name
+            .get(name)
+            .cloned()
+            .ok_or_else(|| not_found(name))
     }
 }
 
@@ -326,7 +411,11 @@ fn not_found(name: &str) -> Error {
 impl Inner {
     /// Fails when the database is closed.
     pub(crate) fn open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) { Err(Error::closed()) } else { Ok(()) }
+        if self.closed.load(Ordering::Acquire) {
+            Err(Error::closed())
+        } else {
+            Ok(())
+        }
     }
 
     fn close(&self) -> Result<()> {
@@ -359,7 +448,10 @@ impl DbSnapshot {
     }
 
     pub(crate) fn storage(&self) -> &Snapshot {
-        self.0.snapshot.as_ref().expect("it is there until the drop")
+        self.0
+            .snapshot
+            .as_ref()
+            .expect("it is there until the drop")
     }
 
     pub(crate) fn is_of(&self, pool: &Arc<Pool>) -> bool {

@@ -27,13 +27,20 @@ pub struct Document {
 impl Document {
     /// A document without payload.
     pub fn new(vector: impl Into<Vector>, id: impl Into<DocId>) -> Document {
-        Document { id: id.into(), vector: vector.into(), payload: None }
+        Document {
+            id: id.into(),
+            vector: vector.into(),
+            payload: None,
+        }
     }
 
     /// The same document with this payload, which must be a JSON object.
     #[must_use]
     pub fn with_payload(self, payload: Value) -> Document {
-        Document { payload: Some(payload), ..self }
+        Document {
+            payload: Some(payload),
+            ..self
+        }
     }
 }
 
@@ -169,7 +176,14 @@ pub struct SearchRequest<'a> {
 impl<'a> SearchRequest<'a> {
     /// The `k` nearest to `vector`, approximately, with payloads.
     pub fn new(vector: &'a [f32], k: usize) -> SearchRequest<'a> {
-        SearchRequest { vector, k, ef: None, exact: false, with_payload: true, with_vector: false }
+        SearchRequest {
+            vector,
+            k,
+            ef: None,
+            exact: false,
+            with_payload: true,
+            with_vector: false,
+        }
     }
 }
 

@@ -55,7 +55,11 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Repr { kind, message: message.into(), source: None }))
+        Error(Box::new(Repr {
+            kind,
+            message: message.into(),
+            source: None,
+        }))
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Error {
@@ -86,7 +90,11 @@ impl Error {
         message: impl Into<String>,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
-        Error(Box::new(Repr { kind, message: message.into(), source: Some(Box::new(source)) }))
+        Error(Box::new(Repr {
+            kind,
+            message: message.into(),
+            source: Some(Box::new(source)),
+        }))
     }
 }
 
@@ -102,7 +110,11 @@ impl From<aidb::Error> for Error {
             aidb::ErrorKind::Corruption => ErrorKind::Corruption,
             _ => ErrorKind::Io,
         };
-        Error(Box::new(Repr { kind, message: error.to_string(), source: Some(Box::new(error)) }))
+        Error(Box::new(Repr {
+            kind,
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        }))
     }
 }
 
@@ -113,7 +125,11 @@ impl From<aether_index::Error> for Error {
             aether_index::ErrorKind::Corruption => ErrorKind::Corruption,
             _ => ErrorKind::Unavailable,
         };
-        Error(Box::new(Repr { kind, message: error.to_string(), source: Some(Box::new(error)) }))
+        Error(Box::new(Repr {
+            kind,
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        }))
     }
 }
 
@@ -138,6 +154,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+        self.0
+            .source
+            .as_ref()
+            .map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }

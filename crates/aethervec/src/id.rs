@@ -38,7 +38,8 @@ impl DocId {
     /// ```
     pub fn from_text(text: &str) -> DocId {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && (text == "0" || !text.starts_with('0'))
+        if digits
+            && (text == "0" || !text.starts_with('0'))
             && let Ok(number) = text.parse()
         {
             return DocId::U64(number);

@@ -34,8 +34,10 @@ impl Keyspaces {
         let plain = || KeyspaceOptions::DEFAULT;
         // Vectors do not shrink, and they are read by their own number, which is nearly always there.
         let vectors = KeyspaceOptions {
-            table: TableOptions { compression: Compression::None, ..TableOptions::DEFAULT },
-            ..KeyspaceOptions::DEFAULT
+            table: TableOptions {
+                compression: Compression::None,
+                ..TableOptions::DEFAULT
+            },
         };
         Ok(Keyspaces {
             catalog: db.keyspace("catalog", plain())?,
@@ -79,12 +81,13 @@ impl CatalogKey {
     pub(crate) fn decode(key: &[u8]) -> Result<CatalogKey> {
         let decoded = match key.split_first() {
             Some((&CATALOG_META, [])) => Some(CatalogKey::Meta),
-            Some((&CATALOG_COLLECTION, name)) => {
-                str::from_utf8(name).ok().map(|name| CatalogKey::Collection(name.to_owned()))
-            }
-            Some((&CATALOG_DROPPED, id)) => {
-                id.try_into().ok().map(|id| CatalogKey::Dropped(CollectionId(u32::from_be_bytes(id))))
-            }
+            Some((&CATALOG_COLLECTION, name)) => str::from_utf8(name)
+                .ok()
+                .map(|name| CatalogKey::Collection(name.to_owned())),
+            Some((&CATALOG_DROPPED, id)) => id
+                .try_into()
+                .ok()
+                .map(|id| CatalogKey::Dropped(CollectionId(u32::from_be_bytes(id)))),
             _ => None,
         };
         decoded.ok_or_else(|| bad("catalog", key, "it is no key of a catalog"))
@@ -100,7 +103,11 @@ pub(crate) fn collection_prefix(collection: CollectionId) -> [u8; 4] {
 pub(crate) fn collection_of(keyspace: &str, key: &[u8]) -> Result<CollectionId> {
     match key.first_chunk() {
         Some(id) => Ok(CollectionId(u32::from_be_bytes(*id))),
-        None => Err(bad(keyspace, key, "it is shorter than a collection's number")),
+        None => Err(bad(
+            keyspace,
+            key,
+            "it is shorter than a collection's number",
+        )),
     }
 }
 
@@ -113,7 +120,9 @@ pub(crate) fn doc_key(collection: CollectionId, id: &DocId, out: &mut Vec<u8>) {
 
 /// The document that a key of `docs` is for.
 pub(crate) fn decode_doc_key(key: &[u8]) -> Result<DocId> {
-    key.get(4..).and_then(decode_id).ok_or_else(|| bad("docs", key, "it holds no document id"))
+    key.get(4..)
+        .and_then(decode_id)
+        .ok_or_else(|| bad("docs", key, "it holds no document id"))
 }
 
 /// The key of a point in `points`.
@@ -129,7 +138,9 @@ pub(crate) fn pending_key(collection: CollectionId, number: u64) -> [u8; 12] {
 /// The number that a key of `points` or `pending` ends with.
 pub(crate) fn decode_number(keyspace: &str, key: &[u8]) -> Result<u64> {
     let number = (key.len() == 12).then(|| key.last_chunk()).flatten();
-    number.map(|number| u64::from_be_bytes(*number)).ok_or_else(|| bad(keyspace, key, "it does not have 12 bytes"))
+    number
+        .map(|number| u64::from_be_bytes(*number))
+        .ok_or_else(|| bad(keyspace, key, "it does not have 12 bytes"))
 }
 
 /// The key of a collection's graph in `index`: its record, and the attachment with its checkpoint.
@@ -182,14 +193,23 @@ pub(crate) struct PointRow<'a> {
 
 impl<'a> PointRow<'a> {
     /// Splits a row; fails unless the vector has exactly the bytes of the collection's vectors.
-    pub(crate) fn parse(key: &[u8], value: &'a [u8], dim: usize, element: ElementType) -> Result<PointRow<'a>> {
+    pub(crate) fn parse(
+        key: &[u8],
+        value: &'a [u8],
+        dim: usize,
+        element: ElementType,
+    ) -> Result<PointRow<'a>> {
         let split = value.split_first_chunk().and_then(|(id_bytes, rest)| {
             rest.split_at_checked(usize::from(u16::from_le_bytes(*id_bytes)))
         });
-        let (id, vector) = split.ok_or_else(|| bad("points", key, "its value ends within the document id"))?;
+        let (id, vector) =
+            split.ok_or_else(|| bad("points", key, "its value ends within the document id"))?;
         let expected = dim * element.bytes();
         if vector.len() != expected {
-            let text = format!("its vector has {} bytes where {expected} are expected", vector.len());
+            let text = format!(
+                "its vector has {} bytes where {expected} are expected",
+                vector.len()
+            );
             return Err(bad("points", key, &text));
         }
         Ok(PointRow { id, vector })
@@ -268,7 +288,11 @@ impl PendingEntry {
                 previous = previous.checked_add(take_varint(&mut rest)?)?;
                 died.push(PointId(previous));
             }
-            rest.is_empty().then_some(PendingEntry { number, added, died })
+            rest.is_empty().then_some(PendingEntry {
+                number,
+                added,
+                died,
+            })
         };
         parse().ok_or_else(|| bad("pending", key, "its value is malformed"))
     }
@@ -282,7 +306,11 @@ pub(crate) fn bad(keyspace: &str, key: &[u8], what: &str) -> Error {
 fn hex(key: &[u8]) -> String {
     let shown = &key[..key.len().min(40)];
     let digits: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
-    if shown.len() < key.len() { format!("{digits}… ({} bytes)", key.len()) } else { digits }
+    if shown.len() < key.len() {
+        format!("{digits}… ({} bytes)", key.len())
+    } else {
+        digits
+    }
 }
 
 fn numbered_key(collection: CollectionId, number: u64) -> [u8; 12] {
@@ -329,10 +357,16 @@ fn encode_vector(vector: VectorRef<'_>, out: &mut Vec<u8>) {
     let bytes = &mut out[start..];
     match vector {
         VectorRef::F32(components) => {
-            bytes.chunks_exact_mut(4).zip(components).for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
+            bytes
+                .chunks_exact_mut(4)
+                .zip(components)
+                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
         }
         VectorRef::F16(components) => {
-            bytes.chunks_exact_mut(2).zip(components).for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
+            bytes
+                .chunks_exact_mut(2)
+                .zip(components)
+                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
         }
         VectorRef::U8(components) => bytes.copy_from_slice(components),
     }
@@ -342,11 +376,23 @@ fn decode_vector(bytes: &[u8], out: &mut Vector) {
     match out {
         Vector::F32(components) => {
             components.clear();
-            components.extend(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+            components.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|bytes| f32::from_le_bytes(*bytes)),
+            );
         }
         Vector::F16(components) => {
             components.clear();
-            components.extend(bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)));
+            components.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|bytes| f16::from_le_bytes(*bytes)),
+            );
         }
         Vector::U8(components) => {
             components.clear();
@@ -399,7 +445,10 @@ mod tests {
             DocId::from("ab"),
             DocId::from("b"),
         ];
-        let keys: Vec<Vec<u8>> = ids.iter().map(|id| encoded(|out| doc_key(COLLECTION, id, out))).collect();
+        let keys: Vec<Vec<u8>> = ids
+            .iter()
+            .map(|id| encoded(|out| doc_key(COLLECTION, id, out)))
+            .collect();
         assert!(ids.is_sorted() && keys.is_sorted());
         for (id, key) in ids.iter().zip(&keys) {
             assert_eq!(&decode_doc_key(key).unwrap(), id);
@@ -409,7 +458,11 @@ mod tests {
 
     #[test]
     fn catalog_keys_round_trip() {
-        let keys = [CatalogKey::Meta, CatalogKey::Collection("ü".to_owned()), CatalogKey::Dropped(COLLECTION)];
+        let keys = [
+            CatalogKey::Meta,
+            CatalogKey::Collection("ü".to_owned()),
+            CatalogKey::Dropped(COLLECTION),
+        ];
         for key in keys {
             assert_eq!(CatalogKey::decode(&key.encode()).unwrap(), key);
         }
@@ -450,9 +503,21 @@ mod tests {
     fn pending_entries_round_trip_and_bad_ones_are_errors() {
         let died = [0, 3, 4, u64::MAX].map(PointId).to_vec();
         for entry in [
-            PendingEntry { number: 5, added: 1000, died },
-            PendingEntry { number: 0, added: 0, died: vec![PointId(1)] },
-            PendingEntry { number: 9, added: 1, died: vec![] },
+            PendingEntry {
+                number: 5,
+                added: 1000,
+                died,
+            },
+            PendingEntry {
+                number: 0,
+                added: 0,
+                died: vec![PointId(1)],
+            },
+            PendingEntry {
+                number: 9,
+                added: 1,
+                died: vec![],
+            },
         ] {
             let key = pending_key(COLLECTION, entry.number);
             let value = encoded(|out| entry.encode(out));
@@ -465,7 +530,10 @@ mod tests {
         let key = pending_key(COLLECTION, 1);
         for bad in [&[0xff; 11][..], &[1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1]] {
             let error = PendingEntry::decode(&key, bad).unwrap_err().to_string();
-            assert!(error.starts_with("keyspace pending, key 010203040000000000000001: "), "{error}");
+            assert!(
+                error.starts_with("keyspace pending, key 010203040000000000000001: "),
+                "{error}"
+            );
         }
     }
 

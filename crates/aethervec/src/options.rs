@@ -25,15 +25,21 @@ pub struct DbOptions {
 
 impl DbOptions {
     /// What `Default` gives.
-    pub const DEFAULT: DbOptions =
-        DbOptions { lane_threads: None, durability: Durability::Sync, storage: aidb::Options::DEFAULT };
+    pub const DEFAULT: DbOptions = DbOptions {
+        lane_threads: None,
+        durability: Durability::Sync,
+        storage: aidb::Options::DEFAULT,
+    };
 
     /// No threads at all: [`AetherDB::tick`](crate::AetherDB::tick) does all background work, so that a run on a
     /// simulated environment is deterministic.
     pub const WITHOUT_THREADS: DbOptions = DbOptions {
         lane_threads: Some(0),
         durability: Durability::Sync,
-        storage: aidb::Options { background_threads: 0, ..aidb::Options::DEFAULT },
+        storage: aidb::Options {
+            background_threads: 0,
+            ..aidb::Options::DEFAULT
+        },
     };
 }
 

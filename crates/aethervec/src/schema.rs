@@ -33,7 +33,12 @@ pub struct CollectionSchema {
 impl CollectionSchema {
     /// A collection of `f32` vectors.
     pub fn new(dim: usize, metric: Metric, index: IndexConfig) -> CollectionSchema {
-        CollectionSchema { dim, metric, element: ElementType::F32, index }
+        CollectionSchema {
+            dim,
+            metric,
+            element: ElementType::F32,
+            index,
+        }
     }
 
     /// Fails when a field is outside of its limits.
@@ -41,7 +46,11 @@ impl CollectionSchema {
         validate::range("dim", self.dim, 1..=limits::DIM_MAX)?;
         if let IndexConfig::Hnsw(params) = &self.index {
             validate::range("index.m", params.m, limits::M_RANGE)?;
-            validate::range("index.ef_construction", params.ef_construction, limits::EF_CONSTRUCTION_RANGE)?;
+            validate::range(
+                "index.ef_construction",
+                params.ef_construction,
+                limits::EF_CONSTRUCTION_RANGE,
+            )?;
         }
         Ok(())
     }
@@ -105,7 +114,11 @@ impl fmt::Display for IndexConfig {
         match self {
             IndexConfig::Flat => f.write_str("flat"),
             IndexConfig::Hnsw(params) => {
-                write!(f, "hnsw (m {}, ef_construction {})", params.m, params.ef_construction)
+                write!(
+                    f,
+                    "hnsw (m {}, ef_construction {})",
+                    params.m, params.ef_construction
+                )
             }
         }
     }
@@ -122,14 +135,19 @@ pub struct CollectionInfo {
 
 /// The metric called `name`.
 pub(crate) fn parse_metric(name: &str) -> Result<Metric> {
-    name.parse().map_err(|_| unknown("metric", name, &["cosine", "l2", "dot"]))
+    name.parse()
+        .map_err(|_| unknown("metric", name, &["cosine", "l2", "dot"]))
 }
 
 /// The element type called `name`.
 pub(crate) fn parse_element(name: &str) -> Result<ElementType> {
-    name.parse().map_err(|_| unknown("element", name, &["f32", "f16", "u8"]))
+    name.parse()
+        .map_err(|_| unknown("element", name, &["f32", "f16", "u8"]))
 }
 
 fn unknown(field: &str, name: &str, known: &[&str]) -> Error {
-    Error::invalid(format!("{field}: {name:?} is not known: it must be one of {}", known.join(", ")))
+    Error::invalid(format!(
+        "{field}: {name:?} is not known: it must be one of {}",
+        known.join(", ")
+    ))
 }

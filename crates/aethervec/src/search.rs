@@ -36,8 +36,15 @@ pub(crate) fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Re
 pub(crate) fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
     validate(view, request)?;
     let query = Query::new(view.core.kernels, view.core.schema.metric, request.vector);
-    let found = if request.exact { scan(view, &query, request.k)? } else { walk(view, &query, request)? };
-    found.into_iter().map(|found| found.into_hit(view, request)).collect()
+    let found = if request.exact {
+        scan(view, &query, request.k)?
+    } else {
+        walk(view, &query, request)?
+    };
+    found
+        .into_iter()
+        .map(|found| found.into_hit(view, request))
+        .collect()
 }
 
 /// A visible point, with what was read to know that.
@@ -51,12 +58,25 @@ struct Found {
 
 impl Found {
     fn into_hit(self, view: &CollectionView, request: &SearchRequest<'_>) -> Result<Hit> {
-        let payload =
-            if request.with_payload { keyspace::decode_payload(&self.doc_key, &self.doc_row)? } else { None };
-        let vector = if request.with_vector { Some(self.vector(view)?) } else { None };
+        let payload = if request.with_payload {
+            keyspace::decode_payload(&self.doc_key, &self.doc_row)?
+        } else {
+            None
+        };
+        let vector = if request.with_vector {
+            Some(self.vector(view)?)
+        } else {
+            None
+        };
         let id: DocId = keyspace::decode_doc_key(&self.doc_key)?;
         let distance = self.candidate.distance;
-        Ok(Hit { id, distance, score: score(view.core.schema.metric, distance), payload, vector })
+        Ok(Hit {
+            id,
+            distance,
+            score: score(view.core.schema.metric, distance),
+            payload,
+            vector,
+        })
     }
 
     fn vector(&self, view: &CollectionView) -> Result<Vector> {
@@ -102,14 +122,21 @@ fn slack(k: usize) -> usize {
     4 + k / 8
 }
 
-fn walk(view: &CollectionView, query: &Query<'_>, request: &SearchRequest<'_>) -> Result<Vec<Found>> {
+fn walk(
+    view: &CollectionView,
+    query: &Query<'_>,
+    request: &SearchRequest<'_>,
+) -> Result<Vec<Found>> {
     let k = request.k;
     let mut ef = request.ef.unwrap_or(EF_DEFAULT.max(2 * k)).max(k);
     let mut fetch = (k + slack(k)).min(ef);
     loop {
         let candidates = candidates(view, query, fetch, ef)?;
         let found = resolve(view, query, &candidates.nearest, k)?;
-        if found.len() == k || candidates.all || view.documents_if_known() == Some(found.len() as u64) {
+        if found.len() == k
+            || candidates.all
+            || view.documents_if_known() == Some(found.len() as u64)
+        {
             return Ok(found);
         }
         if fetch >= FETCH_MAX {
@@ -127,7 +154,12 @@ struct Candidates {
 }
 
 /// About `fetch` points that may be visible, nearest first.
-fn candidates(view: &CollectionView, query: &Query<'_>, fetch: usize, ef: usize) -> Result<Candidates> {
+fn candidates(
+    view: &CollectionView,
+    query: &Query<'_>,
+    fetch: usize,
+    ef: usize,
+) -> Result<Candidates> {
     let core = &view.core;
     let may_see = |point: PointId| core.may_see(view, point);
     let mut nearest = core.delta.search(query.vector(), fetch, may_see)?;
@@ -136,18 +168,36 @@ fn candidates(view: &CollectionView, query: &Query<'_>, fetch: usize, ef: usize)
         return Ok(Candidates { nearest, all });
     };
     let all_are_visible = view.points_end == u64::MAX && core.deaths.len() == 0;
-    let allowed: Option<&dyn Fn(PointId) -> bool> = if all_are_visible { None } else { Some(&may_see) };
-    let params = SearchParams { k: fetch, ef, include_dead: false };
-    nearest.extend(core.with_scratch(|scratch| graph.search(query.vector(), params, allowed, scratch))?);
+    let allowed: Option<&dyn Fn(PointId) -> bool> = if all_are_visible {
+        None
+    } else {
+        Some(&may_see)
+    };
+    let params = SearchParams {
+        k: fetch,
+        ef,
+        include_dead: false,
+    };
+    nearest.extend(
+        core.with_scratch(|scratch| graph.search(query.vector(), params, allowed, scratch))?,
+    );
     nearest.sort_unstable();
     // A point that moved between the two searches is in both answers, at slightly different distances.
     let mut seen = std::collections::HashSet::with_capacity(nearest.len());
     nearest.retain(|candidate| seen.insert(candidate.point));
-    Ok(Candidates { nearest, all: false })
+    Ok(Candidates {
+        nearest,
+        all: false,
+    })
 }
 
 /// The `k` nearest of those candidates that are visible, by exact distance.
-fn resolve(view: &CollectionView, query: &Query<'_>, candidates: &[Candidate], k: usize) -> Result<Vec<Found>> {
+fn resolve(
+    view: &CollectionView,
+    query: &Query<'_>,
+    candidates: &[Candidate],
+    k: usize,
+) -> Result<Vec<Found>> {
     let mut found = Vec::with_capacity(k + slack(k));
     for chunk in candidates.chunks(k + slack(k)) {
         resolve_chunk(view, query, chunk, &mut found)?;
@@ -167,22 +217,41 @@ fn resolve_chunk(
     found: &mut Vec<Found>,
 ) -> Result<()> {
     let core = &view.core;
-    let point_keys: Vec<[u8; 12]> =
-        candidates.iter().map(|candidate| keyspace::point_key(core.id, candidate.point)).collect();
-    let point_rows = view.snapshot.multi_get(&core.keyspaces.points, &point_keys)?;
+    let point_keys: Vec<[u8; 12]> = candidates
+        .iter()
+        .map(|candidate| keyspace::point_key(core.id, candidate.point))
+        .collect();
+    let point_rows = view
+        .snapshot
+        .multi_get(&core.keyspaces.points, &point_keys)?;
     let mut decoder = Decoder::new(view);
     let mut read = Vec::with_capacity(candidates.len());
     for ((candidate, key), row) in candidates.iter().zip(&point_keys).zip(point_rows) {
         // No row: the point is not committed at this snapshot.
         let Some(point_row) = row else { continue };
         let (distance, doc_key) = decoder.decode(query, key, &point_row)?;
-        read.push((Candidate { point: candidate.point, distance }, doc_key, point_row));
+        read.push((
+            Candidate {
+                point: candidate.point,
+                distance,
+            },
+            doc_key,
+            point_row,
+        ));
     }
-    let doc_rows = view.snapshot.multi_get(&core.keyspaces.docs, read.iter().map(|(_, doc_key, _)| doc_key))?;
+    let doc_rows = view.snapshot.multi_get(
+        &core.keyspaces.docs,
+        read.iter().map(|(_, doc_key, _)| doc_key),
+    )?;
     for ((candidate, doc_key, point_row), doc_row) in read.into_iter().zip(doc_rows) {
         let Some(doc_row) = doc_row else { continue };
         if keyspace::decode_doc_point(&doc_key, &doc_row)? == candidate.point {
-            found.push(Found { candidate, doc_key, doc_row, point_row });
+            found.push(Found {
+                candidate,
+                doc_key,
+                doc_row,
+                point_row,
+            });
         }
     }
     Ok(())
@@ -191,7 +260,9 @@ fn resolve_chunk(
 /// The `k` nearest visible points, by comparing with all: reads `points` from the first to the last.
 fn scan(view: &CollectionView, query: &Query<'_>, k: usize) -> Result<Vec<Found>> {
     let core = &view.core;
-    let mut rows = view.snapshot.prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
+    let mut rows = view
+        .snapshot
+        .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
     let mut decoder = Decoder::new(view);
     let mut nearest: BinaryHeap<Found> = BinaryHeap::with_capacity(k + 1);
     while let Some((key, point_row)) = rows.try_next()? {
@@ -201,13 +272,24 @@ fn scan(view: &CollectionView, query: &Query<'_>, k: usize) -> Result<Vec<Found>
         }
         let distance = decoder.distance(query, &key, &point_row)?;
         let candidate = Candidate { point, distance };
-        if nearest.len() == k && nearest.peek().is_some_and(|worst| worst.candidate < candidate) {
+        if nearest.len() == k
+            && nearest
+                .peek()
+                .is_some_and(|worst| worst.candidate < candidate)
+        {
             continue;
         }
         let (_, doc_key) = decoder.decode(query, &key, &point_row)?;
-        let Some(doc_row) = view.snapshot.get(&core.keyspaces.docs, &doc_key)? else { continue };
+        let Some(doc_row) = view.snapshot.get(&core.keyspaces.docs, &doc_key)? else {
+            continue;
+        };
         if keyspace::decode_doc_point(&doc_key, &doc_row)? == point {
-            nearest.push(Found { candidate, doc_key, doc_row, point_row });
+            nearest.push(Found {
+                candidate,
+                doc_key,
+                doc_row,
+                point_row,
+            });
             if nearest.len() > k {
                 nearest.pop();
             }
@@ -224,7 +306,10 @@ struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     fn new(view: &'a CollectionView) -> Decoder<'a> {
-        Decoder { view, vector: keyspace::vector_buffer(view.core.schema.element) }
+        Decoder {
+            view,
+            vector: keyspace::vector_buffer(view.core.schema.element),
+        }
     }
 
     /// The exact distance from the query.
@@ -236,7 +321,8 @@ impl<'a> Decoder<'a> {
     /// The exact distance from the query, and the key of the document's row.
     fn decode(&mut self, query: &Query<'_>, key: &[u8], row: &[u8]) -> Result<(Distance, Vec<u8>)> {
         let mut doc_key = Vec::new();
-        self.parse(key, row)?.doc_key(self.view.core.id, &mut doc_key);
+        self.parse(key, row)?
+            .doc_key(self.view.core.id, &mut doc_key);
         Ok((self.distance(query, key, row)?, doc_key))
     }
 

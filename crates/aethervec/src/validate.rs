@@ -16,16 +16,28 @@ use std::ops::RangeInclusive;
 const F16_MAX: f32 = 65_504.0;
 
 /// Fails when `value` is not in `range`.
-pub(crate) fn range<T: PartialOrd + Display>(field: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+pub(crate) fn range<T: PartialOrd + Display>(
+    field: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<()> {
     if range.contains(&value) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{field}: {value} is out of range: it must be {}..={}", range.start(), range.end())))
+    Err(Error::invalid(format!(
+        "{field}: {value} is out of range: it must be {}..={}",
+        range.start(),
+        range.end()
+    )))
 }
 
 /// Fails when `name` cannot be the name of a collection.
 pub(crate) fn collection_name(name: &str) -> Result<()> {
-    let wrong = |reason: String| Err(Error::invalid(format!("collection name: {name:?} {reason}")));
+    let wrong = |reason: String| {
+        Err(Error::invalid(format!(
+            "collection name: {name:?} {reason}"
+        )))
+    };
     if name.is_empty() {
         return wrong("is empty".to_owned());
     }
@@ -40,7 +52,10 @@ pub(crate) fn collection_name(name: &str) -> Result<()> {
     if name == "." || name == ".." {
         return wrong("is a path".to_owned());
     }
-    match name.chars().find(|&c| c == '/' || c == '\\' || c.is_control()) {
+    match name
+        .chars()
+        .find(|&c| c == '/' || c == '\\' || c.is_control())
+    {
         Some(c) => wrong(format!("contains {c:?}, which names may not")),
         None => Ok(()),
     }
@@ -50,7 +65,9 @@ pub(crate) fn collection_name(name: &str) -> Result<()> {
 pub(crate) fn id(id: &DocId) -> Result<()> {
     let DocId::Str(text) = id else { return Ok(()) };
     if text.is_empty() {
-        return Err(Error::invalid("id: \"\" is empty: at least 1 byte is needed"));
+        return Err(Error::invalid(
+            "id: \"\" is empty: at least 1 byte is needed",
+        ));
     }
     if text.len() > limits::ID_BYTES_MAX {
         let shown: String = text.chars().take(32).collect();
@@ -66,7 +83,10 @@ pub(crate) fn id(id: &DocId) -> Result<()> {
 /// Appends the JSON of `payload` to `out`; fails when it is no object, too deep or too large.
 pub(crate) fn payload(payload: &Value, out: &mut Vec<u8>) -> Result<()> {
     if !payload.is_object() {
-        return Err(Error::invalid(format!("payload: {} is not a JSON object", kind_of(payload))));
+        return Err(Error::invalid(format!(
+            "payload: {} is not a JSON object",
+            kind_of(payload)
+        )));
     }
     if !depth_within(payload, limits::PAYLOAD_DEPTH_MAX) {
         return Err(Error::invalid(format!(
@@ -133,7 +153,10 @@ pub(crate) fn batch_bytes(bytes: usize) -> Result<()> {
 pub(crate) fn in_document(error: Error, position: usize, document: &Document) -> Error {
     match &document.id {
         DocId::Str(text) if text.len() > 64 => error.within(&format!("document {position}")),
-        id => error.within(&format!("document {position} (id {id:?})", id = id.to_string())),
+        id => error.within(&format!(
+            "document {position} (id {id:?})",
+            id = id.to_string()
+        )),
     }
 }
 
@@ -141,12 +164,17 @@ fn dim(schema: &CollectionSchema, found: usize) -> Result<()> {
     if found == schema.dim {
         return Ok(());
     }
-    Err(Error::invalid(format!("vector: it has {found} components: the collection's dim is {}", schema.dim)))
+    Err(Error::invalid(format!(
+        "vector: it has {found} components: the collection's dim is {}",
+        schema.dim
+    )))
 }
 
 fn floats(components: &[f32]) -> Result<()> {
     // The fold has no early exit, so that it runs at the speed of memory; NaN fails the comparison too.
-    let good = components.iter().fold(true, |good, c| good & (c.abs() <= limits::COMPONENT_ABS_MAX));
+    let good = components.iter().fold(true, |good, c| {
+        good & (c.abs() <= limits::COMPONENT_ABS_MAX)
+    });
     if good {
         return Ok(());
     }
@@ -160,22 +188,32 @@ fn floats(components: &[f32]) -> Result<()> {
 
 fn halves(components: &[f16]) -> Result<()> {
     // All exponent bits set: infinite or NaN.
-    let good = components.iter().fold(true, |good, c| good & (c.to_bits() & 0x7c00 != 0x7c00));
+    let good = components
+        .iter()
+        .fold(true, |good, c| good & (c.to_bits() & 0x7c00 != 0x7c00));
     if good {
         return Ok(());
     }
-    let (position, value) =
-        components.iter().enumerate().find(|(_, c)| !c.is_finite()).expect("the fold has seen one");
+    let (position, value) = components
+        .iter()
+        .enumerate()
+        .find(|(_, c)| !c.is_finite())
+        .expect("the fold has seen one");
     Err(bad_component(position, value.to_f32()))
 }
 
 fn bad_component(position: usize, value: f32) -> Error {
     let reason = if value.is_finite() {
-        format!("its magnitude may be at most {:e}", limits::COMPONENT_ABS_MAX)
+        format!(
+            "its magnitude may be at most {:e}",
+            limits::COMPONENT_ABS_MAX
+        )
     } else {
         "components must be finite".to_owned()
     };
-    Error::invalid(format!("vector: component {position} is {value:?}: {reason}"))
+    Error::invalid(format!(
+        "vector: component {position} is {value:?}: {reason}"
+    ))
 }
 
 /// Under cosine a vector needs a direction.
@@ -187,7 +225,9 @@ fn norm(schema: &CollectionSchema, vector: VectorRef<'_>) -> Result<()> {
         VectorRef::F32(components) => components.iter().map(|c| c * c).sum(),
         // The smallest f16 squared is a normal f32, and one component that is not zero is enough.
         VectorRef::F16(components) => {
-            let any = components.iter().fold(0, |any, c| any | (c.to_bits() & 0x7fff));
+            let any = components
+                .iter()
+                .fold(0, |any, c| any | (c.to_bits() & 0x7fff));
             f32::from(any)
         }
         VectorRef::U8(components) => f32::from(components.iter().fold(0, |any, c| any | c)),
@@ -195,7 +235,9 @@ fn norm(schema: &CollectionSchema, vector: VectorRef<'_>) -> Result<()> {
     if squared >= f32::MIN_POSITIVE {
         return Ok(());
     }
-    Err(Error::invalid("vector: it is zero (or nearly so): under cosine a vector needs a direction"))
+    Err(Error::invalid(
+        "vector: it is zero (or nearly so): under cosine a vector needs a direction",
+    ))
 }
 
 fn convert(vector: Vector, element: ElementType) -> Result<Vector> {
@@ -224,7 +266,11 @@ fn to_f16(components: &[f32]) -> Result<Vec<f16>> {
 fn to_u8(components: &[f32]) -> Result<Vec<u8>> {
     let to_byte = |(position, &value): (usize, &f32)| {
         if value.fract() == 0.0 && (0.0..=255.0).contains(&value) {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: an integer in 0..=255")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked: an integer in 0..=255"
+            )]
             return Ok(value as u8);
         }
         Err(Error::invalid(format!(
@@ -248,8 +294,12 @@ fn kind_of(value: &Value) -> &'static str {
 /// Whether `value` has at most `levels` levels of arrays and objects. Looks no deeper than that.
 fn depth_within(value: &Value, levels: usize) -> bool {
     match value {
-        Value::Array(values) => levels > 0 && values.iter().all(|value| depth_within(value, levels - 1)),
-        Value::Object(fields) => levels > 0 && fields.values().all(|value| depth_within(value, levels - 1)),
+        Value::Array(values) => {
+            levels > 0 && values.iter().all(|value| depth_within(value, levels - 1))
+        }
+        Value::Object(fields) => {
+            levels > 0 && fields.values().all(|value| depth_within(value, levels - 1))
+        }
         _ => true,
     }
 }
@@ -261,7 +311,10 @@ mod tests {
     use serde_json::json;
 
     fn schema(metric: Metric, element: ElementType) -> CollectionSchema {
-        CollectionSchema { element, ..CollectionSchema::new(3, metric, IndexConfig::Flat) }
+        CollectionSchema {
+            element,
+            ..CollectionSchema::new(3, metric, IndexConfig::Flat)
+        }
     }
 
     fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
@@ -273,7 +326,16 @@ mod tests {
         for good in ["a", "Übung 7", "...", "a.b", &"x".repeat(255)] {
             collection_name(good).unwrap();
         }
-        for bad in ["", ".", "..", "a/b", "a\\b", "a\0b", "a\nb", &"x".repeat(256)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            &"x".repeat(256),
+        ] {
             let text = message(collection_name(bad));
             assert!(text.starts_with("collection name: "), "{text}");
         }
@@ -291,27 +353,55 @@ mod tests {
     fn vectors_are_converted_when_they_fit() {
         let l2 = |element| schema(Metric::L2Squared, element);
         let floats = || Vector::F32(vec![1.0, 2.0, 255.0]);
-        assert_eq!(vector(&l2(ElementType::U8), floats()).unwrap(), Vector::U8(vec![1, 2, 255]));
-        assert_eq!(vector(&l2(ElementType::F16), floats()).unwrap().to_f32(), [1.0, 2.0, 255.0]);
-        assert_eq!(vector(&l2(ElementType::F32), Vector::U8(vec![0, 1, 2])).unwrap().to_f32(), [0.0, 1.0, 2.0]);
+        assert_eq!(
+            vector(&l2(ElementType::U8), floats()).unwrap(),
+            Vector::U8(vec![1, 2, 255])
+        );
+        assert_eq!(
+            vector(&l2(ElementType::F16), floats()).unwrap().to_f32(),
+            [1.0, 2.0, 255.0]
+        );
+        assert_eq!(
+            vector(&l2(ElementType::F32), Vector::U8(vec![0, 1, 2]))
+                .unwrap()
+                .to_f32(),
+            [0.0, 1.0, 2.0]
+        );
     }
 
     #[test]
     fn bad_components_are_named() {
         let l2 = |element| schema(Metric::L2Squared, element);
         let check = |element, components: [f32; 3], text: &str| {
-            assert_eq!(message(vector(&l2(element), Vector::F32(components.to_vec()))), text);
+            assert_eq!(
+                message(vector(&l2(element), Vector::F32(components.to_vec()))),
+                text
+            );
         };
-        check(ElementType::F32, [0.0, f32::NAN, 0.0], "vector: component 1 is NaN: components must be finite");
-        check(ElementType::F16, [0.0, 0.0, f32::INFINITY], "vector: component 2 is inf: components must be finite");
-        check(ElementType::F32, [0.0, -2e16, 0.0], "vector: component 1 is -2e16: its magnitude may be at most 1e16");
+        check(
+            ElementType::F32,
+            [0.0, f32::NAN, 0.0],
+            "vector: component 1 is NaN: components must be finite",
+        );
+        check(
+            ElementType::F16,
+            [0.0, 0.0, f32::INFINITY],
+            "vector: component 2 is inf: components must be finite",
+        );
+        check(
+            ElementType::F32,
+            [0.0, -2e16, 0.0],
+            "vector: component 1 is -2e16: its magnitude may be at most 1e16",
+        );
         check(
             ElementType::F16,
             [0.0, 65_520.0, 0.0],
             "vector: component 1 is 65520.0: an f16 collection holds magnitudes up to 65504",
         );
         for value in [0.5, -1.0, 256.0] {
-            let text = format!("vector: component 0 is {value:?}: a u8 collection holds integers in 0..=255");
+            let text = format!(
+                "vector: component 0 is {value:?}: a u8 collection holds integers in 0..=255"
+            );
             check(ElementType::U8, [value, 0.0, 0.0], &text);
         }
         let halves = Vector::F16(vec![f16::ZERO, f16::ZERO, f16::NAN]);
@@ -333,8 +423,20 @@ mod tests {
             vector(&cosine, Vector::F32(vec![0.0, 0.0, 1.0])).unwrap();
         }
         // Zero once it is stored.
-        assert!(message(vector(&schema(Metric::Cosine, ElementType::F16), Vector::F32(vec![1e-9; 3]))).contains("zero"));
-        assert!(message(query(&schema(Metric::Cosine, ElementType::F32), &[1e-30; 3])).contains("zero"));
+        assert!(
+            message(vector(
+                &schema(Metric::Cosine, ElementType::F16),
+                Vector::F32(vec![1e-9; 3])
+            ))
+            .contains("zero")
+        );
+        assert!(
+            message(query(
+                &schema(Metric::Cosine, ElementType::F32),
+                &[1e-30; 3]
+            ))
+            .contains("zero")
+        );
         query(&schema(Metric::L2Squared, ElementType::F32), &[0.0; 3]).unwrap();
     }
 
@@ -343,7 +445,10 @@ mod tests {
         let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
         let mut out = Vec::new();
         payload(&nested(limits::PAYLOAD_DEPTH_MAX), &mut out).unwrap();
-        assert!(message(payload(&nested(limits::PAYLOAD_DEPTH_MAX + 1), &mut out)).contains("64 levels"));
+        assert!(
+            message(payload(&nested(limits::PAYLOAD_DEPTH_MAX + 1), &mut out))
+                .contains("64 levels")
+        );
         assert!(message(payload(&json!([1]), &mut out)).contains("an array is not a JSON object"));
         let large = json!({ "a": "x".repeat(limits::PAYLOAD_BYTES_MAX) });
         assert!(message(payload(&large, &mut out)).contains("at most 16777216"));

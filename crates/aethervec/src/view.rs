@@ -46,7 +46,12 @@ impl CollectionView {
     pub(crate) fn newest(core: &Arc<Core>) -> Result<CollectionView> {
         core.alive()?;
         let snapshot = core.db.snapshot();
-        Ok(CollectionView { core: Arc::clone(core), snapshot, points_end: u64::MAX, _held: None })
+        Ok(CollectionView {
+            core: Arc::clone(core),
+            snapshot,
+            points_end: u64::MAX,
+            _held: None,
+        })
     }
 
     /// The state at a user's snapshot.
@@ -54,7 +59,12 @@ impl CollectionView {
         core.alive()?;
         let snapshot = held.storage().clone();
         let points_end = points_end(core, &snapshot)?;
-        Ok(CollectionView { core: Arc::clone(core), snapshot, points_end, _held: Some(held.clone()) })
+        Ok(CollectionView {
+            core: Arc::clone(core),
+            snapshot,
+            points_end,
+            _held: Some(held.clone()),
+        })
     }
 
     /// The document called `id`, if there is one.
@@ -72,7 +82,12 @@ impl CollectionView {
         let keys: Vec<Vec<u8>> = ids.iter().map(|id| self.doc_key(id)).collect();
         let rows = self.snapshot.multi_get(&self.core.keyspaces.docs, &keys)?;
         let found = ids.iter().zip(keys.iter().zip(rows));
-        found.map(|(id, (key, row))| row.map(|row| self.document(id.clone(), key, &row)).transpose()).collect()
+        found
+            .map(|(id, (key, row))| {
+                row.map(|row| self.document(id.clone(), key, &row))
+                    .transpose()
+            })
+            .collect()
     }
 
     /// How many documents there are. Counting at an older snapshot reads all ids.
@@ -81,7 +96,10 @@ impl CollectionView {
         if newest.seq <= self.snapshot.seq() {
             return Ok(newest.documents);
         }
-        let mut rows = self.snapshot.prefix(&self.core.keyspaces.docs, keyspace::collection_prefix(self.core.id));
+        let mut rows = self.snapshot.prefix(
+            &self.core.keyspaces.docs,
+            keyspace::collection_prefix(self.core.id),
+        );
         let mut count = 0;
         while rows.try_next()?.is_some() {
             count += 1;
@@ -113,7 +131,9 @@ impl CollectionView {
             Some(key) => Bound::Excluded(&key[..]),
             None => Bound::Included(&prefix[..]),
         };
-        let mut rows = self.snapshot.range::<&[u8]>(&self.core.keyspaces.docs, (from, Bound::Unbounded));
+        let mut rows = self
+            .snapshot
+            .range::<&[u8]>(&self.core.keyspaces.docs, (from, Bound::Unbounded));
         let mut documents = Vec::new();
         let mut more = false;
         while let Some((key, row)) = rows.try_next()?
@@ -125,7 +145,10 @@ impl CollectionView {
             }
             documents.push(self.document(keyspace::decode_doc_key(&key)?, &key, &row)?);
         }
-        let next = documents.last().filter(|_| more).map(|document: &Document| document.id.clone());
+        let next = documents
+            .last()
+            .filter(|_| more)
+            .map(|document: &Document| document.id.clone());
         Ok(ScrollPage { documents, next })
     }
 
@@ -152,9 +175,13 @@ impl CollectionView {
     pub fn search_batch(&self, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
         validate::range("requests", requests.len(), 0..=limits::SEARCH_BATCH_MAX)?;
         for (position, request) in requests.iter().enumerate() {
-            search::validate(self, request).map_err(|error| error.within(&format!("request {position}")))?;
+            search::validate(self, request)
+                .map_err(|error| error.within(&format!("request {position}")))?;
         }
-        requests.iter().map(|request| search::search(self, request)).collect()
+        requests
+            .iter()
+            .map(|request| search::search(self, request))
+            .collect()
     }
 
     fn doc_key(&self, id: &DocId) -> Vec<u8> {
@@ -168,11 +195,19 @@ impl CollectionView {
         let point = keyspace::decode_doc_point(key, row)?;
         let point_key = keyspace::point_key(self.core.id, point);
         let Some(point_row) = self.snapshot.get(&self.core.keyspaces.points, point_key)? else {
-            return Err(keyspace::bad("docs", key, &format!("its point {point} is missing")));
+            return Err(keyspace::bad(
+                "docs",
+                key,
+                &format!("its point {point} is missing"),
+            ));
         };
         let mut vector = keyspace::vector_buffer(schema.element);
         PointRow::parse(&point_key, &point_row, schema.dim, schema.element)?.vector(&mut vector);
-        Ok(Document { id, vector, payload: keyspace::decode_payload(key, row)? })
+        Ok(Document {
+            id,
+            vector,
+            payload: keyspace::decode_payload(key, row)?,
+        })
     }
 }
 
@@ -183,7 +218,10 @@ fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
     }
     let record = open::read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
     let last = snapshot
-        .prefix(&core.keyspaces.pending, keyspace::collection_prefix(core.id))
+        .prefix(
+            &core.keyspaces.pending,
+            keyspace::collection_prefix(core.id),
+        )
         .try_next_back()?
         .map(|(key, value)| PendingEntry::decode(&key, &value))
         .transpose()?;
@@ -193,6 +231,7 @@ fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
 impl Core {
     /// Whether `point` may be visible to `view`: an index need not return the others.
     pub(crate) fn may_see(&self, view: &CollectionView, point: PointId) -> bool {
-        point.0 < view.points_end && (self.deaths.len() == 0 || !self.deaths.dead_at(point, view.snapshot.seq()))
+        point.0 < view.points_end
+            && (self.deaths.len() == 0 || !self.deaths.dead_at(point, view.snapshot.seq()))
     }
 }

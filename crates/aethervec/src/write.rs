@@ -33,17 +33,27 @@ impl Prepared {
     pub(crate) fn new(core: &Core, documents: Vec<Document>) -> Result<Prepared> {
         validate::batch_len(documents.len())?;
         let superseded = superseded(&documents);
-        let mut prepared = Prepared { documents: Vec::with_capacity(documents.len()), payloads: Vec::new() };
+        let mut prepared = Prepared {
+            documents: Vec::with_capacity(documents.len()),
+            payloads: Vec::new(),
+        };
         let mut vector_bytes = 0;
         let single = documents.len() == 1;
         for (position, mut document) in documents.into_iter().enumerate() {
             let vector = std::mem::replace(&mut document.vector, Vector::U8(Vec::new()));
             let (vector, payload) = prepared.prepare(core, &document, vector).map_err(|error| {
-                if single { error } else { validate::in_document(error, position, &document) }
+                if single {
+                    error
+                } else {
+                    validate::in_document(error, position, &document)
+                }
             })?;
             vector_bytes += vector.dim() * vector.element().bytes();
             validate::batch_bytes(vector_bytes + prepared.payloads.len())?;
-            if superseded.get(position).is_none_or(|superseded| !superseded) {
+            if superseded
+                .get(position)
+                .is_none_or(|superseded| !superseded)
+            {
                 prepared.documents.push((document.id, vector, payload));
             }
         }
@@ -54,7 +64,12 @@ impl Prepared {
         self.documents.is_empty()
     }
 
-    fn prepare(&mut self, core: &Core, document: &Document, vector: Vector) -> Result<(Vector, Range<usize>)> {
+    fn prepare(
+        &mut self,
+        core: &Core,
+        document: &Document,
+        vector: Vector,
+    ) -> Result<(Vector, Range<usize>)> {
         validate::id(&document.id)?;
         let vector = validate::vector(&core.schema, vector)?;
         let start = self.payloads.len();
@@ -98,9 +113,15 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
 
     let mut batch = WriteBatch::new();
     let mut value = Vec::new();
-    for (((id, vector, payload), point), key) in prepared.documents.iter().zip(points()).zip(keys.iter()) {
+    for (((id, vector, payload), point), key) in
+        prepared.documents.iter().zip(points()).zip(keys.iter())
+    {
         keyspace::point_value(id, vector.as_ref(), &mut value);
-        batch.put(&core.keyspaces.points, keyspace::point_key(core.id, point), &value);
+        batch.put(
+            &core.keyspaces.points,
+            keyspace::point_key(core.id, point),
+            &value,
+        );
         keyspace::doc_value(point, &prepared.payloads[payload.clone()], &mut value);
         batch.put(&core.keyspaces.docs, key, &value);
     }
@@ -109,11 +130,16 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
     put_entry(core, &entry, &mut batch, &mut value);
 
     let mut in_delta = 0;
-    let inserted = prepared.documents.iter().zip(points()).try_for_each(|((_, vector, _), point)| {
-        core.delta.insert(point, vector.as_ref())?;
-        in_delta += 1;
-        Ok(())
-    });
+    let inserted =
+        prepared
+            .documents
+            .iter()
+            .zip(points())
+            .try_for_each(|((_, vector, _), point)| {
+                core.delta.insert(point, vector.as_ref())?;
+                in_delta += 1;
+                Ok(())
+            });
     let committed = inserted.and_then(|()| commit(core, batch, entry));
     if committed.is_err() {
         points().take(in_delta).for_each(|point| {
@@ -121,8 +147,14 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
         });
     }
     drop(writer);
-    let outcome = Upserted { inserted: prepared.documents.len() - replaced, replaced };
-    Ok(Written { outcome, commit: Some(committed?) })
+    let outcome = Upserted {
+        inserted: prepared.documents.len() - replaced,
+        replaced,
+    };
+    Ok(Written {
+        outcome,
+        commit: Some(committed?),
+    })
 }
 
 /// Makes the removal of `ids` visible: for each, whether there was such a document.
@@ -136,7 +168,10 @@ pub(crate) fn delete(core: &Core, ids: &[DocId]) -> Result<Written<Vec<bool>>> {
     forget_repeated(ids, &mut old);
     let outcome: Vec<bool> = old.iter().map(Option::is_some).collect();
     if !outcome.contains(&true) {
-        return Ok(Written { outcome, commit: None });
+        return Ok(Written {
+            outcome,
+            commit: None,
+        });
     }
     let mut batch = WriteBatch::new();
     for (key, _) in keys.iter().zip(&outcome).filter(|(_, found)| **found) {
@@ -146,7 +181,10 @@ pub(crate) fn delete(core: &Core, ids: &[DocId]) -> Result<Written<Vec<bool>>> {
     let entry = entry(number, 0, old);
     put_entry(core, &entry, &mut batch, &mut Vec::new());
     let commit = commit(core, batch, entry)?;
-    Ok(Written { outcome, commit: Some(commit) })
+    Ok(Written {
+        outcome,
+        commit: Some(commit),
+    })
 }
 
 /// The same id again in one call finds nothing any more.
@@ -166,26 +204,41 @@ fn commit(core: &Core, batch: WriteBatch, entry: PendingEntry) -> Result<Commit>
     newest.documents = newest.documents + entry.added - entry.died.len() as u64;
     drop(newest);
     core.deaths.stamp(&entry.died, commit.seq());
-    core.incoming.lock().push(Committed { entry, seq: commit.seq() });
+    core.incoming.lock().push(Committed {
+        entry,
+        seq: commit.seq(),
+    });
     Ok(commit)
 }
 
 fn entry(number: u64, added: u64, old: Vec<Option<PointId>>) -> PendingEntry {
     let mut died: Vec<PointId> = old.into_iter().flatten().collect();
     died.sort_unstable();
-    PendingEntry { number, added, died }
+    PendingEntry {
+        number,
+        added,
+        died,
+    }
 }
 
 fn put_entry(core: &Core, entry: &PendingEntry, batch: &mut WriteBatch, value: &mut Vec<u8>) {
     entry.encode(value);
-    batch.put(&core.keyspaces.pending, keyspace::pending_key(core.id, entry.number), &*value);
+    batch.put(
+        &core.keyspaces.pending,
+        keyspace::pending_key(core.id, entry.number),
+        &*value,
+    );
 }
 
 /// The points of the documents as they are now.
 fn old_points(core: &Core, keys: &Keys) -> Result<Vec<Option<PointId>>> {
-    let rows = core.db.snapshot().multi_get(&core.keyspaces.docs, keys.iter())?;
+    let rows = core
+        .db
+        .snapshot()
+        .multi_get(&core.keyspaces.docs, keys.iter())?;
     let point = |(key, row): (&[u8], Option<bytes::Bytes>)| {
-        row.map(|row| keyspace::decode_doc_point(key, &row)).transpose()
+        row.map(|row| keyspace::decode_doc_point(key, &row))
+            .transpose()
     };
     keys.iter().zip(rows).map(point).collect()
 }
@@ -198,7 +251,10 @@ struct Keys {
 
 impl Keys {
     fn new<'a>(core: &Core, ids: impl Iterator<Item = &'a DocId>) -> Keys {
-        let mut keys = Keys { bytes: Vec::new(), ends: Vec::new() };
+        let mut keys = Keys {
+            bytes: Vec::new(),
+            ends: Vec::new(),
+        };
         let mut key = Vec::new();
         for id in ids {
             keyspace::doc_key(core.id, id, &mut key);

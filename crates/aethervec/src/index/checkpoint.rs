@@ -60,7 +60,11 @@ pub(crate) fn write_at_close(lane: &mut Lane, core: &Core) -> Result<()> {
         }
         None => settled_without_graph(lane) > 0,
     };
-    if worthwhile { write(lane, core) } else { Ok(()) }
+    if worthwhile {
+        write(lane, core)
+    } else {
+        Ok(())
+    }
 }
 
 /// Saves the graph, if there is one, and removes everything that is settled then.
@@ -90,23 +94,34 @@ fn write_all(lane: &mut Lane, core: &Core, graph: Option<&Hnsw>) -> Result<()> {
         batch.detach(&core.keyspaces.index, &key);
     }
     batch.put(&core.keyspaces.index, &key, record.encode());
-    let settled = |entry: &PendingEntry, reaped: bool| reaped && (graph.is_none() || entry.end() <= record.applied);
-    let covered: Vec<&PendingEntry> =
-        lane.entries.iter().filter(|entry| settled(&entry.entry, entry.reaped)).map(|entry| &entry.entry).collect();
+    let settled = |entry: &PendingEntry, reaped: bool| {
+        reaped && (graph.is_none() || entry.end() <= record.applied)
+    };
+    let covered: Vec<&PendingEntry> = lane
+        .entries
+        .iter()
+        .filter(|entry| settled(&entry.entry, entry.reaped))
+        .map(|entry| &entry.entry)
+        .collect();
     for entry in covered {
         for &point in &entry.died {
             batch.delete(&core.keyspaces.points, keyspace::point_key(core.id, point));
         }
-        batch.delete(&core.keyspaces.pending, keyspace::pending_key(core.id, entry.number));
+        batch.delete(
+            &core.keyspaces.pending,
+            keyspace::pending_key(core.id, entry.number),
+        );
         // The first commit says that the entries are covered; whether later ones come, does not matter then.
         if batch.len() >= DELETES_PER_COMMIT {
-            core.db.write(std::mem::take(&mut batch), Durability::Sync)?;
+            core.db
+                .write(std::mem::take(&mut batch), Durability::Sync)?;
         }
     }
     if !batch.is_empty() {
         core.db.write(batch, Durability::Sync)?;
     }
-    lane.entries.retain(|entry| !settled(&entry.entry, entry.reaped));
+    lane.entries
+        .retain(|entry| !settled(&entry.entry, entry.reaped));
     *core.damage.lock() = None;
     lane.saved = record.applied;
     lane.checkpoints = record.checkpoints;
@@ -118,19 +133,28 @@ fn write_all(lane: &mut Lane, core: &Core, graph: Option<&Hnsw>) -> Result<()> {
 
 fn save(core: &Core, graph: &Hnsw) -> Result<aidb::Attachment> {
     let failed = |error: std::io::Error| {
-        let text = format!("collection {:?}: the checkpoint of its graph could not be written: {error}", core.name);
+        let text = format!(
+            "collection {:?}: the checkpoint of its graph could not be written: {error}",
+            core.name
+        );
         Error::with_source(crate::ErrorKind::Io, text, error)
     };
     let mut file = std::io::BufWriter::with_capacity(BUFFER_BYTES, core.db.attachment_writer()?);
     graph.write_checkpoint(&mut file).map_err(failed)?;
     file.flush().map_err(failed)?;
-    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    let file = file
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
     Ok(file.finish()?)
 }
 
 /// Without a graph: entries, or points that died in them, that nothing needs any more.
 fn settled_without_graph(lane: &Lane) -> usize {
-    lane.entries.iter().filter(|entry| entry.reaped).map(|entry| entry.entry.died.len().max(1)).sum()
+    lane.entries
+        .iter()
+        .filter(|entry| entry.reaped)
+        .map(|entry| entry.entry.died.len().max(1))
+        .sum()
 }
 
 /// What `index` says about a collection.
@@ -158,7 +182,9 @@ impl GraphRecord {
 
     pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<GraphRecord> {
         let bad = |what: &str| Err(keyspace::bad("index", key, what));
-        let Some((&version, numbers)) = value.split_first() else { return bad("its value is empty") };
+        let Some((&version, numbers)) = value.split_first() else {
+            return bad("its value is empty");
+        };
         if version > RECORD_VERSION {
             return Err(Error::invalid(format!(
                 "keyspace index: a record of format {version} was written by a newer version: this one reads up to {RECORD_VERSION}"
@@ -181,13 +207,20 @@ mod tests {
 
     #[test]
     fn records_round_trip_and_bad_ones_are_errors() {
-        let record = GraphRecord { applied: 1, next: 2, checkpoints: u64::MAX };
+        let record = GraphRecord {
+            applied: 1,
+            next: 2,
+            checkpoints: u64::MAX,
+        };
         let bytes = record.encode();
         assert_eq!(GraphRecord::decode(b"key", &bytes).unwrap(), record);
         for end in 0..bytes.len() {
             assert!(GraphRecord::decode(b"key", &bytes[..end]).is_err());
         }
         let newer = GraphRecord::decode(b"key", &[2]).unwrap_err().to_string();
-        assert!(newer.contains("format 2") && newer.contains("newer"), "{newer}");
+        assert!(
+            newer.contains("format 2") && newer.contains("newer"),
+            "{newer}"
+        );
     }
 }

@@ -120,7 +120,10 @@ impl Core {
             deaths: Deaths::default(),
             next: AtomicU64::new(0),
             writer: Mutex::new(()),
-            newest: Mutex::new(Newest { seq: SeqNo::ZERO, documents: 0 }),
+            newest: Mutex::new(Newest {
+                seq: SeqNo::ZERO,
+                documents: 0,
+            }),
             incoming: Mutex::default(),
             lane: Mutex::new(Lane::default()),
             progress: Progress::default(),
@@ -134,7 +137,10 @@ impl Core {
     /// Fails when the collection was dropped.
     pub(crate) fn alive(&self) -> Result<()> {
         if self.dropped.load(Ordering::Acquire) {
-            return Err(Error::not_found(format!("collection {:?} was dropped", self.name)));
+            return Err(Error::not_found(format!(
+                "collection {:?} was dropped",
+                self.name
+            )));
         }
         Ok(())
     }
@@ -155,7 +161,8 @@ impl Core {
             scanned,
             dead: self.deaths.len() as u64 + graph.as_ref().map_or(0, |graph| graph.dead() as u64),
             checkpoints: self.progress.checkpoints.load(Ordering::Acquire),
-            memory_bytes: (self.delta.memory_bytes() + graph.map_or(0, |graph| graph.memory_bytes())) as u64,
+            memory_bytes: (self.delta.memory_bytes()
+                + graph.map_or(0, |graph| graph.memory_bytes())) as u64,
             error: self.progress.error.lock().as_ref().map(ToString::to_string),
             damage: self.damage.lock().clone(),
         }

@@ -46,12 +46,17 @@ impl Deaths {
 
     /// Whether `point` is known to be dead in a snapshot at `at`.
     pub(crate) fn dead_at(&self, point: PointId, at: SeqNo) -> bool {
-        self.shard(point).read().get(&point.0).is_some_and(|&died| died <= at)
+        self.shard(point)
+            .read()
+            .get(&point.0)
+            .is_some_and(|&died| died <= at)
     }
 
     fn shard(&self, point: PointId) -> &RwLock<HashMap<u64, SeqNo>> {
         // Neighbouring ids are of one batch: the low bits spread them.
-        &self.shards[(point.0 % SHARDS as u64) as usize]
+        #[expect(clippy::cast_possible_truncation, reason = "only the low bits matter")]
+        let shard = point.0 as usize % SHARDS;
+        &self.shards[shard]
     }
 }
 

@@ -83,7 +83,9 @@ pub(crate) fn step(core: &Core, closing: &AtomicBool) -> Step {
     }
     let stepped = lane.step(core, closing);
     core.progress.applied.store(lane.applied, Ordering::Release);
-    core.progress.checkpoints.store(lane.checkpoints, Ordering::Release);
+    core.progress
+        .checkpoints
+        .store(lane.checkpoints, Ordering::Release);
     drop(lane);
     let mut error = core.progress.error.lock();
     let step = match stepped {
@@ -103,7 +105,11 @@ pub(crate) fn step(core: &Core, closing: &AtomicBool) -> Step {
 impl Lane {
     fn step(&mut self, core: &Core, closing: &AtomicBool) -> Result<Step> {
         self.take_over(core);
-        if self.reap(core) || checkpoint::write_if_due(self, core)? || self.apply(core, closing)? || consolidate(core)? {
+        if self.reap(core)
+            || checkpoint::write_if_due(self, core)?
+            || self.apply(core, closing)?
+            || consolidate(core)?
+        {
             return Ok(Step::More);
         }
         let waiting = self.entries.iter().any(|entry| !entry.reaped);
@@ -125,10 +131,17 @@ impl Lane {
         let graph = core.graph.load();
         let mut reaped = 0;
         // Oldest first, so that what cannot be reaped yet ends the walk.
-        for entry in self.entries.iter_mut().filter(|entry| !entry.reaped).take_while(|entry| entry.seq <= watermark) {
+        for entry in self
+            .entries
+            .iter_mut()
+            .filter(|entry| !entry.reaped)
+            .take_while(|entry| entry.seq <= watermark)
+        {
             for &point in &entry.entry.died {
                 match graph.as_ref() {
-                    Some(graph) if point.0 < self.applied => self.unsaved += u64::from(graph.remove(point)),
+                    Some(graph) if point.0 < self.applied => {
+                        self.unsaved += u64::from(graph.remove(point))
+                    }
                     _ => {
                         core.delta.remove(point);
                     }
@@ -157,7 +170,11 @@ impl Lane {
         while number < end && moved.len() < APPLY_POINTS && !closing.load(Ordering::Relaxed) {
             let point = PointId(number);
             // A copy, so that nobody waits for the graph.
-            if core.delta.get(point, |stored| vector.clone_from_ref(stored)).is_some() {
+            if core
+                .delta
+                .get(point, |stored| vector.clone_from_ref(stored))
+                .is_some()
+            {
                 graph.insert(point, vector.as_ref())?;
                 moved.push(point);
             }
@@ -178,7 +195,9 @@ fn ensure_graph(core: &Core) -> Result<Arc<Hnsw>> {
         return Ok(graph);
     }
     let schema = &core.schema;
-    let IndexConfig::Hnsw(params) = schema.index else { unreachable!("only HNSW collections want a graph") };
+    let IndexConfig::Hnsw(params) = schema.index else {
+        unreachable!("only HNSW collections want a graph")
+    };
     // The seed only has to differ between collections.
     let seed = u64::from(core.id.0);
     let mut graph = Hnsw::new(schema.dim, schema.metric, schema.element, params, seed)?;
@@ -199,18 +218,31 @@ fn centre(core: &Core) -> Vec<f32> {
     let mut components = Vec::new();
     let mut found = 0.0;
     for point in points {
-        if core.delta.get(point, |vector| vector.to_f32(&mut components)).is_some() {
-            sums.iter_mut().zip(&components).for_each(|(sum, &component)| *sum += f64::from(component));
+        if core
+            .delta
+            .get(point, |vector| vector.to_f32(&mut components))
+            .is_some()
+        {
+            sums.iter_mut()
+                .zip(&components)
+                .for_each(|(sum, &component)| *sum += f64::from(component));
             found += 1.0;
         }
     }
-    #[expect(clippy::cast_possible_truncation, reason = "a mean of f32 is within their range")]
-    sums.into_iter().map(|sum| (sum / f64::max(found, 1.0)) as f32).collect()
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a mean of f32 is within their range"
+    )]
+    sums.into_iter()
+        .map(|sum| (sum / f64::max(found, 1.0)) as f32)
+        .collect()
 }
 
 /// Mends the graph around dead nodes when they are too many. False when they are not.
 fn consolidate(core: &Core) -> Result<bool> {
-    let Some(graph) = core.graph.load_full() else { return Ok(false) };
+    let Some(graph) = core.graph.load_full() else {
+        return Ok(false);
+    };
     let dead = graph.dead();
     if dead == 0 || dead * CONSOLIDATE_SHARE < graph.len() + dead {
         return Ok(false);

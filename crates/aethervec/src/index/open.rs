@@ -44,17 +44,33 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
         Err(error) => return Err(error),
     };
     let entries = read_pending(core.id, &core.keyspaces, snapshot)?;
-    let next = entries.iter().map(PendingEntry::end).fold(record.next, u64::max);
-    let died: HashSet<PointId> = entries.iter().flat_map(|entry| &entry.died).copied().collect();
+    let next = entries
+        .iter()
+        .map(PendingEntry::end)
+        .fold(record.next, u64::max);
+    let died: HashSet<PointId> = entries
+        .iter()
+        .flat_map(|entry| &entry.died)
+        .copied()
+        .collect();
     refill(core, snapshot, record.applied, &died)?;
 
     let lane = core.lane.get_mut();
     if let Some(graph) = graph {
-        lane.unsaved = died.iter().map(|&point| u64::from(graph.remove(point))).sum();
+        lane.unsaved = died
+            .iter()
+            .map(|&point| u64::from(graph.remove(point)))
+            .sum();
         core.graph.store(Some(Arc::new(graph)));
     }
-    lane.entries =
-        entries.into_iter().map(|entry| LaneEntry { entry, seq: SeqNo::ZERO, reaped: true }).collect();
+    lane.entries = entries
+        .into_iter()
+        .map(|entry| LaneEntry {
+            entry,
+            seq: SeqNo::ZERO,
+            reaped: true,
+        })
+        .collect();
     lane.applied = record.applied;
     lane.saved = record.applied;
     lane.committed = next;
@@ -65,18 +81,31 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     let in_graph = core.graph.load().as_ref().map_or(0, |graph| graph.len());
     // Each document has exactly one point that is alive.
     let documents = (in_graph + core.delta.len()) as u64;
-    *core.newest.get_mut() = Newest { seq: SeqNo::ZERO, documents };
+    *core.newest.get_mut() = Newest {
+        seq: SeqNo::ZERO,
+        documents,
+    };
     Ok(())
 }
 
 /// The record of a collection in `index`.
-pub(crate) fn read_record(id: CollectionId, keyspaces: &Keyspaces, at: &Snapshot) -> Result<Option<GraphRecord>> {
+pub(crate) fn read_record(
+    id: CollectionId,
+    keyspaces: &Keyspaces,
+    at: &Snapshot,
+) -> Result<Option<GraphRecord>> {
     let key = keyspace::graph_key(id);
-    at.get(&keyspaces.index, &key)?.map(|value| GraphRecord::decode(&key, &value)).transpose()
+    at.get(&keyspaces.index, &key)?
+        .map(|value| GraphRecord::decode(&key, &value))
+        .transpose()
 }
 
 /// All entries of a collection in `pending`, oldest first.
-pub(crate) fn read_pending(id: CollectionId, keyspaces: &Keyspaces, at: &Snapshot) -> Result<Vec<PendingEntry>> {
+pub(crate) fn read_pending(
+    id: CollectionId,
+    keyspaces: &Keyspaces,
+    at: &Snapshot,
+) -> Result<Vec<PendingEntry>> {
     let mut rows = at.prefix(&keyspaces.pending, keyspace::collection_prefix(id));
     let mut entries = Vec::new();
     while let Some((key, value)) = rows.try_next()? {
@@ -102,7 +131,8 @@ fn open_graph(core: &Core, snapshot: &Snapshot, record: &GraphRecord) -> Result<
     };
     let graph = Hnsw::open(image).map_err(|error| Error::from(error).within(&file.file_name()))?;
     let schema = &core.schema;
-    if (graph.dim(), graph.metric(), graph.element()) != (schema.dim, schema.metric, schema.element) {
+    if (graph.dim(), graph.metric(), graph.element()) != (schema.dim, schema.metric, schema.element)
+    {
         return Err(Error::corruption(format!(
             "{}: it is the graph of a collection with another dim, metric or element",
             file.file_name()
@@ -120,7 +150,8 @@ fn refill(core: &Core, snapshot: &Snapshot, from: u64, died: &HashSet<PointId>) 
     while let Some((key, value)) = rows.try_next()? {
         let point = PointId(keyspace::decode_number("points", &key)?);
         if !died.contains(&point) {
-            PointRow::parse(&key, &value, core.schema.dim, core.schema.element)?.vector(&mut vector);
+            PointRow::parse(&key, &value, core.schema.dim, core.schema.element)?
+                .vector(&mut vector);
             core.delta.insert(point, vector.as_ref())?;
         }
     }

@@ -54,11 +54,16 @@ enum Job {
 impl Pool {
     /// Starts `threads` threads.
     pub(crate) fn start(spawner: &dyn Spawner, threads: usize) -> std::io::Result<Pool> {
-        let pool = Pool { shared: Arc::default(), threads: Mutex::default() };
+        let pool = Pool {
+            shared: Arc::default(),
+            threads: Mutex::default(),
+        };
         for number in 0..threads {
             let shared = Arc::clone(&pool.shared);
             let serve = Box::new(move || shared.serve());
-            pool.threads.lock().push(spawner.spawn(&format!("aethervec-lane-{number}"), serve)?);
+            pool.threads
+                .lock()
+                .push(spawner.spawn(&format!("aethervec-lane-{number}"), serve)?);
         }
         Ok(pool)
     }

@@ -30,9 +30,22 @@ pub(crate) struct Purge {
 const FAILURES_MAX: u32 = 3;
 
 impl Purge {
-    pub(crate) fn new(id: CollectionId, db: &DB, keyspaces: &Keyspaces, core: Option<Arc<Core>>) -> Purge {
+    pub(crate) fn new(
+        id: CollectionId,
+        db: &DB,
+        keyspaces: &Keyspaces,
+        core: Option<Arc<Core>>,
+    ) -> Purge {
         let (db, keyspaces) = (db.clone(), keyspaces.clone());
-        Purge { id, db, keyspaces, core, keyspace: 0, after: None, failures: 0 }
+        Purge {
+            id,
+            db,
+            keyspaces,
+            core,
+            keyspace: 0,
+            after: None,
+            failures: 0,
+        }
     }
 
     /// Removes some keys. False when all are gone, or when it is left to the next opening.
@@ -57,7 +70,10 @@ impl Purge {
         let of_collections = self.keyspaces.of_collections();
         let Some(&keyspace) = of_collections.get(self.keyspace) else {
             let mut batch = WriteBatch::new();
-            batch.delete(&self.keyspaces.catalog, CatalogKey::Dropped(self.id).encode());
+            batch.delete(
+                &self.keyspaces.catalog,
+                CatalogKey::Dropped(self.id).encode(),
+            );
             self.db.write(batch, Durability::Sync)?;
             return Ok(false);
         };

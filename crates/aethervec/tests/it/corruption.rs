@@ -4,7 +4,10 @@
 use crate::common::{Docs, read_all, settle};
 use aether_env::{MemoryStorage, Storage};
 use aether_sim::SimStorage;
-use aethervec::{AetherDB, CheckReport, DbOptions, Document, ErrorKind, HnswParams, IndexConfig, Result, SearchRequest};
+use aethervec::{
+    AetherDB, CheckReport, DbOptions, Document, ErrorKind, HnswParams, IndexConfig, Result,
+    SearchRequest,
+};
 use serde_json::json;
 
 const DIM: usize = 4;
@@ -12,14 +15,30 @@ const DIM: usize = 4;
 /// A database with documents, a saved graph, dead points, tables and a log.
 fn build() -> (MemoryStorage, Docs) {
     let storage = SimStorage::new(1);
-    let options = aidb::Options { background_threads: 0, memtable_bytes: 64 << 10, ..aidb::Options::DEFAULT };
-    let db = AetherDB::open_with(storage.env(), DbOptions { storage: options, ..DbOptions::WITHOUT_THREADS }).unwrap();
-    let index = IndexConfig::Hnsw(HnswParams { m: 6, ef_construction: 24 });
+    let options = aidb::Options {
+        background_threads: 0,
+        memtable_bytes: 64 << 10,
+        ..aidb::Options::DEFAULT
+    };
+    let db = AetherDB::open_with(
+        storage.env(),
+        DbOptions {
+            storage: options,
+            ..DbOptions::WITHOUT_THREADS
+        },
+    )
+    .unwrap();
+    let index = IndexConfig::Hnsw(HnswParams {
+        m: 6,
+        ef_construction: 24,
+    });
     let collection = db.create_collection("c", DIM, "l2", index).unwrap();
     let mut rng = fastrand::Rng::with_seed(1);
     let mut documents = |count: u64| -> Vec<Document> {
         let vector = |rng: &mut fastrand::Rng| (0..DIM).map(|_| rng.f32()).collect::<Vec<f32>>();
-        (0..count).map(|id| Document::new(vector(&mut rng), id).with_payload(json!({ "id": id }))).collect()
+        (0..count)
+            .map(|id| Document::new(vector(&mut rng), id).with_payload(json!({ "id": id })))
+            .collect()
     };
     collection.upsert_batch(documents(1_300)).unwrap();
     settle(&db);
@@ -27,7 +46,10 @@ fn build() -> (MemoryStorage, Docs) {
     collection.upsert_batch(documents(50)).unwrap();
     collection.delete_batch(&[7.into(), 8.into()]).unwrap();
     let docs = read_all(&collection.view().unwrap());
-    (storage.memory().image(aether_env::CrashImage::KeepAll, 0), docs)
+    (
+        storage.memory().image(aether_env::CrashImage::KeepAll, 0),
+        docs,
+    )
 }
 
 /// What a user would do: every answer is right, or there is an error.
@@ -44,9 +66,17 @@ fn read_it(storage: &MemoryStorage, docs: &Docs) -> Result<CheckReport> {
     let db = AetherDB::open_with(env, DbOptions::WITHOUT_THREADS)?;
     let collection = db.collection("c")?;
     for (id, (vector, payload)) in docs.iter().step_by(41) {
-        let document = collection.get(id)?.expect("an acknowledged document is there");
-        assert_eq!((&document.vector.to_f32(), &document.payload), (vector, payload));
-        let hits = collection.search_with(SearchRequest { exact: true, ..SearchRequest::new(vector, 1) })?;
+        let document = collection
+            .get(id)?
+            .expect("an acknowledged document is there");
+        assert_eq!(
+            (&document.vector.to_f32(), &document.payload),
+            (vector, payload)
+        );
+        let hits = collection.search_with(SearchRequest {
+            exact: true,
+            ..SearchRequest::new(vector, 1)
+        })?;
         assert_eq!((&hits[0].id, hits[0].distance.0), (id, 0.0));
         // The graph may have lost its way, but what it finds exists.
         for hit in collection.search(vector, 5)? {
@@ -83,13 +113,16 @@ fn damaged_files_are_noticed() {
                 Ok(()) => harmless += 1,
                 Err((kind, text)) => {
                     // A flipped version number looks like a newer format.
-                    assert!(matches!(kind, ErrorKind::Corruption | ErrorKind::Invalid), "{kind:?}: {text}");
+                    assert!(
+                        matches!(kind, ErrorKind::Corruption | ErrorKind::Invalid),
+                        "{kind:?}: {text}"
+                    );
                     noticed += 1;
                 }
             }
         }
     }
-    println!("{noticed} changes were noticed, {harmless} hit nothing of importance");
+    eprintln!("{noticed} changes were noticed, {harmless} hit nothing of importance");
     assert!(noticed > 5 * harmless);
 }
 
@@ -121,17 +154,26 @@ fn a_graph_that_cannot_be_opened_is_built_again() {
     let storage = SimStorage::new(1);
     let open = || AetherDB::open_with(storage.env(), DbOptions::WITHOUT_THREADS).unwrap();
     let db = open();
-    let collection = db.create_collection("c", DIM, "l2", IndexConfig::default()).unwrap();
+    let collection = db
+        .create_collection("c", DIM, "l2", IndexConfig::default())
+        .unwrap();
     let before = storage.memory().list().unwrap();
     let vector = |id: u64| vec![id as f32, 0.0, 0.0, 1.0];
-    collection.upsert_batch((0..1_100).map(|id| Document::new(vector(id), id)).collect()).unwrap();
+    collection
+        .upsert_batch((0..1_100).map(|id| Document::new(vector(id), id)).collect())
+        .unwrap();
     settle(&db);
     collection.checkpoint().unwrap();
     drop((collection, db));
 
     let mut new = storage.memory().list().unwrap();
     new.retain(|file| !before.contains(file));
-    let graph = new.iter().max_by_key(|file| file.bytes).unwrap().name.clone();
+    let graph = new
+        .iter()
+        .max_by_key(|file| file.bytes)
+        .unwrap()
+        .name
+        .clone();
     let mut bytes = storage.memory().contents(&graph).unwrap();
     bytes[..64].fill(0);
     storage.memory().replace(&graph, bytes);

@@ -5,7 +5,8 @@ use crate::common::{Docs, close, nearest, read_all};
 use aether_env::CrashImage;
 use aether_sim::SimStorage;
 use aethervec::{
-    AetherDB, CollectionSchema, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric, Result, SearchRequest,
+    AetherDB, CollectionSchema, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric,
+    Result, SearchRequest,
 };
 use std::collections::BTreeMap;
 
@@ -23,7 +24,10 @@ fn options() -> DbOptions {
         level_base_bytes: 64 << 10,
         ..aidb::Options::DEFAULT
     };
-    DbOptions { storage, ..DbOptions::WITHOUT_THREADS }
+    DbOptions {
+        storage,
+        ..DbOptions::WITHOUT_THREADS
+    }
 }
 
 /// A run of a fixed script: what is known to be durable, and what may be.
@@ -48,7 +52,13 @@ impl Script {
     }
 
     fn play(&mut self) -> Result<()> {
-        self.create("graph", IndexConfig::Hnsw(HnswParams { m: 6, ef_construction: 24 }))?;
+        self.create(
+            "graph",
+            IndexConfig::Hnsw(HnswParams {
+                m: 6,
+                ef_construction: 24,
+            }),
+        )?;
         for _ in 0..3 {
             self.upsert("graph", 0..1500, 400)?;
         }
@@ -80,7 +90,8 @@ impl Script {
 
     fn create(&mut self, name: &'static str, index: IndexConfig) -> Result<()> {
         self.next.insert(name, Docs::new());
-        self.db.create_collection_with(name, CollectionSchema::new(DIM, METRIC, index))?;
+        self.db
+            .create_collection_with(name, CollectionSchema::new(DIM, METRIC, index))?;
         self.acknowledged();
         Ok(())
     }
@@ -92,7 +103,12 @@ impl Script {
         Ok(())
     }
 
-    fn upsert(&mut self, name: &'static str, ids: std::ops::Range<u64>, count: usize) -> Result<()> {
+    fn upsert(
+        &mut self,
+        name: &'static str,
+        ids: std::ops::Range<u64>,
+        count: usize,
+    ) -> Result<()> {
         let rng = &mut self.rng;
         let mut document = || {
             let vector: Vec<f32> = (0..DIM).map(|_| f32::from(rng.u8(..))).collect();
@@ -137,14 +153,18 @@ fn state_of(db: &AetherDB) -> State {
     let names = db.collections().into_iter().map(|info| info.name);
     let docs = |name: String| {
         let name: &'static str = if name == "graph" { "graph" } else { "flat" };
-        (name, read_all(&db.collection(name).unwrap().view().unwrap()))
+        (
+            name,
+            read_all(&db.collection(name).unwrap().view().unwrap()),
+        )
     };
     names.map(docs).collect()
 }
 
 /// The database on this disk is whole, and in the state before or after the write that was under way.
 fn inspect(storage: &SimStorage, script: &Script, what: &str) {
-    let db = AetherDB::open_with(storage.env(), options()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let db = AetherDB::open_with(storage.env(), options())
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     let state = state_of(&db);
     assert!(
         state == script.done || state == script.next,
@@ -162,13 +182,29 @@ fn inspect(storage: &SimStorage, script: &Script, what: &str) {
         for _ in 0..3 {
             let query: Vec<f32> = (0..DIM).map(|_| f32::from(rng.u8(..))).collect();
             let truth = nearest(METRIC, docs, &query, 10);
-            let exact = SearchRequest { exact: true, ..SearchRequest::new(&query, 10) };
+            let exact = SearchRequest {
+                exact: true,
+                ..SearchRequest::new(&query, 10)
+            };
             let hits = collection.search_with(exact).unwrap();
             assert_eq!(hits.len(), truth.len(), "{what}");
-            assert!(hits.iter().zip(&truth).all(|(hit, d)| close(f64::from(hit.distance.0), *d)), "{what}");
+            assert!(
+                hits.iter()
+                    .zip(&truth)
+                    .all(|(hit, d)| close(f64::from(hit.distance.0), *d)),
+                "{what}"
+            );
             let found = collection.search(&query, 10).unwrap();
-            let near = found.iter().zip(&truth).filter(|(hit, d)| close(f64::from(hit.distance.0), **d)).count();
-            assert!(found.len() == truth.len() && near * 10 >= truth.len() * 9, "{what}: {near} of {}", truth.len());
+            let near = found
+                .iter()
+                .zip(&truth)
+                .filter(|(hit, d)| close(f64::from(hit.distance.0), **d))
+                .count();
+            assert!(
+                found.len() == truth.len() && near * 10 >= truth.len() * 9,
+                "{what}: {near} of {}",
+                truth.len()
+            );
         }
     }
     // And it goes on: what was left undone is finished, and nothing is left over.
@@ -177,7 +213,10 @@ fn inspect(storage: &SimStorage, script: &Script, what: &str) {
 }
 
 fn sizes(state: &State) -> String {
-    let sizes: Vec<String> = state.iter().map(|(name, docs)| format!("{name}: {}", docs.len())).collect();
+    let sizes: Vec<String> = state
+        .iter()
+        .map(|(name, docs)| format!("{name}: {}", docs.len()))
+        .collect();
     format!("({})", sizes.join(", "))
 }
 
@@ -186,7 +225,9 @@ fn run_until_cut(cut: Option<u64>) -> (SimStorage, Option<Script>) {
     if let Some(cut) = cut {
         storage.power_cut_at(cut);
     }
-    let Ok(mut script) = Script::begin(&storage) else { return (storage, None) };
+    let Ok(mut script) = Script::begin(&storage) else {
+        return (storage, None);
+    };
     let played = script.play();
     assert!(played.is_ok() || storage.is_off(), "{played:?}");
     (storage, Some(script))
@@ -195,7 +236,11 @@ fn run_until_cut(cut: Option<u64>) -> (SimStorage, Option<Script>) {
 #[test]
 fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
     let (storage, script) = run_until_cut(None);
-    inspect(&SimStorage::on(storage.memory().image(CrashImage::LoseNames, 0), 0), &script.unwrap(), "no cut");
+    inspect(
+        &SimStorage::on(storage.memory().image(CrashImage::LoseNames, 0), 0),
+        &script.unwrap(),
+        "no cut",
+    );
     let ios = storage.io_count();
     let mut images = 0;
     for cut in 0..ios {
@@ -205,10 +250,13 @@ fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
             let disk = SimStorage::on(storage.memory().image(image, cut), cut);
             match &script {
                 Some(script) => inspect(&disk, script, &what),
-                None => drop(AetherDB::open_with(disk.env(), options()).unwrap_or_else(|e| panic!("{what}: {e}"))),
+                None => drop(
+                    AetherDB::open_with(disk.env(), options())
+                        .unwrap_or_else(|e| panic!("{what}: {e}")),
+                ),
             }
             images += 1;
         }
     }
-    println!("{ios} cuts, {images} images");
+    eprintln!("{ios} cuts, {images} images");
 }

@@ -21,10 +21,17 @@ fn documents(round: u64) -> Vec<Document> {
 
 /// The round that a search of everything sees.
 fn round_of_all(view: &CollectionView, exact: bool) -> u64 {
-    let request = SearchRequest { exact, ..SearchRequest::new(&[0.5; 4], DOCUMENTS) };
+    let request = SearchRequest {
+        exact,
+        ..SearchRequest::new(&[0.5; 4], DOCUMENTS)
+    };
     let hits = view.search_with(request).unwrap();
     let ids: BTreeSet<_> = hits.iter().map(|hit| hit.id.clone()).collect();
-    assert_eq!((hits.len(), ids.len()), (DOCUMENTS, DOCUMENTS), "each document once");
+    assert_eq!(
+        (hits.len(), ids.len()),
+        (DOCUMENTS, DOCUMENTS),
+        "each document once"
+    );
     one_round(&hits)
 }
 
@@ -36,8 +43,10 @@ fn round_of_some(view: &CollectionView, at: f32) -> u64 {
 }
 
 fn one_round(hits: &[aethervec::Hit]) -> u64 {
-    let rounds: BTreeSet<u64> =
-        hits.iter().map(|hit| hit.payload.as_ref().unwrap()["round"].as_u64().unwrap()).collect();
+    let rounds: BTreeSet<u64> = hits
+        .iter()
+        .map(|hit| hit.payload.as_ref().unwrap()["round"].as_u64().unwrap())
+        .collect();
     assert_eq!(rounds.len(), 1, "documents of several states: {rounds:?}");
     *rounds.first().unwrap()
 }
@@ -63,7 +72,9 @@ fn read(collection: &Collection, reader: u8, done: &AtomicBool) {
 fn a_search_sees_exactly_one_version_of_each_document() {
     let dir = tempfile::tempdir().unwrap();
     let db = AetherDB::open(dir.path()).unwrap();
-    let collection = db.create_collection("moving", 4, "l2", IndexConfig::default()).unwrap();
+    let collection = db
+        .create_collection("moving", 4, "l2", IndexConfig::default())
+        .unwrap();
     collection.upsert_batch(documents(0)).unwrap();
     collection.wait_indexed(|_| {}).unwrap();
     let first = collection.at(&db.snapshot()).unwrap();
@@ -81,16 +92,26 @@ fn a_search_sees_exactly_one_version_of_each_document() {
                 collection.checkpoint().unwrap();
             }
         }
-        assert_eq!((round_of_all(&first, true), round_of_all(&first, false)), (0, 0));
+        assert_eq!(
+            (round_of_all(&first, true), round_of_all(&first, false)),
+            (0, 0)
+        );
     });
     assert_eq!(round_of_all(&collection.view().unwrap(), false), ROUNDS);
-    assert_eq!((round_of_all(&first, true), round_of_some(&first, 0.3)), (0, 0));
+    assert_eq!(
+        (round_of_all(&first, true), round_of_some(&first, 0.3)),
+        (0, 0)
+    );
     let report = db.check().unwrap();
     assert!(report.is_clean(), "{:#?}", report.problems);
     drop(first);
     collection.checkpoint().unwrap();
     let status = collection.index_status();
-    assert_eq!(status.indexed + status.scanned, DOCUMENTS as u64, "{status:?}");
+    assert_eq!(
+        status.indexed + status.scanned,
+        DOCUMENTS as u64,
+        "{status:?}"
+    );
     assert_eq!(db.check().unwrap().collections[0].points, DOCUMENTS as u64);
 }
 

@@ -1,9 +1,12 @@
 //! A child process is killed at a random moment of a mixed load, again and again. After each reopening every
 //! acknowledged batch is there, no batch is half there, and everything agrees.
 
-use crate::common::{Docs, close, nearest, read_all, seed};
+use crate::common::{Docs, close, nearest, read_all};
 use aether_env::Env;
-use aethervec::{AetherDB, Collection, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric, SearchRequest};
+use aethervec::{
+    AetherDB, Collection, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric,
+    SearchRequest,
+};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,8 +21,19 @@ const CHILD_FIRST: &str = "AETHERVEC_KILL_TEST_FIRST";
 
 fn open(path: &Path) -> AetherDB {
     // Small, so that a kill meets flushes and compactions too.
-    let storage = aidb::Options { memtable_bytes: 128 << 10, table_bytes: 64 << 10, ..aidb::Options::DEFAULT };
-    AetherDB::open_with(Env::local(path).unwrap(), DbOptions { storage, ..DbOptions::DEFAULT }).unwrap()
+    let storage = aidb::Options {
+        memtable_bytes: 128 << 10,
+        table_bytes: 64 << 10,
+        ..aidb::Options::DEFAULT
+    };
+    AetherDB::open_with(
+        Env::local(path).unwrap(),
+        DbOptions {
+            storage,
+            ..DbOptions::DEFAULT
+        },
+    )
+    .unwrap()
 }
 
 /// Batch number `number`: what is written and what is deleted.
@@ -31,7 +45,11 @@ enum Batch {
 fn batch(number: u64) -> Batch {
     let mut rng = fastrand::Rng::with_seed(number);
     if number % 4 == 3 {
-        return Batch::Delete((0..rng.u8(1..30)).map(|_| DocId::U64(rng.u64(..IDS))).collect());
+        return Batch::Delete(
+            (0..rng.u8(1..30))
+                .map(|_| DocId::U64(rng.u64(..IDS)))
+                .collect(),
+        );
     }
     let mut document = || {
         let vector: Vec<f32> = (0..DIM).map(|_| f32::from(rng.u8(..))).collect();
@@ -64,7 +82,9 @@ fn write(collection: &Collection, number: u64) {
 /// The child: writes batches until it is killed, and says which are acknowledged.
 #[test]
 fn child() {
-    let (Ok(path), Ok(first)) = (std::env::var(CHILD_PATH), std::env::var(CHILD_FIRST)) else { return };
+    let (Ok(path), Ok(first)) = (std::env::var(CHILD_PATH), std::env::var(CHILD_FIRST)) else {
+        return;
+    };
     let db = open(Path::new(&path));
     let collection = db.collection("load").unwrap();
     let mut out = std::io::stdout().lock();
@@ -86,17 +106,24 @@ fn run_child(path: &Path, first: u64, lifetime: Duration) -> u64 {
         .spawn()
         .unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
-    let reader = std::thread::spawn(move || {
-        let numbers = out.lines().map_while(Result::ok).filter_map(|line| {
-            line.strip_prefix("acknowledged ").and_then(|number| number.parse::<u64>().ok())
+    let last = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let numbers = out.lines().map_while(Result::ok).filter_map(|line| {
+                line.strip_prefix("acknowledged ")
+                    .and_then(|number| number.parse::<u64>().ok())
+            });
+            numbers.last()
         });
-        numbers.last()
+        std::thread::sleep(lifetime);
+        child.kill().unwrap();
+        reader.join().unwrap()
     });
-    std::thread::sleep(lifetime);
-    child.kill().unwrap();
     let status = child.wait().unwrap();
-    assert!(status.code().is_none(), "the child ended by itself: {status}");
-    reader.join().unwrap().map_or(first, |last| last + 1)
+    assert!(
+        status.code().is_none(),
+        "the child ended by itself: {status}"
+    );
+    last.map_or(first, |last| last + 1)
 }
 
 fn inspect(db: &AetherDB, docs: &Docs, rng: &mut fastrand::Rng) {
@@ -107,13 +134,23 @@ fn inspect(db: &AetherDB, docs: &Docs, rng: &mut fastrand::Rng) {
     for _ in 0..10 {
         let query: Vec<f32> = (0..DIM).map(|_| f32::from(rng.u8(..))).collect();
         let truth = nearest(Metric::L2Squared, docs, &query, 10);
-        let exact = SearchRequest { exact: true, ..SearchRequest::new(&query, 10) };
+        let exact = SearchRequest {
+            exact: true,
+            ..SearchRequest::new(&query, 10)
+        };
         let hits = collection.search_with(exact).unwrap();
         assert_eq!(hits.len(), truth.len());
-        assert!(hits.iter().zip(&truth).all(|(hit, d)| close(f64::from(hit.distance.0), *d)));
+        assert!(
+            hits.iter()
+                .zip(&truth)
+                .all(|(hit, d)| close(f64::from(hit.distance.0), *d))
+        );
         let limit = truth.last().copied().unwrap_or_default();
         let approximate = collection.search(&query, 10).unwrap();
-        found += approximate.iter().filter(|hit| f64::from(hit.distance.0) <= limit * (1.0 + 1e-6)).count();
+        found += approximate
+            .iter()
+            .filter(|hit| f64::from(hit.distance.0) <= limit * (1.0 + 1e-6))
+            .count();
         wanted += truth.len();
     }
     assert!(found * 100 >= wanted * 95, "{found} of {wanted}");
@@ -121,11 +158,14 @@ fn inspect(db: &AetherDB, docs: &Docs, rng: &mut fastrand::Rng) {
 
 #[test]
 fn a_kill_at_any_moment_loses_nothing_acknowledged() {
-    let mut rng = fastrand::Rng::with_seed(seed("kill"));
+    let mut rng = fastrand::Rng::new();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path();
     let db = open(path);
-    let index = IndexConfig::Hnsw(HnswParams { m: 8, ef_construction: 40 });
+    let index = IndexConfig::Hnsw(HnswParams {
+        m: 8,
+        ef_construction: 40,
+    });
     db.create_collection("load", DIM, "l2", index).unwrap();
     db.close().unwrap();
     drop(db);
@@ -142,7 +182,10 @@ fn a_kill_at_any_moment_loses_nothing_acknowledged() {
             // The batch that was under way may be there, as a whole.
             apply(&mut docs, next);
             next += 1;
-            assert!(there == docs, "round {round}: neither {acknowledged} batches nor one more");
+            assert!(
+                there == docs,
+                "round {round}: neither {acknowledged} batches nor one more"
+            );
         }
         inspect(&db, &docs, &mut rng);
         // Sometimes it is closed properly, and sometimes the next child finds what the kill has left.
@@ -152,6 +195,6 @@ fn a_kill_at_any_moment_loses_nothing_acknowledged() {
             drop(db);
         }
     }
-    println!("{ROUNDS} kills, {next} batches, {} documents", docs.len());
+    eprintln!("{ROUNDS} kills, {next} batches, {} documents", docs.len());
     assert!(next > ROUNDS as u64 / 2, "the children do get to write");
 }

@@ -1,4 +1,9 @@
 //! Whole databases: against a model, through power cuts and kills, with bad input and on real vectors.
+//!
+//! Random runs take their seeds from 0 on and name them when they fail. `AETHER_SEED=n` runs one seed alone,
+//! `AETHER_ROUNDS=n` runs n times as many.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bad_input;
 mod common;

@@ -2,7 +2,8 @@
 
 use crate::common::{close, distance, matrix};
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, Document, ElementType, IndexConfig, Metric, SearchRequest, Vector,
+    AetherDB, Collection, CollectionSchema, Document, ElementType, IndexConfig, Metric,
+    SearchRequest, Vector,
 };
 use std::collections::HashSet;
 
@@ -10,7 +11,11 @@ const K: usize = 10;
 
 fn filled(db: &AetherDB, schema: CollectionSchema, base: &[Vector]) -> Collection {
     let collection = db.create_collection_with("base", schema).unwrap();
-    let documents: Vec<Document> = base.iter().zip(0u64..).map(|(v, id)| Document::new(v.clone(), id)).collect();
+    let documents: Vec<Document> = base
+        .iter()
+        .zip(0u64..)
+        .map(|(v, id)| Document::new(v.clone(), id))
+        .collect();
     for batch in documents.chunks(1000) {
         collection.upsert_batch(batch.to_vec()).unwrap();
     }
@@ -22,9 +27,22 @@ fn recall(collection: &Collection, queries: &[Vector], ef: Option<usize>) -> f64
     let mut found = 0;
     for query in queries {
         let query = query.to_f32();
-        let exact = SearchRequest { exact: true, with_payload: false, ..SearchRequest::new(&query, K) };
-        let approximate = SearchRequest { exact: false, ef, ..exact };
-        let truth: HashSet<_> = collection.search_with(exact).unwrap().into_iter().map(|hit| hit.id).collect();
+        let exact = SearchRequest {
+            exact: true,
+            with_payload: false,
+            ..SearchRequest::new(&query, K)
+        };
+        let approximate = SearchRequest {
+            exact: false,
+            ef,
+            ..exact
+        };
+        let truth: HashSet<_> = collection
+            .search_with(exact)
+            .unwrap()
+            .into_iter()
+            .map(|hit| hit.id)
+            .collect();
         let hits = collection.search_with(approximate).unwrap();
         assert!(hits.is_sorted_by_key(|hit| hit.distance));
         found += hits.iter().filter(|hit| truth.contains(&hit.id)).count();
@@ -38,30 +56,56 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     let dir = tempfile::tempdir().unwrap();
     let db = AetherDB::open(dir.path()).unwrap();
     let dim = base[0].dim();
-    let schema = CollectionSchema { element, ..CollectionSchema::new(dim, metric, IndexConfig::default()) };
+    let schema = CollectionSchema {
+        element,
+        ..CollectionSchema::new(dim, metric, IndexConfig::default())
+    };
     let collection = filled(&db, schema, &base);
 
     let query = queries[0].to_f32();
-    let mut distances: Vec<f64> = base.iter().map(|v| distance(metric, &v.to_f32(), &query)).collect();
+    let mut distances: Vec<f64> = base
+        .iter()
+        .map(|v| distance(metric, &v.to_f32(), &query))
+        .collect();
     distances.sort_by(f64::total_cmp);
-    let exact = collection.search_with(SearchRequest { exact: true, ..SearchRequest::new(&query, K) }).unwrap();
+    let exact = collection
+        .search_with(SearchRequest {
+            exact: true,
+            ..SearchRequest::new(&query, K)
+        })
+        .unwrap();
     for (hit, distance) in exact.iter().zip(&distances) {
-        assert!(close(f64::from(hit.distance.0), *distance), "{hit:?} is at {distance}");
+        assert!(
+            close(f64::from(hit.distance.0), *distance),
+            "{hit:?} is at {distance}"
+        );
     }
 
     let status = collection.wait_indexed(|_| {}).unwrap();
     assert_eq!((status.pending, status.indexed), (0, base.len() as u64));
     let before = recall(&collection, queries, None);
-    println!("{metric} {element}: recall@{K} {before:.4} by default, {:.4} at ef 32", recall(&collection, queries, Some(32)));
+    eprintln!(
+        "{metric} {element}: recall@{K} {before:.4} by default, {:.4} at ef 32",
+        recall(&collection, queries, Some(32))
+    );
     assert!(before >= 0.95, "recall {before}");
 
     // What is deleted is not found, and what stays is found as well as before.
-    let deleted: Vec<_> = (0..base.len() as u64).filter(|id| id % 3 == 0).map(Into::into).collect();
-    assert!(collection.delete_batch(&deleted).unwrap().iter().all(|found| *found));
+    let deleted: Vec<_> = (0..base.len() as u64)
+        .filter(|id| id % 3 == 0)
+        .map(Into::into)
+        .collect();
+    assert!(
+        collection
+            .delete_batch(&deleted)
+            .unwrap()
+            .iter()
+            .all(|found| *found)
+    );
     collection.wait_indexed(|_| {}).unwrap();
     collection.checkpoint().unwrap();
     let after = recall(&collection, queries, None);
-    println!("{metric} {element}: recall@{K} {after:.4} after a third was deleted");
+    eprintln!("{metric} {element}: recall@{K} {after:.4} after a third was deleted");
     assert!(after >= 0.95, "recall {after}");
     assert!(db.check().unwrap().is_clean());
 
@@ -72,7 +116,10 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     let db = AetherDB::open(dir.path()).unwrap();
     let collection = db.collection("base").unwrap();
     let status = collection.index_status();
-    assert_eq!((status.pending, status.indexed), (0, (base.len() - deleted.len()) as u64));
+    assert_eq!(
+        (status.pending, status.indexed),
+        (0, (base.len() - deleted.len()) as u64)
+    );
     let reopened = recall(&collection, queries, None);
     assert!(reopened >= 0.95, "recall {reopened}");
     let report = db.check().unwrap();
@@ -81,10 +128,20 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
 
 #[test]
 fn sentences_under_cosine() {
-    check(Metric::Cosine, ElementType::F16, "minilm-base.npy", "minilm-query.npy");
+    check(
+        Metric::Cosine,
+        ElementType::F16,
+        "minilm-base.npy",
+        "minilm-query.npy",
+    );
 }
 
 #[test]
 fn images_under_l2() {
-    check(Metric::L2Squared, ElementType::U8, "fashion-base.npy.gz", "fashion-query.npy.gz");
+    check(
+        Metric::L2Squared,
+        ElementType::U8,
+        "fashion-base.npy.gz",
+        "fashion-query.npy.gz",
+    );
 }
