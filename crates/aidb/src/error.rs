@@ -80,6 +80,16 @@ impl Error {
         }))
     }
 
+    /// A write that waits for background work which fails for `cause`; a full disk stays one.
+    pub(crate) fn stalled(why: &str, cause: &Error) -> Error {
+        let message = format!("{why}, and that fails: {cause}");
+        Error(Box::new(Repr {
+            kind: ErrorKind::Unavailable,
+            message,
+            source: cause.0.source.clone(),
+        }))
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

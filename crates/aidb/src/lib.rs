@@ -1,19 +1,72 @@
 //! AiDb: an embedded, transactional LSM-tree key-value engine.
+//!
+//! ```
+//! use aidb::{DB, Options};
+//!
+//! # fn main() -> aidb::Result<()> {
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("data");
+//! let db = DB::open(path, Options::default())?;
+//! db.put("greeting", "hello")?;
+//! assert_eq!(db.get("greeting")?.as_deref(), Some(&b"hello"[..]));
+//!
+//! let mut iter = db.iter();
+//! while let Some((key, value)) = iter.next() {
+//!     println!("{}: {}", key.escape_ascii(), value.escape_ascii());
+//! }
+//! iter.status()?;
+//! db.delete("greeting")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`WriteBatch`] is committed as a whole, over any number of [`Keyspace`]s. A [`Snapshot`] reads one moment. Writes
+//! survive a power cut when the call returns, unless [`Durability::Buffered`] is asked for.
+//!
+//! # Floors
+//! A module uses what stands below it.
+//!
+//! ```text
+//! db            handles; open, commit, read, close
+//! background    flush, compact, collect: the only place that starts threads
+//! engine        what the parts of an open database share
+//! state         memtables and version as one value
+//! compaction    policy (pure) and merging        attachment   files that belong to keys
+//! version       tables by level; the manifest    snapshots    who still reads
+//! memtable  wal  sstable  iter  cache  batch
+//! files  keyspace  options  key  error  …        plain data
+//! ```
 
+mod attachment;
+mod background;
+mod batch;
 mod cache;
+mod compaction;
+mod db;
+mod engine;
 mod error;
+mod file_name;
+mod files;
 mod iter;
 mod key;
+mod keyspace;
+mod memtable;
 mod options;
-mod skeleton;
+mod signal;
+mod snapshots;
 mod sstable;
+mod state;
+mod stats;
 mod varint;
+mod version;
+mod wal;
 
+pub use attachment::{Attachment, AttachmentFile, AttachmentWriter};
+pub use batch::{BATCH_BYTES_MAX, WriteBatch};
 pub use cache::CacheStats;
+pub use db::{Commit, DB, Iter, Keyspace, Problem, Snapshot, VerifyReport};
 pub use error::{Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, SeqNo};
+pub use keyspace::{DEFAULT_KEYSPACE, KEYSPACE_NAME_BYTES_MAX};
 pub use options::{Compression, Durability, KeyspaceOptions, Options, TableOptions};
-pub use skeleton::{
-    Attachment, AttachmentFile, AttachmentWriter, Commit, DB, Iter, Keyspace, KeyspaceStats, LevelStats, Problem,
-    Snapshot, Stats, VerifyReport, WriteBatch,
-};
+pub use stats::{KeyspaceStats, LevelStats, Stats};

@@ -9,7 +9,9 @@ pub struct KeyspaceOptions {
 
 impl KeyspaceOptions {
     /// What `Default` gives.
-    pub const DEFAULT: KeyspaceOptions = KeyspaceOptions { table: TableOptions::DEFAULT };
+    pub const DEFAULT: KeyspaceOptions = KeyspaceOptions {
+        table: TableOptions::DEFAULT,
+    };
 }
 
 impl Default for KeyspaceOptions {
@@ -32,8 +34,11 @@ pub struct TableOptions {
 
 impl TableOptions {
     /// What `Default` gives.
-    pub const DEFAULT: TableOptions =
-        TableOptions { block_bytes: 4096, filter_bits_per_key: 10, compression: Compression::Lz4 };
+    pub const DEFAULT: TableOptions = TableOptions {
+        block_bytes: 4096,
+        filter_bits_per_key: 10,
+        compression: Compression::Lz4,
+    };
 }
 
 impl Default for TableOptions {

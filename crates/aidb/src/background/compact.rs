@@ -1,0 +1,238 @@
+//! Compacting: carries out the most urgent plan over all keyspaces; one at a time in each keyspace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::compaction::{self, Limits, Merge, Plan};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::iter::{InternalIterator, LevelIter, MergeIter};
+use crate::keyspace::KeyspaceId;
+use crate::version::{Edit, LEVELS, Run, RunTables, Table, TablePlace};
+
+use super::flush::NewTables;
+
+/// How long to wait for another thread's compaction before looking again.
+const TURN_WAIT: Duration = Duration::from_millis(100);
+
+/// A unit of a compacting thread's work.
+pub(super) fn step(engine: &Engine) -> Result<bool> {
+    let Some((turn, plan)) = pick(engine) else {
+        return Ok(false);
+    };
+    let done = carry_out(engine, turn.keyspace, &plan);
+    drop(turn);
+    engine.progress.ring();
+    if engine.is_stopping() {
+        return Ok(false);
+    }
+    *engine.compaction_error.lock() = done.as_ref().err().cloned();
+    done.map(|()| true)
+}
+
+/// Merges each keyspace into its last level.
+pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
+    let keyspaces: Vec<KeyspaceId> = engine
+        .state
+        .load()
+        .version
+        .trees()
+        .map(|(keyspace, _)| keyspace)
+        .collect();
+    for keyspace in keyspaces {
+        let turn = Turn::wait(engine, keyspace)?;
+        let plan = engine
+            .state
+            .load()
+            .version
+            .tree(keyspace)
+            .and_then(|tree| compaction::everything(tree));
+        if let Some(plan) = plan {
+            carry_out(engine, keyspace, &plan)?;
+        }
+        drop(turn);
+        engine.progress.ring();
+    }
+    Ok(())
+}
+
+/// Keeps all keyspaces from being compacted for as long as the result lives.
+pub(crate) fn hold_all(engine: &Engine) -> Result<Vec<Turn<'_>>> {
+    let keyspaces: Vec<KeyspaceId> = engine
+        .state
+        .load()
+        .version
+        .trees()
+        .map(|(keyspace, _)| keyspace)
+        .collect();
+    keyspaces
+        .into_iter()
+        .map(|keyspace| Turn::wait(engine, keyspace))
+        .collect()
+}
+
+/// The right to compact a keyspace.
+pub(crate) struct Turn<'a> {
+    engine: &'a Engine,
+    keyspace: KeyspaceId,
+}
+
+impl<'a> Turn<'a> {
+    fn wait(engine: &'a Engine, keyspace: KeyspaceId) -> Result<Turn<'a>> {
+        loop {
+            engine.check_open()?;
+            let seen = engine.progress.rings();
+            if engine.compacting.lock().insert(keyspace) {
+                return Ok(Turn { engine, keyspace });
+            }
+            engine.progress.wait(seen, TURN_WAIT);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.engine.compacting.lock().remove(&self.keyspace);
+    }
+}
+
+fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
+    let limits = Limits {
+        level0_tables: engine.options.level0_compact_tables,
+        level_base_bytes: engine.options.level_base_bytes,
+        level_ratio: engine.options.level_ratio,
+        table_bytes: engine.options.table_bytes,
+    };
+    let watermark = engine.snapshots.watermark();
+    let mut compacting = engine.compacting.lock();
+    let state = engine.state.load();
+    let (keyspace, plan) = state
+        .version
+        .trees()
+        .filter(|(keyspace, _)| !compacting.contains(keyspace))
+        .filter_map(|(keyspace, tree)| {
+            Some((keyspace, compaction::plan(tree, &limits, watermark)?))
+        })
+        .max_by(|(_, a), (_, b)| a.urgency.total_cmp(&b.urgency))?;
+    compacting.insert(keyspace);
+    Some((Turn { engine, keyspace }, plan))
+}
+
+fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
+    let removed = plan.inputs.iter().flat_map(|(level, tables)| {
+        tables.iter().map(|table| TablePlace {
+            keyspace,
+            level: *level,
+            number: table.meta.number,
+        })
+    });
+    let edit = Edit {
+        removed: removed.collect(),
+        ..Edit::default()
+    };
+    if plan.moves {
+        let tables: Vec<Arc<Table>> = plan.tables().cloned().collect();
+        commit(engine, keyspace, plan.target, edit, tables)?;
+    } else {
+        let mut sink = NewTables {
+            engine,
+            names: Vec::new(),
+        };
+        let tables = match merge(engine, keyspace, plan, &mut sink) {
+            Ok(tables) => tables,
+            Err(error) => {
+                sink.delete();
+                return Err(error);
+            }
+        };
+        let bytes = tables.iter().map(|table| table.meta.info.bytes).sum();
+        if let Err(refused) = commit(engine, keyspace, plan.target, edit, tables) {
+            if refused.clean {
+                sink.delete();
+            }
+            return Err(refused.error);
+        }
+        plan.tables().for_each(|table| table.mark_obsolete());
+        engine.counters.bytes_compacted.add(bytes);
+    }
+    engine.counters.compactions.add(1);
+    engine.work.ring();
+    Ok(())
+}
+
+fn commit(
+    engine: &Engine,
+    keyspace: KeyspaceId,
+    target: usize,
+    mut edit: Edit,
+    tables: Vec<Arc<Table>>,
+) -> std::result::Result<(), crate::version::Refused> {
+    edit.added = tables
+        .iter()
+        .map(|table| {
+            (
+                TablePlace {
+                    keyspace,
+                    level: target,
+                    number: table.meta.number,
+                },
+                table.meta.clone(),
+            )
+        })
+        .collect();
+    let added: Vec<_> = tables
+        .into_iter()
+        .map(|table| (keyspace, target, table))
+        .collect();
+    engine.commit_edit(edit, &added, None)
+}
+
+fn merge(
+    engine: &Engine,
+    keyspace: KeyspaceId,
+    plan: &Plan,
+    sink: &mut NewTables<'_>,
+) -> Result<Vec<Arc<Table>>> {
+    let retention = engine.snapshots.retention();
+    let options = engine.keyspace_options(keyspace);
+    let below: Vec<Arc<Table>> = engine
+        .state
+        .load()
+        .version
+        .tree(keyspace)
+        .map(|tree| {
+            (plan.target + 1..LEVELS)
+                .flat_map(|level| tree.level(level).to_vec())
+                .collect()
+        })
+        .unwrap_or_default();
+    let merge = Merge {
+        retention: &retention,
+        options: &options.table,
+        table_bytes: engine.options.table_bytes,
+        below: Some(&below),
+        stop: &|| engine.is_stopping(),
+    };
+    let tables = merge.run(&mut MergeIter::new(cursors(plan)?), sink)?;
+    let storage = &engine.files.storage;
+    storage
+        .sync_names()
+        .map_err(|error| Error::io("sync the names of new tables", error))?;
+    let open = |meta| Arc::new(Table::new(meta, Arc::clone(&engine.files)));
+    Ok(tables.into_iter().map(open).collect())
+}
+
+fn cursors(plan: &Plan) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
+    let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+    for (level, tables) in &plan.inputs {
+        if *level == 0 {
+            for table in tables {
+                cursors.push(Box::new(table.reader()?.iter_once()));
+            }
+        } else {
+            let run: Run = tables.clone().into();
+            cursors.push(Box::new(LevelIter::new(RunTables { run, once: true })));
+        }
+    }
+    Ok(cursors)
+}

@@ -1,0 +1,201 @@
+//! Flushing: the oldest sealed memtable becomes one table of level 0 in each of its keyspaces.
+//!
+//! 1. Write and sync the tables, sync their names.
+//! 2. Commit the edit: the tables are in, and logs below the memtable's ceiling are out.
+//! 3. Delete those logs.
+//!
+//! A crash before 2 leaves tables that the next open deletes; one after 2 leaves logs that it deletes.
+
+use std::sync::Arc;
+
+use crate::compaction::{Merge, TableSink};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::file_name;
+use crate::keyspace::KeyspaceId;
+use crate::memtable::MemTable;
+use crate::version::{Edit, Table, TablePlace};
+
+use super::collect;
+
+/// A unit of the flushing thread's work.
+pub(super) fn step(engine: &Engine) -> Result<bool> {
+    let did = work(engine);
+    match &did {
+        Ok(true) => *engine.flush_error.lock() = None,
+        Ok(false) => {}
+        Err(error) => *engine.flush_error.lock() = Some(error.clone()),
+    }
+    engine.progress.ring();
+    did
+}
+
+fn work(engine: &Engine) -> Result<bool> {
+    if flush_oldest(engine)? || prepare_next_log(engine)? || collect::collect_attachments(engine)? {
+        return Ok(true);
+    }
+    let garbage = engine.files.has_garbage();
+    engine.files.delete_garbage();
+    Ok(garbage)
+}
+
+/// Flushes all memtables that are sealed.
+pub(crate) fn flush_sealed(engine: &Engine) -> Result<()> {
+    while flush_oldest(engine)? {}
+    Ok(())
+}
+
+fn flush_oldest(engine: &Engine) -> Result<bool> {
+    let _turn = engine.flush_turn.lock();
+    let Some(memtable) = engine.state.load().sealed.last().cloned() else {
+        return Ok(false);
+    };
+    let mut sink = NewTables {
+        engine,
+        names: Vec::new(),
+    };
+    let edit = match write_tables(engine, &memtable, &mut sink) {
+        Ok(edit) => edit,
+        Err(error) => {
+            sink.delete();
+            return Err(error);
+        }
+    };
+    let bytes: u64 = edit.added.iter().map(|(_, table)| table.info.bytes).sum();
+    commit(engine, edit, &memtable, &sink)?;
+    engine.counters.flushes.add(1);
+    engine.counters.bytes_flushed.add(bytes);
+    engine.progress.ring();
+    engine.work.ring();
+    Ok(true)
+}
+
+fn write_tables(
+    engine: &Engine,
+    memtable: &Arc<MemTable>,
+    sink: &mut NewTables<'_>,
+) -> Result<Edit> {
+    let retention = engine.snapshots.retention();
+    let mut added = Vec::new();
+    for keyspace in memtable.keyspaces() {
+        let options = engine.keyspace_options(keyspace);
+        let merge = Merge {
+            retention: &retention,
+            options: &options.table,
+            table_bytes: u64::MAX,
+            below: None,
+            stop: &|| false,
+        };
+        let tables = merge.run(&mut memtable.iter(keyspace), sink)?;
+        for table in tables {
+            added.push((
+                TablePlace {
+                    keyspace,
+                    level: 0,
+                    number: table.number,
+                },
+                table,
+            ));
+        }
+    }
+    let storage = &engine.files.storage;
+    storage
+        .sync_names()
+        .map_err(|error| Error::io("sync the names of new tables", error))?;
+    Ok(Edit {
+        flushed: Some(memtable.last_seq()),
+        log_floor: Some(memtable.log_ceiling()),
+        added,
+        ..Edit::default()
+    })
+}
+
+fn commit(
+    engine: &Engine,
+    edit: Edit,
+    memtable: &Arc<MemTable>,
+    sink: &NewTables<'_>,
+) -> Result<()> {
+    let ceiling = memtable.log_ceiling();
+    let old_logs: Vec<u64> = {
+        let manifest = engine.manifest.lock();
+        manifest
+            .catalog()
+            .logs
+            .range(..ceiling)
+            .map(|(number, _)| *number)
+            .collect()
+    };
+    let added: Vec<(KeyspaceId, usize, Arc<Table>)> = edit
+        .added
+        .iter()
+        .map(|(place, meta)| {
+            let table = Table::new(meta.clone(), Arc::clone(&engine.files));
+            (place.keyspace, place.level, Arc::new(table))
+        })
+        .collect();
+    if let Err(refused) = engine.commit_edit(edit, &added, Some(memtable)) {
+        if refused.clean {
+            sink.delete();
+        }
+        return Err(refused.error);
+    }
+    engine.group.flushed(memtable.last_seq(), ceiling);
+    for number in old_logs {
+        engine.files.discard(file_name::log(number));
+    }
+    engine.files.delete_garbage();
+    Ok(())
+}
+
+/// Makes the next log once the current one is half full, so that no writer has to wait for that.
+fn prepare_next_log(engine: &Engine) -> Result<bool> {
+    let _turn = engine.flush_turn.lock();
+    let unused = {
+        let mut log = engine.log.lock();
+        let half = engine.options.memtable_bytes as u64 / 2;
+        let wanted =
+            log.spare.is_none() && log.current.as_ref().is_some_and(|log| log.bytes() > half);
+        if !wanted || engine.is_stopping() {
+            return Ok(false);
+        }
+        std::mem::take(&mut log.unused)
+    };
+    let prepared = engine.prepare_log(&unused);
+    let mut log = engine.log.lock();
+    match prepared {
+        Ok(spare) if spare.number() < log.ceiling => log.unused.push(spare.number()),
+        Ok(spare) => log.spare = Some(spare),
+        Err(error) => {
+            log.unused.extend(unused);
+            return Err(error);
+        }
+    }
+    Ok(true)
+}
+
+/// New table files, and their names in case they have to go again.
+pub(super) struct NewTables<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) names: Vec<String>,
+}
+
+impl NewTables<'_> {
+    /// Deletes the files; only when the manifest certainly does not name them.
+    pub(super) fn delete(&self) {
+        for name in &self.names {
+            let _ = self.engine.files.storage.delete(name);
+        }
+    }
+}
+
+impl TableSink for NewTables<'_> {
+    fn create(&mut self) -> Result<(u64, String, Box<dyn aether_env::WritableFile>)> {
+        let number = self.engine.new_file_number();
+        let name = file_name::table(number);
+        let file = self.engine.files.storage.create(&name);
+        let file = file.map_err(|error| Error::io(format_args!("create {name}"), error))?;
+        self.names.push(name.clone());
+        Ok((number, name, file))
+    }
+}

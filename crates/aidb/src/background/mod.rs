@@ -1,0 +1,97 @@
+//! Background work: flushes, compactions, the next log, and files to be deleted. The only place that starts threads.
+//!
+//! One thread flushes (and keeps house), `background_threads` threads compact. Without threads, [`step`] does one unit
+//! of the same work, in the same order, when somebody calls.
+
+mod collect;
+mod compact;
+mod flush;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+pub(crate) use collect::collect_attachments;
+pub(crate) use compact::{compact_everything, hold_all};
+pub(crate) use flush::flush_sealed;
+
+/// A thread without work looks again after this time, for what no ring announces.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// The wait after a failure; it doubles with every further one.
+const RETRY_MIN: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Starts the threads that the options ask for.
+pub(crate) fn start(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    if engine.options.background_threads == 0 {
+        return Ok(threads);
+    }
+    let started = (|| -> io::Result<()> {
+        threads.push(spawn(engine, "aidb-flush".to_owned(), flush::step)?);
+        for number in 0..engine.options.background_threads {
+            threads.push(spawn(
+                engine,
+                format!("aidb-compact-{number}"),
+                compact::step,
+            )?);
+        }
+        Ok(())
+    })();
+    if let Err(error) = started {
+        stop(engine, threads);
+        return Err(Error::io("start a background thread", error));
+    }
+    Ok(threads)
+}
+
+/// Ends the threads, and waits for that. A flush under way is finished; a compaction is given up.
+pub(crate) fn stop(engine: &Engine, threads: Vec<JoinHandle<()>>) {
+    engine
+        .stopping
+        .store(true, std::sync::atomic::Ordering::Release);
+    engine.work.ring();
+    engine.progress.ring();
+    for thread in threads {
+        // A panic has been printed by the thread itself, and the state that it leaves is what a crash would leave.
+        let _ = thread.join();
+    }
+}
+
+/// One unit of work, flushes first; false when there was none.
+pub(crate) fn step(engine: &Engine) -> Result<bool> {
+    Ok(flush::step(engine)? || compact::step(engine)?)
+}
+
+fn spawn(
+    engine: &Arc<Engine>,
+    name: String,
+    step: fn(&Engine) -> Result<bool>,
+) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(engine);
+    engine
+        .env
+        .spawner
+        .spawn(&name, Box::new(move || run(&shared, step)))
+}
+
+fn run(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
+    let mut retry = RETRY_MIN;
+    while !engine.is_stopping() {
+        let seen = engine.work.rings();
+        match step(engine) {
+            Ok(true) => retry = RETRY_MIN,
+            Ok(false) => engine.work.wait(seen, IDLE),
+            Err(_) => {
+                // The error is kept where writers and statistics see it. A full disk may have room again soon.
+                engine.work.wait(seen, retry);
+                retry = (retry * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Batches: writes that become visible together or not at all.
+//!
+//! A batch is built as the bytes that the log will hold, behind room for the record's header, so that committing it
+//! copies nothing: the same memory is written to the log and then shared by the memtable.
+//!
+//! ```text
+//! entry = kind u8 (0 delete, 1 put)  keyspace varint  key varint length, bytes  [put: value varint length, bytes]
+//! ```
+//!
+//! The entry at position i of a batch has sequence number `first + i`.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::attachment::{self, Attachment};
+use crate::db::Keyspace;
+use crate::error::{Error, Result};
+use crate::key::{KEY_BYTES_MAX, ValueKind};
+use crate::keyspace::KeyspaceId;
+use crate::varint;
+use crate::wal::RECORD_HEADER_BYTES;
+
+/// The most bytes that one batch may hold.
+pub const BATCH_BYTES_MAX: usize = 1 << 30;
+
+/// Writes that are committed together: all of them, or none.
+///
+/// A mistake (a key that is too long, keyspaces of two databases) is kept and returned by
+/// [`DB::submit`](crate::DB::submit), so that filling a batch needs no `?` on every line.
+/// Two writes of one key are allowed; the later one wins.
+#[derive(Default)]
+pub struct WriteBatch {
+    /// Room for the record header, then the entries. Empty until the first entry.
+    record: Vec<u8>,
+    entries: u32,
+    /// The database that the keyspaces belong to.
+    database: Option<u64>,
+    attachments: Vec<Attachment>,
+    touches_attachments: bool,
+    mistake: Option<Error>,
+}
+
+impl WriteBatch {
+    /// A batch without writes.
+    pub fn new() -> WriteBatch {
+        WriteBatch::default()
+    }
+
+    /// A batch without writes and with room for `bytes` of keys and values.
+    pub fn with_capacity(bytes: usize) -> WriteBatch {
+        WriteBatch {
+            record: Vec::with_capacity(bytes + RECORD_HEADER_BYTES),
+            ..WriteBatch::default()
+        }
+    }
+
+    /// `key` has the value `value`.
+    pub fn put(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.join(keyspace);
+        self.push(keyspace.id(), key.as_ref(), Some(value.as_ref()));
+    }
+
+    /// `key` has no value.
+    pub fn delete(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) {
+        self.join(keyspace);
+        self.push(keyspace.id(), key.as_ref(), None);
+    }
+
+    /// `attachment` is now the one of `key`. A key may have both a value and an attachment; they are independent.
+    pub fn attach(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>, attachment: Attachment) {
+        self.join(keyspace);
+        if attachment.database() != keyspace.database_id() {
+            self.mistake.get_or_insert_with(other_database);
+        }
+        let key = attachment::registry_key(keyspace.id(), key.as_ref());
+        self.push(
+            KeyspaceId::ATTACHMENTS,
+            &key,
+            Some(&attachment.record().encode()),
+        );
+        self.attachments.push(attachment);
+        self.touches_attachments = true;
+    }
+
+    /// `key` has no attachment. Its file goes once no snapshot can reach it.
+    pub fn detach(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) {
+        self.join(keyspace);
+        let key = attachment::registry_key(keyspace.id(), key.as_ref());
+        self.push(KeyspaceId::ATTACHMENTS, &key, None);
+        self.touches_attachments = true;
+    }
+
+    /// How many writes it holds.
+    pub fn len(&self) -> usize {
+        self.entries as usize
+    }
+
+    /// True when it holds no writes.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// Bytes that it will take in the log.
+    pub fn bytes(&self) -> usize {
+        self.record.len().saturating_sub(RECORD_HEADER_BYTES)
+    }
+
+    fn join(&mut self, keyspace: &Keyspace) {
+        if *self.database.get_or_insert(keyspace.database_id()) != keyspace.database_id() {
+            self.mistake.get_or_insert_with(other_database);
+        }
+    }
+
+    fn push(&mut self, keyspace: KeyspaceId, key: &[u8], value: Option<&[u8]>) {
+        let value_bytes = value.map_or(0, <[u8]>::len);
+        if key.len() > KEY_BYTES_MAX {
+            self.mistake.get_or_insert_with(|| key_too_long(key));
+            return;
+        }
+        if value_bytes > BATCH_BYTES_MAX - self.bytes().min(BATCH_BYTES_MAX) {
+            self.mistake.get_or_insert_with(|| {
+                Error::invalid(format!(
+                    "the batch has more than {BATCH_BYTES_MAX} bytes: write it in parts"
+                ))
+            });
+            return;
+        }
+        if self.record.is_empty() {
+            self.record.resize(RECORD_HEADER_BYTES, 0);
+        }
+        self.record.reserve(key.len() + value_bytes + 24);
+        let kind = if value.is_some() {
+            ValueKind::Put
+        } else {
+            ValueKind::Delete
+        };
+        self.record.push(kind as u8);
+        varint::put(&mut self.record, u64::from(keyspace.0));
+        varint::put_bytes(&mut self.record, key);
+        if let Some(value) = value {
+            varint::put_bytes(&mut self.record, value);
+        }
+        self.entries += 1;
+    }
+
+    /// The batch as a log record without its header, or the first mistake made in filling it.
+    pub(crate) fn into_parts(self) -> Result<BatchParts> {
+        match self.mistake {
+            Some(mistake) => Err(mistake),
+            None => Ok(BatchParts {
+                record: self.record,
+                entries: self.entries,
+                database: self.database,
+                attachments: self.attachments,
+                touches_attachments: self.touches_attachments,
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for WriteBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteBatch")
+            .field("len", &self.len())
+            .field("bytes", &self.bytes())
+            .finish()
+    }
+}
+
+/// What a commit needs of a batch.
+pub(crate) struct BatchParts {
+    /// Room for the record header, then the entries.
+    pub(crate) record: Vec<u8>,
+    pub(crate) entries: u32,
+    /// The database that the keyspaces belong to; none for an empty batch.
+    pub(crate) database: Option<u64>,
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) touches_attachments: bool,
+}
+
+fn other_database() -> Error {
+    Error::invalid(
+        "the batch holds keyspaces or attachments of two databases: use one batch for each",
+    )
+}
+
+/// The mistake of a key beyond [`KEY_BYTES_MAX`].
+pub(crate) fn key_too_long(key: &[u8]) -> Error {
+    Error::invalid(format!(
+        "the key has {} bytes, and {KEY_BYTES_MAX} is the limit",
+        key.len()
+    ))
+}
+
+/// One write of a batch. Key and value share the batch's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) kind: ValueKind,
+    pub(crate) keyspace: KeyspaceId,
+    pub(crate) key: Bytes,
+    /// Empty for a delete.
+    pub(crate) value: Bytes,
+}
+
+/// The writes in `entries`, in order; an error names the offset in `entries` where sense ends.
+pub(crate) fn decode(
+    entries: &Bytes,
+) -> impl Iterator<Item = std::result::Result<Entry, usize>> + '_ {
+    let mut rest: &[u8] = entries;
+    std::iter::from_fn(move || {
+        let at = entries.len() - rest.len();
+        if rest.is_empty() {
+            return None;
+        }
+        let entry = decode_one(entries, &mut rest);
+        if entry.is_none() {
+            rest = &[];
+        }
+        Some(entry.ok_or(at))
+    })
+}
+
+fn decode_one(entries: &Bytes, rest: &mut &[u8]) -> Option<Entry> {
+    let (&kind, after) = rest.split_first()?;
+    *rest = after;
+    let kind = ValueKind::from_byte(kind)?;
+    let keyspace = KeyspaceId(u32::try_from(varint::take(rest)?).ok()?);
+    let key = varint::take_bytes(rest)?;
+    if key.len() > KEY_BYTES_MAX {
+        return None;
+    }
+    let value = match kind {
+        ValueKind::Put => varint::take_bytes(rest)?,
+        ValueKind::Delete => &[],
+    };
+    let share = |part: &[u8]| {
+        if part.is_empty() {
+            Bytes::new()
+        } else {
+            entries.slice_ref(part)
+        }
+    };
+    Some(Entry {
+        kind,
+        keyspace,
+        key: share(key),
+        value: share(value),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(writes: &[(u32, &[u8], Option<&[u8]>)]) -> Bytes {
+        let mut batch = WriteBatch::new();
+        for (keyspace, key, value) in writes {
+            batch.push(KeyspaceId(*keyspace), key, *value);
+        }
+        assert_eq!(batch.len(), writes.len());
+        Bytes::from(batch.into_parts().unwrap().record).slice(RECORD_HEADER_BYTES..)
+    }
+
+    #[test]
+    fn what_is_pushed_is_decoded() {
+        let writes: [(u32, &[u8], Option<&[u8]>); 4] = [
+            (1, b"a", Some(b"x")),
+            (300, b"", None),
+            (2, &[7; 1000], Some(&[9; 5000])),
+            (1, b"b", Some(b"")),
+        ];
+        let entries: Vec<Entry> = decode(&batch(&writes))
+            .map(|entry| entry.unwrap())
+            .collect();
+        for (entry, (keyspace, key, value)) in entries.iter().zip(writes) {
+            assert_eq!(entry.keyspace, KeyspaceId(keyspace));
+            assert_eq!(entry.key, key);
+            assert_eq!(entry.value, value.unwrap_or_default());
+            assert_eq!(entry.kind == ValueKind::Put, value.is_some());
+        }
+        assert_eq!(entries.len(), writes.len());
+    }
+
+    #[test]
+    fn damaged_bytes_end_the_batch_with_an_offset_and_never_panic() {
+        let whole = batch(&[(1, b"key", Some(b"value")), (1, b"other", None)]);
+        for cut in 1..whole.len() {
+            let results: Vec<_> = decode(&whole.slice(..cut)).collect();
+            assert!(results.len() <= 2);
+            if cut != 12 {
+                assert!(results.last().unwrap().is_err(), "{cut} {results:?}");
+            }
+        }
+        for position in 0..whole.len() {
+            for bit in 0..8 {
+                let mut bytes = whole.to_vec();
+                bytes[position] ^= 1 << bit;
+                let _ = decode(&bytes.into()).count();
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_key_is_a_mistake_of_the_batch() {
+        let mut batch = WriteBatch::new();
+        batch.push(KeyspaceId(1), &vec![0; KEY_BYTES_MAX + 1], None);
+        let mistake = batch.into_parts().err().unwrap();
+        assert!(mistake.to_string().contains("65536"), "{mistake}");
+    }
+}

@@ -1,0 +1,420 @@
+//! The database handle.
+
+use std::fmt;
+use std::ops::RangeBounds;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use aether_env::Env;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::attachment::AttachmentWriter;
+use crate::background;
+use crate::batch::WriteBatch;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file_name;
+use crate::key::SeqNo;
+use crate::keyspace::{self, KeyspaceId, KeyspaceRecord};
+use crate::options::{Durability, KeyspaceOptions, Options};
+use crate::stats::{KeyspaceStats, LevelStats, Stats};
+use crate::version::Edit;
+use crate::wal::LogRecord;
+
+use super::commit::Commit;
+use super::iter::Iter;
+use super::keyspace::Keyspace;
+use super::open;
+use super::snapshot::Snapshot;
+use super::verify::{self, VerifyReport};
+
+/// Memtables with fewer bytes than this stay in the log when the database is closed: replaying them is faster than
+/// having one more table.
+const CLOSE_FLUSH_BYTES: usize = 1 << 20;
+
+/// An open database. Clones are handles to the same one; the last handle, keyspace, snapshot or iterator closes it.
+#[derive(Clone)]
+pub struct DB(Arc<Owner>);
+
+struct Owner {
+    engine: Arc<Engine>,
+    default: Arc<KeyspaceRecord>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// What closing came to, once it happened.
+    closed: Mutex<Option<Result<()>>>,
+}
+
+impl DB {
+    /// Opens the database in the directory `path`, and makes it if the options say so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when somebody else has it open (the text names the process),
+    /// [`ErrorKind::NotFound`] when it does not exist and may not be made, [`ErrorKind::Invalid`] for a newer format,
+    /// [`ErrorKind::Corruption`] when a file is missing or damaged (the text names it), [`ErrorKind::Io`] when `path`
+    /// is no directory or may not be used.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<DB> {
+        let path = path.as_ref();
+        if !options.create_if_missing && !path.exists() {
+            return Err(open::missing(&path.display()));
+        }
+        let explain =
+            |error| Error::io(format_args!("open the database {}", path.display()), error);
+        DB::open_with(Env::local(path).map_err(explain)?, options)
+    }
+
+    /// Opens the database in `env.storage`; as [`DB::open`].
+    pub fn open_with(env: Env, options: Options) -> Result<DB> {
+        let engine = Arc::new(open::open(env, options)?);
+        let threads = background::start(&engine)?;
+        let default = engine
+            .keyspaces
+            .read()
+            .get(keyspace::DEFAULT_KEYSPACE)
+            .cloned()
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Corruption,
+                    "the manifest names no default keyspace",
+                )
+            })?;
+        Ok(DB(Arc::new(Owner {
+            engine,
+            default,
+            threads: Mutex::new(threads),
+            closed: Mutex::new(None),
+        })))
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0.engine
+    }
+
+    /// `key` has the value `value` from now on, in the default keyspace. Waits as [`Options::durability`] says.
+    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.default_keyspace().put(key, value)
+    }
+
+    /// The value of `key` in the default keyspace.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
+        self.engine().get(KeyspaceId::DEFAULT, key.as_ref(), None)
+    }
+
+    /// `key` has no value from now on, in the default keyspace. Waits as [`Options::durability`] says.
+    pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
+        self.default_keyspace().delete(key)
+    }
+
+    /// All entries of the default keyspace, as of now.
+    pub fn iter(&self) -> Iter {
+        self.default_keyspace().iter()
+    }
+
+    /// The entries of the default keyspace with keys in `range`, as of now.
+    pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Iter {
+        self.default_keyspace().range(range)
+    }
+
+    /// The entries of the default keyspace with keys that start with `prefix`, as of now.
+    pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Iter {
+        self.default_keyspace().prefix(prefix)
+    }
+
+    /// The keyspace that [`DB::put`] and its like use.
+    pub fn default_keyspace(&self) -> Keyspace {
+        Keyspace::new(self.clone(), Arc::clone(&self.0.default))
+    }
+
+    /// Opens the keyspace `name`, and makes it (durably) when it does not exist. Other options than last time hold for
+    /// tables written from now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a name that is empty or longer than
+    /// [`KEYSPACE_NAME_BYTES_MAX`](crate::KEYSPACE_NAME_BYTES_MAX).
+    pub fn keyspace(&self, name: &str, options: KeyspaceOptions) -> Result<Keyspace> {
+        keyspace::check_name(name)?;
+        let engine = self.engine();
+        engine.check_open()?;
+        let known = engine.keyspaces.read().get(name).cloned();
+        if let Some(known) = known.filter(|known| known.options == options) {
+            return Ok(Keyspace::new(self.clone(), known));
+        }
+        let mut keyspaces = engine.keyspaces.write();
+        let id = keyspaces.get(name).map(|known| known.id).or_else(|| {
+            let last = keyspaces
+                .values()
+                .map(|known| known.id.0)
+                .max()
+                .unwrap_or(KeyspaceId::DEFAULT.0);
+            last.checked_add(1).map(KeyspaceId)
+        });
+        let id = id.ok_or_else(|| Error::invalid("there are no numbers left for keyspaces"))?;
+        let record = KeyspaceRecord {
+            id,
+            name: name.to_owned(),
+            options,
+        };
+        engine.commit_edit(
+            Edit {
+                keyspaces: vec![record.clone()],
+                ..Edit::default()
+            },
+            &[],
+            None,
+        )?;
+        let record = Arc::new(record);
+        keyspaces.insert(name.to_owned(), Arc::clone(&record));
+        Ok(Keyspace::new(self.clone(), record))
+    }
+
+    /// The names of all keyspaces, sorted.
+    pub fn keyspace_names(&self) -> Vec<String> {
+        self.engine().keyspaces.read().keys().cloned().collect()
+    }
+
+    /// Commits `batch`: all of it becomes visible at once, and with [`Durability::Sync`] this waits until it survives a
+    /// power cut. The result is the number of its last write.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a mistake in the batch, [`ErrorKind::Unavailable`] when the disk is full: nothing of
+    /// the batch is applied then. [`ErrorKind::Closed`] when a sync has failed, now (see [`Commit::wait_durable`]) or
+    /// earlier.
+    pub fn write(&self, batch: WriteBatch, durability: Durability) -> Result<SeqNo> {
+        let commit = self.submit(batch)?;
+        if durability == Durability::Sync {
+            commit.wait_durable()?;
+        }
+        Ok(commit.seq())
+    }
+
+    /// Commits `batch` without waiting for its durability: it is logged, applied and visible on return. Batches become
+    /// durable in the order in which they became visible.
+    ///
+    /// # Errors
+    /// As [`DB::write`]; nothing of the batch is applied then.
+    pub fn submit(&self, batch: WriteBatch) -> Result<Commit> {
+        let seq = self.engine().submit(batch)?;
+        Ok(Commit::new(self.clone(), seq))
+    }
+
+    /// The present, held for reading for as long as the result or a clone of it lives.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.clone())
+    }
+
+    /// The oldest moment that a live snapshot reads; the newest visible write when there is none.
+    pub fn watermark(&self) -> SeqNo {
+        self.engine().snapshots.watermark()
+    }
+
+    /// The newest visible write.
+    pub fn last_seq(&self) -> SeqNo {
+        self.engine().snapshots.visible()
+    }
+
+    /// A writer of a new attachment.
+    pub fn attachment_writer(&self) -> Result<AttachmentWriter> {
+        let engine = self.engine();
+        engine.check_open()?;
+        engine.attachments.writer(engine.new_file_number())
+    }
+
+    /// Writes everything that is in memory to tables.
+    pub fn flush(&self) -> Result<()> {
+        let engine = self.engine();
+        engine.check_open()?;
+        engine.rotate(&mut engine.log.lock());
+        background::flush_sealed(engine)
+    }
+
+    /// Flushes, and merges each keyspace into its last level: deleted and overwritten data that no snapshot reads
+    /// leave the disk.
+    pub fn compact(&self) -> Result<()> {
+        self.flush()?;
+        background::compact_everything(self.engine())?;
+        self.engine().files.delete_garbage();
+        Ok(())
+    }
+
+    /// Reads everything and compares it with its checksums, its order and the manifest. Damage is in the report, not
+    /// in the error. Writes wait while the files are listed.
+    ///
+    /// # Errors
+    /// When the report cannot be made: the database is closed, or its files cannot be listed.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        verify::verify(self.engine())
+    }
+
+    /// Figures of this moment.
+    pub fn stats(&self) -> Stats {
+        stats(self.engine())
+    }
+
+    /// Does one unit of background work (a flush, a compaction, cleaning up); false when there is none to do. For
+    /// databases with [`Options::background_threads`] of 0.
+    pub fn tick(&self) -> Result<bool> {
+        self.engine().check_open()?;
+        background::step(self.engine())
+    }
+
+    /// Makes all writes durable, stops the threads and gives the lock back. All later calls, from any handle, are
+    /// refused; iterators that exist may fail. The last handle does the same when it goes, without a report.
+    ///
+    /// # Errors
+    /// When something could not be made durable, now or at an earlier sync.
+    pub fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+}
+
+impl Owner {
+    fn close(&self) -> Result<()> {
+        let mut closed = self.closed.lock();
+        if let Some(result) = &*closed {
+            return result.clone();
+        }
+        let engine = &self.engine;
+        engine.closed.store(true, Ordering::Release);
+        // Writers that had got past their check are done once the lock was free.
+        drop(engine.log.lock());
+        background::stop(engine, std::mem::take(&mut *self.threads.lock()));
+        let result = finish(engine);
+        engine.files.delete_garbage();
+        engine.files.close();
+        *engine.file_lock.lock() = None;
+        closed.insert(result).clone()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for DB {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DB")
+            .field("location", &self.engine().files.storage.location())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Leaves the files so that an open has little to do: large memtables in tables, the log synced and sealed.
+fn finish(engine: &Engine) -> Result<()> {
+    let last = engine.log.lock().last_seq;
+    engine.group.wait(last)?;
+    let memory: usize = engine
+        .state
+        .load()
+        .memtables()
+        .map(|memtable| memtable.bytes())
+        .sum();
+    let flushed = if memory > CLOSE_FLUSH_BYTES {
+        engine.rotate(&mut engine.log.lock());
+        background::flush_sealed(engine)
+    } else {
+        Ok(())
+    };
+    let sealed = seal_logs(engine);
+    flushed.and(sealed)
+}
+
+fn seal_logs(engine: &Engine) -> Result<()> {
+    let mut log = engine.log.lock();
+    log.current = None;
+    engine.group.finish();
+    let mut unused = std::mem::take(&mut log.unused);
+    unused.extend(log.spare.take().map(|spare| spare.number()));
+    let sealed: Vec<LogRecord> = engine.group.take_sealed();
+    if unused.is_empty() && sealed.is_empty() {
+        return Ok(());
+    }
+    engine.group.give_back(sealed);
+    engine.commit_edit(
+        Edit {
+            logs_dropped: unused.clone(),
+            ..Edit::default()
+        },
+        &[],
+        None,
+    )?;
+    for number in unused {
+        engine.files.discard(file_name::log(number));
+    }
+    Ok(())
+}
+
+fn stats(engine: &Engine) -> Stats {
+    let state = engine.state.load_full();
+    let level = |run: &[Arc<crate::version::Table>]| LevelStats {
+        tables: run.len() as u64,
+        bytes: run.iter().map(|table| table.meta.info.bytes).sum(),
+        entries: run.iter().map(|table| table.meta.info.entries).sum(),
+    };
+    let levels = |id| match state.version.tree(id) {
+        Some(tree) => tree.levels().iter().map(|run| level(run)).collect(),
+        None => Vec::new(),
+    };
+    let keyspaces: Vec<KeyspaceStats> = engine
+        .keyspaces
+        .read()
+        .values()
+        .map(|record| KeyspaceStats {
+            name: record.name.clone(),
+            levels: levels(record.id),
+        })
+        .collect();
+    let attachments = engine.attachments.known();
+    let registered = engine.attachments.registered();
+    let counters = &engine.counters;
+    let text = |error: &Mutex<Option<Error>>| error.lock().as_ref().map(Error::to_string);
+    Stats {
+        table_bytes: state
+            .version
+            .trees()
+            .flat_map(|(_, tree)| tree.tables())
+            .map(|table| table.meta.info.bytes)
+            .sum(),
+        keyspaces,
+        memtable_bytes: state
+            .memtables()
+            .map(|memtable| memtable.bytes() as u64)
+            .sum(),
+        sealed_memtables: state.sealed.len() as u64,
+        wal_bytes: wal_bytes(engine),
+        cache: engine.files.cache.stats(),
+        commits: counters.commits.get(),
+        writes: counters.writes.get(),
+        bytes_logged: counters.bytes_logged.get(),
+        syncs: engine.group.syncs(),
+        flushes: counters.flushes.get(),
+        bytes_flushed: counters.bytes_flushed.get(),
+        compactions: counters.compactions.get(),
+        bytes_compacted: counters.bytes_compacted.get(),
+        slowdowns: counters.slowdowns.get(),
+        stalls: counters.stalls.get(),
+        stall_micros: counters.stall_micros.get(),
+        attachments: registered.len() as u64,
+        attachment_bytes: registered
+            .iter()
+            .filter_map(|number| attachments.get(number))
+            .sum(),
+        snapshots: engine.snapshots.count() as u64,
+        flush_error: text(&engine.flush_error),
+        compaction_error: text(&engine.compaction_error),
+    }
+}
+
+fn wal_bytes(engine: &Engine) -> u64 {
+    let logs = engine.manifest.lock().catalog().logs.clone();
+    let unsealed = engine.group.unsealed_bytes();
+    let sealed: u64 = logs
+        .iter()
+        .filter(|(number, _)| !unsealed.contains_key(*number))
+        .filter_map(|(_, sealed)| *sealed)
+        .sum();
+    sealed + unsealed.values().sum::<u64>()
+}

@@ -1,0 +1,104 @@
+//! Iteration over visible entries.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::iter::{MergeIter, VisibleIter};
+use crate::state::State;
+
+use super::snapshot::Snapshot;
+
+/// Entries in key order, from both ends, as of one moment.
+///
+/// As an [`Iterator`] it gives plain pairs and ends at an error: ask [`Iter::status`] after the loop, or use
+/// [`Iter::try_next`] in it.
+pub struct Iter {
+    entries: Option<VisibleIter<MergeIter>>,
+    error: Option<Error>,
+    // Behind the entries, so that it goes after them: their memory and files.
+    _state: Option<Arc<State>>,
+    _snapshot: Snapshot,
+}
+
+impl Iter {
+    pub(super) fn new(
+        opened: Result<(VisibleIter<MergeIter>, Arc<State>)>,
+        snapshot: Snapshot,
+    ) -> Iter {
+        match opened {
+            Ok((entries, state)) => Iter {
+                entries: Some(entries),
+                error: None,
+                _state: Some(state),
+                _snapshot: snapshot,
+            },
+            Err(error) => Iter {
+                entries: None,
+                error: Some(error),
+                _state: None,
+                _snapshot: snapshot,
+            },
+        }
+    }
+
+    /// The next entry from the front; none at the end.
+    ///
+    /// # Errors
+    /// When a file cannot be read; the iteration is over then.
+    pub fn try_next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
+        self.step(VisibleIter::next)
+    }
+
+    /// The next entry from the back; none when the front is met. Errors as [`Iter::try_next`].
+    pub fn try_next_back(&mut self) -> Result<Option<(Bytes, Bytes)>> {
+        self.step(VisibleIter::next_back)
+    }
+
+    /// Moves the front: the next entry is the first one at or after `key`, within the bounds.
+    pub fn seek(&mut self, key: impl AsRef<[u8]>) {
+        if let Some(entries) = &mut self.entries {
+            entries.seek(key.as_ref());
+        }
+    }
+
+    /// The error that ended the iteration, if one did.
+    pub fn status(&self) -> Result<()> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut VisibleIter<MergeIter>) -> Result<Option<(Bytes, Bytes)>>,
+    ) -> Result<Option<(Bytes, Bytes)>> {
+        self.status()?;
+        let Some(entries) = &mut self.entries else {
+            return Ok(None);
+        };
+        step(entries).inspect_err(|error| self.error = Some(error.clone()))
+    }
+}
+
+impl Iterator for Iter {
+    type Item = (Bytes, Bytes);
+
+    fn next(&mut self) -> Option<(Bytes, Bytes)> {
+        self.try_next().ok().flatten()
+    }
+}
+
+impl DoubleEndedIterator for Iter {
+    fn next_back(&mut self) -> Option<(Bytes, Bytes)> {
+        self.try_next_back().ok().flatten()
+    }
+}
+
+impl fmt::Debug for Iter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! A keyspace handle.
+
+use std::fmt;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::batch::WriteBatch;
+use crate::error::Result;
+use crate::keyspace::{KeyspaceId, KeyspaceRecord};
+
+use super::handle::DB;
+use super::iter::Iter;
+
+/// A named set of keys with options of its own. All keyspaces of a database share its log, its order of writes and
+/// its memory. Clones are handles to the same one, and keep the database open.
+#[derive(Clone)]
+pub struct Keyspace {
+    db: DB,
+    record: Arc<KeyspaceRecord>,
+}
+
+impl Keyspace {
+    pub(super) fn new(db: DB, record: Arc<KeyspaceRecord>) -> Keyspace {
+        Keyspace { db, record }
+    }
+
+    pub(crate) fn id(&self) -> KeyspaceId {
+        self.record.id
+    }
+
+    pub(crate) fn database_id(&self) -> u64 {
+        self.db.engine().id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.record.name
+    }
+
+    /// `key` has the value `value` from now on. Waits as [`Options::durability`](crate::Options::durability) says.
+    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        let (key, value) = (key.as_ref(), value.as_ref());
+        let mut batch = WriteBatch::with_capacity(key.len() + value.len() + 24);
+        batch.put(self, key, value);
+        self.write(batch)
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
+        self.db.engine().get(self.record.id, key.as_ref(), None)
+    }
+
+    /// `key` has no value from now on. Waits as [`Options::durability`](crate::Options::durability) says.
+    pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
+        let mut batch = WriteBatch::new();
+        batch.delete(self, key);
+        self.write(batch)
+    }
+
+    /// All entries, as of now.
+    pub fn iter(&self) -> Iter {
+        self.db.snapshot().iter(self)
+    }
+
+    /// The entries with keys in `range`, as of now.
+    pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Iter {
+        self.db.snapshot().range(self, range)
+    }
+
+    /// The entries with keys that start with `prefix`, as of now.
+    pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Iter {
+        self.db.snapshot().prefix(self, prefix)
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<()> {
+        self.db
+            .write(batch, self.db.engine().options.durability)
+            .map(|_| ())
+    }
+}
+
+impl fmt::Debug for Keyspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keyspace").field(&self.record.name).finish()
+    }
+}

@@ -1,0 +1,19 @@
+//! What users hold: the database, keyspaces, snapshots, iterators.
+
+mod commit;
+mod handle;
+mod iter;
+mod keyspace;
+mod open;
+mod read;
+mod recover;
+mod snapshot;
+mod verify;
+mod write;
+
+pub use commit::Commit;
+pub use handle::DB;
+pub use iter::Iter;
+pub use keyspace::Keyspace;
+pub use snapshot::Snapshot;
+pub use verify::{Problem, VerifyReport};

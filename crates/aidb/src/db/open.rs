@@ -1,0 +1,292 @@
+//! Opening a database, in order:
+//!
+//! 1. Take the lock.
+//! 2. Read the manifest (or write the first one), and see that every file it names is there, in its length.
+//! 3. Replay the logs. Writes whose log was never sealed may still be lost in a power cut: they are flushed before
+//!    anything is written after them.
+//! 4. Find the attachments that keys refer to.
+//! 5. Delete what is left over: files that no manifest names.
+//!
+//! A crash in between leaves everything for the next attempt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aether_env::{Env, FileLock};
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::attachment::{AttachmentRecord, Registry};
+use crate::background;
+use crate::cache::BlockCache;
+use crate::engine::{Engine, LogState};
+use crate::error::{Error, ErrorKind, Result};
+use crate::file_name::{self, FileKind};
+use crate::files::Files;
+use crate::keyspace::{DEFAULT_KEYSPACE, KeyspaceId, KeyspaceRecord};
+use crate::options::{KeyspaceOptions, Options};
+use crate::signal::Signal;
+use crate::snapshots::Snapshots;
+use crate::state::State;
+use crate::stats::Counters;
+use crate::version::{Catalog, Edit, Manifest, Table, Version, numbers};
+use crate::wal::GroupSync;
+
+use super::recover::{self, Replay};
+
+/// Logs that an open leaves unflushed: more would make the next open slow.
+const LOGS_KEPT_MAX: usize = 4;
+
+/// Opens the engine; no threads run yet.
+pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
+    let storage = Arc::clone(&env.storage);
+    let lock = storage.lock(file_name::LOCK).map_err(|error| {
+        Error::io(
+            format_args!("open the database {}", storage.location()),
+            error,
+        )
+    })?;
+    let listed = list(&env)?;
+    let manifest_numbers = numbers(listed.keys().map(String::as_str));
+    let manifest = match Manifest::open(Arc::clone(&storage), manifest_numbers)? {
+        Some(manifest) => manifest,
+        None => create(&env, &options, &listed)?,
+    };
+    check_files(manifest.catalog(), &listed)?;
+
+    let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
+    let files = Arc::new(Files::new(storage, cache));
+    let replay = recover::replay(&files, manifest.catalog())?;
+    let engine = assemble(env, options, files, manifest, replay, &listed, lock);
+    settle(&engine)?;
+    adopt_attachments(&engine, &listed)?;
+    delete_leftovers(&engine, &listed);
+    Ok(engine)
+}
+
+/// The error for a database that is not there and may not be made.
+pub(super) fn missing(location: &dyn fmt::Display) -> Error {
+    let message =
+        format!("there is no database in {location}: create it with Options::create_if_missing");
+    Error::new(ErrorKind::NotFound, message)
+}
+
+type Listed = BTreeMap<String, u64>;
+
+fn list(env: &Env) -> Result<Listed> {
+    let explain = |error| Error::io(format_args!("list {}", env.storage.location()), error);
+    Ok(env
+        .storage
+        .list()
+        .map_err(explain)?
+        .into_iter()
+        .map(|file| (file.name, file.bytes))
+        .collect())
+}
+
+fn create(env: &Env, options: &Options, listed: &Listed) -> Result<Manifest> {
+    let data = listed
+        .keys()
+        .find(|name| !matches!(file_name::parse(name), FileKind::Lock | FileKind::Foreign));
+    if let Some(data) = data {
+        let detail = format_args!("it is missing, and {data} is there");
+        return Err(Error::corruption(&file_name::manifest(1), 0, detail));
+    }
+    if !options.create_if_missing {
+        return Err(missing(&env.storage.location()));
+    }
+    let default = KeyspaceRecord {
+        id: KeyspaceId::DEFAULT,
+        name: DEFAULT_KEYSPACE.to_owned(),
+        options: KeyspaceOptions::DEFAULT,
+    };
+    let edit = Edit {
+        next_file: Some(1),
+        keyspaces: vec![default],
+        ..Edit::default()
+    };
+    Manifest::create(Arc::clone(&env.storage), &edit)
+}
+
+fn check_files(catalog: &Catalog, listed: &Listed) -> Result<()> {
+    for table in catalog.tables.values() {
+        let name = file_name::table(table.number);
+        let expected = table.info.bytes;
+        match listed.get(&name) {
+            None => {
+                return Err(Error::corruption(
+                    &name,
+                    0,
+                    "the table is missing, and the manifest needs it",
+                ));
+            }
+            Some(&found) if found != expected => {
+                let detail =
+                    format_args!("the file has {found} bytes, and {expected} are expected");
+                return Err(Error::corruption(&name, found.min(expected), detail));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn assemble(
+    env: Env,
+    options: Options,
+    files: Arc<Files>,
+    manifest: Manifest,
+    replay: Replay,
+    listed: &Listed,
+    lock: Box<dyn FileLock>,
+) -> Engine {
+    static ENGINES: AtomicU64 = AtomicU64::new(1);
+    let id = ENGINES.fetch_add(1, Ordering::Relaxed);
+    let work = Arc::new(Signal::default());
+    let catalog = manifest.catalog();
+    let tables: Vec<_> = catalog
+        .tables
+        .iter()
+        .map(|(place, meta)| {
+            let table = Arc::new(Table::new(meta.clone(), Arc::clone(&files)));
+            (place.keyspace, place.level, table)
+        })
+        .collect();
+    let mut state = State::new(Version::default().with(&[], &tables));
+    state.active = Arc::new(replay.memtable);
+    let on_disk = listed
+        .keys()
+        .filter_map(|name| match file_name::parse(name) {
+            FileKind::Log(number) | FileKind::Table(number) | FileKind::Attachment(number) => {
+                Some(number)
+            }
+            _ => None,
+        });
+    let next_file = on_disk
+        .map(|number| number.saturating_add(1))
+        .max()
+        .unwrap_or(1)
+        .max(catalog.next_file);
+    let keyspaces = catalog.keyspaces.values();
+    let snapshots = Snapshots::default();
+    snapshots.publish(replay.last_seq);
+    Engine {
+        id,
+        options,
+        next_file: AtomicU64::new(next_file),
+        state: ArcSwap::from_pointee(state),
+        snapshots,
+        keyspaces: RwLock::new(
+            keyspaces
+                .map(|keyspace| (keyspace.name.clone(), Arc::new(keyspace.clone())))
+                .collect(),
+        ),
+        log: Mutex::new(LogState {
+            last_seq: replay.last_seq,
+            previous: replay.previous,
+            unused: replay.unused,
+            ..LogState::default()
+        }),
+        group: GroupSync::new(replay.last_seq),
+        attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),
+        manifest: Mutex::new(manifest),
+        flush_turn: Mutex::new(()),
+        compacting: Mutex::new(BTreeSet::new()),
+        work,
+        progress: Signal::default(),
+        flush_error: Mutex::new(None),
+        compaction_error: Mutex::new(None),
+        counters: Counters::default(),
+        closed: AtomicBool::new(false),
+        stopping: AtomicBool::new(false),
+        must_flush: AtomicBool::new(replay.must_flush || replay.logs >= LOGS_KEPT_MAX),
+        file_lock: Mutex::new(Some(lock)),
+        files,
+        env,
+    }
+}
+
+/// Flushes what was recovered, if it must not or should not stay in logs.
+fn settle(engine: &Engine) -> Result<()> {
+    let recovered = engine.state.load().active.bytes();
+    if engine.must_flush.load(Ordering::Acquire) {
+        engine.rotate(&mut engine.log.lock());
+        match background::flush_sealed(engine) {
+            Ok(()) => engine.must_flush.store(false, Ordering::Release),
+            // Reading goes on; the first write tries again.
+            Err(error) if error.is_disk_full() => {}
+            Err(error) => return Err(error),
+        }
+    } else if recovered > engine.options.memtable_bytes / 2 {
+        engine.rotate(&mut engine.log.lock());
+    }
+    Ok(())
+}
+
+fn adopt_attachments(engine: &Engine, listed: &Listed) -> Result<()> {
+    let now = engine.snapshots.visible();
+    let (mut entries, _state) = engine.visible(
+        KeyspaceId::ATTACHMENTS,
+        now,
+        Bound::Unbounded,
+        Bound::Unbounded,
+    )?;
+    while let Some((key, value)) = entries.next()? {
+        let record = AttachmentRecord::decode(&value).ok_or_else(|| {
+            let message = format!(
+                "the registered attachment of key {} does not read back",
+                key.escape_ascii()
+            );
+            Error::new(ErrorKind::Corruption, message)
+        })?;
+        let name = record.file_name();
+        match listed.get(&name) {
+            None => {
+                return Err(Error::corruption(
+                    &name,
+                    0,
+                    "the attachment is missing, and a key needs it",
+                ));
+            }
+            Some(&found) if found != record.bytes => {
+                let detail = format_args!(
+                    "the file has {found} bytes, and {} are expected",
+                    record.bytes
+                );
+                return Err(Error::corruption(&name, found.min(record.bytes), detail));
+            }
+            Some(_) => engine.attachments.recover(&record),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes files of ours that nothing names. One that cannot be deleted stays for the next open.
+fn delete_leftovers(engine: &Engine, listed: &Listed) {
+    let manifest = engine.manifest.lock();
+    let catalog = manifest.catalog();
+    let (first, last) = manifest.numbers();
+    let tables: BTreeSet<u64> = catalog.tables.keys().map(|place| place.number).collect();
+    let attachments = engine.attachments.known();
+    for name in listed.keys() {
+        let is_needed = match file_name::parse(name) {
+            FileKind::Log(number) => catalog.logs.contains_key(&number),
+            FileKind::Table(number) => tables.contains(&number),
+            FileKind::Attachment(number) => attachments.contains_key(&number),
+            FileKind::Manifest(number) => (first..=last).contains(&number),
+            FileKind::Lock | FileKind::Foreign => true,
+        };
+        if !is_needed {
+            match engine.files.storage.delete(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    engine.files.discard(name.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Reads everything and says what is wrong.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::attachment::AttachmentRecord;
+use crate::background;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::file_name::{self, FileKind};
+use crate::iter::InternalIterator;
+use crate::keyspace::KeyspaceId;
+use crate::state::State;
+use crate::version::{Manifest, Table, numbers};
+use crate::wal;
+
+use super::recover;
+
+/// What [`DB::verify`](crate::DB::verify) has read, and what is wrong with it.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Tables read.
+    pub tables: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Batches in logs.
+    pub log_records: u64,
+    /// Attachments read.
+    pub attachments: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Everything that is wrong; empty when all is well.
+    pub problems: Vec<Problem>,
+}
+
+/// Something wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The name of the file.
+    pub file: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl VerifyReport {
+    /// True when nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn problem(&mut self, file: impl Into<String>, message: impl ToString) {
+        self.problems.push(Problem {
+            file: file.into(),
+            message: message.to_string(),
+        });
+    }
+}
+
+pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
+    engine.check_open()?;
+    let mut report = VerifyReport::default();
+    background::collect_attachments(engine)?;
+    // What the listing is compared with stays while this lives, since readers pin files.
+    let state = {
+        let _flush = engine.flush_turn.lock();
+        let _compactions = background::hold_all(engine)?;
+        let _log = engine.log.lock();
+        engine.files.delete_garbage();
+        check_listing(engine, &mut report)?;
+        check_logs(engine, &mut report);
+        engine.state.load_full()
+    };
+    check_tables(&state, &mut report);
+    check_attachments(engine, &mut report)?;
+    Ok(report)
+}
+
+/// The manifest on the disk says what the one in memory does, and the files are those that it names.
+fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
+    let storage = &engine.files.storage;
+    let manifest = engine.manifest.lock();
+    let explain = |error| Error::io(format_args!("list {}", storage.location()), error);
+    let listed = storage.list().map_err(explain)?;
+    let on_disk = numbers(listed.iter().map(|file| file.name.as_str()));
+    let newest = on_disk
+        .iter()
+        .max()
+        .map_or_else(String::new, |number| file_name::manifest(*number));
+    match Manifest::open(Arc::clone(storage), on_disk) {
+        Err(error) => report.problem(newest, error),
+        Ok(read)
+            if read
+                .as_ref()
+                .is_some_and(|read| read.catalog() == manifest.catalog()) => {}
+        Ok(_) => report.problem(newest, "the manifest on the disk is not the one in use"),
+    }
+
+    let catalog = manifest.catalog();
+    let (first, last) = manifest.numbers();
+    let mut expected: BTreeSet<String> = catalog
+        .logs
+        .keys()
+        .map(|number| file_name::log(*number))
+        .collect();
+    expected.extend(
+        catalog
+            .tables
+            .keys()
+            .map(|place| file_name::table(place.number)),
+    );
+    expected.extend(
+        engine
+            .attachments
+            .known()
+            .keys()
+            .map(|number| file_name::attachment(*number)),
+    );
+    expected.extend((first..=last).map(file_name::manifest));
+    let leaving = engine.files.leaving();
+    for file in &listed {
+        let is_ours = !matches!(
+            file_name::parse(&file.name),
+            FileKind::Lock | FileKind::Foreign
+        );
+        if !expected.remove(&file.name) && is_ours && !leaving.contains(&file.name) {
+            report.problem(&file.name, "nothing refers to this file");
+        }
+    }
+    for missing in expected {
+        report.problem(missing, "the file is missing");
+    }
+    Ok(())
+}
+
+fn check_logs(engine: &Engine, report: &mut VerifyReport) {
+    let logs = engine.manifest.lock().catalog().logs.clone();
+    let unsealed = engine.group.unsealed_bytes();
+    for (number, sealed) in logs {
+        let limit = sealed.or_else(|| unsealed.get(&number).copied());
+        let read = recover::read(&engine.files, number, usize::MAX)
+            .and_then(|bytes| wal::read(number, bytes, limit));
+        match read {
+            Ok(log) => {
+                report.log_records += log.records.len() as u64;
+                report.bytes += log.bytes;
+            }
+            Err(error) => report.problem(file_name::log(number), error),
+        }
+    }
+}
+
+fn check_tables(state: &State, report: &mut VerifyReport) {
+    for (_, tree) in state.version.trees() {
+        for (level, run) in tree.levels().iter().enumerate() {
+            for table in run.iter() {
+                report.tables += 1;
+                report.bytes += table.meta.info.bytes;
+                match check_table(table) {
+                    Ok(entries) => report.entries += entries,
+                    Err(error) => report.problem(table.name(), error),
+                }
+            }
+            let overlap = run
+                .windows(2)
+                .find(|pair| level > 0 && pair[0].meta.overlaps(&pair[1].meta));
+            if let Some([a, b]) = overlap {
+                report.problem(
+                    a.name(),
+                    format_args!("it overlaps {} in level {level}", b.name()),
+                );
+            }
+        }
+    }
+}
+
+fn check_table(table: &Table) -> Result<u64> {
+    let reader = table.reader()?;
+    let entries = reader.verify()?;
+    let info = &table.meta.info;
+    let damaged = |detail: &str| Err(Error::corruption(&table.name(), 0, detail));
+    if entries != info.entries {
+        return damaged(&format!(
+            "it has {entries} entries, and the manifest says {}",
+            info.entries
+        ));
+    }
+    let mut cursor = reader.iter_once();
+    cursor.seek_to_first();
+    let starts_as_said = cursor.valid() && cursor.key() == info.smallest;
+    cursor.seek_to_last();
+    let ends_as_said = cursor.valid() && cursor.key() == info.largest;
+    cursor.status()?;
+    if !starts_as_said || !ends_as_said {
+        return damaged("its first or last key is not the one that the manifest says");
+    }
+    Ok(entries)
+}
+
+fn check_attachments(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
+    let now = engine.snapshots.acquire();
+    let checked = check_attachments_at(engine, now, report);
+    engine.snapshots.release(now);
+    checked
+}
+
+fn check_attachments_at(
+    engine: &Engine,
+    at: crate::SeqNo,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let (mut entries, _state) = engine.visible(
+        KeyspaceId::ATTACHMENTS,
+        at,
+        Bound::Unbounded,
+        Bound::Unbounded,
+    )?;
+    while let Some((key, value)) = entries.next()? {
+        let Some(record) = AttachmentRecord::decode(&value) else {
+            let key = key.escape_ascii();
+            report.problem(
+                "",
+                format_args!("the registered attachment of key {key} does not read back"),
+            );
+            continue;
+        };
+        report.attachments += 1;
+        report.bytes += record.bytes;
+        let checked = engine
+            .attachments
+            .open(record)
+            .and_then(|file| file.verify());
+        if let Err(error) = checked {
+            report.problem(record.file_name(), error);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! The commit path: batch → log → memtable → visible.
+//!
+//! 1. Before the lock: check the batch, slow down if flushes or compactions are behind, checksum the batch.
+//! 2. Under the commit lock: number the writes, append the batch to the log as one write, insert it into the memtable
+//!    (which shares the batch's memory), publish. So the order of the log is the order of visibility.
+//! 3. After the lock: whoever wants durability waits for a sync that many share (wal/group.rs).
+//!
+//! # When an append fails
+//! A full disk (or any refused append) leaves a tail of unknown bytes behind the last good record. Nothing may be
+//! written after such a tail, and the failed batch may not come back from it:
+//!
+//! - The batch is not in the memtable and has used no sequence number: the write failed, and nothing else happened.
+//! - The log is given up at the end of its last good record. Everything before that stays as it is, and stays durable
+//!   or becomes so at the next sync.
+//! - The next write begins a new log, whose start record says where the old one ends; what lies behind that end is
+//!   never replayed. Making the new log takes a few small durable steps first; while the disk is full they fail, and
+//!   so does the write, without a trace. Once there is room they succeed, and writing goes on.
+//! - A log that was given up before it held a batch is removed when its successor is made, so that repeated attempts
+//!   do not eat the last free bytes.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::attachment::Attachment;
+use crate::background;
+use crate::batch::{self, BatchParts, WriteBatch};
+use crate::engine::{Engine, LogState};
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::SeqNo;
+use crate::wal::{RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
+
+/// The longest that one write waits for flushes and compactions before it fails.
+const STALL_MAX: Duration = Duration::from_secs(120);
+
+/// The longest sleep of a write that is only slowed down.
+const SLOWDOWN_MAX: Duration = Duration::from_millis(100);
+
+/// Bytes per second that a writer may still write when it is about to be stopped.
+const SLOWEST_BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
+
+/// How far behind the background is.
+enum Pressure {
+    None,
+    /// From 0 (hardly) to 1 (nearly stopped).
+    Slow(f64),
+    Stop(&'static str),
+}
+
+impl Engine {
+    /// Logs `batch`, applies it and makes it visible. The result is the number of its last write.
+    pub(super) fn submit(&self, batch: WriteBatch) -> Result<SeqNo> {
+        let parts = batch.into_parts()?;
+        self.check_open()?;
+        self.group.check()?;
+        if parts.entries == 0 {
+            return Ok(self.snapshots.visible());
+        }
+        if parts.database != Some(self.id) {
+            return Err(Error::invalid(
+                "the batch holds keyspaces of another database",
+            ));
+        }
+        if self.must_flush.load(Ordering::Acquire) {
+            background::flush_sealed(self)?;
+            self.must_flush.store(false, Ordering::Release);
+        }
+        self.throttle(parts.record.len())?;
+        let suspect = parts.touches_attachments;
+        let seq = self.commit(parts)?;
+        if suspect {
+            self.attachments.suspect();
+        }
+        Ok(seq)
+    }
+
+    fn commit(&self, parts: BatchParts) -> Result<SeqNo> {
+        let BatchParts {
+            mut record,
+            entries,
+            attachments,
+            ..
+        } = parts;
+        let checksum = payload_checksum(&record[RECORD_HEADER_BYTES..]);
+        let mut log = self.log.lock();
+        self.check_open()?;
+        self.group.check()?;
+        self.make_room(&mut log);
+        self.ensure_log(&mut log)?;
+        let first = SeqNo(log.last_seq.0 + 1);
+        let last = SeqNo(log.last_seq.0 + u64::from(entries));
+        let current = log.current.as_mut().expect("the log was just made sure of");
+        if let Err(error) = current.append(
+            &mut record,
+            first,
+            entries,
+            checksum,
+            self.group.synced_bytes(),
+        ) {
+            give_up_log(self, &mut log);
+            attachments.into_iter().for_each(Attachment::leave);
+            return Err(error);
+        }
+        let log_bytes = current.bytes();
+        self.group.appended(last, log_bytes);
+        log.last_seq = last;
+        self.counters.commits.add(1);
+        self.counters.writes.add(entries.into());
+        self.counters.bytes_logged.add(record.len() as u64);
+
+        self.apply(first, record);
+        self.snapshots.publish(last);
+        attachments.into_iter().for_each(Attachment::keep);
+        if log.spare.is_none() && log_bytes > self.options.memtable_bytes as u64 / 2 {
+            self.work.ring();
+        }
+        Ok(last)
+    }
+
+    fn apply(&self, first: SeqNo, record: Vec<u8>) {
+        let entries = Bytes::from(record).slice(RECORD_HEADER_BYTES..);
+        let state = self.state.load();
+        for (seq, entry) in (first.0..).zip(batch::decode(&entries)) {
+            state
+                .active
+                .insert(SeqNo(seq), entry.expect("a batch decodes what it encoded"));
+        }
+    }
+
+    /// Seals the active memtable when it is full and there is room in the queue.
+    fn make_room(&self, log: &mut LogState) {
+        let state = self.state.load();
+        let is_full = state.active.bytes() >= self.options.memtable_bytes;
+        if is_full && state.sealed.len() < self.options.sealed_memtables_max.max(1) {
+            self.rotate(log);
+        }
+    }
+
+    fn ensure_log(&self, log: &mut LogState) -> Result<()> {
+        if log.current.is_some() {
+            return Ok(());
+        }
+        let mut next = match log.spare.take() {
+            Some(spare) if spare.number() >= log.ceiling => spare,
+            stale => {
+                log.unused.extend(stale.map(|log| log.number()));
+                let next = self.prepare_log(&log.unused)?;
+                log.unused.clear();
+                next
+            }
+        };
+        let (previous, previous_bytes) = log.previous;
+        if let Err(error) = next.start(previous, previous_bytes, SeqNo(log.last_seq.0 + 1)) {
+            log.unused.push(next.number());
+            return Err(error);
+        }
+        self.group.begin(next.number(), next.syncer(), next.bytes());
+        log.current = Some(next);
+        Ok(())
+    }
+
+    /// Slows a write of `bytes` down by as much as the background is behind, or makes it wait.
+    fn throttle(&self, bytes: usize) -> Result<()> {
+        if self.options.background_threads == 0 {
+            while !matches!(self.pressure(), Pressure::None) && background::step(self)? {}
+            return Ok(());
+        }
+        match self.pressure() {
+            Pressure::None => Ok(()),
+            Pressure::Slow(behind) => {
+                self.counters.slowdowns.add(1);
+                #[expect(clippy::cast_precision_loss, reason = "a duration, about")]
+                let seconds = bytes as f64 * behind * behind / SLOWEST_BYTES_PER_SECOND;
+                let delay = Duration::from_secs_f64(seconds).min(SLOWDOWN_MAX);
+                self.pause(delay);
+                Ok(())
+            }
+            Pressure::Stop(_) => {
+                self.counters.stalls.add(1);
+                self.wait_for_room()
+            }
+        }
+    }
+
+    fn wait_for_room(&self) -> Result<()> {
+        let from = self.env.clock.elapsed();
+        loop {
+            let seen = self.progress.rings();
+            let Pressure::Stop(why) = self.pressure() else {
+                return Ok(());
+            };
+            self.check_open()?;
+            let trouble = self
+                .flush_error
+                .lock()
+                .clone()
+                .or_else(|| self.compaction_error.lock().clone());
+            if let Some(error) = trouble {
+                return Err(Error::stalled(why, &error));
+            }
+            if self.env.clock.elapsed().saturating_sub(from) > STALL_MAX {
+                let message = format!(
+                    "{why}, and still do after {} s: write less",
+                    STALL_MAX.as_secs()
+                );
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
+            let before = self.env.clock.elapsed();
+            self.progress.wait(seen, Duration::from_secs(1));
+            self.count_pause(self.env.clock.elapsed().saturating_sub(before));
+        }
+    }
+
+    fn pause(&self, delay: Duration) {
+        let seen = self.progress.rings();
+        self.progress.wait(seen, delay);
+        self.count_pause(delay);
+    }
+
+    fn count_pause(&self, time: Duration) {
+        self.counters
+            .stall_micros
+            .add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn pressure(&self) -> Pressure {
+        let state = self.state.load();
+        let options = &self.options;
+        let mut behind = 0.0_f64;
+        if state.sealed.len() >= options.sealed_memtables_max.max(1) {
+            if state.active.bytes() >= options.memtable_bytes {
+                return Pressure::Stop("writes wait for memtables to be flushed");
+            }
+            behind = ratio(state.active.bytes(), options.memtable_bytes);
+        }
+        if state.level0_tables >= options.level0_stop_tables {
+            return Pressure::Stop("writes wait for level 0 to be compacted");
+        }
+        if state.level0_tables >= options.level0_slow_tables {
+            let over = state.level0_tables - options.level0_slow_tables + 1;
+            let room = options
+                .level0_stop_tables
+                .saturating_sub(options.level0_slow_tables)
+                + 1;
+            behind = behind.max(ratio(over, room));
+        }
+        if behind > 0.0 {
+            Pressure::Slow(behind)
+        } else {
+            Pressure::None
+        }
+    }
+}
+
+/// See the head of this module.
+fn give_up_log(engine: &Engine, log: &mut LogState) {
+    let Some(current) = log.current.take() else {
+        return;
+    };
+    if current.bytes() > START_BYTES as u64 {
+        log.previous = (current.number(), current.bytes());
+        engine.group.finish();
+    } else {
+        log.unused.push(current.number());
+        engine.group.abandon();
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share, about")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
+}

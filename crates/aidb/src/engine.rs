@@ -1,0 +1,211 @@
+//! What all parts of an open database share, and the few steps that several of them take.
+//!
+//! Locks, in the order in which they may be taken:
+//!
+//! ```text
+//! flush_turn → compacting → log → manifest → (state, snapshots, group sync, registry: leaves, held for moments)
+//! ```
+//!
+//! Never here: threads (background/), the commit path and reading (db/).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aether_env::{Env, FileLock};
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::attachment::Registry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::Files;
+use crate::key::SeqNo;
+use crate::keyspace::{KeyspaceId, KeyspaceRecord};
+use crate::memtable::MemTable;
+use crate::options::{KeyspaceOptions, Options};
+use crate::signal::Signal;
+use crate::snapshots::Snapshots;
+use crate::state::State;
+use crate::stats::Counters;
+use crate::version::{Edit, Manifest, Refused, Table};
+use crate::wal::{GroupSync, LogWriter};
+
+/// An open database.
+pub(crate) struct Engine {
+    /// Tells databases of one process apart.
+    pub(crate) id: u64,
+    pub(crate) options: Options,
+    pub(crate) env: Env,
+    pub(crate) files: Arc<Files>,
+    pub(crate) next_file: AtomicU64,
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) snapshots: Snapshots,
+    /// By name.
+    pub(crate) keyspaces: RwLock<BTreeMap<String, Arc<KeyspaceRecord>>>,
+    /// The commit lock: order of writes, and the log.
+    pub(crate) log: Mutex<LogState>,
+    pub(crate) group: GroupSync,
+    pub(crate) manifest: Mutex<Manifest>,
+    pub(crate) attachments: Arc<Registry>,
+    /// One flush at a time, oldest memtable first.
+    pub(crate) flush_turn: Mutex<()>,
+    /// Keyspaces that are being compacted.
+    pub(crate) compacting: Mutex<BTreeSet<KeyspaceId>>,
+    /// Rings when there is work for the background.
+    pub(crate) work: Arc<Signal>,
+    /// Rings when the background has done some.
+    pub(crate) progress: Signal,
+    pub(crate) flush_error: Mutex<Option<Error>>,
+    pub(crate) compaction_error: Mutex<Option<Error>>,
+    pub(crate) counters: Counters,
+    /// No calls are served any more.
+    pub(crate) closed: AtomicBool,
+    /// Background work ends as soon as it can.
+    pub(crate) stopping: AtomicBool,
+    /// Recovered writes are not in tables yet, though their logs may not survive a power cut: flush before writing.
+    pub(crate) must_flush: AtomicBool,
+    pub(crate) file_lock: Mutex<Option<Box<dyn FileLock>>>,
+}
+
+/// The log that takes the writes, and what is known of its neighbours.
+#[derive(Default)]
+pub(crate) struct LogState {
+    /// None before the first write, after a rotation, and after a failed append.
+    pub(crate) current: Option<LogWriter>,
+    /// The next log, made ahead of time.
+    pub(crate) spare: Option<LogWriter>,
+    /// The last write that was given a number.
+    pub(crate) last_seq: SeqNo,
+    /// The log before `current` that holds writes, and how much of it counts; (0, 0) for none.
+    pub(crate) previous: (u64, u64),
+    /// Logs in the manifest that hold no writes.
+    pub(crate) unused: Vec<u64>,
+    /// Logs below this belong to sealed memtables, and may go at any time.
+    pub(crate) ceiling: u64,
+}
+
+impl Engine {
+    /// A file number that was never used.
+    pub(crate) fn new_file_number(&self) -> u64 {
+        self.next_file.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Refuses after [`crate::DB::close`].
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Records a change of the tree, durably, and shows it to readers from now on. `added` are the open tables of
+    /// `edit.added`; `flushed` is a memtable whose contents they hold.
+    pub(crate) fn commit_edit(
+        &self,
+        mut edit: Edit,
+        added: &[(KeyspaceId, usize, Arc<Table>)],
+        flushed: Option<&Arc<MemTable>>,
+    ) -> std::result::Result<(), Refused> {
+        let mut manifest = self.manifest.lock();
+        let sealed = self.group.take_sealed();
+        edit.logs.splice(0..0, sealed.iter().copied());
+        edit.next_file = Some(self.next_file.load(Ordering::Relaxed));
+        if let Err(refused) = manifest.commit(&edit) {
+            self.group.give_back(sealed);
+            return Err(refused);
+        }
+        let removed: Vec<_> = edit
+            .removed
+            .iter()
+            .map(|place| (place.keyspace, place.level, place.number))
+            .collect();
+        self.state.rcu(|state| {
+            let state = state.with_version(state.version.with(&removed, added));
+            flushed.map_or_else(|| state.clone(), |flushed| state.without(flushed))
+        });
+        Ok(())
+    }
+
+    /// Has attachments looked at again when the last way to some of them may be gone: call when a snapshot ends, and
+    /// when writes have become durable.
+    pub(crate) fn look_again(&self) {
+        let wake_at = self.attachments.wake_at();
+        if wake_at < SeqNo::MAX && wake_at <= self.snapshots.watermark().min(self.group.durable()) {
+            self.attachments.set_wake_at(SeqNo::MAX);
+            self.attachments.suspect();
+        }
+    }
+
+    /// The options of a keyspace, by its number.
+    pub(crate) fn keyspace_options(&self, id: KeyspaceId) -> KeyspaceOptions {
+        let manifest = self.manifest.lock();
+        manifest
+            .catalog()
+            .keyspaces
+            .get(&id)
+            .map(|record| record.options.clone())
+            .unwrap_or_default()
+    }
+
+    /// Seals the active memtable, if it holds anything, so that it is flushed. The caller holds the commit lock.
+    pub(crate) fn rotate(&self, log: &mut LogState) {
+        let active = Arc::clone(&self.state.load().active);
+        if active.is_empty() {
+            return;
+        }
+        if let Some(current) = log.current.take() {
+            log.previous = (current.number(), current.bytes());
+            self.group.finish();
+        }
+        let next = log
+            .spare
+            .as_ref()
+            .map_or_else(|| self.new_file_number(), LogWriter::number);
+        active.seal(next);
+        log.ceiling = next;
+        self.state.rcu(|state| state.rotated());
+        self.work.ring();
+    }
+
+    /// A new log that the manifest knows, ready for its start record. The caller holds the commit lock, or the turn to
+    /// flush while `log.spare` is none.
+    pub(crate) fn prepare_log(&self, unused: &[u64]) -> Result<LogWriter> {
+        let number = self.new_file_number();
+        let writer = LogWriter::create(self.files.storage.as_ref(), number)?;
+        let edit = Edit {
+            logs: vec![crate::wal::LogRecord {
+                number,
+                sealed: None,
+            }],
+            logs_dropped: unused.to_vec(),
+            ..Edit::default()
+        };
+        match self.commit_edit(edit, &[], None) {
+            Ok(()) => {
+                for number in unused {
+                    let _ = self.files.storage.delete(&crate::file_name::log(*number));
+                }
+                Ok(writer)
+            }
+            Err(refused) => {
+                if refused.clean {
+                    let _ = self.files.storage.delete(&crate::file_name::log(number));
+                }
+                Err(refused.error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}

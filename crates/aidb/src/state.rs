@@ -1,0 +1,68 @@
+//! Memtables and version as one value, replaced whole: what a reader takes at once, without a lock.
+
+use std::sync::Arc;
+
+use crate::memtable::MemTable;
+use crate::version::Version;
+
+/// Where all data of a database are, newest first: active memtable, sealed memtables, tables.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// Takes the writes.
+    pub(crate) active: Arc<MemTable>,
+    /// Wait for their flush; newest first.
+    pub(crate) sealed: Vec<Arc<MemTable>>,
+    pub(crate) version: Arc<Version>,
+    /// The most tables that a keyspace has in level 0.
+    pub(crate) level0_tables: usize,
+}
+
+impl State {
+    /// A state with an empty active memtable.
+    pub(crate) fn new(version: Version) -> State {
+        let state = State {
+            active: Arc::new(MemTable::new()),
+            sealed: Vec::new(),
+            version: Arc::new(Version::default()),
+            level0_tables: 0,
+        };
+        state.with_version(version)
+    }
+
+    /// The same memtables over another version.
+    pub(crate) fn with_version(&self, version: Version) -> State {
+        let level0_tables = version
+            .trees()
+            .map(|(_, tree)| tree.level(0).len())
+            .max()
+            .unwrap_or(0);
+        State {
+            version: Arc::new(version),
+            level0_tables,
+            ..self.clone()
+        }
+    }
+
+    /// The active memtable is sealed, and an empty one takes its place.
+    pub(crate) fn rotated(&self) -> State {
+        let mut sealed = vec![Arc::clone(&self.active)];
+        sealed.extend(self.sealed.iter().cloned());
+        State {
+            active: Arc::new(MemTable::new()),
+            sealed,
+            ..self.clone()
+        }
+    }
+
+    /// `flushed` is in the tables now.
+    pub(crate) fn without(&self, flushed: &Arc<MemTable>) -> State {
+        let mut state = self.clone();
+        state.sealed.retain(|table| !Arc::ptr_eq(table, flushed));
+        state
+    }
+
+    /// All memtables, newest first.
+    pub(crate) fn memtables(&self) -> impl Iterator<Item = &Arc<MemTable>> {
+        std::iter::once(&self.active).chain(&self.sealed)
+    }
+}

@@ -1,0 +1,296 @@
+//! An edit: how one state of the manifest differs from the one before. A whole state is an edit from nothing.
+//!
+//! ```text
+//! edit  = field*          field = tag u8, then as below; integers are varints, text and keys have a length in front
+//!   1 next file number     number
+//!   2 flushed              sequence number up to which all writes are in tables
+//!   3 log floor            number: logs below it are not needed any more
+//!   4 log                  number, 0 (open) or 1 + bytes of it that count (sealed)
+//!   5 log dropped          number
+//!   6 keyspace             id, name, block bytes, filter bits per key, compression (0 none, 1 lz4)
+//!   7 table removed        keyspace, level, number
+//!   8 table added          keyspace, level, number, bytes, entries, tombstones, smallest seq, largest seq,
+//!                          smallest internal key, largest internal key
+//! ```
+
+use bytes::Bytes;
+
+use super::table::TableMeta;
+use super::tree::LEVELS;
+use crate::key::{InternalKey, SeqNo};
+use crate::keyspace::{KeyspaceId, KeyspaceRecord};
+use crate::options::{Compression, KeyspaceOptions, TableOptions};
+use crate::sstable::TableInfo;
+use crate::varint;
+use crate::wal::LogRecord;
+
+const NEXT_FILE: u8 = 1;
+const FLUSHED: u8 = 2;
+const LOG_FLOOR: u8 = 3;
+const LOG: u8 = 4;
+const LOG_DROPPED: u8 = 5;
+const KEYSPACE: u8 = 6;
+const TABLE_REMOVED: u8 = 7;
+const TABLE_ADDED: u8 = 8;
+
+/// A change of the manifest's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Edit {
+    pub(crate) next_file: Option<u64>,
+    /// All writes up to here are in tables.
+    pub(crate) flushed: Option<SeqNo>,
+    /// Logs below this number are not needed any more.
+    pub(crate) log_floor: Option<u64>,
+    /// Logs that are new, or of which more is known.
+    pub(crate) logs: Vec<LogRecord>,
+    /// Logs that never held anything.
+    pub(crate) logs_dropped: Vec<u64>,
+    pub(crate) keyspaces: Vec<KeyspaceRecord>,
+    pub(crate) removed: Vec<TablePlace>,
+    pub(crate) added: Vec<(TablePlace, TableMeta)>,
+}
+
+/// Where a table stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TablePlace {
+    pub(crate) keyspace: KeyspaceId,
+    pub(crate) level: usize,
+    pub(crate) number: u64,
+}
+
+impl Edit {
+    /// The bytes of this edit.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut field = |tag: u8, integers: &[u64]| {
+            out.push(tag);
+            integers
+                .iter()
+                .for_each(|integer| varint::put(&mut out, *integer));
+        };
+        self.next_file
+            .iter()
+            .for_each(|number| field(NEXT_FILE, &[*number]));
+        self.flushed.iter().for_each(|seq| field(FLUSHED, &[seq.0]));
+        self.log_floor
+            .iter()
+            .for_each(|number| field(LOG_FLOOR, &[*number]));
+        for log in &self.logs {
+            field(LOG, &[log.number, log.sealed.map_or(0, |bytes| bytes + 1)]);
+        }
+        self.logs_dropped
+            .iter()
+            .for_each(|number| field(LOG_DROPPED, &[*number]));
+        for place in &self.removed {
+            field(
+                TABLE_REMOVED,
+                &[place.keyspace.0.into(), place.level as u64, place.number],
+            );
+        }
+        self.keyspaces
+            .iter()
+            .for_each(|keyspace| encode_keyspace(&mut out, keyspace));
+        self.added
+            .iter()
+            .for_each(|(place, table)| encode_table(&mut out, *place, table));
+        out
+    }
+
+    /// Reads an edit; an error is the offset where sense ends.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Edit, usize> {
+        let mut edit = Edit::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let at = bytes.len() - rest.len();
+            edit.decode_field(&mut rest).ok_or(at)?;
+        }
+        Ok(edit)
+    }
+
+    fn decode_field(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let (&tag, after) = rest.split_first()?;
+        *rest = after;
+        match tag {
+            NEXT_FILE => self.next_file = Some(varint::take(rest)?),
+            FLUSHED => self.flushed = Some(take_seq(rest)?),
+            LOG_FLOOR => self.log_floor = Some(varint::take(rest)?),
+            LOG => {
+                let number = varint::take(rest)?;
+                let sealed = varint::take(rest)?.checked_sub(1);
+                self.logs.push(LogRecord { number, sealed });
+            }
+            LOG_DROPPED => self.logs_dropped.push(varint::take(rest)?),
+            KEYSPACE => self.keyspaces.push(decode_keyspace(rest)?),
+            TABLE_REMOVED => self.removed.push(decode_place(rest)?),
+            TABLE_ADDED => {
+                let place = decode_place(rest)?;
+                self.added.push((place, decode_table(rest, place.number)?));
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn encode_keyspace(out: &mut Vec<u8>, keyspace: &KeyspaceRecord) {
+    out.push(KEYSPACE);
+    varint::put(out, keyspace.id.0.into());
+    varint::put_bytes(out, keyspace.name.as_bytes());
+    let table = &keyspace.options.table;
+    varint::put(out, table.block_bytes as u64);
+    varint::put(out, table.filter_bits_per_key.into());
+    out.push(match table.compression {
+        Compression::None => 0,
+        Compression::Lz4 => 1,
+    });
+}
+
+fn decode_keyspace(rest: &mut &[u8]) -> Option<KeyspaceRecord> {
+    let id = KeyspaceId(u32::try_from(varint::take(rest)?).ok()?);
+    let name = String::from_utf8(varint::take_bytes(rest)?.to_vec()).ok()?;
+    let block_bytes = usize::try_from(varint::take(rest)?).ok()?;
+    let filter_bits_per_key = u32::try_from(varint::take(rest)?).ok()?;
+    let (&compression, after) = rest.split_first()?;
+    *rest = after;
+    let compression = match compression {
+        0 => Compression::None,
+        1 => Compression::Lz4,
+        _ => return None,
+    };
+    let table = TableOptions {
+        block_bytes,
+        filter_bits_per_key,
+        compression,
+    };
+    Some(KeyspaceRecord {
+        id,
+        name,
+        options: KeyspaceOptions { table },
+    })
+}
+
+fn encode_table(out: &mut Vec<u8>, place: TablePlace, table: &TableMeta) {
+    out.push(TABLE_ADDED);
+    let info = &table.info;
+    for integer in [
+        u64::from(place.keyspace.0),
+        place.level as u64,
+        place.number,
+        info.bytes,
+        info.entries,
+        info.tombstones,
+        info.min_seq.0,
+        info.max_seq.0,
+    ] {
+        varint::put(out, integer);
+    }
+    varint::put_bytes(out, &info.smallest);
+    varint::put_bytes(out, &info.largest);
+}
+
+fn decode_table(rest: &mut &[u8], number: u64) -> Option<TableMeta> {
+    let info = TableInfo {
+        bytes: varint::take(rest)?,
+        entries: varint::take(rest)?,
+        tombstones: varint::take(rest)?,
+        min_seq: take_seq(rest)?,
+        max_seq: take_seq(rest)?,
+        smallest: take_internal_key(rest)?,
+        largest: take_internal_key(rest)?,
+    };
+    Some(TableMeta { number, info })
+}
+
+fn decode_place(rest: &mut &[u8]) -> Option<TablePlace> {
+    let keyspace = KeyspaceId(u32::try_from(varint::take(rest)?).ok()?);
+    let level = usize::try_from(varint::take(rest)?)
+        .ok()
+        .filter(|level| *level < LEVELS)?;
+    let number = varint::take(rest)?;
+    Some(TablePlace {
+        keyspace,
+        level,
+        number,
+    })
+}
+
+fn take_seq(rest: &mut &[u8]) -> Option<SeqNo> {
+    varint::take(rest)
+        .map(SeqNo)
+        .filter(|seq| *seq <= SeqNo::MAX)
+}
+
+fn take_internal_key(rest: &mut &[u8]) -> Option<Bytes> {
+    let key = Bytes::copy_from_slice(varint::take_bytes(rest)?);
+    InternalKey::from_encoded(key.clone()).map(|_| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{ValueKind, internal_key};
+
+    pub(crate) fn table(number: u64, smallest: &[u8], largest: &[u8]) -> TableMeta {
+        let info = TableInfo {
+            bytes: 1000,
+            entries: 10,
+            tombstones: 3,
+            smallest: internal_key(smallest, SeqNo(9), ValueKind::Put).into(),
+            largest: internal_key(largest, SeqNo(5), ValueKind::Delete).into(),
+            min_seq: SeqNo(1),
+            max_seq: SeqNo(9),
+        };
+        TableMeta { number, info }
+    }
+
+    fn sample() -> Edit {
+        let place = |number| TablePlace {
+            keyspace: KeyspaceId(300),
+            level: 6,
+            number,
+        };
+        Edit {
+            next_file: Some(77),
+            flushed: Some(SeqNo(123_456)),
+            log_floor: Some(12),
+            logs: vec![
+                LogRecord {
+                    number: 12,
+                    sealed: Some(0),
+                },
+                LogRecord {
+                    number: 13,
+                    sealed: None,
+                },
+            ],
+            logs_dropped: vec![11],
+            keyspaces: vec![KeyspaceRecord {
+                id: KeyspaceId(300),
+                name: "documents".to_owned(),
+                options: KeyspaceOptions::DEFAULT,
+            }],
+            removed: vec![place(4), place(5)],
+            added: vec![(place(6), table(6, b"", b"zz"))],
+        }
+    }
+
+    #[test]
+    fn an_edit_reads_back() {
+        let edit = sample();
+        assert_eq!(Edit::decode(&edit.encode()), Ok(edit));
+        assert_eq!(Edit::decode(&[]), Ok(Edit::default()));
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic() {
+        let bytes = sample().encode();
+        for position in 0..bytes.len() {
+            let _ = Edit::decode(&bytes[..position]);
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= 1 << bit;
+                let _ = Edit::decode(&damaged);
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Which tables exist: versions in memory, and the manifest on disk.
+//!
+//! ```text
+//! Edit ──apply──► Catalog (what the manifest says)      Manifest writes edits as numbered files
+//!   └───────────► Version (open tables by level), which readers hold
+//! ```
+//!
+//! Never here: when tables are made or merged.
+
+mod catalog;
+mod edit;
+mod manifest;
+mod table;
+mod tree;
+
+pub(crate) use catalog::Catalog;
+pub(crate) use edit::{Edit, TablePlace};
+pub(crate) use manifest::{Manifest, Refused, numbers};
+pub(crate) use table::{Table, TableMeta};
+pub(crate) use tree::{LEVELS, Run, RunTables, Tree, Version};

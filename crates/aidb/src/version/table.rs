@@ -1,0 +1,117 @@
+//! A table of the current or an earlier version: what is known of it, and its reader, opened when first needed.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::file_name;
+use crate::files::Files;
+use crate::key;
+use crate::sstable::{Reader, TableInfo};
+
+/// What the manifest keeps of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableMeta {
+    pub(crate) number: u64,
+    pub(crate) info: TableInfo,
+}
+
+impl TableMeta {
+    pub(crate) fn smallest_user_key(&self) -> &[u8] {
+        key::user_key(&self.info.smallest)
+    }
+
+    pub(crate) fn largest_user_key(&self) -> &[u8] {
+        key::user_key(&self.info.largest)
+    }
+
+    /// True when its range of user keys and that of `other` share a key.
+    pub(crate) fn overlaps(&self, other: &TableMeta) -> bool {
+        self.smallest_user_key() <= other.largest_user_key()
+            && other.smallest_user_key() <= self.largest_user_key()
+    }
+
+    /// True when `user_key` stands within its range.
+    pub(crate) fn spans(&self, user_key: &[u8]) -> bool {
+        self.smallest_user_key() <= user_key && user_key <= self.largest_user_key()
+    }
+}
+
+/// A table file; it is discarded with its last holder once it has been marked obsolete.
+pub(crate) struct Table {
+    pub(crate) meta: TableMeta,
+    files: Arc<Files>,
+    reader: OnceLock<Arc<Reader>>,
+    opening: Mutex<()>,
+    obsolete: AtomicBool,
+}
+
+impl Table {
+    pub(crate) fn new(meta: TableMeta, files: Arc<Files>) -> Table {
+        Table {
+            meta,
+            files,
+            reader: OnceLock::new(),
+            opening: Mutex::new(()),
+            obsolete: AtomicBool::new(false),
+        }
+    }
+
+    /// Its reader; the first call opens the file.
+    pub(crate) fn reader(&self) -> Result<&Arc<Reader>> {
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader);
+        }
+        let _turn = self.opening.lock();
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader);
+        }
+        let name = self.name();
+        let file = self
+            .files
+            .storage
+            .open(&name)
+            .map_err(|error| Error::io(format_args!("open {name}"), error))?;
+        if file.len() != self.meta.info.bytes {
+            let detail = format_args!(
+                "the file has {} bytes, and {} are expected",
+                file.len(),
+                self.meta.info.bytes
+            );
+            return Err(Error::corruption(
+                &name,
+                file.len().min(self.meta.info.bytes),
+                detail,
+            ));
+        }
+        let reader = Reader::open(file, &name, self.meta.number, Arc::clone(&self.files.cache))?;
+        Ok(self.reader.get_or_init(|| Arc::new(reader)))
+    }
+
+    pub(crate) fn name(&self) -> String {
+        file_name::table(self.meta.number)
+    }
+
+    /// No version names it any more: its file goes with its last holder.
+    pub(crate) fn mark_obsolete(&self) {
+        self.files.will_discard(self.name());
+        self.obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if self.obsolete.load(Ordering::Acquire) {
+            self.files.discard(self.name());
+        }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.meta.fmt(f)
+    }
+}

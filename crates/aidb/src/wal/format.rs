@@ -1,0 +1,113 @@
+//! Layout and checksums of a log; all integers little endian.
+//!
+//! ```text
+//! log    = file header, record*                     the first record is the start record
+//! header = magic "aidb.wal"  format u32  zero u32  log number u64  checksum u64 (xxh3-64 of the 24 bytes before)
+//! record = length u32   entries u32   first seq u64   durable u64   payload checksum u64   head checksum u64   payload
+//! start  = record with entries = 0 and payload = previous log u64, bytes of it that count u64
+//! ```
+//!
+//! `payload checksum` is xxh3-64 of the payload; `head checksum` that of the 32 bytes before it, seeded with the log
+//! number, so that a record of another log is never taken for one of this. `durable` is how much of this log was
+//! known to be synced when the record was written: bytes below it that do not read back are damage, not a torn write.
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// The version that this build writes, and the newest that it reads.
+pub(super) const FORMAT: u32 = 1;
+
+/// Bytes of the file header.
+pub(super) const FILE_HEADER_BYTES: usize = 32;
+
+/// Bytes in front of a record's payload.
+pub(crate) const RECORD_HEADER_BYTES: usize = 40;
+
+const MAGIC: &[u8; 8] = b"aidb.wal";
+
+/// The file header of log `number`.
+pub(super) fn file_header(number: u64) -> Vec<u8> {
+    let mut header = Vec::with_capacity(FILE_HEADER_BYTES);
+    header.extend_from_slice(MAGIC);
+    header.extend_from_slice(&FORMAT.to_le_bytes());
+    header.extend_from_slice(&0_u32.to_le_bytes());
+    header.extend_from_slice(&number.to_le_bytes());
+    let checksum = xxh3_64(&header);
+    header.extend_from_slice(&checksum.to_le_bytes());
+    header
+}
+
+/// What a file header says.
+pub(super) enum FileHeader {
+    Log { format: u32, number: u64 },
+    Damaged,
+}
+
+/// Reads the file header at the front of `bytes`.
+pub(super) fn read_file_header(bytes: &[u8]) -> FileHeader {
+    let Some((header, checksum)) = bytes
+        .first_chunk::<FILE_HEADER_BYTES>()
+        .and_then(|header| header.split_last_chunk::<8>())
+    else {
+        return FileHeader::Damaged;
+    };
+    if !header.starts_with(MAGIC) || xxh3_64(header) != u64::from_le_bytes(*checksum) {
+        return FileHeader::Damaged;
+    }
+    match (u32_at(header, 8), u64_at(header, 16)) {
+        (Some(format), Some(number)) => FileHeader::Log { format, number },
+        _ => FileHeader::Damaged,
+    }
+}
+
+/// The checksum of a payload.
+pub(crate) fn payload_checksum(payload: &[u8]) -> u64 {
+    xxh3_64(payload)
+}
+
+/// What stands in front of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordHeader {
+    pub(super) length: u32,
+    pub(super) entries: u32,
+    pub(super) seq: u64,
+    pub(super) durable: u64,
+    pub(super) payload_checksum: u64,
+}
+
+impl RecordHeader {
+    /// Writes it into the front of `record`, for log `number`.
+    pub(super) fn write(&self, record: &mut [u8], number: u64) {
+        record[0..4].copy_from_slice(&self.length.to_le_bytes());
+        record[4..8].copy_from_slice(&self.entries.to_le_bytes());
+        record[8..16].copy_from_slice(&self.seq.to_le_bytes());
+        record[16..24].copy_from_slice(&self.durable.to_le_bytes());
+        record[24..32].copy_from_slice(&self.payload_checksum.to_le_bytes());
+        let checksum = xxh3_64_with_seed(&record[..32], number);
+        record[32..40].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// The header at the front of `bytes`, if it is one of log `number`.
+    pub(super) fn read(bytes: &[u8], number: u64) -> Option<RecordHeader> {
+        let (header, checksum) = bytes
+            .first_chunk::<RECORD_HEADER_BYTES>()?
+            .split_last_chunk::<8>()?;
+        if xxh3_64_with_seed(header, number) != u64::from_le_bytes(*checksum) {
+            return None;
+        }
+        Some(RecordHeader {
+            length: u32_at(header, 0)?,
+            entries: u32_at(header, 4)?,
+            seq: u64_at(header, 8)?,
+            durable: u64_at(header, 16)?,
+            payload_checksum: u64_at(header, 24)?,
+        })
+    }
+}
+
+pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
