@@ -47,9 +47,17 @@ impl Flat {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `dim` is 0 or above [`DIM_MAX`].
     pub fn new(dim: usize, metric: Metric, element: ElementType) -> Result<Flat> {
         if !(1..=DIM_MAX).contains(&dim) {
-            return Err(Error::invalid(format!("dimension is {dim}, but must be 1 to {DIM_MAX}")));
+            return Err(Error::invalid(format!(
+                "dimension is {dim}, but must be 1 to {DIM_MAX}"
+            )));
         }
-        Ok(Flat { dim, metric, element, kernels: Kernels::detect(), contents: RwLock::default() })
+        Ok(Flat {
+            dim,
+            metric,
+            element,
+            kernels: Kernels::detect(),
+            contents: RwLock::default(),
+        })
     }
 
     /// Adds a point, searchable on return; false when it is here already.
@@ -61,13 +69,19 @@ impl Flat {
         self.check_dim(vector.dim())?;
         if vector.element() != self.element {
             let (given, own) = (vector.element(), self.element);
-            return Err(Error::invalid(format!("a vector of {given} for an index of {own}")));
+            return Err(Error::invalid(format!(
+                "a vector of {given} for an index of {own}"
+            )));
         }
         let mut contents = self.contents.write();
         if contents.places.contains_key(&point) {
             return Ok(false);
         }
-        let chunk = match contents.chunks.last().filter(|chunk| chunk.nodes.bound() < CHUNK_VECTORS) {
+        let chunk = match contents
+            .chunks
+            .last()
+            .filter(|chunk| chunk.nodes.bound() < CHUNK_VECTORS)
+        {
             Some(chunk) => chunk.clone(),
             None => {
                 let chunk = Arc::new(self.new_chunk());
@@ -112,7 +126,11 @@ impl Flat {
             }
         }
         contents.places.extend(places);
-        for chunk in contents.chunks.iter_mut().filter(|chunk| Arc::ptr_eq(chunk, sparse)) {
+        for chunk in contents
+            .chunks
+            .iter_mut()
+            .filter(|chunk| Arc::ptr_eq(chunk, sparse))
+        {
             *chunk = dense.clone();
         }
     }
@@ -124,7 +142,12 @@ impl Flat {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
-    pub fn search(&self, query: &[f32], k: usize, allowed: impl Fn(PointId) -> bool) -> Result<Vec<Candidate>> {
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: impl Fn(PointId) -> bool,
+    ) -> Result<Vec<Candidate>> {
         self.check_dim(query.len())?;
         let chunks = self.contents.read().chunks.clone();
         let query = Query::new(self.kernels, self.metric, query);
@@ -150,8 +173,12 @@ impl Flat {
             let Some(vector) = self.vector(&node) else {
                 continue;
             };
-            let candidate = Candidate { point: PointId(node.id()), distance: query.distance(vector) };
-            let is_near = nearest.len() < k || nearest.peek().is_some_and(|farthest| candidate < *farthest);
+            let candidate = Candidate {
+                point: PointId(node.id()),
+                distance: query.distance(vector),
+            };
+            let is_near =
+                nearest.len() < k || nearest.peek().is_some_and(|farthest| candidate < *farthest);
             if is_near && allowed(candidate.point) {
                 if nearest.len() == k {
                     nearest.pop();
@@ -192,7 +219,11 @@ impl Flat {
     /// Bytes that vectors and ids take.
     pub fn memory_bytes(&self) -> usize {
         let contents = self.contents.read();
-        let chunks: usize = contents.chunks.iter().map(|chunk| chunk.nodes.memory_bytes()).sum();
+        let chunks: usize = contents
+            .chunks
+            .iter()
+            .map(|chunk| chunk.nodes.memory_bytes())
+            .sum();
         chunks + contents.places.capacity() * size_of::<(PointId, (Arc<Chunk>, u32))>()
     }
 
@@ -202,8 +233,15 @@ impl Flat {
     }
 
     fn new_chunk(&self) -> Chunk {
-        let layout = NodeLayout { links: 0, codes: self.dim * self.element.bytes(), fine: 0 };
-        Chunk { nodes: Nodes::new(layout), live: AtomicU32::new(0) }
+        let layout = NodeLayout {
+            links: 0,
+            codes: self.dim * self.element.bytes(),
+            fine: 0,
+        };
+        Chunk {
+            nodes: Nodes::new(layout),
+            live: AtomicU32::new(0),
+        }
     }
 
     /// The vector of a node. Records start on a cache line, so components are aligned.
@@ -219,7 +257,9 @@ impl Flat {
     fn check_dim(&self, dim: usize) -> Result<()> {
         if dim != self.dim {
             let own = self.dim;
-            return Err(Error::invalid(format!("a vector of {dim} components for an index of {own}")));
+            return Err(Error::invalid(format!(
+                "a vector of {dim} components for an index of {own}"
+            )));
         }
         Ok(())
     }
@@ -247,14 +287,21 @@ mod tests {
     use super::*;
 
     fn point_of(flat: &Flat, query: f32) -> Vec<u64> {
-        flat.search(&[query], 3, |_| true).unwrap().iter().map(|found| found.point.0).collect()
+        flat.search(&[query], 3, |_| true)
+            .unwrap()
+            .iter()
+            .map(|found| found.point.0)
+            .collect()
     }
 
     #[test]
     fn finds_the_nearest_while_points_come_and_go() {
         let flat = Flat::new(1, Metric::L2Squared, ElementType::F32).unwrap();
         for i in 0..5000_u64 {
-            assert!(flat.insert(PointId(i), VectorRef::F32(&[i as f32])).unwrap());
+            assert!(
+                flat.insert(PointId(i), VectorRef::F32(&[i as f32]))
+                    .unwrap()
+            );
         }
         assert!(!flat.insert(PointId(7), VectorRef::F32(&[0.0])).unwrap());
         assert_eq!(point_of(&flat, 2500.2), [2500, 2501, 2499]);
@@ -263,7 +310,10 @@ mod tests {
         }
         assert_eq!(point_of(&flat, 2500.2), [2499, 2502, 2496]);
         assert_eq!(flat.len(), 1667);
-        assert_eq!(flat.get(PointId(4998), |vector| vector == VectorRef::F32(&[4998.0])), Some(true));
+        assert_eq!(
+            flat.get(PointId(4998), |vector| vector == VectorRef::F32(&[4998.0])),
+            Some(true)
+        );
         assert_eq!(flat.get(PointId(4999), |_| ()), None);
         let full = flat.memory_bytes();
         for i in (0..4990).step_by(3) {
@@ -272,15 +322,24 @@ mod tests {
         assert_eq!(point_of(&flat, 0.0), [4992, 4995, 4998]);
         assert!(flat.memory_bytes() < full);
         let even = flat.search(&[0.0], 10, |point| point.0 % 2 == 0).unwrap();
-        assert_eq!(even.iter().map(|found| found.point.0).collect::<Vec<_>>(), [4992, 4998]);
+        assert_eq!(
+            even.iter().map(|found| found.point.0).collect::<Vec<_>>(),
+            [4992, 4998]
+        );
     }
 
     #[test]
     fn refuses_what_does_not_fit() {
         assert!(Flat::new(0, Metric::Cosine, ElementType::F32).is_err());
         let flat = Flat::new(2, Metric::Cosine, ElementType::F16).unwrap();
-        assert!(flat.insert(PointId(1), VectorRef::F32(&[1.0, 2.0])).is_err());
-        assert!(flat.insert(PointId(1), VectorRef::F16(&[f16::ONE])).is_err());
+        assert!(
+            flat.insert(PointId(1), VectorRef::F32(&[1.0, 2.0]))
+                .is_err()
+        );
+        assert!(
+            flat.insert(PointId(1), VectorRef::F16(&[f16::ONE]))
+                .is_err()
+        );
         assert!(flat.search(&[1.0], 1, |_| true).is_err());
         assert!(flat.search(&[1.0, 1.0], 0, |_| true).unwrap().is_empty());
         assert!(flat.is_empty());

@@ -21,7 +21,11 @@ pub struct CheckSummary {
 
 pub(super) fn check(hnsw: &Hnsw) -> Result<CheckSummary> {
     let reader = hnsw.graph.nodes.read();
-    let mut summary = CheckSummary { live: 0, dead: 0, unreachable: 0 };
+    let mut summary = CheckSummary {
+        live: 0,
+        dead: 0,
+        unreachable: 0,
+    };
     for node in nodes(hnsw, &reader) {
         check_node(hnsw, &reader, &node)?;
         if node.state() == State::LIVE {
@@ -33,7 +37,10 @@ pub(super) fn check(hnsw: &Hnsw) -> Result<CheckSummary> {
     let counted = (hnsw.len(), hnsw.dead());
     if counted != (summary.live, summary.dead) {
         let CheckSummary { live, dead, .. } = summary;
-        let text = format!("the graph holds {live} live and {dead} dead points, but counts {} and {}", counted.0, counted.1);
+        let text = format!(
+            "the graph holds {live} live and {dead} dead points, but counts {} and {}",
+            counted.0, counted.1
+        );
         return Err(Error::corruption(text));
     }
     let reached = reach(hnsw, &reader)?;
@@ -50,7 +57,10 @@ fn check_node(hnsw: &Hnsw, reader: &Reader<'_>, node: &Node<'_>) -> Result<()> {
     let point = PointId(node.id());
     let found = hnsw.points.find(point, reader);
     if found != Some(node.slot()) {
-        return Err(Error::corruption(format!("point {point} is in slot {}, but is looked for in {found:?}", node.slot())));
+        return Err(Error::corruption(format!(
+            "point {point} is in slot {}, but is looked for in {found:?}",
+            node.slot()
+        )));
     }
     for layer in 0..=hnsw.graph.level(node) {
         let mut seen = HashSet::new();
@@ -63,7 +73,9 @@ fn check_node(hnsw: &Hnsw, reader: &Reader<'_>, node: &Node<'_>) -> Result<()> {
                 return Err(Error::corruption(format!("{link}: to itself, or twice")));
             }
             if hnsw.graph.level(&other) < layer {
-                return Err(Error::corruption(format!("{link}, but that point is in lower layers only")));
+                return Err(Error::corruption(format!(
+                    "{link}, but that point is in lower layers only"
+                )));
             }
         }
     }
@@ -74,11 +86,18 @@ fn check_node(hnsw: &Hnsw, reader: &Reader<'_>, node: &Node<'_>) -> Result<()> {
 fn reach(hnsw: &Hnsw, reader: &Reader<'_>) -> Result<Vec<bool>> {
     let mut reached = vec![false; hnsw.graph.nodes.bound() as usize];
     let Some(entry) = hnsw.graph.entry() else {
-        return if hnsw.is_empty() { Ok(reached) } else { Err(Error::corruption("a graph with points has no entry point")) };
+        return if hnsw.is_empty() {
+            Ok(reached)
+        } else {
+            Err(Error::corruption("a graph with points has no entry point"))
+        };
     };
     let level = reader.node(entry.slot).map(|node| hnsw.graph.level(&node));
     if level != Some(entry.level) {
-        let text = format!("the entry point, slot {}, has level {level:?}, not {}", entry.slot, entry.level);
+        let text = format!(
+            "the entry point, slot {}, has level {level:?}, not {}",
+            entry.slot, entry.level
+        );
         return Err(Error::corruption(text));
     }
     let mut next = vec![entry.slot];

@@ -34,12 +34,17 @@ pub fn verify_checkpoint(bytes: &[u8]) -> Result<CheckpointInfo> {
         let computed = xxh3_64(&bytes[at..at + length]);
         if stored != computed {
             let place = format!("checkpoint section \"{name}\" at byte {at}");
-            let text = format!("{place}: checksum mismatch: stored {stored:016x}, computed {computed:016x}");
+            let text = format!(
+                "{place}: checksum mismatch: stored {stored:016x}, computed {computed:016x}"
+            );
             return Err(Error::corruption(text));
         }
         at += length;
     }
-    Ok(CheckpointInfo { points: header.slots as usize, dead: trailer.dead as usize })
+    Ok(CheckpointInfo {
+        points: header.slots as usize,
+        dead: trailer.dead as usize,
+    })
 }
 
 pub(super) fn write(hnsw: &Hnsw, out: &mut dyn Write) -> io::Result<()> {
@@ -47,7 +52,12 @@ pub(super) fn write(hnsw: &Hnsw, out: &mut dyn Write) -> io::Result<()> {
     let numbers = Numbers::new(&hnsw.graph, &reader);
     let header = header(hnsw, &reader, &numbers)?;
     out.write_all(&header.encode())?;
-    let mut writer = Writer { graph: &hnsw.graph, reader: &reader, numbers: &numbers, out };
+    let mut writer = Writer {
+        graph: &hnsw.graph,
+        reader: &reader,
+        numbers: &numbers,
+        out,
+    };
     let centre = writer.centre()?;
     let (nodes, dead) = writer.nodes()?;
     let fine = writer.fine_codes()?;
@@ -60,8 +70,17 @@ pub(super) fn write(hnsw: &Hnsw, out: &mut dyn Write) -> io::Result<()> {
 
 fn header(hnsw: &Hnsw, reader: &Reader<'_>, numbers: &Numbers) -> io::Result<Header> {
     let graph = &hnsw.graph;
-    let levels = numbers.old.iter().filter_map(|&slot| reader.node(slot)).map(|node| graph.level(&node));
-    let entry = graph.entry().and_then(|entry| Some(Entry { slot: numbers.of(entry.slot)?, ..entry }));
+    let levels = numbers
+        .old
+        .iter()
+        .filter_map(|&slot| reader.node(slot))
+        .map(|node| graph.level(&node));
+    let entry = graph.entry().and_then(|entry| {
+        Some(Entry {
+            slot: numbers.of(entry.slot)?,
+            ..entry
+        })
+    });
     Ok(Header {
         dim: hnsw.dim(),
         metric: hnsw.metric(),
@@ -88,8 +107,15 @@ impl Numbers {
     /// Breadth first from the entry point along layer 0; what is not reached so comes last.
     fn new(graph: &Graph, reader: &Reader<'_>) -> Numbers {
         let bound = graph.nodes.bound();
-        let mut numbers = Numbers { old: Vec::new(), new: vec![NO_SLOT; bound as usize] };
-        let starts = graph.entry().map(|entry| entry.slot).into_iter().chain(0..bound);
+        let mut numbers = Numbers {
+            old: Vec::new(),
+            new: vec![NO_SLOT; bound as usize],
+        };
+        let starts = graph
+            .entry()
+            .map(|entry| entry.slot)
+            .into_iter()
+            .chain(0..bound);
         for start in starts {
             let mut next = numbers.old.len();
             numbers.add(reader, start);
@@ -105,7 +131,10 @@ impl Numbers {
 
     fn add(&mut self, reader: &Reader<'_>, slot: u32) {
         let number = self.old.len() as u32;
-        if let Some(new) = self.new.get_mut(slot as usize).filter(|new| **new == NO_SLOT)
+        if let Some(new) = self
+            .new
+            .get_mut(slot as usize)
+            .filter(|new| **new == NO_SLOT)
             && reader.node(slot).is_some()
         {
             *new = number;
@@ -114,12 +143,17 @@ impl Numbers {
     }
 
     fn of(&self, slot: u32) -> Option<u32> {
-        self.new.get(slot as usize).copied().filter(|&number| number != NO_SLOT)
+        self.new
+            .get(slot as usize)
+            .copied()
+            .filter(|&number| number != NO_SLOT)
     }
 
     /// The links of a list in new numbers, little endian, to the end of `record`.
     fn put_links(&self, slots: impl Iterator<Item = u32>, record: &mut [u8]) {
-        let numbers = slots.filter_map(|slot| self.of(slot)).chain(std::iter::repeat(NO_SLOT));
+        let numbers = slots
+            .filter_map(|slot| self.of(slot))
+            .chain(std::iter::repeat(NO_SLOT));
         for (place, number) in record.chunks_exact_mut(4).zip(numbers) {
             place.copy_from_slice(&number.to_le_bytes());
         }
@@ -137,11 +171,18 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn nodes_in_order(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
         let (reader, numbers) = (self.reader, self.numbers);
-        numbers.old.iter().filter_map(move |&slot| reader.node(slot))
+        numbers
+            .old
+            .iter()
+            .filter_map(move |&slot| reader.node(slot))
     }
 
     fn section(&mut self) -> Section<'_> {
-        Section { out: self.out, hash: Xxh3::new(), bytes: 0 }
+        Section {
+            out: self.out,
+            hash: Xxh3::new(),
+            bytes: 0,
+        }
     }
 
     fn centre(&mut self) -> io::Result<u64> {
@@ -162,7 +203,11 @@ impl<'a> Writer<'a> {
         let mut dead = Vec::new();
         let mut lists = 0;
         for (number, node) in (0..).zip(nodes) {
-            let state = if node.state() == State::LIVE { State::LIVE } else { State::DEAD };
+            let state = if node.state() == State::LIVE {
+                State::LIVE
+            } else {
+                State::DEAD
+            };
             if state == State::DEAD {
                 dead.push(number);
             }
@@ -171,7 +216,13 @@ impl<'a> Writer<'a> {
             lists += level;
             numbers.put_links(linked(node.links()), &mut record[..4 * layout.links]);
             record[layout.codes_at()..][..layout.codes].copy_from_slice(node.codes());
-            tail::write(&mut record[layout.tail_at()..], node.id(), node.constants(), upper, state);
+            tail::write(
+                &mut record[layout.tail_at()..],
+                node.id(),
+                node.constants(),
+                upper,
+                state,
+            );
             section.put(&record)?;
         }
         Ok((section.finish()?, dead))
@@ -211,7 +262,8 @@ impl<'a> Writer<'a> {
     fn point_table(&mut self, places: usize) -> io::Result<u64> {
         let mut table = vec![NO_SLOT; places];
         for (number, node) in (0..).zip(self.nodes_in_order()) {
-            let free = probe_places(PointId(node.id()), places).find(|&place| table[place] == NO_SLOT);
+            let free =
+                probe_places(PointId(node.id()), places).find(|&place| table[place] == NO_SLOT);
             if let Some(place) = free {
                 table[place] = number;
             }

@@ -13,7 +13,7 @@
 //!
 //! so a distance is one integer dot product and four multiply-adds with the constants of `x`: `offset`, `scale`,
 //! `sum` = Σ of the approximated components, `square` = |approximation|² - |error|² (which makes the estimate of
-//! |q - x|² unbiased; 0 under dot). `exact` is Σ hi, for when `x` itself is the query. That is LVQ (Aguerrebere et al. 2023, arXiv 2304.04759) with two levels.
+//! |q - x|² unbiased). `exact` is Σ hi, for when `x` itself is the query. That is LVQ (Aguerrebere et al. 2023, arXiv 2304.04759) with two levels.
 //!
 //! Vectors of bytes are kept as they are. Under L2 and dot their distances are exact integers when the query is
 //! one of bytes too: `t = q - 128`, and `exact` = Σ x(x - 256) or -128 Σx corrects for the shift; every such
@@ -52,8 +52,14 @@ pub(super) struct Probe {
 /// How a dot product of codes becomes a key.
 #[derive(Debug, Clone, Copy)]
 enum Formula {
-    /// `base + square + sum * s + offset * o + scale * (dot * d)`.
-    Float { base: f32, sum: f32, offset: f32, dot: f32 },
+    /// `base + square * q + sum * s + offset * o + scale * (dot * d)`.
+    Float {
+        base: f32,
+        square: f32,
+        sum: f32,
+        offset: f32,
+        dot: f32,
+    },
     /// `base + exact - times * dot`, modulo 2³²: the true value fits.
     Exact { base: u32, times: u32 },
 }
@@ -71,6 +77,9 @@ pub(super) struct Query {
     /// The same as bytes, if it is one of bytes.
     bytes: Vec<u8>,
     sum: f32,
+    square: f32,
+    /// The step of the query's own codes.
+    beta: f32,
     pub(super) probe: Probe,
 }
 
@@ -85,7 +94,13 @@ impl Codec {
     }
 
     /// Writes the codes of `vector`; `floats` is working memory.
-    pub(super) fn encode(&self, vector: VectorRef<'_>, hi: &mut [u8], lo: &mut [u8], floats: &mut Vec<f32>) -> Constants {
+    pub(super) fn encode(
+        &self,
+        vector: VectorRef<'_>,
+        hi: &mut [u8],
+        lo: &mut [u8],
+        floats: &mut Vec<f32>,
+    ) -> Constants {
         if let VectorRef::U8(bytes) = vector {
             hi.copy_from_slice(bytes);
             return self.constants_of_bytes(bytes);
@@ -107,25 +122,32 @@ impl Codec {
             sum += near;
             square += near * near - (x - near) * (x - near);
         }
-        if self.metric == Metric::InnerProduct {
-            square = 0.0;
-        }
         let exact = hi.iter().map(|&hi| i32::from(hi)).sum();
-        Constants { offset, scale, square, sum, exact }
+        Constants {
+            offset,
+            scale,
+            square,
+            sum,
+            exact,
+        }
     }
 
     fn constants_of_bytes(&self, bytes: &[u8]) -> Constants {
         let sum: u32 = bytes.iter().map(|&byte| u32::from(byte)).sum();
         let square = self.kernels.dot_u8(bytes, bytes);
-        let mut constants =
-            Constants { offset: 0.0, scale: 1.0, square: square as f32, sum: sum as f32, exact: sum as i32 };
+        let mut constants = Constants {
+            offset: 0.0,
+            scale: 1.0,
+            square: square as f32,
+            sum: sum as f32,
+            exact: sum as i32,
+        };
         match self.metric {
             // Between -2³⁰ and 0 for 65,535 components.
-            Metric::L2Squared => constants.exact = square.wrapping_sub(sum.wrapping_mul(256)) as i32,
-            Metric::InnerProduct => {
-                constants.exact = sum.wrapping_mul(128).wrapping_neg() as i32;
-                constants.square = 0.0;
+            Metric::L2Squared => {
+                constants.exact = square.wrapping_sub(sum.wrapping_mul(256)) as i32
             }
+            Metric::InnerProduct => constants.exact = sum.wrapping_mul(128).wrapping_neg() as i32,
             Metric::Cosine if square > 0 => {
                 constants.scale = (square as f32).sqrt().recip();
                 constants.square = 1.0;
@@ -160,12 +182,13 @@ impl Codec {
             query.bytes.extend(vector.iter().map_while(|&x| byte(x)));
             if query.bytes.len() == vector.len() {
                 shift(&query.bytes, &mut query.probe.codes);
-                query.probe.formula = self.formula_of_bytes(self.kernels.dot_u8(&query.bytes, &query.bytes));
+                query.probe.formula =
+                    self.formula_of_bytes(self.kernels.dot_u8(&query.bytes, &query.bytes));
                 return;
             }
             query.bytes.clear();
         }
-        self.probe_floats(&query.vector, &mut query.probe);
+        self.probe_floats(query);
     }
 
     /// The stored node as one side of distances.
@@ -179,35 +202,53 @@ impl Codec {
         } else {
             let alpha = constants.offset + 128.0 * constants.scale;
             let dim = node.codes().len() as i32;
-            self.formula(constants.square, alpha, constants.scale, constants.exact - 128 * dim)
+            self.formula(
+                constants.square,
+                alpha,
+                constants.scale,
+                constants.exact - 128 * dim,
+            )
         };
     }
 
     fn formula_of_bytes(&self, square: u32) -> Formula {
         match self.metric {
-            Metric::InnerProduct => Formula::Exact { base: u32::MAX, times: 1 },
-            _ => Formula::Exact { base: square, times: 2 },
+            Metric::InnerProduct => Formula::Exact {
+                base: u32::MAX,
+                times: 1,
+            },
+            _ => Formula::Exact {
+                base: square,
+                times: 2,
+            },
         }
     }
 
-    fn probe_floats(&self, vector: &[f32], probe: &mut Probe) {
+    fn probe_floats(&self, query: &mut Query) {
+        let Query { vector, probe, .. } = query;
         let (low, high) = range(vector);
         let beta = (high - low) / 255.0;
         let codes_per_unit = if beta > 0.0 { beta.recip() } else { 0.0 };
         probe.codes.clear();
-        probe.codes.extend(vector.iter().map(|&x| (((x - low) * codes_per_unit + 0.5) as u8 ^ 0x80) as i8));
+        probe.codes.extend(
+            vector
+                .iter()
+                .map(|&x| (((x - low) * codes_per_unit + 0.5) as u8 ^ 0x80) as i8),
+        );
         let sum: i32 = probe.codes.iter().map(|&t| i32::from(t)).sum();
-        let square = self.kernels.dot_f32(vector, vector);
-        probe.formula = self.formula(square, low + 128.0 * beta, beta, sum);
+        query.beta = beta;
+        query.square = self.kernels.dot_f32(vector, vector);
+        probe.formula = self.formula(query.square, low + 128.0 * beta, beta, sum);
     }
 
     fn formula(&self, square: f32, alpha: f32, beta: f32, codes_sum: i32) -> Formula {
-        let (base, factor) = match self.metric {
+        let (has_squares, factor) = match self.metric {
             Metric::InnerProduct => (0.0, -1.0),
-            Metric::L2Squared | Metric::Cosine => (square, -2.0),
+            Metric::L2Squared | Metric::Cosine => (1.0, -2.0),
         };
         Formula::Float {
-            base,
+            base: has_squares * square,
+            square: has_squares,
             sum: factor * alpha,
             offset: factor * beta * codes_sum as f32,
             dot: factor * beta,
@@ -223,7 +264,9 @@ impl Codec {
     /// The keys of four nodes: faster than four times one.
     #[inline]
     pub(super) fn keys(&self, probe: &Probe, nodes: &[Node<'_>; 4]) -> [Key; 4] {
-        let dots = self.kernels.dot_u8_i8_x4(nodes.each_ref().map(Node::codes), &probe.codes);
+        let dots = self
+            .kernels
+            .dot_u8_i8_x4(nodes.each_ref().map(Node::codes), &probe.codes);
         std::array::from_fn(|i| probe.key(&nodes[i], dots[i]))
     }
 
@@ -237,15 +280,59 @@ impl Codec {
             let low = constants.offset - 127.5 * step;
             match self.metric {
                 Metric::InnerProduct => {
-                    let dot = self.kernels.dot_f32_hilo(&query.vector, node.codes(), node.fine());
+                    let dot = self
+                        .kernels
+                        .dot_f32_hilo(&query.vector, node.codes(), node.fine());
                     -(low * query.sum + step * dot)
                 }
                 // Differences first: with |q|² + |x|² - 2<q,x> near vectors would cancel out.
-                Metric::L2Squared => self.kernels.l2_f32_hilo(&query.vector, node.codes(), node.fine(), low, step),
-                Metric::Cosine => 0.5 * self.kernels.l2_f32_hilo(&query.vector, node.codes(), node.fine(), low, step),
+                Metric::L2Squared => {
+                    self.kernels
+                        .l2_f32_hilo(&query.vector, node.codes(), node.fine(), low, step)
+                }
+                Metric::Cosine => {
+                    0.5 * self.kernels.l2_f32_hilo(
+                        &query.vector,
+                        node.codes(),
+                        node.fine(),
+                        low,
+                        step,
+                    )
+                }
             }
         };
-        if distance.is_nan() { Distance::INFINITE } else { Distance(distance) }
+        if distance.is_nan() {
+            Distance::INFINITE
+        } else {
+            Distance(distance)
+        }
+    }
+
+    /// The least distance that a node of this key may have, but for one in ten thousand.
+    ///
+    /// Rounding moves each component of `x` by `scale / √12` and of `q` by `beta / √12` (standard deviations).
+    pub(super) fn at_least(&self, query: &Query, key: Key, node: &Node<'_>) -> Distance {
+        const DEVIATIONS: f32 = 4.0;
+        if let Formula::Exact { .. } = query.probe.formula {
+            return Distance(match self.metric {
+                Metric::InnerProduct => -((u32::MAX - key) as f32),
+                _ => key as f32,
+            });
+        }
+        let constants = node.constants();
+        let scale = if self.keeps_bytes() {
+            0.0
+        } else {
+            constants.scale
+        };
+        let error =
+            (query.square * scale * scale + constants.square * query.beta * query.beta) / 12.0;
+        let (factor, half) = match self.metric {
+            Metric::L2Squared => (2.0, 1.0),
+            Metric::InnerProduct => (1.0, 1.0),
+            Metric::Cosine => (2.0, 0.5),
+        };
+        Distance(half * (unorder(key) - DEVIATIONS * factor * error.max(0.0).sqrt()))
     }
 
     fn distance_of_bytes(&self, query: &Query, bytes: &[u8], constants: Constants) -> f32 {
@@ -265,8 +352,14 @@ impl Probe {
     fn key(&self, node: &Node<'_>, dot: i32) -> Key {
         let constants = node.constants();
         match self.formula {
-            Formula::Float { base, sum, offset, dot: times } => order(
-                base + constants.square
+            Formula::Float {
+                base,
+                square,
+                sum,
+                offset,
+                dot: times,
+            } => order(
+                base + square * constants.square
                     + sum * constants.sum
                     + offset * constants.offset
                     + constants.scale * (times * dot as f32),
@@ -285,7 +378,20 @@ fn order(distance: f32) -> Key {
     if distance.is_nan() {
         return Key::MAX;
     }
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+    if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | 1 << 31
+    }
+}
+
+/// The inverse of `order`.
+fn unorder(key: Key) -> f32 {
+    f32::from_bits(if key >> 31 == 1 {
+        key & !(1 << 31)
+    } else {
+        !key
+    })
 }
 
 fn normalize(kernels: Kernels, vector: &mut [f32]) {
@@ -300,7 +406,9 @@ fn normalize(kernels: Kernels, vector: &mut [f32]) {
 
 fn range(vector: &[f32]) -> (f32, f32) {
     let first = vector.first().copied().unwrap_or(0.0);
-    vector.iter().fold((first, first), |(low, high), &x| (low.min(x), high.max(x)))
+    vector
+        .iter()
+        .fold((first, first), |(low, high), &x| (low.min(x), high.max(x)))
 }
 
 /// `byte - 128` of each.

@@ -33,7 +33,10 @@ impl Hnsw {
     pub(super) fn step(&self, budget: u32) -> Result<Consolidation> {
         let mut slot = self.pass.lock();
         let Some(mut pass) = slot.take().or_else(|| self.doom()) else {
-            return Ok(Consolidation { freed: 0, done: true });
+            return Ok(Consolidation {
+                freed: 0,
+                done: true,
+            });
         };
         let until = pass.cursor.saturating_add(budget.max(1)).min(pass.end);
         let mut builder = self.builders.lock().pop().unwrap_or_default();
@@ -48,10 +51,16 @@ impl Hnsw {
         self.builders.lock().push(builder);
         if pass.cursor < pass.end {
             *slot = Some(pass);
-            return Ok(Consolidation { freed: 0, done: false });
+            return Ok(Consolidation {
+                freed: 0,
+                done: false,
+            });
         }
         self.replace_entry();
-        Ok(Consolidation { freed: self.free(&pass.doomed), done: true })
+        Ok(Consolidation {
+            freed: self.free(&pass.doomed),
+            done: true,
+        })
     }
 
     /// Begins a pass over the nodes that are dead now.
@@ -59,24 +68,41 @@ impl Hnsw {
         let exclusive = self.graph.nodes.exclusive(); // no insert has half chosen a dead node as neighbour
         let mut doomed = std::mem::take(&mut *self.dead_slots.lock());
         doomed.retain(|&slot| exclusive.node(slot).is_some_and(|node| node.doom()));
-        (!doomed.is_empty()).then(|| Pass { doomed, cursor: 0, end: self.graph.nodes.bound() })
+        (!doomed.is_empty()).then(|| Pass {
+            doomed,
+            cursor: 0,
+            end: self.graph.nodes.bound(),
+        })
     }
 
     /// Gives a node other neighbours in place of its doomed ones.
     fn repair(&self, reader: &Reader<'_>, slot: u32, builder: &mut Builder) {
-        let Some(node) = reader.node(slot).filter(|node| node.state() != State::DOOMED) else {
+        let Some(node) = reader
+            .node(slot)
+            .filter(|node| node.state() != State::DOOMED)
+        else {
             return;
         };
         let layers = 1 + self.graph.level(&node);
         for layer in 0..layers {
-            let is_doomed = |slot: u32| reader.node(slot).is_none_or(|node| node.state() == State::DOOMED);
+            let is_doomed = |slot: u32| {
+                reader
+                    .node(slot)
+                    .is_none_or(|node| node.state() == State::DOOMED)
+            };
             if linked(self.graph.links(&node, layer)).any(is_doomed) {
                 self.repair_layer(reader, &node, layer, builder);
             }
         }
     }
 
-    fn repair_layer(&self, reader: &Reader<'_>, node: &Node<'_>, layer: u32, builder: &mut Builder) {
+    fn repair_layer(
+        &self,
+        reader: &Reader<'_>,
+        node: &Node<'_>,
+        layer: u32,
+        builder: &mut Builder,
+    ) {
         let graph = &self.graph;
         let _lock = graph.lock(node.slot());
         let Builder { walk, relink, .. } = builder;
@@ -97,7 +123,9 @@ impl Hnsw {
             let Some(through) = reader.node(through) else {
                 continue;
             };
-            for slot in linked(graph.links(&through, layer)).filter(|&slot| walk.visited.insert(slot)) {
+            for slot in
+                linked(graph.links(&through, layer)).filter(|&slot| walk.visited.insert(slot))
+            {
                 match reader.node(slot).map(|node| node.state()) {
                     Some(State::DOOMED) => walk.batch.push(slot),
                     Some(_) => relink.slots.push(slot),
@@ -112,13 +140,24 @@ impl Hnsw {
     fn replace_entry(&self) {
         let _growing = self.growth.lock();
         let reader = self.graph.nodes.read();
-        let stays = |slot: u32| reader.node(slot).filter(|node| node.state() != State::DOOMED);
-        if self.graph.entry().is_none_or(|entry| stays(entry.slot).is_some()) {
+        let stays = |slot: u32| {
+            reader
+                .node(slot)
+                .filter(|node| node.state() != State::DOOMED)
+        };
+        if self
+            .graph
+            .entry()
+            .is_none_or(|entry| stays(entry.slot).is_some())
+        {
             return;
         }
         let all = (0..self.graph.nodes.bound()).filter_map(stays);
         let highest = all.map(|node| (self.graph.level(&node), node.slot())).max();
-        self.graph.set_entry(highest.map(|(level, slot)| Entry { slot, level: level.min(LEVEL_MAX) }));
+        self.graph.set_entry(highest.map(|(level, slot)| Entry {
+            slot,
+            level: level.min(LEVEL_MAX),
+        }));
     }
 
     fn free(&self, doomed: &[u32]) -> usize {

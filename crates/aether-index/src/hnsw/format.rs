@@ -20,7 +20,14 @@ const VERSION: u32 = 1;
 const CHECKED: usize = PAGE - 8;
 
 /// The sections, in their order in the file.
-pub(super) const SECTIONS: [&str; 6] = ["centre", "nodes", "fine codes", "upper links", "point table", "dead slots"];
+pub(super) const SECTIONS: [&str; 6] = [
+    "centre",
+    "nodes",
+    "fine codes",
+    "upper links",
+    "point table",
+    "dead slots",
+];
 
 /// What is known before the sections are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +62,21 @@ impl Header {
         page.put(12, &(self.dim as u32).to_le_bytes());
         page.put(16, &self.params.m.to_le_bytes());
         page.put(18, &self.params.ef_construction.to_le_bytes());
-        page.put(20, &[metric_code(self.metric), element_code(self.element), u8::from(self.has_centre), 0]);
+        page.put(
+            20,
+            &[
+                metric_code(self.metric),
+                element_code(self.element),
+                u8::from(self.has_centre),
+                0,
+            ],
+        );
         page.put(24, &self.seed.to_le_bytes());
         page.put(32, &self.slots.to_le_bytes());
-        page.put(36, &self.entry.map_or(NO_SLOT, |entry| entry.slot).to_le_bytes());
+        page.put(
+            36,
+            &self.entry.map_or(NO_SLOT, |entry| entry.slot).to_le_bytes(),
+        );
         page.put(40, &self.entry.map_or(0, |entry| entry.level).to_le_bytes());
         page.put(44, &self.lists.to_le_bytes());
         page.put(48, &self.places.to_le_bytes());
@@ -69,15 +87,24 @@ impl Header {
         let fields = open_page(bytes, HEADER_MAGIC, "header")?;
         let version = fields.u32(8);
         if version != VERSION {
-            let text = format!("the checkpoint has format {version}, this program reads {VERSION}: build the index again");
+            let text = format!(
+                "the checkpoint has format {version}, this program reads {VERSION}: build the index again"
+            );
             return Err(Error::invalid(text));
         }
-        let entry = Entry { slot: fields.u32(36), level: fields.u32(40) };
+        let entry = Entry {
+            slot: fields.u32(36),
+            level: fields.u32(40),
+        };
         let header = Header {
             dim: fields.u32(12) as usize,
             metric: metric_of(fields.byte(20)).ok_or_else(|| bad("metric", fields.byte(20)))?,
-            element: element_of(fields.byte(21)).ok_or_else(|| bad("element type", fields.byte(21)))?,
-            params: HnswParams { m: fields.u16(16), ef_construction: fields.u16(18) },
+            element: element_of(fields.byte(21))
+                .ok_or_else(|| bad("element type", fields.byte(21)))?,
+            params: HnswParams {
+                m: fields.u16(16),
+                ef_construction: fields.u16(18),
+            },
             has_centre: fields.byte(22) == 1,
             seed: fields.u64(24),
             slots: fields.u32(32),
@@ -95,8 +122,14 @@ impl Header {
         if self.slots > SLOTS_MAX {
             return Err(bad("number of nodes", self.slots));
         }
-        if let Some(entry) = self.entry.filter(|entry| entry.slot >= self.slots || entry.level > LEVEL_MAX) {
-            return Err(bad("entry point", format!("{} at level {}", entry.slot, entry.level)));
+        if let Some(entry) = self
+            .entry
+            .filter(|entry| entry.slot >= self.slots || entry.level > LEVEL_MAX)
+        {
+            return Err(bad(
+                "entry point",
+                format!("{} at level {}", entry.slot, entry.level),
+            ));
         }
         if self.lists > SLOTS_MAX {
             return Err(bad("number of upper lists", self.lists));
@@ -148,7 +181,10 @@ impl Trailer {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Trailer> {
         let fields = open_page(bytes, TRAILER_MAGIC, "trailer")?;
-        Ok(Trailer { dead: fields.u32(8), checksums: std::array::from_fn(|i| fields.u64(16 + 8 * i)) })
+        Ok(Trailer {
+            dead: fields.u32(8),
+            checksums: std::array::from_fn(|i| fields.u64(16 + 8 * i)),
+        })
     }
 }
 
@@ -156,7 +192,9 @@ impl Trailer {
 pub(super) fn decode(bytes: &[u8]) -> Result<(Header, Trailer, [usize; SECTIONS.len()])> {
     if bytes.len() < 2 * PAGE {
         let found = bytes.len();
-        return Err(Error::corruption(format!("checkpoint of {found} bytes: shorter than its header and trailer")));
+        return Err(Error::corruption(format!(
+            "checkpoint of {found} bytes: shorter than its header and trailer"
+        )));
     }
     let header = Header::decode(&bytes[..PAGE])?;
     let trailer = Trailer::decode(&bytes[bytes.len() - PAGE..])?;
@@ -165,14 +203,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Header, Trailer, [usize; SECTIONS.
     }
     let lengths = header.section_bytes(trailer.dead);
     let total = lengths.and_then(|lengths| {
-        lengths.iter().try_fold(2 * PAGE, |total, &length| total.checked_add(length))
+        lengths
+            .iter()
+            .try_fold(2 * PAGE, |total, &length| total.checked_add(length))
     });
     match (lengths, total) {
         (Some(lengths), Some(total)) if total == bytes.len() => Ok((header, trailer, lengths)),
         (_, total) => {
             let found = bytes.len();
             let expected = total.map_or("more".to_owned(), |total| total.to_string());
-            Err(Error::corruption(format!("checkpoint of {found} bytes: its header asks for {expected}")))
+            Err(Error::corruption(format!(
+                "checkpoint of {found} bytes: its header asks for {expected}"
+            )))
         }
     }
 }
@@ -230,11 +272,15 @@ impl Fields<'_> {
 fn open_page<'a>(bytes: &'a [u8], magic: [u8; 8], name: &str) -> Result<Fields<'a>> {
     let fields = Fields(bytes);
     if fields.array(0) != magic {
-        return Err(Error::corruption(format!("checkpoint {name}: this is not a graph's")));
+        return Err(Error::corruption(format!(
+            "checkpoint {name}: this is not a graph's"
+        )));
     }
     let (stored, computed) = (fields.u64(CHECKED), xxh3_64(&bytes[..CHECKED]));
     if stored != computed {
-        let text = format!("checkpoint {name}: checksum mismatch: stored {stored:016x}, computed {computed:016x}");
+        let text = format!(
+            "checkpoint {name}: checksum mismatch: stored {stored:016x}, computed {computed:016x}"
+        );
         return Err(Error::corruption(text));
     }
     Ok(fields)
@@ -249,7 +295,9 @@ fn metric_code(metric: Metric) -> u8 {
 }
 
 fn metric_of(code: u8) -> Option<Metric> {
-    [Metric::L2Squared, Metric::InnerProduct, Metric::Cosine].into_iter().find(|&metric| metric_code(metric) == code)
+    [Metric::L2Squared, Metric::InnerProduct, Metric::Cosine]
+        .into_iter()
+        .find(|&metric| metric_code(metric) == code)
 }
 
 fn element_code(element: ElementType) -> u8 {
@@ -261,5 +309,7 @@ fn element_code(element: ElementType) -> u8 {
 }
 
 fn element_of(code: u8) -> Option<ElementType> {
-    [ElementType::F32, ElementType::F16, ElementType::U8].into_iter().find(|&element| element_code(element) == code)
+    [ElementType::F32, ElementType::F16, ElementType::U8]
+        .into_iter()
+        .find(|&element| element_code(element) == code)
 }

@@ -43,18 +43,27 @@ impl Entry {
     const NONE: u64 = u64::MAX;
 
     fn encode(entry: Option<Entry>) -> u64 {
-        entry.map_or(Entry::NONE, |entry| u64::from(entry.level) << 32 | u64::from(entry.slot))
+        entry.map_or(Entry::NONE, |entry| {
+            u64::from(entry.level) << 32 | u64::from(entry.slot)
+        })
     }
 
     fn decode(bits: u64) -> Option<Entry> {
-        (bits != Entry::NONE).then_some(Entry { slot: bits as u32, level: (bits >> 32) as u32 })
+        (bits != Entry::NONE).then_some(Entry {
+            slot: bits as u32,
+            level: (bits >> 32) as u32,
+        })
     }
 }
 
 /// Where the parts of a node are.
 pub(super) fn node_layout(codec: &Codec, params: HnswParams) -> NodeLayout {
     let fine = if codec.keeps_bytes() { 0 } else { codec.dim };
-    NodeLayout { links: 2 * usize::from(params.m), codes: codec.dim, fine }
+    NodeLayout {
+        links: 2 * usize::from(params.m),
+        codes: codec.dim,
+        fine,
+    }
 }
 
 /// Bytes of one list of an upper layer.
@@ -63,10 +72,23 @@ pub(super) fn upper_stride(params: HnswParams) -> usize {
 }
 
 impl Graph {
-    pub(super) fn new(params: HnswParams, codec: Codec, nodes: Nodes, upper: Lists, entry: Option<Entry>) -> Graph {
+    pub(super) fn new(
+        params: HnswParams,
+        codec: Codec,
+        nodes: Nodes,
+        upper: Lists,
+        entry: Option<Entry>,
+    ) -> Graph {
         let entry = AtomicU64::new(Entry::encode(entry));
         let locks = (0..STRIPES).map(|_| Mutex::new(())).collect();
-        Graph { params, codec, nodes, upper, entry, locks }
+        Graph {
+            params,
+            codec,
+            nodes,
+            upper,
+            entry,
+            locks,
+        }
     }
 
     pub(super) fn entry(&self) -> Option<Entry> {
@@ -97,7 +119,8 @@ impl Graph {
 
     /// The list of the layer above.
     fn above(&self, list: &[AtomicU32]) -> &[AtomicU32] {
-        list.last().map_or(&[], |next| self.upper.get(next.load(Relaxed)))
+        list.last()
+            .map_or(&[], |next| self.upper.get(next.load(Relaxed)))
     }
 
     /// The lists of the upper layers of a node, from layer 1 up.
@@ -131,7 +154,10 @@ impl Graph {
 /// The links of a list, up to its end.
 #[inline]
 pub(super) fn linked(links: &[AtomicU32]) -> impl Iterator<Item = u32> {
-    links.iter().map(|link| link.load(Relaxed)).take_while(|&slot| slot != NO_SLOT)
+    links
+        .iter()
+        .map(|link| link.load(Relaxed))
+        .take_while(|&slot| slot != NO_SLOT)
 }
 
 /// Replaces the links of a list. The caller holds the lock of its node.

@@ -37,7 +37,12 @@ pub(super) struct Relink {
 type Hold<'a> = (Option<MutexGuard<'a, ()>>, Reader<'a>, Option<Entry>);
 
 impl Hnsw {
-    pub(super) fn insert_with(&self, point: PointId, vector: VectorRef<'_>, builder: &mut Builder) -> Result<bool> {
+    pub(super) fn insert_with(
+        &self,
+        point: PointId,
+        vector: VectorRef<'_>,
+        builder: &mut Builder,
+    ) -> Result<bool> {
         let level = self.level_for(point);
         let (_growing, reader, entry) = self.hold(level);
         if self.points.find(point, &reader).is_some() {
@@ -45,7 +50,9 @@ impl Hnsw {
         }
         let slot = self.store(point, vector, level, &mut builder.floats)?;
         let Some(node) = reader.node(slot) else {
-            return Err(Error::corruption(format!("slot {slot} of a new point is not there")));
+            return Err(Error::corruption(format!(
+                "slot {slot} of a new point is not there"
+            )));
         };
         self.live.fetch_add(1, Relaxed);
         if !self.points.insert(point, slot, &reader) {
@@ -54,7 +61,8 @@ impl Hnsw {
         }
         self.graph.codec.probe_node(&node, &mut builder.probe);
         if let Some(entry) = entry {
-            self.graph.link(&reader, &node, level.min(entry.level), builder);
+            self.graph
+                .link(&reader, &node, level.min(entry.level), builder);
         }
         if entry.is_none_or(|entry| level > entry.level) {
             self.graph.set_entry(Some(Entry { slot, level }));
@@ -64,7 +72,9 @@ impl Hnsw {
 
     /// The layers of a point depend on its id and the seed only: not on the thread, the order or a restart.
     fn level_for(&self, point: PointId) -> u32 {
-        let random = mix(self.seed.wrapping_add(point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let random = mix(self
+            .seed
+            .wrapping_add(point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let uniform = ((random >> 11) + 1) as f64 / (1_u64 << 53) as f64;
         let level = -uniform.ln() / f64::from(self.graph.params.m).ln();
         (level as u32).min(LEVEL_MAX)
@@ -84,7 +94,13 @@ impl Hnsw {
     }
 
     /// Writes the codes of a new node and publishes it, without links.
-    fn store(&self, point: PointId, vector: VectorRef<'_>, level: u32, floats: &mut Vec<f32>) -> Result<u32> {
+    fn store(
+        &self,
+        point: PointId,
+        vector: VectorRef<'_>,
+        level: u32,
+        floats: &mut Vec<f32>,
+    ) -> Result<u32> {
         let mut claim = self.graph.nodes.claim()?;
         let upper = self.graph.claim_lists(level)?;
         let (hi, lo) = claim.codes_mut();
@@ -129,7 +145,8 @@ impl Graph {
 
     /// Links a new node in the layers from `top` down.
     fn link(&self, reader: &Reader<'_>, node: &Node<'_>, top: u32, builder: &mut Builder) {
-        let Some((key, nearest)) = self.descend(reader, &builder.probe, top, &mut builder.walk) else {
+        let Some((key, nearest)) = self.descend(reader, &builder.probe, top, &mut builder.walk)
+        else {
             return;
         };
         let mut start = (key, nearest.slot());
@@ -148,20 +165,41 @@ impl Graph {
         start: (Key, u32),
         builder: &mut Builder,
     ) -> Option<(Key, u32)> {
-        let Builder { walk, probe, relink, selection, .. } = builder;
-        self.walk(reader, probe, layer, start, usize::from(self.params.ef_construction), walk);
+        let Builder {
+            walk,
+            probe,
+            relink,
+            selection,
+            ..
+        } = builder;
+        self.walk(
+            reader,
+            probe,
+            layer,
+            start,
+            usize::from(self.params.ef_construction),
+            walk,
+        );
         let limit = usize::from(self.params.m);
         let near = walk.pool.entries();
-        let is_doomed = |entry: &u64| reader.node(slot_of(*entry)).is_none_or(|node| node.state() == State::DOOMED);
+        let is_doomed = |entry: &u64| {
+            reader
+                .node(slot_of(*entry))
+                .is_none_or(|node| node.state() == State::DOOMED)
+        };
         // No new link may lead to a doomed node. Where most are doomed they still lead to us: else the nodes that come
         // after us would not find us.
         relink.candidates.clear();
-        relink.candidates.extend(near.iter().filter(|entry| !is_doomed(entry)));
+        relink
+            .candidates
+            .extend(near.iter().filter(|entry| !is_doomed(entry)));
         self.select(reader, node, &relink.candidates, limit, selection);
         self.link_out(node, layer, &selection.selected);
         if selection.selected.len() < limit / 2 {
             let doomed = near.iter().filter(|entry| is_doomed(entry)).take(limit / 2);
-            selection.selected.extend(doomed.map(|&entry| slot_of(entry)));
+            selection
+                .selected
+                .extend(doomed.map(|&entry| slot_of(entry)));
         }
         for &slot in &selection.selected {
             self.link_in(reader, slot, node, layer, relink);
@@ -179,8 +217,18 @@ impl Graph {
     }
 
     /// Adds a link from `slot` to `node`: in free space, or by choosing anew among all its neighbours.
-    fn link_in(&self, reader: &Reader<'_>, slot: u32, node: &Node<'_>, layer: u32, relink: &mut Relink) {
-        let Some(owner) = reader.node(slot).filter(|owner| owner.slot() != node.slot()) else {
+    fn link_in(
+        &self,
+        reader: &Reader<'_>,
+        slot: u32,
+        node: &Node<'_>,
+        layer: u32,
+        relink: &mut Relink,
+    ) {
+        let Some(owner) = reader
+            .node(slot)
+            .filter(|owner| owner.slot() != node.slot())
+        else {
             return;
         };
         let _lock = self.lock(slot);
@@ -198,14 +246,27 @@ impl Graph {
     }
 
     /// Chooses the neighbours of `owner` among `relink.slots`. The caller holds the lock of `owner`.
-    pub(super) fn rewrite(&self, reader: &Reader<'_>, owner: &Node<'_>, layer: u32, relink: &mut Relink) {
-        let Relink { probe, slots, candidates, selection } = relink;
+    pub(super) fn rewrite(
+        &self,
+        reader: &Reader<'_>,
+        owner: &Node<'_>,
+        layer: u32,
+        relink: &mut Relink,
+    ) {
+        let Relink {
+            probe,
+            slots,
+            candidates,
+            selection,
+        } = relink;
         for &slot in slots.iter() {
             reader.prefetch_codes(slot);
         }
         self.codec.probe_node(owner, probe);
         candidates.clear();
-        self.score(reader, probe, slots, |key, node| candidates.push(pack(key, node.slot())));
+        self.score(reader, probe, slots, |key, node| {
+            candidates.push(pack(key, node.slot()))
+        });
         candidates.sort_unstable();
         self.select(reader, owner, candidates, self.links_max(layer), selection);
         write_links(self.links(owner, layer), &selection.selected);

@@ -10,8 +10,8 @@
 //! overwritten before it ends. A removed point stays as a way to others until [`Hnsw::consolidate`] has led the links
 //! around it. Nothing here trusts a slot number: a damaged checkpoint gives errors or bad answers, never a panic.
 
-mod checkpoint;
 mod check;
+mod checkpoint;
 mod code;
 mod consolidate;
 mod format;
@@ -24,6 +24,7 @@ mod scratch;
 mod search;
 mod select;
 
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -36,14 +37,14 @@ pub use checkpoint::{CheckpointInfo, verify_checkpoint};
 pub use params::{HnswParams, SearchParams};
 pub use scratch::Scratch;
 
-use crate::memory::{Column, Lists, Node, Nodes, State};
+use crate::memory::{Column, Lists, Node, Nodes, Reader, State};
 use crate::{Candidate, Error, Image, PointId, Result};
-use code::Codec;
+use code::{Codec, Query};
 use consolidate::Pass;
 use graph::Graph;
 use insert::Builder;
 use points::PointMap;
-use scratch::slot_of;
+use scratch::{key_of, slot_of};
 
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +76,34 @@ impl Hnsw {
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `dim` is 0 or above [`DIM_MAX`], or a parameter is
     /// outside its limits.
-    pub fn new(dim: usize, metric: Metric, element: ElementType, params: HnswParams, seed: u64) -> Result<Hnsw> {
+    pub fn new(
+        dim: usize,
+        metric: Metric,
+        element: ElementType,
+        params: HnswParams,
+        seed: u64,
+    ) -> Result<Hnsw> {
         let codec = new_codec(dim, metric, element)?;
         let params = params.validate()?;
         let nodes = Nodes::new(graph::node_layout(&codec, params));
         let upper = Lists::new(Column::new(graph::upper_stride(params)), 0);
         let graph = Graph::new(params, codec, nodes, upper, None);
-        Ok(Hnsw::assemble(graph, PointMap::new(None), seed, 0, Vec::new()))
+        Ok(Hnsw::assemble(
+            graph,
+            PointMap::new(None),
+            seed,
+            0,
+            Vec::new(),
+        ))
     }
 
-    fn assemble(graph: Graph, points: PointMap, seed: u64, live: usize, dead_slots: Vec<u32>) -> Hnsw {
+    fn assemble(
+        graph: Graph,
+        points: PointMap,
+        seed: u64,
+        live: usize,
+        dead_slots: Vec<u32>,
+    ) -> Hnsw {
         Hnsw {
             graph,
             points,
@@ -107,10 +126,15 @@ impl Hnsw {
     pub fn with_centre(mut self, centre: &[f32]) -> Result<Hnsw> {
         self.check_dim(centre.len())?;
         if self.graph.nodes.bound() > 0 {
-            return Err(Error::invalid("a graph that has points cannot change its centre"));
+            return Err(Error::invalid(
+                "a graph that has points cannot change its centre",
+            ));
         }
         if let Some(i) = centre.iter().position(|x| !x.is_finite()) {
-            return Err(Error::invalid(format!("component {i} of the centre is {}", centre[i])));
+            return Err(Error::invalid(format!(
+                "component {i} of the centre is {}",
+                centre[i]
+            )));
         }
         let codec = &mut self.graph.codec;
         if codec.metric == Metric::L2Squared && !codec.keeps_bytes() {
@@ -138,7 +162,9 @@ impl Hnsw {
         self.check_dim(vector.dim())?;
         if vector.element() != self.element() {
             let (given, own) = (vector.element(), self.element());
-            return Err(Error::invalid(format!("a vector of {given} for an index of {own}")));
+            return Err(Error::invalid(format!(
+                "a vector of {given} for an index of {own}"
+            )));
         }
         let mut builder = self.builders.lock().pop().unwrap_or_default();
         let inserted = self.insert_with(point, vector, &mut builder);
@@ -149,7 +175,11 @@ impl Hnsw {
     /// Marks a point dead: it is no longer found, but still leads to others. False when it is not there or dead already.
     pub fn remove(&self, point: PointId) -> bool {
         let reader = self.graph.nodes.read();
-        let Some(node) = self.points.find(point, &reader).and_then(|slot| reader.node(slot)) else {
+        let Some(node) = self
+            .points
+            .find(point, &reader)
+            .and_then(|slot| reader.node(slot))
+        else {
             return false;
         };
         self.bury(&node)
@@ -158,7 +188,10 @@ impl Hnsw {
     /// Whether the point is here and alive.
     pub fn contains(&self, point: PointId) -> bool {
         let reader = self.graph.nodes.read();
-        let node = self.points.find(point, &reader).and_then(|slot| reader.node(slot));
+        let node = self
+            .points
+            .find(point, &reader)
+            .and_then(|slot| reader.node(slot));
         node.is_some_and(|node| node.state() == State::LIVE)
     }
 
@@ -180,7 +213,10 @@ impl Hnsw {
     ) -> Result<Vec<Candidate>> {
         self.check_dim(query.len())?;
         let reader = self.graph.nodes.read();
-        let Scratch { query: prepared, walk } = scratch;
+        let Scratch {
+            query: prepared,
+            walk,
+        } = scratch;
         self.graph.codec.query(query, prepared);
         let Some((key, start)) = self.graph.descend(&reader, &prepared.probe, 0, walk) else {
             return Ok(Vec::new());
@@ -188,31 +224,69 @@ impl Hnsw {
         if params.k == 0 {
             return Ok(Vec::new());
         }
-        let ef = params.ef.max(params.k).min(self.graph.nodes.bound() as usize);
+        let ef = params
+            .ef
+            .max(params.k)
+            .min(self.graph.nodes.bound() as usize);
         let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
         let probe = &prepared.probe;
         match allowed {
             None if params.include_dead || self.dead() == 0 => {
-                self.graph.walk(&reader, probe, 0, (key, start.slot()), ef, walk);
+                self.graph
+                    .walk(&reader, probe, 0, (key, start.slot()), ef, walk);
             }
-            None => self.graph.walk_counting(&reader, probe, (key, start), ef, walk, alive),
+            None => self
+                .graph
+                .walk_counting(&reader, probe, (key, start), ef, walk, alive),
             Some(allowed) => {
                 let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-                self.graph.walk_counting(&reader, probe, (key, start), ef, walk, counts);
+                self.graph
+                    .walk_counting(&reader, probe, (key, start), ef, walk, counts);
             }
         }
-        let near = walk.pool.entries().iter().filter_map(|&entry| reader.node(slot_of(entry)));
-        // One that died while we searched is in the pool of the plain walk.
-        let mut found: Vec<Candidate> = near
-            .filter(alive)
-            .map(|node| Candidate {
-                point: PointId(node.id()),
-                distance: self.graph.codec.distance(prepared, &node),
-            })
-            .collect();
-        found.sort_unstable();
-        found.truncate(params.k);
-        Ok(found)
+        Ok(self.rerank(&reader, prepared, walk.pool.entries(), params.k, alive))
+    }
+
+    /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too
+    /// far by its estimate.
+    fn rerank(
+        &self,
+        reader: &Reader<'_>,
+        query: &Query,
+        near: &[u64],
+        k: usize,
+        alive: impl Fn(&Node<'_>) -> bool,
+    ) -> Vec<Candidate> {
+        let codec = &self.graph.codec;
+        for &entry in near.iter().take(k + k / 2) {
+            reader.prefetch_fine(slot_of(entry));
+        }
+        let mut nearest = BinaryHeap::with_capacity(k.min(near.len()));
+        for &entry in near {
+            // One that died while we searched may be in the pool.
+            let Some(node) = reader.node(slot_of(entry)).filter(&alive) else {
+                continue;
+            };
+            if nearest.len() < k {
+                let distance = codec.distance(query, &node);
+                nearest.push(Candidate {
+                    point: PointId(node.id()),
+                    distance,
+                });
+            } else if let Some(mut farthest) = nearest.peek_mut() {
+                if codec.at_least(query, key_of(entry), &node) > farthest.distance {
+                    break;
+                }
+                let candidate = Candidate {
+                    point: PointId(node.id()),
+                    distance: codec.distance(query, &node),
+                };
+                if candidate < *farthest {
+                    *farthest = candidate;
+                }
+            }
+        }
+        nearest.into_sorted_vec()
     }
 
     /// One step of maintenance: repairs the links of up to `budget` nodes around points that are dead, and, once all
@@ -271,7 +345,9 @@ impl Hnsw {
         let reader = self.graph.nodes.read();
         let nodes = (0..self.graph.nodes.bound()).filter_map(|slot| reader.node(slot));
         let live = nodes.filter(|node| node.state() == State::LIVE);
-        live.map(|node| PointId(node.id())).collect::<Vec<_>>().into_iter()
+        live.map(|node| PointId(node.id()))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Reads the whole graph: is every link, id and level what it should be, and how many points does no path reach?
@@ -295,7 +371,9 @@ impl Hnsw {
     fn check_dim(&self, dim: usize) -> Result<()> {
         if dim != self.dim() {
             let own = self.dim();
-            return Err(Error::invalid(format!("a vector of {dim} components for an index of {own}")));
+            return Err(Error::invalid(format!(
+                "a vector of {dim} components for an index of {own}"
+            )));
         }
         Ok(())
     }
@@ -332,7 +410,15 @@ fn decrease(counter: &AtomicUsize, by: usize) {
 
 fn new_codec(dim: usize, metric: Metric, element: ElementType) -> Result<Codec> {
     if !(1..=DIM_MAX).contains(&dim) {
-        return Err(Error::invalid(format!("dimension is {dim}, but must be 1 to {DIM_MAX}")));
+        return Err(Error::invalid(format!(
+            "dimension is {dim}, but must be 1 to {DIM_MAX}"
+        )));
     }
-    Ok(Codec { dim, metric, element, kernels: Kernels::detect(), centre: Vec::new() })
+    Ok(Codec {
+        dim,
+        metric,
+        element,
+        kernels: Kernels::detect(),
+        centre: Vec::new(),
+    })
 }

@@ -10,10 +10,14 @@ use crate::{Error, Image, Result};
 pub(super) fn open(image: Image) -> Result<Hnsw> {
     let (header, trailer, lengths) = format::decode(image.as_bytes())?;
     let too_short = || Error::corruption("checkpoint: a section is shorter than its records");
-    let [centre, hot, cold, upper, table, dead] = image.split(PAGE, lengths).ok_or_else(too_short)?;
+    let [centre, hot, cold, upper, table, dead] =
+        image.split(PAGE, lengths).ok_or_else(too_short)?;
     let mut codec = header.codec()?;
     if header.has_centre {
-        codec.centre = numbers(&centre).map(f32::from_bits).take(header.dim).collect();
+        codec.centre = numbers(&centre)
+            .map(f32::from_bits)
+            .take(header.dim)
+            .collect();
     }
     let layout = node_layout(&codec, header.params);
     let column = |part, slots, stride| Column::over(part, slots, stride).ok_or_else(too_short);
@@ -23,13 +27,26 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
         column(cold, header.slots, layout.cold_stride())?,
         header.slots,
     );
-    let upper = Lists::new(column(upper, header.lists, upper_stride(header.params))?, header.lists);
+    let upper = Lists::new(
+        column(upper, header.lists, upper_stride(header.params))?,
+        header.lists,
+    );
     let graph = Graph::new(header.params, codec, nodes, upper, header.entry);
     let dead: Vec<u32> = numbers(&dead).take(trailer.dead as usize).collect();
     let live = header.slots as usize - dead.len();
-    Ok(Hnsw::assemble(graph, PointMap::new(Some(table)), header.seed, live, dead))
+    Ok(Hnsw::assemble(
+        graph,
+        PointMap::new(Some(table)),
+        header.seed,
+        live,
+        dead,
+    ))
 }
 
 fn numbers(part: &Part) -> impl Iterator<Item = u32> {
-    part.as_bytes().as_chunks::<4>().0.iter().map(|&bytes| u32::from_le_bytes(bytes))
+    part.as_bytes()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|&bytes| u32::from_le_bytes(bytes))
 }

@@ -13,7 +13,10 @@ pub struct HnswParams {
 
 impl HnswParams {
     /// What suits most data.
-    pub const DEFAULT: HnswParams = HnswParams { m: 16, ef_construction: 200 };
+    pub const DEFAULT: HnswParams = HnswParams {
+        m: 16,
+        ef_construction: 200,
+    };
 
     /// The least `m`: with fewer links a graph falls apart.
     pub const M_MIN: u16 = 2;
@@ -24,10 +27,15 @@ impl HnswParams {
     pub(super) fn validate(self) -> Result<HnswParams> {
         if !(HnswParams::M_MIN..=HnswParams::M_MAX).contains(&self.m) {
             let (min, max) = (HnswParams::M_MIN, HnswParams::M_MAX);
-            return Err(Error::invalid(format!("m is {}, but must be {min} to {max}", self.m)));
+            return Err(Error::invalid(format!(
+                "m is {}, but must be {min} to {max}",
+                self.m
+            )));
         }
         if self.ef_construction == 0 {
-            return Err(Error::invalid("ef_construction is 0, but must be at least 1"));
+            return Err(Error::invalid(
+                "ef_construction is 0, but must be at least 1",
+            ));
         }
         Ok(self)
     }

@@ -49,7 +49,10 @@ pub(super) fn mix(x: u64) -> u64 {
 impl PointMap {
     /// A map over the table of a checkpoint (little-endian slots), if there is one.
     pub(super) fn new(image: Option<Part>) -> PointMap {
-        PointMap { image, recent: RwLock::default() }
+        PointMap {
+            image,
+            recent: RwLock::default(),
+        }
     }
 
     pub(super) fn find(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
@@ -96,7 +99,9 @@ impl Table {
     }
 
     fn put(&mut self, point: PointId, slot: u32) {
-        if let Some(place) = probe_places(point, self.places.len()).find(|&place| self.places[place] == NO_SLOT) {
+        if let Some(place) =
+            probe_places(point, self.places.len()).find(|&place| self.places[place] == NO_SLOT)
+        {
             self.places[place] = slot;
             self.used += 1;
         }
@@ -118,7 +123,10 @@ impl Table {
             return;
         }
         let live = self.used - self.gone;
-        let old = std::mem::replace(&mut self.places, vec![NO_SLOT; places_for(live + live / 2 + 8)]);
+        let old = std::mem::replace(
+            &mut self.places,
+            vec![NO_SLOT; places_for(live + live / 2 + 8)],
+        );
         (self.used, self.gone) = (0, 0);
         for slot in old.into_iter().filter(|&slot| slot < GONE) {
             if let Some(node) = reader.node(slot) {

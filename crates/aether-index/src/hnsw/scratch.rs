@@ -130,7 +130,9 @@ impl Pool {
     /// The nearest slot that was not expanded, and marks it so.
     #[inline]
     pub(super) fn expand(&mut self) -> Option<u32> {
-        let entry = self.entries[self.cursor..].iter().position(|entry| entry & EXPANDED == 0)?;
+        let entry = self.entries[self.cursor..]
+            .iter()
+            .position(|entry| entry & EXPANDED == 0)?;
         self.cursor += entry + 1;
         let entry = &mut self.entries[self.cursor - 1];
         *entry |= EXPANDED;
@@ -140,7 +142,10 @@ impl Pool {
     /// The slot that `expand` gives next, if nothing nearer is found.
     #[inline]
     pub(super) fn peek(&self) -> Option<u32> {
-        self.entries[self.cursor..].iter().find(|&entry| entry & EXPANDED == 0).map(|&entry| slot_of(entry))
+        self.entries[self.cursor..]
+            .iter()
+            .find(|&entry| entry & EXPANDED == 0)
+            .map(|&entry| slot_of(entry))
     }
 }
 
@@ -158,11 +163,26 @@ mod tests {
         assert_eq!(pool.expand(), Some(50));
         pool.push(1, 10);
         assert!(pool.admits(pack(6, 0)) && !pool.admits(pack(8, 0)));
-        assert_eq!(pool.entries().iter().map(|&e| slot_of(e)).collect::<Vec<_>>(), [10, 50, 70]);
+        assert_eq!(
+            pool.entries()
+                .iter()
+                .map(|&e| slot_of(e))
+                .collect::<Vec<_>>(),
+            [10, 50, 70]
+        );
         assert_eq!(pool.peek(), Some(10));
-        assert_eq!([pool.expand(), pool.expand(), pool.expand()], [Some(10), Some(70), None]);
+        assert_eq!(
+            [pool.expand(), pool.expand(), pool.expand()],
+            [Some(10), Some(70), None]
+        );
         pool.push(8, 80);
-        assert_eq!(pool.entries().iter().map(|&entry| key_of(entry)).collect::<Vec<_>>(), [1, 5, 7]);
+        assert_eq!(
+            pool.entries()
+                .iter()
+                .map(|&entry| key_of(entry))
+                .collect::<Vec<_>>(),
+            [1, 5, 7]
+        );
     }
 
     #[test]

@@ -22,7 +22,9 @@ impl Graph {
         let (node, level) = self.enter(reader)?;
         let mut nearest = (self.codec.key(probe, &node), node);
         for layer in (layer + 1..=level).rev() {
-            while let Some(nearer) = self.nearest_neighbour(reader, probe, layer, nearest, &mut walk.batch) {
+            while let Some(nearer) =
+                self.nearest_neighbour(reader, probe, layer, nearest, &mut walk.batch)
+            {
                 nearest = nearer;
             }
         }
@@ -53,7 +55,15 @@ impl Graph {
     }
 
     /// Fills the pool with the nodes nearest to the probe in one layer, from those of `start` on.
-    pub(super) fn walk(&self, reader: &Reader<'_>, probe: &Probe, layer: u32, start: (Key, u32), ef: usize, walk: &mut Walk) {
+    pub(super) fn walk(
+        &self,
+        reader: &Reader<'_>,
+        probe: &Probe,
+        layer: u32,
+        start: (Key, u32),
+        ef: usize,
+        walk: &mut Walk,
+    ) {
         walk.begin(self.nodes.bound(), start.1, ef);
         walk.pool.push(start.0, start.1);
         while let Some(slot) = walk.pool.expand() {
@@ -62,7 +72,9 @@ impl Graph {
             if let Some(next) = pool.peek() {
                 reader.prefetch_links(next);
             }
-            self.score(reader, probe, batch, |key, node| pool.push(key, node.slot()));
+            self.score(reader, probe, batch, |key, node| {
+                pool.push(key, node.slot())
+            });
         }
     }
 
@@ -87,7 +99,12 @@ impl Graph {
                 break;
             }
             self.collect(reader, slot_of(near), 0, walk);
-            let Walk { batch, pool, frontier, .. } = walk;
+            let Walk {
+                batch,
+                pool,
+                frontier,
+                ..
+            } = walk;
             self.score(reader, probe, batch, |key, node| {
                 let near = pack(key, node.slot());
                 if pool.admits(near) {
@@ -126,7 +143,13 @@ impl Graph {
     ) {
         let (fours, rest) = slots.as_chunks::<4>();
         for &four in fours {
-            let nodes = four.map(|slot| reader.node(slot));
+            let [a, b, c, d] = four;
+            let nodes = [
+                reader.node(a),
+                reader.node(b),
+                reader.node(c),
+                reader.node(d),
+            ];
             if let [Some(a), Some(b), Some(c), Some(d)] = nodes {
                 let nodes = [a, b, c, d];
                 let keys = self.codec.keys(probe, &nodes);

@@ -20,7 +20,14 @@ pub(super) struct Selection {
 impl Graph {
     /// Selects at most `limit` neighbours of `owner` from candidates that are sorted by distance from it. One is taken
     /// if it is nearer to `owner` than to every one taken before.
-    pub(super) fn select(&self, reader: &Reader<'_>, owner: &Node<'_>, candidates: &[u64], limit: usize, selection: &mut Selection) {
+    pub(super) fn select(
+        &self,
+        reader: &Reader<'_>,
+        owner: &Node<'_>,
+        candidates: &[u64],
+        limit: usize,
+        selection: &mut Selection,
+    ) {
         let Selection { probe, selected } = selection;
         selected.clear();
         let mut nodes: Vec<Node<'_>> = Vec::with_capacity(limit);
@@ -29,7 +36,10 @@ impl Graph {
             if nodes.len() >= limit {
                 break;
             }
-            let Some(node) = reader.node(slot_of(candidate)).filter(|node| node.slot() != owner.slot()) else {
+            let Some(node) = reader
+                .node(slot_of(candidate))
+                .filter(|node| node.slot() != owner.slot())
+            else {
                 continue;
             };
             if node.constants() == owner.constants() {
@@ -49,7 +59,11 @@ impl Graph {
     fn is_apart(&self, node: &Node<'_>, key: u32, others: &[Node<'_>], probe: &mut Probe) -> bool {
         self.codec.probe_node(node, probe);
         let (fours, rest) = others.as_chunks::<4>();
-        fours.iter().all(|four| self.codec.keys(probe, four).iter().all(|&other| other >= key))
-            && rest.iter().all(|other| self.codec.key(probe, other) >= key)
+        fours.iter().all(|four| {
+            self.codec
+                .keys(probe, four)
+                .iter()
+                .all(|&other| other >= key)
+        }) && rest.iter().all(|other| self.codec.key(probe, other) >= key)
     }
 }

@@ -46,20 +46,24 @@ impl Block {
         let layout = Layout::from_size_align(bytes.max(1), LINE_BYTES).ok()?;
         // SAFETY: the layout is not of size zero.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Block { base, bytes, owner: Owner::Heap(layout) })
+        Some(Block {
+            base,
+            bytes,
+            owner: Owner::Heap(layout),
+        })
     }
 
     fn map(mut map: MmapMut) -> Block {
         let base = NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        Block { base, bytes: map.len(), owner: Owner::Map(map) }
+        Block {
+            base,
+            bytes: map.len(),
+            owner: Owner::Map(map),
+        }
     }
 
     pub(super) fn base(&self) -> NonNull<u8> {
         self.base
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 
@@ -85,7 +89,7 @@ pub struct Image(Block);
 
 impl From<Vec<u8>> for Image {
     fn from(bytes: Vec<u8>) -> Image {
-        let Some(block) = Block::heap(bytes.len()) else {
+        let Some(block) = Block::zeroed(bytes.len()) else {
             handle_alloc_error(Layout::for_value(bytes.as_slice()));
         };
         // SAFETY: the block is new, as long as `bytes`, and nobody else knows it.
@@ -109,7 +113,11 @@ impl Image {
     }
 
     /// Cuts consecutive parts of these lengths off, from `offset` on; `None` when the image is too short.
-    pub(crate) fn split<const N: usize>(self, offset: usize, lengths: [usize; N]) -> Option<[Part; N]> {
+    pub(crate) fn split<const N: usize>(
+        self,
+        offset: usize,
+        lengths: [usize; N],
+    ) -> Option<[Part; N]> {
         let mut end = offset;
         let mut starts = [0; N];
         for (start, length) in starts.iter_mut().zip(lengths) {
@@ -120,7 +128,11 @@ impl Image {
             return None;
         }
         let block = Arc::new(self.0);
-        Some(std::array::from_fn(|i| Part { block: block.clone(), start: starts[i], bytes: lengths[i] }))
+        Some(std::array::from_fn(|i| Part {
+            block: block.clone(),
+            start: starts[i],
+            bytes: lengths[i],
+        }))
     }
 }
 

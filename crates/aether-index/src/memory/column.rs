@@ -103,7 +103,10 @@ impl Column {
         if self.blocks[block].get().is_none() {
             let bytes = ((FIRST as usize) << block).checked_mul(self.stride);
             let new = bytes.and_then(Block::zeroed).ok_or_else(|| {
-                Error::unavailable(format!("no memory for {} more vectors", u64::from(FIRST) << block))
+                Error::unavailable(format!(
+                    "no memory for {} more vectors",
+                    u64::from(FIRST) << block
+                ))
             })?;
             let _ = self.blocks[block].set(new); // only we set it: `growing` is held
         }

@@ -28,7 +28,14 @@ impl Lists {
     /// Lists over a column, of which the first `used` are in use.
     pub(crate) fn new(column: Column, used: u32) -> Lists {
         let width = column.stride() / size_of::<u32>();
-        Lists { column, width, unused: Mutex::new(Unused { free: Vec::new(), next: used }) }
+        Lists {
+            column,
+            width,
+            unused: Mutex::new(Unused {
+                free: Vec::new(),
+                next: used,
+            }),
+        }
     }
 
     /// The numbers of one list; empty if there is no such list.
@@ -37,7 +44,9 @@ impl Lists {
         match self.column.address(list) {
             // SAFETY: there are `stride` = `4 * width` bytes, aligned to 4 (base of a line, stride a multiple of 4),
             // initialized (zeroed, or of a file), and all access to them is through such atomics.
-            Some(address) => unsafe { std::slice::from_raw_parts(address.cast().as_ptr(), self.width) },
+            Some(address) => unsafe {
+                std::slice::from_raw_parts(address.cast().as_ptr(), self.width)
+            },
             None => &[],
         }
     }

@@ -11,7 +11,10 @@
 //! Above this module a slot number is just a number: a wrong one (a damaged file, a torn mixture of old and new
 //! links) gives `None` or another record, never undefined behaviour.
 
-#![expect(unsafe_code, reason = "readers share records with writers without a lock on each record")]
+#![expect(
+    unsafe_code,
+    reason = "readers share records with writers without a lock on each record"
+)]
 
 mod block;
 mod column;
@@ -25,4 +28,6 @@ pub(crate) use lists::Lists;
 pub(crate) use nodes::{Constants, Node, NodeLayout, Nodes, Reader, State, tail};
 
 #[cfg(target_endian = "big")]
-compile_error!("records are little endian and read in place: big-endian machines are not supported");
+compile_error!(
+    "records are little endian and read in place: big-endian machines are not supported"
+);

@@ -155,13 +155,19 @@ impl Nodes {
     /// From now until the reader is dropped no slot is freed. Do not take a second one meanwhile: it may wait for a
     /// thread that waits for the first.
     pub(crate) fn read(&self) -> Reader<'_> {
-        Reader { nodes: self, _guard: self.readers.read() }
+        Reader {
+            nodes: self,
+            _guard: self.readers.read(),
+        }
     }
 
     /// Waits until all readers are gone, and keeps new ones away.
     pub(crate) fn exclusive(&self) -> Exclusive<'_> {
         let guard = self.readers.write();
-        Exclusive { nodes: self, _guard: guard }
+        Exclusive {
+            nodes: self,
+            _guard: guard,
+        }
     }
 
     /// A slot to write.
@@ -177,7 +183,11 @@ impl Nodes {
                 slot
             }
         };
-        Ok(Claim { nodes: self, slot, published: false })
+        Ok(Claim {
+            nodes: self,
+            slot,
+            published: false,
+        })
     }
 
     /// Bytes of the slots that were given out.
@@ -224,7 +234,10 @@ impl Reader<'_> {
     pub(crate) fn prefetch_codes(&self, slot: u32) {
         if let Some(hot) = self.nodes.hot.address(slot) {
             let start = hot.as_ptr().wrapping_add(self.nodes.codes_at);
-            prefetch_at(start, self.nodes.tail_at + size_of::<Tail>() - self.nodes.codes_at);
+            prefetch_at(
+                start,
+                self.nodes.tail_at + size_of::<Tail>() - self.nodes.codes_at,
+            );
         }
     }
 
@@ -330,7 +343,9 @@ impl<'a> Node<'a> {
     /// Never to or from free: a `Node` is proof that the slot is in use.
     fn change(&self, from: State, to: State) -> bool {
         let state = self.nodes.state(self.hot);
-        state.compare_exchange(from.0, to.0, Release, Relaxed).is_ok()
+        state
+            .compare_exchange(from.0, to.0, Release, Relaxed)
+            .is_ok()
     }
 }
 
@@ -343,14 +358,11 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    pub(crate) fn slot(&self) -> u32 {
-        self.slot
-    }
-
     /// The hi and the lo codes, to write.
     pub(crate) fn codes_mut(&mut self) -> (&mut [u8], &mut [u8]) {
         let nodes = self.nodes;
-        let (Some(hot), Some(cold)) = (nodes.hot.address(self.slot), nodes.cold.address(self.slot)) else {
+        let (Some(hot), Some(cold)) = (nodes.hot.address(self.slot), nodes.cold.address(self.slot))
+        else {
             return (&mut [], &mut []);
         };
         // SAFETY: content of a free slot, which this claim alone may write; nobody reads it before `publish`.
@@ -407,7 +419,11 @@ impl Exclusive<'_> {
     /// Gives the slot of a node back; false when there is none. No link should lead to it any more.
     pub(crate) fn free(&mut self, slot: u32) -> bool {
         let nodes = self.nodes;
-        let Some(hot) = nodes.hot.address(slot).filter(|_| self.node(slot).is_some()) else {
+        let Some(hot) = nodes
+            .hot
+            .address(slot)
+            .filter(|_| self.node(slot).is_some())
+        else {
             return false;
         };
         // The slot was not free, hence in no list and in no claim; `&mut self` says that no `Node` of ours lives, the
@@ -423,8 +439,20 @@ pub(crate) mod tail {
     use super::{Constants, State, Tail, offset_of};
 
     /// Writes a tail, little endian, to the start of `record`.
-    pub(crate) fn write(record: &mut [u8], id: u64, constants: Constants, upper: u32, state: State) {
-        let Constants { offset, scale, square, sum, exact } = constants;
+    pub(crate) fn write(
+        record: &mut [u8],
+        id: u64,
+        constants: Constants,
+        upper: u32,
+        state: State,
+    ) {
+        let Constants {
+            offset,
+            scale,
+            square,
+            sum,
+            exact,
+        } = constants;
         let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
         put(offset_of!(Tail, id), &id.to_le_bytes());
         let fields = [offset, scale, square, sum].map(f32::to_le_bytes);
