@@ -16,6 +16,9 @@ use std::fmt;
 /// Problems of one kind in one collection that are told one by one; of the others only the number is told.
 const TOLD_MAX: usize = 20;
 
+/// The graph is damaged when more than one in this many of its points cannot be reached.
+const UNREACHABLE_SHARE: usize = 100;
+
 /// What [`AetherDB::check`] has found.
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
@@ -40,6 +43,8 @@ pub struct CollectionCheck {
     pub dead: u64,
     /// Points in the graph.
     pub indexed: u64,
+    /// Points in the graph that no path leads to, and so only exact searches find. A few are normal.
+    pub unreachable: u64,
     /// Points that are searched exactly.
     pub scanned: u64,
     /// Entries of the keyspace `pending`.
@@ -176,7 +181,7 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
     };
     check_points(core, &mut disk, problems)?;
     check_documents(core, &mut disk, problems)?;
-    check_index(core, &lane, &disk, next, problems);
+    let unreachable = check_index(core, &lane, &disk, next, problems);
     check_record(core, &disk, next, problems)?;
     if disk.documents != newest.documents {
         let message = format!(
@@ -192,6 +197,7 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
         points: disk.points,
         dead: disk.points.saturating_sub(disk.alive.len() as u64),
         indexed: status.indexed,
+        unreachable,
         scanned: status.scanned,
         pending_entries: disk.pending.len() as u64,
     })
@@ -263,19 +269,23 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
 }
 
 /// Everything alive is in the delta or in the graph, and the graph has nothing else.
-fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mut Problems) {
+/// Counts what the graph leads to nowhere.
+fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mut Problems) -> u64 {
     let graph = core.graph.load_full();
+    let mut unreachable = 0;
     let mut in_graph = HashSet::new();
     if let Some(graph) = &graph {
         match graph.check() {
-            Ok(summary) if summary.unreachable > 0 => {
-                let message = format!(
-                    "{} points of the graph cannot be reached",
-                    summary.unreachable
-                );
-                problems.add(ProblemKind::Graph, message);
+            Ok(summary) => {
+                unreachable = summary.unreachable;
+                if unreachable * UNREACHABLE_SHARE > summary.live {
+                    let message = format!(
+                        "no path leads to {unreachable} of {} points of the graph",
+                        summary.live
+                    );
+                    problems.add(ProblemKind::Graph, message);
+                }
             }
-            Ok(_) => {}
             Err(error) => problems.add(ProblemKind::Graph, error.to_string()),
         }
         in_graph.extend(graph.points());
@@ -311,6 +321,7 @@ fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mu
             );
         }
     }
+    unreachable as u64
 }
 
 /// The record, the saved graph, and the numbers.

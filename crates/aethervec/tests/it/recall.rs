@@ -107,7 +107,8 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     let after = recall(&collection, queries, None);
     eprintln!("{metric} {element}: recall@{K} {after:.4} after a third was deleted");
     assert!(after >= 0.95, "recall {after}");
-    assert!(db.check().unwrap().is_clean());
+    let report = db.check().unwrap();
+    assert!(report.is_clean(), "{:#?}", report.problems);
 
     // The same graph after opening it again.
     drop(collection);
