@@ -12,7 +12,8 @@ use serde_json::json;
 
 const DIM: usize = 4;
 
-/// A database with documents, a saved graph, dead points, tables and a log.
+/// A database with documents, a saved graph and dead points, all of it in tables: the end of a log may be torn, and
+/// what is damaged there counts as never written.
 fn build() -> (MemoryStorage, Docs) {
     let storage = SimStorage::new(1);
     let options = aidb::Options {
@@ -23,7 +24,7 @@ fn build() -> (MemoryStorage, Docs) {
     let db = AetherDB::open_with(
         storage.env(),
         DbOptions {
-            storage: options,
+            storage: options.clone(),
             ..DbOptions::WITHOUT_THREADS
         },
     )
@@ -46,6 +47,10 @@ fn build() -> (MemoryStorage, Docs) {
     collection.upsert_batch(documents(50)).unwrap();
     collection.delete_batch(&[7.into(), 8.into()]).unwrap();
     let docs = read_all(&collection.view().unwrap());
+    drop((collection, db));
+    let raw = aidb::DB::open_with(storage.env(), options).unwrap();
+    raw.flush().unwrap();
+    raw.close().unwrap();
     (
         storage.memory().image(aether_env::CrashImage::KeepAll, 0),
         docs,
@@ -130,8 +135,8 @@ fn damaged_files_are_noticed() {
 fn a_missing_or_short_file_is_named() {
     let (storage, docs) = build();
     for file in storage.list().unwrap() {
-        let table_or_graph = !file.name.ends_with(".log") && file.bytes > 1_000;
-        if !table_or_graph {
+        // An empty log may go.
+        if file.bytes < 1_000 {
             continue;
         }
         for short in [false, true] {
