@@ -1,5 +1,7 @@
 //! What can be set: plain data, each field with what rises and what falls.
 
+use crate::error::{Error, Result};
+
 /// How a keyspace is kept. Given when it is created, and again whenever it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyspaceOptions {
@@ -104,6 +106,27 @@ impl Options {
         level_ratio: 10,
         table_bytes: 64 << 20,
     };
+}
+
+impl Options {
+    /// Refuses values with which nothing could be written.
+    pub(crate) fn check(&self) -> Result<()> {
+        let least = [
+            ("memtable_bytes", self.memtable_bytes as u64, 1),
+            ("sealed_memtables_max", self.sealed_memtables_max as u64, 1),
+            ("level0_compact_tables", self.level0_compact_tables as u64, 1),
+            ("level0_stop_tables", self.level0_stop_tables as u64, self.level0_compact_tables as u64),
+            ("level_base_bytes", self.level_base_bytes, 1),
+            ("level_ratio", self.level_ratio, 2),
+            ("table_bytes", self.table_bytes, 1),
+        ];
+        match least.into_iter().find(|(_, value, least)| value < least) {
+            Some((field, value, least)) => {
+                Err(Error::invalid(format!("Options::{field} is {value}; it must be at least {least}")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for Options {

@@ -34,7 +34,7 @@ use crate::snapshots::Snapshots;
 use crate::state::State;
 use crate::stats::Counters;
 use crate::version::{Catalog, Edit, Manifest, Table, Version, numbers};
-use crate::wal::GroupSync;
+use crate::wal::{FILE_HEADER_BYTES, GroupSync};
 
 use super::recover::{self, Replay};
 
@@ -43,6 +43,7 @@ const LOGS_KEPT_MAX: usize = 4;
 
 /// Opens the engine; no threads run yet.
 pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
+    options.check()?;
     let storage = Arc::clone(&env.storage);
     let lock = storage.lock(file_name::LOCK).map_err(|error| {
         Error::io(
@@ -57,6 +58,7 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
         None => create(&env, &options, &listed)?,
     };
     check_files(manifest.catalog(), &listed)?;
+    check_newest(&manifest, &listed)?;
 
     let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
     let files = Arc::new(Files::new(storage, cache));
@@ -133,6 +135,23 @@ fn check_files(catalog: &Catalog, listed: &Listed) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A log is written to only after the manifest that names it: one that nobody names shows that a manifest is gone.
+fn check_newest(manifest: &Manifest, listed: &Listed) -> Result<()> {
+    let catalog = manifest.catalog();
+    let is_unknown = |name: &str, bytes: u64| match file_name::parse(name) {
+        FileKind::Log(number) => number >= catalog.next_file && bytes > FILE_HEADER_BYTES as u64,
+        _ => false,
+    };
+    match listed.iter().find(|(name, bytes)| is_unknown(name, **bytes)) {
+        Some((name, _)) => {
+            let missing = file_name::manifest(manifest.numbers().1 + 1);
+            let detail = format_args!("the file is missing, and {name} was written after it");
+            Err(Error::corruption(&missing, 0, detail))
+        }
+        None => Ok(()),
+    }
 }
 
 fn assemble(

@@ -55,6 +55,10 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
         }
         let log = wal::read(number, bytes, sealed)?;
         let Some(start) = log.start else {
+            // Given up before it began, or its beginning was lost: then its successor says that it goes on from it.
+            if end.is_some() && cut.is_none() {
+                cut = Some((number, log.bytes));
+            }
             replay.unused.push(number);
             continue;
         };

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 pub(super) const FORMAT: u32 = 1;
 
 /// Bytes of the file header.
-pub(super) const FILE_HEADER_BYTES: usize = 32;
+pub(crate) const FILE_HEADER_BYTES: usize = 32;
 
 /// Bytes in front of a record's payload.
 pub(crate) const RECORD_HEADER_BYTES: usize = 40;

@@ -10,7 +10,7 @@ mod group;
 mod reader;
 mod writer;
 
-pub(crate) use format::{RECORD_HEADER_BYTES, payload_checksum};
+pub(crate) use format::{FILE_HEADER_BYTES, RECORD_HEADER_BYTES, payload_checksum};
 pub(crate) use group::GroupSync;
 pub(crate) use reader::{Record, START_BYTES, read, read_start};
 pub(crate) use writer::LogWriter;

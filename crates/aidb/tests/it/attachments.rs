@@ -5,7 +5,10 @@ use aidb::{DB, Durability, Keyspace, Options, WriteBatch};
 use std::io::Write;
 
 fn open(memory: &MemoryStorage) -> DB {
-    let options = Options { background_threads: 0, ..Options::default() };
+    let options = Options {
+        background_threads: 0,
+        ..Options::default()
+    };
     DB::open_with(Env::memory(memory.clone()), options).unwrap()
 }
 
@@ -36,10 +39,18 @@ fn a_replaced_attachment_lives_while_a_snapshot_sees_it() {
     assert!(there(&memory, &first) && there(&memory, &second));
     let old = before.attachment(&keyspace, "graph").unwrap().unwrap();
     assert_eq!(old.map().unwrap()[..], *b"first");
-    let new = db.snapshot().attachment(&keyspace, "graph").unwrap().unwrap();
+    let new = db
+        .snapshot()
+        .attachment(&keyspace, "graph")
+        .unwrap()
+        .unwrap();
     assert_eq!((new.bytes(), new.file_name()), (6, second.clone()));
     drop(before);
-    assert_eq!(old.map().unwrap()[..], *b"first", "an open attachment keeps its file");
+    assert_eq!(
+        old.map().unwrap()[..],
+        *b"first",
+        "an open attachment keeps its file"
+    );
     old.verify().unwrap();
     drop(old);
     db.put("any", "write").unwrap();
@@ -86,10 +97,28 @@ fn detaching_removes_the_file_and_survives_opening_again() {
     let keyspace = db.default_keyspace();
     assert!(there(&memory, &kept) && there(&memory, &empty) && !there(&memory, &gone));
     let snapshot = db.snapshot();
-    assert_eq!(snapshot.attachment(&keyspace, "kept").unwrap().unwrap().map().unwrap()[..], *b"kept");
-    assert_eq!(snapshot.attachment(&keyspace, "empty").unwrap().unwrap().bytes(), 0);
+    assert_eq!(
+        snapshot
+            .attachment(&keyspace, "kept")
+            .unwrap()
+            .unwrap()
+            .map()
+            .unwrap()[..],
+        *b"kept"
+    );
+    assert_eq!(
+        snapshot
+            .attachment(&keyspace, "empty")
+            .unwrap()
+            .unwrap()
+            .bytes(),
+        0
+    );
     assert!(snapshot.attachment(&keyspace, "gone").unwrap().is_none());
-    assert_eq!(db.get("gone").unwrap().as_deref(), Some(&b"registered with it"[..]));
+    assert_eq!(
+        db.get("gone").unwrap().as_deref(),
+        Some(&b"registered with it"[..])
+    );
     assert_eq!(db.stats().attachments, 2);
 }
 
@@ -104,9 +133,16 @@ fn a_damaged_attachment_is_found_by_verify_alone_and_by_name() {
     bytes[1_234] ^= 1;
     memory.replace(&name, bytes);
     let db = open(&memory);
-    let file = db.snapshot().attachment(&db.default_keyspace(), "graph").unwrap().unwrap();
+    let file = db
+        .snapshot()
+        .attachment(&db.default_keyspace(), "graph")
+        .unwrap()
+        .unwrap();
     let error = file.verify().unwrap_err();
     assert!(error.to_string().contains(&name), "{error}");
     let problems = db.verify().unwrap().problems;
-    assert!(problems.iter().any(|problem| problem.file == name), "{problems:?}");
+    assert!(
+        problems.iter().any(|problem| problem.file == name),
+        "{problems:?}"
+    );
 }

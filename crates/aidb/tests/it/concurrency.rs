@@ -17,17 +17,31 @@ fn batch(world: &World, writer: u64, count: u64) -> WriteBatch {
     let mut batch = WriteBatch::new();
     let value = [writer.to_be_bytes(), count.to_be_bytes()].concat();
     for member in 0..GROUP {
-        batch.put(&world.keyspaces[member % 3], format!("group{member}"), &value);
+        batch.put(
+            &world.keyspaces[member % 3],
+            format!("group{member}"),
+            &value,
+        );
     }
-    batch.put(&world.keyspaces[0], format!("writer{writer}"), count.to_be_bytes());
-    batch.put(&world.keyspaces[1], format!("filler{writer}-{}", count % 50), vec![7; 200]);
+    batch.put(
+        &world.keyspaces[0],
+        format!("writer{writer}"),
+        count.to_be_bytes(),
+    );
+    batch.put(
+        &world.keyspaces[1],
+        format!("filler{writer}-{}", count % 50),
+        vec![7; 200],
+    );
     batch
 }
 
 /// The one value of the group; a batch that is half there has two.
 fn group(world: &World, snapshot: &Snapshot) -> Option<Vec<u8>> {
     let value = |member: usize| {
-        let found = snapshot.get(&world.keyspaces[member % 3], format!("group{member}")).unwrap();
+        let found = snapshot
+            .get(&world.keyspaces[member % 3], format!("group{member}"))
+            .unwrap();
         found.map(|value| value.to_vec())
     };
     let first = value(0);
@@ -57,7 +71,10 @@ fn crowd(world: &World, batches: u64) {
                 let acknowledged = &acknowledged;
                 scope.spawn(move || {
                     for count in 1..=batches {
-                        world.db.write(batch(world, writer, count), Durability::Sync).unwrap();
+                        world
+                            .db
+                            .write(batch(world, writer, count), Durability::Sync)
+                            .unwrap();
                         let slot = usize::try_from(writer).unwrap();
                         acknowledged[slot].store(count, Ordering::SeqCst);
                     }
@@ -70,7 +87,10 @@ fn crowd(world: &World, batches: u64) {
                 let mut held: Option<(Snapshot, Option<Vec<u8>>)> = None;
                 let mut last = [0; WRITERS as usize];
                 while !done.load(Ordering::SeqCst) {
-                    let least: Vec<u64> = acknowledged.iter().map(|a| a.load(Ordering::SeqCst)).collect();
+                    let least: Vec<u64> = acknowledged
+                        .iter()
+                        .map(|a| a.load(Ordering::SeqCst))
+                        .collect();
                     let snapshot = world.db.snapshot();
                     let seen = group(world, &snapshot);
                     for writer in 0..WRITERS {
@@ -97,7 +117,10 @@ fn crowd(world: &World, batches: u64) {
                 assert!(world.db.watermark() <= world.db.last_seq());
             }
         });
-        let results: Vec<_> = writers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        let results: Vec<_> = writers
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect();
         done.store(true, Ordering::SeqCst);
         results.into_iter().for_each(|result| result.unwrap());
     });
@@ -126,13 +149,19 @@ fn batches_of_many_threads_are_atomic() {
 fn also_on_the_file_system() {
     let directory = tempfile::tempdir().unwrap();
     let setup = Setup::tiny(&mut fastrand::Rng::with_seed(0), 1);
-    crowd(&World::open(Env::local(directory.path()).unwrap(), &setup).unwrap(), 60);
+    crowd(
+        &World::open(Env::local(directory.path()).unwrap(), &setup).unwrap(),
+        60,
+    );
 }
 
 #[test]
 fn also_without_background_threads() {
     let setup = Setup::tiny(&mut fastrand::Rng::with_seed(1), 0);
-    crowd(&World::open(Env::memory(MemoryStorage::new()), &setup).unwrap(), 200);
+    crowd(
+        &World::open(Env::memory(MemoryStorage::new()), &setup).unwrap(),
+        200,
+    );
 }
 
 /// The power goes while all threads write: each finds its last acknowledged batch again.
@@ -143,20 +172,28 @@ fn a_power_cut_under_load_loses_nothing_acknowledged() {
         let setup = Setup::tiny(&mut random, 1);
         let storage = SimStorage::new(seed);
         storage.power_cut_at(random.u64(50..1_500));
-        let Ok(world) = World::open(storage.threaded_env(), &setup) else { return };
+        let Ok(world) = World::open(storage.threaded_env(), &setup) else {
+            return;
+        };
         let acknowledged: Vec<u64> = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..WRITERS)
                 .map(|writer| {
                     let world = &world;
                     scope.spawn(move || {
                         let written = (1..).take_while(|&count| {
-                            world.db.write(batch(world, writer, count), Durability::Sync).is_ok()
+                            world
+                                .db
+                                .write(batch(world, writer, count), Durability::Sync)
+                                .is_ok()
                         });
                         written.last().unwrap_or(0)
                     })
                 })
                 .collect();
-            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+            writers
+                .into_iter()
+                .map(|writer| writer.join().unwrap())
+                .collect()
         });
         drop(world);
         for image in CrashImage::ALL {
@@ -166,7 +203,10 @@ fn a_power_cut_under_load_loses_nothing_acknowledged() {
             group(&world, &snapshot);
             for (writer, &count) in (0..).zip(&acknowledged) {
                 let found = counter(&snapshot, &world.keyspaces[0], writer);
-                assert!(found >= count, "{image:?}: batch {count} of writer {writer} is lost");
+                assert!(
+                    found >= count,
+                    "{image:?}: batch {count} of writer {writer} is lost"
+                );
                 assert!(found <= count + 1);
             }
             assert_eq!(world.db.verify().unwrap().problems, []);
@@ -188,7 +228,10 @@ fn writers_that_wait_together_share_a_sync() {
         .collect();
     assert!(commits.is_sorted_by(|a, b| a.seq() < b.seq()));
     let before = db.stats().syncs;
-    commits.iter().rev().for_each(|commit| commit.wait_durable().unwrap());
+    commits
+        .iter()
+        .rev()
+        .for_each(|commit| commit.wait_durable().unwrap());
     assert!(db.stats().syncs <= before + 2);
     let image = storage.memory().image(CrashImage::LoseUnsynced, 0);
     let db = DB::open_with(Env::memory(image), Options::default()).unwrap();
@@ -231,7 +274,10 @@ fn closing_under_load_is_orderly() {
                     let world = &world;
                     scope.spawn(move || {
                         let written = (1..).take_while(|&count| {
-                            world.db.write(batch(world, writer, count), Durability::Sync).is_ok()
+                            world
+                                .db
+                                .write(batch(world, writer, count), Durability::Sync)
+                                .is_ok()
                         });
                         written.last().unwrap_or(0)
                     })
@@ -241,7 +287,10 @@ fn closing_under_load_is_orderly() {
                 std::thread::yield_now();
             }
             world.db.close().unwrap();
-            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+            writers
+                .into_iter()
+                .map(|writer| writer.join().unwrap())
+                .collect()
         });
         drop(world);
         let world = World::open(Env::memory(memory), &setup).unwrap();
@@ -260,14 +309,18 @@ fn keyspaces_made_at_the_same_time_are_one() {
             let db = &db;
             scope.spawn(move || {
                 for i in 0..20 {
-                    let keyspace = db.keyspace(&format!("ks{i}"), KeyspaceOptions::default()).unwrap();
+                    let keyspace = db
+                        .keyspace(&format!("ks{i}"), KeyspaceOptions::default())
+                        .unwrap();
                     keyspace.put(writer.to_be_bytes(), b"here").unwrap();
                 }
             });
         }
     });
     for i in 0..20 {
-        let keyspace = db.keyspace(&format!("ks{i}"), KeyspaceOptions::default()).unwrap();
+        let keyspace = db
+            .keyspace(&format!("ks{i}"), KeyspaceOptions::default())
+            .unwrap();
         assert_eq!(keyspace.iter().count(), 8);
     }
 }

@@ -51,7 +51,11 @@ fn recover(script: &Script, env: Env, progress: &Progress) -> (Logged, usize) {
     let prefix: BTreeSet<usize> = (0..visible.len()).collect();
     assert_eq!(visible, prefix, "a batch is missing before a later one");
     let least = progress.durable.len();
-    assert!(visible.len() >= least, "{least} batches were durable, {} are there", visible.len());
+    assert!(
+        visible.len() >= least,
+        "{least} batches were durable, {} are there",
+        visible.len()
+    );
     assert!(visible.len() <= progress.tried);
     (logged, visible.len())
 }

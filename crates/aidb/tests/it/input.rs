@@ -16,7 +16,10 @@ fn a_database_that_is_open_names_the_process_that_has_it() {
     let error = DB::open(directory.path(), Options::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     let text = error.to_string();
-    assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
+    assert!(
+        text.contains(&format!("pid {}", std::process::id())),
+        "{text}"
+    );
     let path = directory.path().canonicalize().unwrap();
     assert!(text.contains(&*path.to_string_lossy()), "{text}");
     db.put("a", "1").unwrap();
@@ -50,7 +53,10 @@ fn the_lock_dies_with_the_process_that_had_it() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.to_string().contains(&format!("pid {}", child.id())), "{error}");
+    assert!(
+        error.to_string().contains(&format!("pid {}", child.id())),
+        "{error}"
+    );
     let db = DB::open(directory.path(), Options::default()).unwrap();
     assert_eq!(db.get("child").unwrap().as_deref(), Some(&b"was here"[..]));
 }
@@ -77,12 +83,18 @@ fn directories_that_will_not_do_are_named() {
     let error = DB::open(&plain, Options::default()).unwrap_err();
     assert!(error.to_string().contains("plain-file"), "{error}");
     assert!(error.to_string().contains("not a directory"), "{error}");
-    let options = Options { create_if_missing: false, ..Options::default() };
+    let options = Options {
+        create_if_missing: false,
+        ..Options::default()
+    };
     let missing = root.path().join("not-here");
     let error = DB::open(&missing, options.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(error.to_string().contains("not-here"), "{error}");
-    assert!(!missing.exists(), "looking for a database makes no directory");
+    assert!(
+        !missing.exists(),
+        "looking for a database makes no directory"
+    );
     let error = DB::open(root.path(), options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 }
@@ -99,7 +111,10 @@ fn foreign_files_are_left_alone() {
         db.flush().unwrap();
     }
     for name in ["notes.txt", "README", "my file", "photo.jpg"] {
-        assert_eq!(std::fs::read_to_string(root.path().join(name)).unwrap(), name);
+        assert_eq!(
+            std::fs::read_to_string(root.path().join(name)).unwrap(),
+            name
+        );
     }
 }
 
@@ -111,12 +126,18 @@ fn keys_have_a_limit_and_values_may_be_large() {
     let too_long = vec![b'k'; KEY_BYTES_MAX + 1];
     let error = db.put(&too_long, "value").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("65535") || error.to_string().contains("65_535"), "{error}");
+    assert!(
+        error.to_string().contains("65535") || error.to_string().contains("65_535"),
+        "{error}"
+    );
     assert_eq!(db.get(&too_long).ok().flatten(), None);
     let mut batch = WriteBatch::new();
     batch.put(&db.default_keyspace(), "innocent", "1");
     batch.put(&db.default_keyspace(), &too_long, "2");
-    assert_eq!(db.write(batch, Durability::Sync).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        db.write(batch, Durability::Sync).unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
     assert_eq!(db.get("innocent").unwrap(), None, "nothing is half applied");
     db.put("large", vec![7; 20 << 20]).unwrap();
     db.put("", "the empty key").unwrap();
@@ -132,7 +153,10 @@ fn names_of_keyspaces_are_checked() {
     let db = memory();
     let long = "n".repeat(1_000);
     for name in ["", &long] {
-        let error = db.keyspace(name, KeyspaceOptions::default()).map(drop).unwrap_err();
+        let error = db
+            .keyspace(name, KeyspaceOptions::default())
+            .map(drop)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{name:?}: {error}");
     }
     let keyspace = db.keyspace("docs", KeyspaceOptions::default()).unwrap();
@@ -159,7 +183,9 @@ fn options_that_cannot_work_are_refused() {
         ("memtable_bytes", |options| options.memtable_bytes = 0),
         ("level_ratio", |options| options.level_ratio = 0),
         ("table_bytes", |options| options.table_bytes = 0),
-        ("level0_stop_tables", |options| options.level0_stop_tables = 0),
+        ("level0_stop_tables", |options| {
+            options.level0_stop_tables = 0
+        }),
     ];
     for (field, breaks) in broken {
         let mut options = Options::default();

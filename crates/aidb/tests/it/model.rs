@@ -29,7 +29,16 @@ impl Run {
         let world = World::open(env.clone(), &setup).unwrap();
         let last_seq = world.db.last_seq();
         let state = State::default();
-        Run { random, env, threads, setup, world, state, snapshots: Vec::new(), last_seq }
+        Run {
+            random,
+            env,
+            threads,
+            setup,
+            world,
+            state,
+            snapshots: Vec::new(),
+            last_seq,
+        }
     }
 
     fn steps(&mut self, steps: usize) {
@@ -54,7 +63,10 @@ impl Run {
             925..935 => self.world.db.flush().unwrap(),
             935..938 => self.world.db.compact().unwrap(),
             938..970 => drop(self.world.db.tick().unwrap()),
-            970..980 => self.world.compare(&self.world.db.snapshot(), &self.state).unwrap(),
+            970..980 => self
+                .world
+                .compare(&self.world.db.snapshot(), &self.state)
+                .unwrap(),
             980..985 => self.check_snapshots(),
             985..990 => assert_eq!(self.world.db.verify().unwrap().problems, []),
             990..995 => self.reopen(),
@@ -90,8 +102,15 @@ impl Run {
             0 => drop(self.world.write(&batch, Durability::Sync).unwrap()),
             1 => drop(self.world.write(&batch, Durability::Buffered).unwrap()),
             _ => {
-                let commit = self.world.db.submit(self.world.batch(&batch).unwrap()).unwrap();
-                assert!(commit.seq() <= self.world.db.last_seq(), "visible before it is durable");
+                let commit = self
+                    .world
+                    .db
+                    .submit(self.world.batch(&batch).unwrap())
+                    .unwrap();
+                assert!(
+                    commit.seq() <= self.world.db.last_seq(),
+                    "visible before it is durable"
+                );
                 if self.random.bool() {
                     commit.wait_durable().unwrap();
                 }
@@ -103,17 +122,23 @@ impl Run {
     fn get(&mut self) {
         let keyspace = self.random.usize(..KEYSPACES);
         let keys: Vec<Vec<u8>> = (0..4).map(|_| random_key(&mut self.random)).collect();
-        let expected: Vec<Option<Vec<u8>>> =
-            keys.iter().map(|key| self.state.maps[keyspace].get(key).cloned()).collect();
+        let expected: Vec<Option<Vec<u8>>> = keys
+            .iter()
+            .map(|key| self.state.maps[keyspace].get(key).cloned())
+            .collect();
         let handle = &self.world.keyspaces[keyspace];
         for (key, expected) in keys.iter().zip(&expected) {
             assert_eq!(handle.get(key).unwrap().as_deref(), expected.as_deref());
             if keyspace == 0 {
-                assert_eq!(self.world.db.get(key).unwrap().as_deref(), expected.as_deref());
+                assert_eq!(
+                    self.world.db.get(key).unwrap().as_deref(),
+                    expected.as_deref()
+                );
             }
         }
         let found = self.world.db.snapshot().multi_get(handle, &keys).unwrap();
-        let found: Vec<Option<Vec<u8>>> = found.into_iter().map(|v| v.map(|v| v.to_vec())).collect();
+        let found: Vec<Option<Vec<u8>>> =
+            found.into_iter().map(|v| v.map(|v| v.to_vec())).collect();
         assert_eq!(found, expected);
     }
 
@@ -125,9 +150,15 @@ impl Run {
         let (iter, map) = match self.random.usize(..=held) {
             at if at < held => {
                 let (snapshot, state) = &self.snapshots[at];
-                (snapshot.range(&self.world.keyspaces[keyspace], bounds.clone()), &state.maps[keyspace])
+                (
+                    snapshot.range(&self.world.keyspaces[keyspace], bounds.clone()),
+                    &state.maps[keyspace],
+                )
             }
-            _ => (self.world.keyspaces[keyspace].range(bounds.clone()), &self.state.maps[keyspace]),
+            _ => (
+                self.world.keyspaces[keyspace].range(bounds.clone()),
+                &self.state.maps[keyspace],
+            ),
         };
         let expected = slice(map, &bounds);
         consume(&mut self.random, iter, &expected);
@@ -153,7 +184,11 @@ impl Run {
         let mut expected = slice(&self.state.maps[keyspace], &bounds);
         let mut iter = self.world.keyspaces[keyspace].range(bounds);
         for _ in 0..self.random.usize(..4) {
-            assert_entry("back", iter.next_back().as_ref(), entry(expected.pop().as_ref()));
+            assert_entry(
+                "back",
+                iter.next_back().as_ref(),
+                entry(expected.pop().as_ref()),
+            );
         }
         for _ in 0..4 {
             let key = random_key(&mut self.random);
@@ -187,7 +222,8 @@ impl Run {
 
     fn hold_snapshot(&mut self) {
         if self.snapshots.len() < 6 {
-            self.snapshots.push((self.world.db.snapshot(), self.state.clone()));
+            self.snapshots
+                .push((self.world.db.snapshot(), self.state.clone()));
         }
     }
 
@@ -211,7 +247,11 @@ impl Run {
         let db = &self.world.db;
         assert!(db.last_seq() >= self.last_seq);
         self.last_seq = db.last_seq();
-        let oldest = self.snapshots.iter().map(|(snapshot, _)| snapshot.seq()).min();
+        let oldest = self
+            .snapshots
+            .iter()
+            .map(|(snapshot, _)| snapshot.seq())
+            .min();
         assert_eq!(db.watermark(), oldest.unwrap_or(self.last_seq));
         assert_eq!(db.snapshot().seq(), self.last_seq);
         let mut names = db.keyspace_names();
@@ -264,7 +304,10 @@ fn slice(map: &Map, bounds: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> Vec<(Vec<u8>, 
             Bound::Unbounded => true,
         })
     };
-    map.iter().filter(|(key, _)| within(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    map.iter()
+        .filter(|(key, _)| within(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// Takes entries from both ends, in turns of random length, and then a few more.
@@ -281,7 +324,11 @@ fn consume(random: &mut fastrand::Rng, mut iter: Iter, expected: &[(Vec<u8>, Vec
         if forward {
             assert_entry("next", iter.next().as_ref(), entry(expected.next()));
         } else {
-            assert_entry("next_back", iter.next_back().as_ref(), entry(expected.next_back()));
+            assert_entry(
+                "next_back",
+                iter.next_back().as_ref(),
+                entry(expected.next_back()),
+            );
         }
     }
     iter.status().unwrap();
@@ -293,7 +340,9 @@ fn entry(pair: Option<&(Vec<u8>, Vec<u8>)>) -> Option<(&Vec<u8>, &Vec<u8>)> {
 
 #[test]
 fn without_threads() {
-    seeds::for_each(24, |seed| Run::new(seed, SimStorage::new(seed).env(), 0).steps(1_500));
+    seeds::for_each(24, |seed| {
+        Run::new(seed, SimStorage::new(seed).env(), 0).steps(1_500)
+    });
 }
 
 #[test]
@@ -324,7 +373,11 @@ fn runs_without_threads_repeat_exactly() {
     let ((trace, files), (other_trace, other_files)) = (run(), run());
     assert_eq!(trace, other_trace);
     for (_, name) in trace {
-        assert_eq!(files.contents(&name).ok(), other_files.contents(&name).ok(), "{name}");
+        assert_eq!(
+            files.contents(&name).ok(),
+            other_files.contents(&name).ok(),
+            "{name}"
+        );
     }
 }
 
@@ -342,12 +395,31 @@ fn large_ordered_loads_fill_several_levels() {
         map.insert(key, value);
     }
     while world.db.tick().unwrap() {}
-    let levels = &world.db.stats().keyspaces.iter().find(|k| k.name == "left").unwrap().levels.clone();
-    assert!(levels.iter().skip(1).filter(|level| level.tables > 0).count() > 1, "{levels:?}");
+    let levels = &world
+        .db
+        .stats()
+        .keyspaces
+        .iter()
+        .find(|k| k.name == "left")
+        .unwrap()
+        .levels
+        .clone();
+    assert!(
+        levels
+            .iter()
+            .skip(1)
+            .filter(|level| level.tables > 0)
+            .count()
+            > 1,
+        "{levels:?}"
+    );
     let mut state = State::default();
     state.maps[1] = map;
     world.assert_sound(&state);
     world.db.compact().unwrap();
     world.assert_sound(&state);
-    assert_eq!(collect(world.keyspaces[1].iter()).len(), state.maps[1].len());
+    assert_eq!(
+        collect(world.keyspaces[1].iter()).len(),
+        state.maps[1].len()
+    );
 }

@@ -65,7 +65,9 @@ impl Setup {
         let table = TableOptions {
             block_bytes: random.choice([64, 256, 1024, 4096]).unwrap(),
             filter_bits_per_key: random.choice([0, 5, 10]).unwrap(),
-            compression: random.choice([Compression::None, Compression::Lz4]).unwrap(),
+            compression: random
+                .choice([Compression::None, Compression::Lz4])
+                .unwrap(),
         };
         let options = Options {
             memtable_bytes: random.choice([1 << 11, 1 << 13, 1 << 15]).unwrap(),
@@ -80,7 +82,10 @@ impl Setup {
             table_bytes: random.choice([1 << 10, 1 << 12, 1 << 14]).unwrap(),
             ..Options::default()
         };
-        Setup { options, keyspace: KeyspaceOptions { table } }
+        Setup {
+            options,
+            keyspace: KeyspaceOptions { table },
+        }
     }
 }
 
@@ -146,7 +151,12 @@ impl World {
             assert_entry(name, None, model.next());
             for (key, value) in map {
                 let found = snapshot.get(keyspace, key)?;
-                assert_eq!(found.as_deref(), Some(&value[..]), "{name} {}", key.escape_ascii());
+                assert_eq!(
+                    found.as_deref(),
+                    Some(&value[..]),
+                    "{name} {}",
+                    key.escape_ascii()
+                );
             }
         }
         for ((keyspace, key), bytes) in &expected.attachments {
@@ -171,8 +181,12 @@ impl World {
 
 /// The error of this crate inside one of `io::Write`, or else that one in words.
 fn as_error(error: &std::io::Error) -> Error {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    inner.cloned().unwrap_or_else(|| panic!("an attachment failed with {error:?}"))
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    inner
+        .cloned()
+        .unwrap_or_else(|| panic!("an attachment failed with {error:?}"))
 }
 
 #[track_caller]
@@ -187,22 +201,34 @@ pub(crate) fn assert_entry(
         let show = |entry: Option<(&[u8], &[u8])>| {
             entry.map(|(key, value)| {
                 let start = &value[..value.len().min(20)];
-                format!("{} = {} ({} bytes)", key.escape_ascii(), start.escape_ascii(), value.len())
+                format!(
+                    "{} = {} ({} bytes)",
+                    key.escape_ascii(),
+                    start.escape_ascii(),
+                    value.len()
+                )
             })
         };
-        panic!("{what}: found {:?} instead of {:?}", show(found), show(expected));
+        panic!(
+            "{what}: found {:?} instead of {:?}",
+            show(found),
+            show(expected)
+        );
     }
 }
 
 /// All that an iterator gives.
 pub(crate) fn collect(iter: Iter) -> Vec<(Vec<u8>, Vec<u8>)> {
-    iter.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    iter.map(|(key, value)| (key.to_vec(), value.to_vec()))
+        .collect()
 }
 
 /// A short key; few of them, so that they meet.
 pub(crate) fn random_key(random: &mut fastrand::Rng) -> Vec<u8> {
     let bytes = random.usize(1..=4);
-    (0..bytes).map(|_| random.choice(*b"\0ab\xff").unwrap()).collect()
+    (0..bytes)
+        .map(|_| random.choice(*b"\0ab\xff").unwrap())
+        .collect()
 }
 
 /// A value, mostly short, at times of several blocks, rarely larger than a memtable.
@@ -229,7 +255,13 @@ pub(crate) fn random_batch(random: &mut fastrand::Rng, attachments: bool) -> Vec
             match random.u8(..20) {
                 0 if attachments => {
                     let bytes = random.usize(0..9_000);
-                    Change::Attach(keyspace, key, std::iter::repeat_with(|| random.u8(..)).take(bytes).collect())
+                    Change::Attach(
+                        keyspace,
+                        key,
+                        std::iter::repeat_with(|| random.u8(..))
+                            .take(bytes)
+                            .collect(),
+                    )
                 }
                 1 if attachments => Change::Detach(keyspace, key),
                 2..8 => Change::Delete(keyspace, key),

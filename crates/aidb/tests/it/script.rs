@@ -20,7 +20,9 @@ pub(crate) enum Step {
     Tick,
     HoldSnapshot,
     DropSnapshot,
-    Reopen { close: bool },
+    Reopen {
+        close: bool,
+    },
 }
 
 /// All that will be done.
@@ -51,10 +53,16 @@ impl Script {
                 82..92 => Step::Tick,
                 92..95 => Step::HoldSnapshot,
                 95..97 => Step::DropSnapshot,
-                _ => Step::Reopen { close: random.bool() },
+                _ => Step::Reopen {
+                    close: random.bool(),
+                },
             })
             .collect();
-        Script { setup, batches, steps }
+        Script {
+            setup,
+            batches,
+            steps,
+        }
     }
 
     /// The contents after these batches.
@@ -78,7 +86,11 @@ impl Logged {
     pub(crate) fn open(env: Env, setup: &Setup) -> Result<Logged> {
         let world = World::open(env, setup)?;
         let journal = world.db.keyspace("journal", KeyspaceOptions::default())?;
-        Ok(Logged { world, journal, snapshots: Vec::new() })
+        Ok(Logged {
+            world,
+            journal,
+            snapshots: Vec::new(),
+        })
     }
 
     pub(crate) fn db(&self) -> &DB {
@@ -93,7 +105,11 @@ impl Logged {
         durability: Option<Durability>,
     ) -> Result<bool> {
         let mut batch = self.world.batch(changes)?;
-        batch.put(&self.journal, u32::try_from(number).unwrap().to_be_bytes(), b"");
+        batch.put(
+            &self.journal,
+            u32::try_from(number).unwrap().to_be_bytes(),
+            b"",
+        );
         match durability {
             Some(durability) => self.db().write(batch, durability).map(drop)?,
             None => self.db().submit(batch).map(drop)?,
