@@ -115,7 +115,7 @@ impl Options {
             ("memtable_bytes", self.memtable_bytes as u64, 1),
             ("sealed_memtables_max", self.sealed_memtables_max as u64, 1),
             ("level0_compact_tables", self.level0_compact_tables as u64, 1),
-            ("level0_stop_tables", self.level0_stop_tables as u64, self.level0_compact_tables as u64),
+            ("level0_stop_tables", self.level0_stop_tables as u64, 1),
             ("level_base_bytes", self.level_base_bytes, 1),
             ("level_ratio", self.level_ratio, 2),
             ("table_bytes", self.table_bytes, 1),

@@ -97,11 +97,13 @@ impl Drop for Turn<'_> {
 }
 
 fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
+    let options = &engine.options;
     let limits = Limits {
-        level0_tables: engine.options.level0_compact_tables,
-        level_base_bytes: engine.options.level_base_bytes,
-        level_ratio: engine.options.level_ratio,
-        table_bytes: engine.options.table_bytes,
+        // Writers that wait for level 0 must not wait for ever.
+        level0_tables: options.level0_compact_tables.min(options.level0_stop_tables),
+        level_base_bytes: options.level_base_bytes,
+        level_ratio: options.level_ratio,
+        table_bytes: options.table_bytes,
     };
     let watermark = engine.snapshots.watermark();
     let mut compacting = engine.compacting.lock();

@@ -63,6 +63,13 @@ pub(crate) fn stop(engine: &Engine, threads: Vec<JoinHandle<()>>) {
     }
 }
 
+/// Discards attachments that nobody can reach, and deletes all discarded files.
+pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
+    collect_attachments(engine)?;
+    engine.files.delete_garbage();
+    Ok(())
+}
+
 /// One unit of work, flushes first; false when there was none.
 pub(crate) fn step(engine: &Engine) -> Result<bool> {
     Ok(flush::step(engine)? || compact::step(engine)?)

@@ -221,12 +221,13 @@ impl DB {
         engine.attachments.writer(engine.new_file_number())
     }
 
-    /// Writes everything that is in memory to tables.
+    /// Writes everything that is in memory to tables, and deletes the files that nothing refers to any more.
     pub fn flush(&self) -> Result<()> {
         let engine = self.engine();
         engine.check_open()?;
         engine.rotate(&mut engine.log.lock());
-        background::flush_sealed(engine)
+        background::flush_sealed(engine)?;
+        background::clean_up(engine)
     }
 
     /// Flushes, and merges each keyspace into its last level: deleted and overwritten data that no snapshot reads
@@ -234,8 +235,7 @@ impl DB {
     pub fn compact(&self) -> Result<()> {
         self.flush()?;
         background::compact_everything(self.engine())?;
-        self.engine().files.delete_garbage();
-        Ok(())
+        background::clean_up(self.engine())
     }
 
     /// Reads everything and compares it with its checksums, its order and the manifest. Damage is in the report, not
