@@ -1,0 +1,111 @@
+//! `create`, `list` (of collections), `drop`.
+
+use crate::args::{Create, Drop, Index, IndexName};
+use crate::failure::{Failure, Outcome};
+use crate::human;
+use crate::session::{Session, collection, unknown_collection};
+use aethervec::{CollectionSchema, ElementType, ErrorKind, HnswParams, IndexConfig, Metric};
+use serde_json::{Value, json};
+use std::io::{IsTerminal, Write};
+
+/// `aethervec create`.
+pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
+    let schema = schema(args.dim, args.metric.into(), args.element.into(), &args.index);
+    session.with(|db| {
+        db.create_collection_with(&args.collection, schema.clone())?;
+        Ok(())
+    })?;
+    session.out.object(&described(&args.collection, &schema));
+    session.out.line(format!(
+        "created {:?}: dim {}, {}, {}, {}",
+        args.collection, schema.dim, schema.metric, schema.element, schema.index
+    ));
+    Ok(())
+}
+
+/// What a collection is made of, from the options of `create` and `import`.
+pub(crate) fn schema(dim: usize, metric: Metric, element: ElementType, index: &Index) -> CollectionSchema {
+    let index = match index.index {
+        IndexName::Flat => IndexConfig::Flat,
+        IndexName::Hnsw => IndexConfig::Hnsw(HnswParams { m: index.m, ef_construction: index.ef_construction }),
+    };
+    CollectionSchema { element, ..CollectionSchema::new(dim, metric, index) }
+}
+
+/// A schema as JSON.
+pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
+    let index = match &schema.index {
+        IndexConfig::Hnsw(params) => json!({"kind": "hnsw", "m": params.m, "ef_construction": params.ef_construction}),
+        other => json!({"kind": other.name()}),
+    };
+    json!({
+        "collection": name,
+        "dim": schema.dim,
+        "metric": schema.metric.to_string(),
+        "element": schema.element.to_string(),
+        "index": index,
+    })
+}
+
+/// `aethervec list`.
+pub(crate) fn list(session: &Session) -> Outcome {
+    session.with_existing(|db| {
+        let head = ["collection", "documents", "dim", "metric", "element", "index"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        for info in db.collections() {
+            let documents = collection(db, &info.name)?.count()?;
+            let schema = &info.schema;
+            let mut object = described(&info.name, schema);
+            object["documents"] = json!(documents);
+            session.out.object(&object);
+            rows.push(vec![
+                info.name.clone(),
+                human::count(documents),
+                schema.dim.to_string(),
+                schema.metric.to_string(),
+                schema.element.to_string(),
+                schema.index.to_string(),
+            ]);
+        }
+        match rows.len() {
+            1 => session.out.line("no collections: `aethervec create` makes one"),
+            _ => session.out.table(&rows),
+        }
+        Ok(())
+    })
+}
+
+/// `aethervec drop`.
+pub(crate) fn drop(session: &Session, args: &Drop) -> Outcome {
+    session.with_existing(|db| {
+        let name = &args.collection;
+        let documents = match db.describe(name) {
+            Ok(_) => collection(db, name)?.count()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown_collection(db, name)),
+            Err(error) => return Err(error.into()),
+        };
+        if !args.yes {
+            confirm(&format!("delete {name:?} with {}?", human::counted(documents, "document")))?;
+        }
+        db.drop_collection(name)?;
+        session.out.object(&json!({"collection": name, "dropped": true, "documents": documents}));
+        session.out.line(format!("deleted {name:?} with {}", human::counted(documents, "document")));
+        Ok(())
+    })
+}
+
+/// Asks on the terminal; where there is none, `--yes` is needed.
+fn confirm(question: &str) -> Outcome {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Failure::invalid(format!("{question} Say --yes: there is no terminal to ask on")));
+    }
+    let mut stderr = std::io::stderr().lock();
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    asked.map_err(|error| Failure::failed(format!("standard error: {error}")))?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::failed(format!("standard input: {error}")))?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::interrupted("nothing was deleted")),
+    }
+}
