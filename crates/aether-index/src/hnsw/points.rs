@@ -71,7 +71,11 @@ impl PointMap {
     /// Adds a point, whose node is published; false when it is there already.
     pub(super) fn insert(&self, point: PointId, slot: u32, reader: &Reader<'_>) -> bool {
         let mut recent = self.recent.write();
-        if recent.find(point, reader).is_some() || self.find_in_image(point, reader).is_some() {
+        let found = recent
+            .find(point, reader)
+            .or_else(|| self.find_in_image(point, reader));
+        // An entry of the image for a point that used to be in our slot leads to us, if we pass it.
+        if found.is_some_and(|found| found != slot) {
             return false;
         }
         recent.grow(reader);
