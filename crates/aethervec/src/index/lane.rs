@@ -9,7 +9,7 @@
 //! Only here do points leave the delta and the graph. Everything done here is derived from the keyspaces: a crash loses
 //! nothing but time.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::checkpoint;
 use crate::index::core::{Committed, Core, GRAPH_POINTS_MIN};
 use crate::keyspace::{self, PendingEntry};
@@ -175,7 +175,12 @@ impl Lane {
                 .get(point, |stored| vector.clone_from_ref(stored))
                 .is_some()
             {
-                graph.insert(point, vector.as_ref())?;
+                if !graph.insert(point, vector.as_ref())? && !graph.contains(point) {
+                    let text = format!(
+                        "the graph does not take point {point}: it holds a dead one of that number"
+                    );
+                    return Err(Error::corruption(text));
+                }
                 moved.push(point);
             }
             number += 1;
