@@ -183,7 +183,6 @@ impl Registry {
     pub(crate) fn writer(self: &Arc<Self>, number: u64) -> Result<AttachmentWriter> {
         let name = file_name::attachment(number);
         let explain = |error| Error::io(format_args!("create {name}"), error);
-        let file = self.files.storage.create(&name).map_err(explain)?;
         self.known.lock().insert(
             number,
             Known {
@@ -198,6 +197,8 @@ impl Registry {
             number,
             kept: false,
         };
+        // Known before it is there, so that nobody takes it for a leftover.
+        let file = self.files.storage.create(&name).map_err(explain)?;
         Ok(AttachmentWriter {
             file,
             hasher: Box::default(),

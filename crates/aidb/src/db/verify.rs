@@ -80,6 +80,8 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
 fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
     let storage = &engine.files.storage;
     let manifest = engine.manifest.lock();
+    // Attachments come and go meanwhile, and so do files that are left to be deleted: before or after will do.
+    let mut passing = passing(engine);
     let explain = |error| Error::io(format_args!("list {}", storage.location()), error);
     let listed = storage.list().map_err(explain)?;
     let on_disk = numbers(listed.iter().map(|file| file.name.as_str()));
@@ -109,21 +111,14 @@ fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
             .keys()
             .map(|place| file_name::table(place.number)),
     );
-    expected.extend(
-        engine
-            .attachments
-            .known()
-            .keys()
-            .map(|number| file_name::attachment(*number)),
-    );
     expected.extend((first..=last).map(file_name::manifest));
-    let leaving = engine.files.leaving();
+    passing.extend(self::passing(engine));
     for file in &listed {
         let is_ours = !matches!(
             file_name::parse(&file.name),
             FileKind::Lock | FileKind::Foreign
         );
-        if !expected.remove(&file.name) && is_ours && !leaving.contains(&file.name) {
+        if !expected.remove(&file.name) && is_ours && !passing.contains(&file.name) {
             report.problem(&file.name, "nothing refers to this file");
         }
     }
@@ -131,6 +126,18 @@ fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
         report.problem(missing, "the file is missing");
     }
     Ok(())
+}
+
+/// Files that the manifest does not name though they are rightly there.
+fn passing(engine: &Engine) -> BTreeSet<String> {
+    let attachments = engine.attachments.known();
+    let mut names = engine.files.leaving();
+    names.extend(
+        attachments
+            .keys()
+            .map(|number| file_name::attachment(*number)),
+    );
+    names
 }
 
 fn check_logs(engine: &Engine, report: &mut VerifyReport) {

@@ -185,19 +185,22 @@ impl Engine {
 
     fn wait_for_room(&self) -> Result<()> {
         let from = self.env.clock.elapsed();
+        let mut is_retried = false;
         loop {
             let seen = self.progress.rings();
             let Pressure::Stop(why) = self.pressure() else {
                 return Ok(());
             };
             self.check_open()?;
-            let trouble = self
-                .flush_error
-                .lock()
-                .clone()
-                .or_else(|| self.compaction_error.lock().clone());
-            if let Some(error) = trouble {
-                return Err(Error::stalled(why, &error));
+            if let Some(error) = self.trouble() {
+                if is_retried {
+                    return Err(Error::stalled(why, &error));
+                }
+                // The error may be old and its cause gone: the background tries again now.
+                is_retried = true;
+                *self.flush_error.lock() = None;
+                *self.compaction_error.lock() = None;
+                self.work.ring();
             }
             if self.env.clock.elapsed().saturating_sub(from) > STALL_MAX {
                 let message = format!(
@@ -210,6 +213,12 @@ impl Engine {
             self.progress.wait(seen, Duration::from_secs(1));
             self.count_pause(self.env.clock.elapsed().saturating_sub(before));
         }
+    }
+
+    /// Why the background makes no progress, if that is so.
+    fn trouble(&self) -> Option<Error> {
+        let flush = self.flush_error.lock().clone();
+        flush.or_else(|| self.compaction_error.lock().clone())
     }
 
     fn pause(&self, delay: Duration) {

@@ -16,12 +16,10 @@ struct Survivor<'a> {
     visible: BTreeSet<usize>,
     durable: BTreeSet<usize>,
     errors: usize,
-    /// The fault is one of reading.
-    reads_fail: bool,
 }
 
 impl<'a> Survivor<'a> {
-    fn new(script: &'a Script, storage: &'a SimStorage, reads_fail: bool) -> Survivor<'a> {
+    fn new(script: &'a Script, storage: &'a SimStorage) -> Survivor<'a> {
         let (visible, durable) = (BTreeSet::new(), BTreeSet::new());
         let mut survivor = Survivor {
             script,
@@ -30,7 +28,6 @@ impl<'a> Survivor<'a> {
             visible,
             durable,
             errors: 0,
-            reads_fail,
         };
         survivor.open(&mut |error| assert_io(error));
         survivor
@@ -158,8 +155,8 @@ fn fail_everywhere(seed: u64, on: &'static [Io], sticky: bool) {
     for after in 0.. {
         let storage = SimStorage::new(seed ^ after << 32);
         storage.fail(Fault { on, after, sticky });
+        let mut survivor = Survivor::new(&script, &storage);
         let clear = on == Io::READING;
-        let mut survivor = Survivor::new(&script, &storage, clear);
         survivor.run(|error| {
             assert_io(error);
             if clear {
@@ -210,7 +207,7 @@ fn a_disk_that_is_full_for_a_while() {
     seeds::for_each(2, |seed| {
         let script = Script::random(seed, 60);
         let whole = SimStorage::new(seed);
-        Survivor::new(&script, &whole, false).run(|error| panic!("{error:?}"));
+        Survivor::new(&script, &whole).run(|error| panic!("{error:?}"));
         let total: u64 = whole.trace().len() as u64 * 100;
         for room in (0..total).step_by(usize::try_from(total / 300).unwrap().max(1)) {
             full_for_a_while(&script, room);
@@ -221,7 +218,7 @@ fn a_disk_that_is_full_for_a_while() {
 fn full_for_a_while(script: &Script, room: u64) {
     let storage = SimStorage::new(room);
     storage.disk_full(room);
-    let mut survivor = Survivor::new(script, &storage, false);
+    let mut survivor = Survivor::new(script, &storage);
     let mut full_for = 0;
     for step in &script.steps {
         let before = survivor.visible.clone();
