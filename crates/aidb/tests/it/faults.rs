@@ -174,7 +174,7 @@ fn fail_everywhere(seed: u64, on: &'static [Io], sticky: bool) {
 
 #[test]
 fn appends_that_fail() {
-    seeds::for_each(2, |seed| {
+    seeds::for_each(1, |seed| {
         fail_everywhere(seed, &[Io::Append], false);
         fail_everywhere(seed, &[Io::Append], true);
     });
@@ -191,7 +191,7 @@ fn syncs_that_fail() {
 #[test]
 fn changes_of_names_that_fail() {
     const NAMES: &[Io] = &[Io::Create, Io::Put, Io::Delete, Io::SyncNames];
-    seeds::for_each(2, |seed| {
+    seeds::for_each(1, |seed| {
         fail_everywhere(seed, NAMES, false);
         fail_everywhere(seed, NAMES, true);
     });
@@ -204,7 +204,7 @@ fn reads_that_fail() {
 
 #[test]
 fn a_disk_that_is_full_for_a_while() {
-    seeds::for_each(2, |seed| {
+    seeds::for_each(1, |seed| {
         let script = Script::random(seed, 60);
         let whole = SimStorage::new(seed);
         Survivor::new(&script, &whole).run(|error| panic!("{error:?}"));

@@ -355,9 +355,9 @@ fn with_threads() {
 
 #[test]
 fn on_the_file_system() {
-    seeds::for_each(2, |seed| {
+    seeds::for_each(1, |seed| {
         let directory = tempfile::tempdir().unwrap();
-        Run::new(seed, Env::local(directory.path()).unwrap(), 1).steps(600);
+        Run::new(seed, Env::local(directory.path()).unwrap(), 1).steps(300);
     });
 }
 
