@@ -9,7 +9,8 @@
 //! A pass is done in steps, so that it can share a thread with other work.
 
 use super::graph::{Entry, LEVEL_MAX, linked};
-use super::insert::Builder;
+use super::insert::{Builder, Relink};
+use super::scratch::Walk;
 use super::{Consolidation, Hnsw, decrease};
 use crate::memory::{Node, Reader, State};
 use crate::{PointId, Result};
@@ -96,6 +97,8 @@ impl Hnsw {
         }
     }
 
+    /// The neighbours that stay are kept: to choose among them anew would leave fewer, and recall would sink a little
+    /// with each pass. Those of the doomed neighbours fill the free places, and link back.
     fn repair_layer(
         &self,
         reader: &Reader<'_>,
@@ -104,36 +107,59 @@ impl Hnsw {
         builder: &mut Builder,
     ) {
         let graph = &self.graph;
-        let _lock = graph.lock(node.slot());
         let Builder { walk, relink, .. } = builder;
+        let lock = graph.lock(node.slot());
+        self.collect_staying(reader, node, layer, walk, relink);
+        let kept = relink.selection.selected.len();
+        graph.rewrite(reader, node, layer, relink);
+        drop(lock);
+        let new = relink.selection.selected.split_off(kept);
+        for slot in new {
+            graph.link_in(reader, slot, node, layer, relink);
+        }
+    }
+
+    /// Selects the neighbours of `node` that stay, and finds others in their place: the neighbours of its doomed ones,
+    /// and where there are few, those that are doomed neighbours away.
+    fn collect_staying(
+        &self,
+        reader: &Reader<'_>,
+        node: &Node<'_>,
+        layer: u32,
+        walk: &mut Walk,
+        relink: &mut Relink,
+    ) {
+        let graph = &self.graph;
+        let Relink {
+            slots, selection, ..
+        } = relink;
         walk.visited.reset(graph.nodes.bound());
         walk.visited.insert(node.slot());
-        relink.slots.clear();
-        // Through doomed neighbours to theirs, until enough nodes are found that stay.
-        walk.batch.clear();
-        walk.batch.push(node.slot());
-        let enough = graph.links_max(layer);
-        let mut at = 0;
-        while let Some(&through) = walk.batch.get(at) {
-            let first_ring = at < 1 + enough;
-            if !first_ring && relink.slots.len() >= enough {
-                break;
-            }
-            at += 1;
-            let Some(through) = reader.node(through) else {
-                continue;
-            };
-            for slot in
-                linked(graph.links(&through, layer)).filter(|&slot| walk.visited.insert(slot))
-            {
+        let doomed = &mut walk.batch;
+        doomed.clear();
+        let mut visit = |from: &Node<'_>, doomed: &mut Vec<u32>, staying: &mut Vec<u32>| {
+            for slot in linked(graph.links(from, layer)).filter(|&slot| walk.visited.insert(slot)) {
                 match reader.node(slot).map(|node| node.state()) {
-                    Some(State::DOOMED) => walk.batch.push(slot),
-                    Some(_) => relink.slots.push(slot),
+                    Some(State::DOOMED) => doomed.push(slot),
+                    Some(_) => staying.push(slot),
                     None => {}
                 }
             }
+        };
+        selection.selected.clear();
+        slots.clear();
+        visit(node, doomed, &mut selection.selected);
+        let (neighbours, enough) = (doomed.len(), graph.links_max(layer));
+        let mut next = 0;
+        while let Some(&slot) = doomed
+            .get(next)
+            .filter(|_| next < neighbours || slots.len() < enough)
+        {
+            if let Some(through) = reader.node(slot) {
+                visit(&through, doomed, slots);
+            }
+            next += 1;
         }
-        graph.rewrite(reader, node, layer, relink);
     }
 
     /// If searches enter at a doomed node, makes them enter at the highest other one.
@@ -152,12 +178,16 @@ impl Hnsw {
         {
             return;
         }
+        // A node that another thread is about to link leads nowhere yet: only if there is no other will it do.
         let all = (0..self.graph.nodes.bound()).filter_map(stays);
-        let highest = all.map(|node| (self.graph.level(&node), node.slot())).max();
-        self.graph.set_entry(highest.map(|(level, slot)| Entry {
+        let highest = all
+            .map(|node| (!is_alone(&node), self.graph.level(&node), node.slot()))
+            .max();
+        let entry = highest.map(|(_, level, slot)| Entry {
             slot,
             level: level.min(LEVEL_MAX),
-        }));
+        });
+        self.graph.set_entry(entry);
     }
 
     fn free(&self, doomed: &[u32]) -> usize {
@@ -176,4 +206,8 @@ impl Hnsw {
         decrease(&self.dead, freed);
         freed
     }
+}
+
+fn is_alone(node: &Node<'_>) -> bool {
+    linked(node.links()).next().is_none()
 }

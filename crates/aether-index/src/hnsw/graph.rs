@@ -143,12 +143,6 @@ impl Graph {
     pub(super) fn links_max(&self, layer: u32) -> usize {
         usize::from(self.params.m) * if layer == 0 { 2 } else { 1 }
     }
-
-    /// The node where a search starts, and its level.
-    pub(super) fn enter<'r>(&self, reader: &'r Reader<'_>) -> Option<(Node<'r>, u32)> {
-        let entry = self.entry()?;
-        Some((reader.node(entry.slot)?, entry.level.min(LEVEL_MAX)))
-    }
 }
 
 /// The links of a list, up to its end.

@@ -21,6 +21,9 @@ pub(super) struct Builder {
     pub(super) probe: Probe,
     pub(super) relink: Relink,
     selection: Selection,
+    candidates: Vec<u64>,
+    /// Layers and slots that shall link to the new node.
+    neighbours: Vec<(u32, u32)>,
     floats: Vec<f32>,
 }
 
@@ -30,7 +33,7 @@ pub(super) struct Relink {
     probe: Probe,
     pub(super) slots: Vec<u32>,
     candidates: Vec<u64>,
-    selection: Selection,
+    pub(super) selection: Selection,
 }
 
 /// What an insert holds: nobody frees slots, and nobody else raises the entry point while we do.
@@ -62,7 +65,7 @@ impl Hnsw {
         self.graph.codec.probe_node(&node, &mut builder.probe);
         if let Some(entry) = entry {
             self.graph
-                .link(&reader, &node, level.min(entry.level), builder);
+                .link(&reader, &node, entry, level.min(entry.level), builder);
         }
         if entry.is_none_or(|entry| level > entry.level) {
             self.graph.set_entry(Some(Entry { slot, level }));
@@ -143,68 +146,74 @@ impl Graph {
         }
     }
 
-    /// Links a new node in the layers from `top` down.
-    fn link(&self, reader: &Reader<'_>, node: &Node<'_>, top: u32, builder: &mut Builder) {
-        let Some((key, nearest)) = self.descend(reader, &builder.probe, top, &mut builder.walk)
-        else {
+    /// Links a new node in the layers up to `top`.
+    ///
+    /// First all of its own links, from the top down; only then links to it, from layer 0 up: a search that meets it
+    /// in an upper layer must be able to go on below.
+    fn link(
+        &self,
+        reader: &Reader<'_>,
+        node: &Node<'_>,
+        entry: Entry,
+        top: u32,
+        builder: &mut Builder,
+    ) {
+        let start = self.descend(reader, &builder.probe, entry, top, &mut builder.walk);
+        let Some((key, nearest)) = start else {
             return;
         };
         let mut start = (key, nearest.slot());
+        builder.neighbours.clear();
         for layer in (0..=top).rev() {
-            let nearest = self.link_in_layer(reader, node, layer, start, builder);
-            start = nearest.unwrap_or(start);
+            start = self.choose(reader, node, layer, start, builder);
+        }
+        for layer in 0..=top {
+            for &(_, slot) in builder.neighbours.iter().filter(|&&(l, _)| l == layer) {
+                self.link_in(reader, slot, node, layer, &mut builder.relink);
+            }
         }
     }
 
-    /// Links a new node in one layer; the nearest node found there is where the layer below starts.
-    fn link_in_layer(
+    /// Chooses the neighbours of a new node in one layer and links it to them; the nearest node found is where the layer
+    /// below starts.
+    fn choose(
         &self,
         reader: &Reader<'_>,
         node: &Node<'_>,
         layer: u32,
         start: (Key, u32),
         builder: &mut Builder,
-    ) -> Option<(Key, u32)> {
+    ) -> (Key, u32) {
         let Builder {
             walk,
             probe,
-            relink,
             selection,
+            candidates,
+            neighbours,
             ..
         } = builder;
-        self.walk(
-            reader,
-            probe,
-            layer,
-            start,
-            usize::from(self.params.ef_construction),
-            walk,
-        );
-        let limit = usize::from(self.params.m);
+        let ef = usize::from(self.params.ef_construction);
+        self.walk(reader, probe, layer, start, ef, walk);
         let near = walk.pool.entries();
-        let is_doomed = |entry: &u64| {
-            reader
-                .node(slot_of(*entry))
-                .is_none_or(|node| node.state() == State::DOOMED)
+        let is_doomed = |entry: &&u64| {
+            let near = reader.node(slot_of(**entry));
+            near.is_none_or(|near| near.state() == State::DOOMED)
         };
         // No new link may lead to a doomed node. Where most are doomed they still lead to us: else the nodes that come
         // after us would not find us.
-        relink.candidates.clear();
-        relink
-            .candidates
-            .extend(near.iter().filter(|entry| !is_doomed(entry)));
-        self.select(reader, node, &relink.candidates, limit, selection);
+        candidates.clear();
+        candidates.extend(near.iter().filter(|entry| !is_doomed(entry)));
+        let limit = usize::from(self.params.m);
+        selection.selected.clear();
+        self.select(reader, node, candidates, limit, selection);
         self.link_out(node, layer, &selection.selected);
+        neighbours.extend(selection.selected.iter().map(|&slot| (layer, slot)));
         if selection.selected.len() < limit / 2 {
-            let doomed = near.iter().filter(|entry| is_doomed(entry)).take(limit / 2);
-            selection
-                .selected
-                .extend(doomed.map(|&entry| slot_of(entry)));
+            let doomed = near.iter().filter(is_doomed).take(limit / 2);
+            neighbours.extend(doomed.map(|&entry| (layer, slot_of(entry))));
         }
-        for &slot in &selection.selected {
-            self.link_in(reader, slot, node, layer, relink);
-        }
-        near.first().map(|&entry| (key_of(entry), slot_of(entry)))
+        near.first()
+            .map_or(start, |&entry| (key_of(entry), slot_of(entry)))
     }
 
     /// Gives a new node its links, before those that other threads have given it meanwhile.
@@ -217,7 +226,7 @@ impl Graph {
     }
 
     /// Adds a link from `slot` to `node`: in free space, or by choosing anew among all its neighbours.
-    fn link_in(
+    pub(super) fn link_in(
         &self,
         reader: &Reader<'_>,
         slot: u32,
@@ -242,10 +251,12 @@ impl Graph {
             return free.store(node.slot(), Relaxed);
         }
         relink.slots.push(node.slot());
+        relink.selection.selected.clear();
         self.rewrite(reader, &owner, layer, relink);
     }
 
-    /// Chooses the neighbours of `owner` among `relink.slots`. The caller holds the lock of `owner`.
+    /// Chooses neighbours of `owner` among `relink.slots`, besides those that are selected already. The caller holds the
+    /// lock of `owner`.
     pub(super) fn rewrite(
         &self,
         reader: &Reader<'_>,

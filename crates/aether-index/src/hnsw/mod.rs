@@ -218,12 +218,13 @@ impl Hnsw {
             walk,
         } = scratch;
         self.graph.codec.query(query, prepared);
-        let Some((key, start)) = self.graph.descend(&reader, &prepared.probe, 0, walk) else {
+        let graph = &self.graph;
+        let entry = graph.entry().filter(|_| params.k > 0);
+        let Some((key, start)) =
+            entry.and_then(|entry| graph.descend(&reader, &prepared.probe, entry, 0, walk))
+        else {
             return Ok(Vec::new());
         };
-        if params.k == 0 {
-            return Ok(Vec::new());
-        }
         let ef = params
             .ef
             .max(params.k)

@@ -6,22 +6,23 @@
 use std::cmp::Reverse;
 
 use super::code::{Key, Probe};
-use super::graph::{Graph, linked};
+use super::graph::{Entry, Graph, linked};
 use super::scratch::{Walk, pack, slot_of};
 use crate::memory::{Node, Reader};
 
 impl Graph {
-    /// The nearest node that a greedy walk finds in the layers above `layer`, from the entry point down.
+    /// The nearest node that a greedy walk finds in the layers above `layer`, from `entry` down.
     pub(super) fn descend<'r>(
         &self,
         reader: &'r Reader<'_>,
         probe: &Probe,
+        entry: Entry,
         layer: u32,
         walk: &mut Walk,
     ) -> Option<(Key, Node<'r>)> {
-        let (node, level) = self.enter(reader)?;
+        let node = reader.node(entry.slot)?;
         let mut nearest = (self.codec.key(probe, &node), node);
-        for layer in (layer + 1..=level).rev() {
+        for layer in (layer + 1..=entry.level).rev() {
             while let Some(nearer) =
                 self.nearest_neighbour(reader, probe, layer, nearest, &mut walk.batch)
             {

@@ -18,8 +18,8 @@ pub(super) struct Selection {
 }
 
 impl Graph {
-    /// Selects at most `limit` neighbours of `owner` from candidates that are sorted by distance from it. One is taken
-    /// if it is nearer to `owner` than to every one taken before.
+    /// Adds neighbours to those that are selected already, up to `limit`, from candidates that are sorted by distance
+    /// from `owner`. One is added if it is nearer to `owner` than to every one selected before.
     pub(super) fn select(
         &self,
         reader: &Reader<'_>,
@@ -29,17 +29,15 @@ impl Graph {
         selection: &mut Selection,
     ) {
         let Selection { probe, selected } = selection;
-        selected.clear();
         let mut nodes: Vec<Node<'_>> = Vec::with_capacity(limit);
+        nodes.extend(selected.iter().filter_map(|&slot| reader.node(slot)));
         let mut duplicates = 0;
         for &candidate in candidates {
             if nodes.len() >= limit {
                 break;
             }
-            let Some(node) = reader
-                .node(slot_of(candidate))
-                .filter(|node| node.slot() != owner.slot())
-            else {
+            let node = reader.node(slot_of(candidate));
+            let Some(node) = node.filter(|node| node.slot() != owner.slot()) else {
                 continue;
             };
             if node.constants() == owner.constants() {
@@ -48,7 +46,7 @@ impl Graph {
                     continue;
                 }
             }
-            if nodes.is_empty() || self.is_apart(&node, key_of(candidate), &nodes, probe) {
+            if self.is_apart(&node, key_of(candidate), &nodes, probe) {
                 nodes.push(node);
                 selected.push(node.slot());
             }
@@ -56,7 +54,11 @@ impl Graph {
     }
 
     /// True if none of `others` is nearer to `node` than `key`.
+    #[inline]
     fn is_apart(&self, node: &Node<'_>, key: u32, others: &[Node<'_>], probe: &mut Probe) -> bool {
+        if others.is_empty() {
+            return true;
+        }
         self.codec.probe_node(node, probe);
         let (fours, rest) = others.as_chunks::<4>();
         fours.iter().all(|four| {

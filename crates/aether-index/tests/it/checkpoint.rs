@@ -22,7 +22,11 @@ fn mapped(bytes: &[u8]) -> Image {
 fn a_graph_goes_on_where_its_checkpoint_ends() {
     for (base, queries, metric) in [
         ("minilm-base.npy", "minilm-query.npy", Metric::Cosine),
-        ("fashion-base.npy.gz", "fashion-query.npy.gz", Metric::L2Squared),
+        (
+            "fashion-base.npy.gz",
+            "fashion-query.npy.gz",
+            Metric::L2Squared,
+        ),
     ] {
         let (base, queries) = (load(base), load(queries));
         let hnsw = build(&base, metric, 0..3000);
@@ -34,19 +38,31 @@ fn a_graph_goes_on_where_its_checkpoint_ends() {
         assert_eq!((info.points, info.dead), (3000, 100));
         for image in [Image::from(bytes.clone()), mapped(&bytes)] {
             let opened = Hnsw::open(image).unwrap();
-            assert_eq!((opened.dim(), opened.metric(), opened.element()), (base.dim, metric, base.element()));
-            assert_eq!((opened.params(), opened.len(), opened.dead()), (HnswParams::DEFAULT, 2900, 100));
+            assert_eq!(
+                (opened.dim(), opened.metric(), opened.element()),
+                (base.dim, metric, base.element())
+            );
+            assert_eq!(
+                (opened.params(), opened.len(), opened.dead()),
+                (HnswParams::DEFAULT, 2900, 100)
+            );
             assert_eq!(opened.check().unwrap(), hnsw.check().unwrap());
             for q in 0..queries.len() {
                 let query = queries.floats(q);
-                let (mut old, mut new) = (search(&hnsw, &query, 10, 2900), search(&opened, &query, 10, 2900));
+                let (mut old, mut new) = (
+                    search(&hnsw, &query, 10, 2900),
+                    search(&opened, &query, 10, 2900),
+                );
                 old.retain(|candidate| new.contains(candidate));
                 new.retain(|candidate| old.contains(candidate));
                 assert_eq!(old, new);
                 assert!(old.len() >= 9);
             }
             assert!(!opened.insert(id(200), base.row(200)).unwrap());
-            assert!(!opened.insert(id(20), base.row(20)).unwrap(), "dead, but still there");
+            assert!(
+                !opened.insert(id(20), base.row(20)).unwrap(),
+                "dead, but still there"
+            );
             for i in 3000..4000 {
                 assert!(opened.insert(id(i), base.row(i)).unwrap());
             }
@@ -66,14 +82,24 @@ fn a_graph_goes_on_where_its_checkpoint_ends() {
             assert_eq!(again.check().unwrap(), summary);
             assert!(recall(&again, &queries, &exact, 64) >= 0.98);
         }
-        assert!(verify_checkpoint(&bytes).is_ok(), "the file's bytes did not change");
+        assert!(
+            verify_checkpoint(&bytes).is_ok(),
+            "the file's bytes did not change"
+        );
     }
 }
 
 #[test]
 fn an_empty_graph_and_a_centre_survive() {
     let centre = [1.0, -2.0, 3.0];
-    let hnsw = Hnsw::new(3, Metric::L2Squared, ElementType::F32, HnswParams::DEFAULT, 5).unwrap();
+    let hnsw = Hnsw::new(
+        3,
+        Metric::L2Squared,
+        ElementType::F32,
+        HnswParams::DEFAULT,
+        5,
+    )
+    .unwrap();
     let hnsw = hnsw.with_centre(&centre).unwrap();
     let opened = Hnsw::open(Image::from(checkpoint(&hnsw))).unwrap();
     assert!(search(&opened, &[0.0; 3], 5, 10).is_empty());
@@ -90,7 +116,10 @@ fn an_empty_graph_and_a_centre_survive() {
 /// A small graph of several layers, with dead points.
 fn small() -> Vec<u8> {
     let base = random(&mut fastrand::Rng::with_seed(seed()), 300, 8);
-    let params = HnswParams { m: 4, ef_construction: 32 };
+    let params = HnswParams {
+        m: 4,
+        ef_construction: 32,
+    };
     let hnsw = Hnsw::new(8, Metric::L2Squared, ElementType::F32, params, 7).unwrap();
     let hnsw = hnsw.with_centre(&[0.1; 8]).unwrap();
     for i in 0..300 {
@@ -107,10 +136,21 @@ fn exercise(hnsw: &Hnsw) {
     let base = random(&mut fastrand::Rng::with_seed(3), 30, 8);
     let mut scratch = Scratch::default();
     for include_dead in [false, true] {
-        let params = SearchParams { k: 10, ef: 30, include_dead };
+        let params = SearchParams {
+            k: 10,
+            ef: 30,
+            include_dead,
+        };
         for i in 0..5 {
-            hnsw.search(&base.floats(i), params, None, &mut scratch).unwrap();
-            hnsw.search(&base.floats(i), params, Some(&|point| point.0 % 2 == 0), &mut scratch).unwrap();
+            hnsw.search(&base.floats(i), params, None, &mut scratch)
+                .unwrap();
+            hnsw.search(
+                &base.floats(i),
+                params,
+                Some(&|point| point.0 % 2 == 0),
+                &mut scratch,
+            )
+            .unwrap();
         }
     }
     for i in 0..30 {
@@ -127,7 +167,19 @@ fn exercise(hnsw: &Hnsw) {
     let _ = hnsw.check();
     let mut bytes = Vec::new();
     hnsw.write_checkpoint(&mut bytes).unwrap();
-    Hnsw::open(Image::from(bytes)).unwrap().search(&[0.0; 8], SearchParams { k: 5, ef: 5, include_dead: true }, None, &mut scratch).unwrap();
+    Hnsw::open(Image::from(bytes))
+        .unwrap()
+        .search(
+            &[0.0; 8],
+            SearchParams {
+                k: 5,
+                ef: 5,
+                include_dead: true,
+            },
+            None,
+            &mut scratch,
+        )
+        .unwrap();
 }
 
 #[test]
@@ -142,13 +194,20 @@ fn damage_is_found_or_harmless() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << rng.u32(..8);
         let error = Hnsw::open(Image::from(bytes)).unwrap_err();
-        assert!([ErrorKind::Corruption, ErrorKind::Invalid].contains(&error.kind()), "byte {at}: {error}");
+        assert!(
+            [ErrorKind::Corruption, ErrorKind::Invalid].contains(&error.kind()),
+            "byte {at}: {error}"
+        );
     }
     for _ in 0..2000 {
         let mut bytes = whole.clone();
         let at = rng.usize(PAGE..whole.len() - PAGE);
         bytes[at] ^= 1 << rng.u32(..8);
-        assert_eq!(verify_checkpoint(&bytes).unwrap_err().kind(), ErrorKind::Corruption, "byte {at}");
+        assert_eq!(
+            verify_checkpoint(&bytes).unwrap_err().kind(),
+            ErrorKind::Corruption,
+            "byte {at}"
+        );
         exercise(&Hnsw::open(Image::from(bytes)).unwrap());
     }
     // Whole words of noise reach what single bits do not: other slots, no slot, lists that end in themselves.
@@ -166,14 +225,20 @@ fn damage_is_found_or_harmless() {
 #[test]
 fn what_is_too_short_or_too_long_is_refused() {
     let whole = small();
-    for length in (0..whole.len()).step_by(509).chain([whole.len() - 1, whole.len() - 4096]) {
+    for length in (0..whole.len())
+        .step_by(509)
+        .chain([whole.len() - 1, whole.len() - 4096])
+    {
         let error = Hnsw::open(Image::from(whole[..length].to_vec())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corruption, "{length} bytes");
         assert!(verify_checkpoint(&whole[..length]).is_err());
     }
     let mut longer = whole.clone();
     longer.splice(4096..4096, [0; 4096]);
-    assert_eq!(Hnsw::open(Image::from(longer)).unwrap_err().kind(), ErrorKind::Corruption);
+    assert_eq!(
+        Hnsw::open(Image::from(longer)).unwrap_err().kind(),
+        ErrorKind::Corruption
+    );
 }
 
 #[test]
@@ -185,4 +250,25 @@ fn a_newer_format_says_so() {
     let error = Hnsw::open(Image::from(bytes)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("format 2"), "{error}");
+}
+
+/// A new point in the slot of one that was freed met that one's entry in the table of the checkpoint, took it for its
+/// own, and was thrown away as being there already.
+#[test]
+fn new_points_take_the_slots_of_a_checkpoint() {
+    let vectors = random(&mut fastrand::Rng::with_seed(2), 6000, 4);
+    let hnsw = build(&vectors, Metric::L2Squared, 0..2000);
+    let opened = Hnsw::open(Image::from(checkpoint(&hnsw))).unwrap();
+    for round in 0..2 {
+        for i in 0..2000 {
+            assert!(opened.remove(id(round * 2000 + i)));
+        }
+        while !opened.consolidate(1000).unwrap().done {}
+        for i in 2000..4000 {
+            let i = round * 2000 + i;
+            assert!(opened.insert(id(i), vectors.row(i)).unwrap());
+            assert!(opened.contains(id(i)));
+        }
+    }
+    assert_eq!(opened.len(), 2000);
 }

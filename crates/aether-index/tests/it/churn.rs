@@ -16,7 +16,12 @@ fn consolidate(hnsw: &Hnsw) {
 fn ten_rounds_of_replacement_keep_recall() {
     for (base, queries, metric, ef) in [
         ("minilm-base.npy", "minilm-query.npy", Metric::Cosine, 40),
-        ("fashion-base.npy.gz", "fashion-query.npy.gz", Metric::L2Squared, 20),
+        (
+            "fashion-base.npy.gz",
+            "fashion-query.npy.gz",
+            Metric::L2Squared,
+            20,
+        ),
     ] {
         let (base, queries) = (load(base), load(queries));
         let half = base.len() / 2;
@@ -42,7 +47,10 @@ fn ten_rounds_of_replacement_keep_recall() {
         let churned = recall(&hnsw, &queries, &exact, ef);
         let fresh = recall(&build(&base, metric, now()), &queries, &exact, ef);
         println!("recall {churned} after ten rounds, {fresh} in a fresh graph; {summary:?}");
-        assert!(churned >= fresh - 0.01, "{metric}: recall {churned}, fresh {fresh}");
+        assert!(
+            churned >= fresh - 0.01,
+            "{metric}: recall {churned}, fresh {fresh}"
+        );
     }
 }
 
@@ -57,14 +65,20 @@ fn dead_points_are_found_when_asked_for() {
     let exact = truth(&base, Metric::Cosine, (0..2000).step_by(3), &queries, 10);
     assert!(recall(&hnsw, &queries, &exact, 64) >= 0.98);
     let exact = truth(&base, Metric::Cosine, 0..2000, &queries, 10);
-    let params = SearchParams { k: 10, ef: 64, include_dead: true };
+    let params = SearchParams {
+        k: 10,
+        ef: 64,
+        include_dead: true,
+    };
     let mut scratch = Scratch::default();
     let mut hits = 0;
     for (q, exact) in exact.iter().enumerate() {
         // Some readers see some of the dead only: those that were alive in their snapshot.
         let query = queries.floats(q);
         let seen = |point: PointId| point.0.is_multiple_of(3) || point.0 < 1000;
-        let some = hnsw.search(&query, params, Some(&seen), &mut scratch).unwrap();
+        let some = hnsw
+            .search(&query, params, Some(&seen), &mut scratch)
+            .unwrap();
         assert!(some.len() == 10 && some.iter().all(|found| seen(found.point)));
         let all = hnsw.search(&query, params, None, &mut scratch).unwrap();
         hits += crate::data::overlap(&all, exact);
@@ -87,7 +101,9 @@ fn a_graph_that_died_out_lives_again() {
     }
     consolidate(&hnsw);
     let found = |range: std::ops::Range<usize>| {
-        range.filter(|&i| search(&hnsw, &base.floats(i), 1, 50)[0].point == id(i)).count()
+        range
+            .filter(|&i| search(&hnsw, &base.floats(i), 1, 50)[0].point == id(i))
+            .count()
     };
     assert!(found(600..1200) >= 594, "{}", found(600..1200));
     hnsw.check().unwrap();
@@ -107,13 +123,26 @@ fn a_graph_that_died_out_lives_again() {
 #[test]
 fn clustered_deletes_do_not_cut_the_rest_off() {
     let base = load("fashion-base.npy.gz");
-    let Rows::U8(rows) = &base.rows else { unreachable!() };
+    let Rows::U8(rows) = &base.rows else {
+        unreachable!()
+    };
     // Dark images first: whole regions die, not a sample.
     let mut order: Vec<usize> = (0..base.len()).collect();
-    let light = |i: usize| rows[i * base.dim..(i + 1) * base.dim].iter().map(|&x| u64::from(x)).sum::<u64>();
+    let light = |i: usize| {
+        rows[i * base.dim..(i + 1) * base.dim]
+            .iter()
+            .map(|&x| u64::from(x))
+            .sum::<u64>()
+    };
     order.sort_by_key(|&i| light(i));
-    let sorted = order.iter().flat_map(|&i| rows[i * base.dim..(i + 1) * base.dim].to_vec()).collect();
-    let base = Vectors { rows: Rows::U8(sorted), dim: base.dim };
+    let sorted = order
+        .iter()
+        .flat_map(|&i| rows[i * base.dim..(i + 1) * base.dim].to_vec())
+        .collect();
+    let base = Vectors {
+        rows: Rows::U8(sorted),
+        dim: base.dim,
+    };
     let queries = load("fashion-query.npy.gz");
     let hnsw = build(&base, Metric::L2Squared, 0..4000);
     for i in 0..2000 {
@@ -123,7 +152,12 @@ fn clustered_deletes_do_not_cut_the_rest_off() {
     let summary = hnsw.check().unwrap();
     assert!(summary.unreachable <= 40, "{summary:?}");
     let exact = truth(&base, Metric::L2Squared, 2000..4000, &queries, 10);
-    let fresh = recall(&build(&base, Metric::L2Squared, 2000..4000), &queries, &exact, 20);
+    let fresh = recall(
+        &build(&base, Metric::L2Squared, 2000..4000),
+        &queries,
+        &exact,
+        20,
+    );
     let found = recall(&hnsw, &queries, &exact, 20);
     println!("recall {found}, fresh {fresh}; {summary:?}");
     assert!(found >= fresh - 0.01, "recall {found}, fresh {fresh}");

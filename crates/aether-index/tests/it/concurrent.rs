@@ -9,7 +9,14 @@ use aether_index::{Hnsw, HnswParams, Scratch, SearchParams};
 use crate::data::{Vectors, id, load, recall, truth};
 
 fn empty(base: &Vectors) -> Hnsw {
-    Hnsw::new(base.dim, Metric::Cosine, base.element(), HnswParams::DEFAULT, 7).unwrap()
+    Hnsw::new(
+        base.dim,
+        Metric::Cosine,
+        base.element(),
+        HnswParams::DEFAULT,
+        7,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -21,7 +28,9 @@ fn several_threads_insert_as_well_as_one() {
         for _ in 0..4 {
             scope.spawn(|| {
                 // Each point is offered twice, by different threads.
-                while let i = next.fetch_add(1, Relaxed) && i < 2 * base.len() {
+                while let i = next.fetch_add(1, Relaxed)
+                    && i < 2 * base.len()
+                {
                     hnsw.insert(id(i / 2), base.row(i / 2)).unwrap();
                 }
             });
@@ -48,7 +57,8 @@ fn searches_see_whole_points_while_all_changes() {
     let searches = AtomicUsize::new(0);
     thread::scope(|scope| {
         for reader in 0..2 {
-            let (hnsw, base, queries, removed, done, searches) = (&hnsw, &base, &queries, &removed, &done, &searches);
+            let (hnsw, base, queries, removed, done, searches) =
+                (&hnsw, &base, &queries, &removed, &done, &searches);
             scope.spawn(move || {
                 let mut scratch = Scratch::default();
                 let mut q = reader;
@@ -56,14 +66,21 @@ fn searches_see_whole_points_while_all_changes() {
                     q = (q + 1) % queries.len();
                     let query = queries.floats(q);
                     let dead_before = removed.load(Relaxed);
-                    let params = SearchParams { k: 10, ef: 40, include_dead: false };
+                    let params = SearchParams {
+                        k: 10,
+                        ef: 40,
+                        include_dead: false,
+                    };
                     let found = hnsw.search(&query, params, None, &mut scratch).unwrap();
                     assert_eq!(found.len(), 10);
                     for candidate in found {
                         let i = usize::try_from(candidate.point.0).unwrap();
                         assert!(i >= dead_before, "point {i} was removed");
                         let exact = cosine(&query, &base.floats(i));
-                        assert!((candidate.distance.0 - exact).abs() < 1e-3, "{candidate:?} is at {exact}");
+                        assert!(
+                            (candidate.distance.0 - exact).abs() < 1e-3,
+                            "{candidate:?} is at {exact}"
+                        );
                     }
                     searches.fetch_add(1, Relaxed);
                 }
@@ -88,7 +105,13 @@ fn searches_see_whole_points_while_all_changes() {
     }
     let summary = hnsw.check().unwrap();
     assert_eq!((summary.live, summary.dead), (1000, 0));
-    let exact = truth(&base, Metric::Cosine, base.len() - 1000..base.len(), &queries, 10);
+    let exact = truth(
+        &base,
+        Metric::Cosine,
+        base.len() - 1000..base.len(),
+        &queries,
+        10,
+    );
     let found = recall(&hnsw, &queries, &exact, 64);
     assert!(found >= 0.98, "recall {found}");
     assert_eq!(hnsw.element(), ElementType::F16);

@@ -9,14 +9,24 @@ use crate::data::{Rows, Vectors, build, id, load, random, recall, search, seed, 
 #[test]
 fn a_large_common_offset_costs_nothing_under_l2() {
     let (base, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
-    let base = Vectors { rows: Rows::F32((0..3000).flat_map(|i| base.floats(i)).collect()), dim: base.dim };
+    let base = Vectors {
+        rows: Rows::F32((0..3000).flat_map(|i| base.floats(i)).collect()),
+        dim: base.dim,
+    };
     let shift = |x| 10_000.0 + 20.0 * x;
     let (base, queries) = (base.map(shift), queries.map(shift));
     let exact = truth(&base, Metric::L2Squared, 0..base.len(), &queries, 10);
     let mean: Vec<f32> = (0..base.dim)
         .map(|d| ((0..100).map(|i| f64::from(base.floats(i)[d])).sum::<f64>() / 100.0) as f32)
         .collect();
-    let hnsw = Hnsw::new(base.dim, Metric::L2Squared, ElementType::F32, HnswParams::DEFAULT, 7).unwrap();
+    let hnsw = Hnsw::new(
+        base.dim,
+        Metric::L2Squared,
+        ElementType::F32,
+        HnswParams::DEFAULT,
+        7,
+    )
+    .unwrap();
     let hnsw = hnsw.with_centre(&mean).unwrap();
     for i in 0..base.len() {
         hnsw.insert(id(i), base.row(i)).unwrap();
@@ -27,7 +37,10 @@ fn a_large_common_offset_costs_nothing_under_l2() {
         for candidate in search(&hnsw, &queries.floats(q), 10, 64) {
             if let Some(exact) = exact.iter().find(|exact| exact.point == candidate.point) {
                 let error = (candidate.distance.0 - exact.distance.0).abs();
-                assert!(error <= 1e-3 * exact.distance.0, "{candidate:?} but {exact:?}");
+                assert!(
+                    error <= 1e-3 * exact.distance.0,
+                    "{candidate:?} but {exact:?}"
+                );
             }
         }
     }
@@ -35,14 +48,20 @@ fn a_large_common_offset_costs_nothing_under_l2() {
 
 #[test]
 fn distances_are_near_the_exact_ones() {
-    let (base, queries) = (load("minilm-base.npy").map(|x| 3.0 * x), load("minilm-query.npy"));
+    let (base, queries) = (
+        load("minilm-base.npy").map(|x| 3.0 * x),
+        load("minilm-query.npy"),
+    );
     for metric in [Metric::L2Squared, Metric::Cosine, Metric::InnerProduct] {
         let hnsw = build(&base, metric, 0..500);
         let exact = truth(&base, metric, 0..500, &queries, 500);
         for (q, exact) in exact.iter().enumerate().take(20) {
             let found = search(&hnsw, &queries.floats(q), 500, 500);
             for candidate in &found {
-                let exact = exact.iter().find(|exact| exact.point == candidate.point).unwrap();
+                let exact = exact
+                    .iter()
+                    .find(|exact| exact.point == candidate.point)
+                    .unwrap();
                 let error = (candidate.distance.0 - exact.distance.0).abs();
                 assert!(error <= 1e-4, "{metric}: {candidate:?} but {exact:?}");
             }
@@ -61,14 +80,22 @@ fn bytes_are_exact() {
             for (found, exact) in found.iter().zip(exact) {
                 if found.point == exact.point {
                     let error = (found.distance.0 - exact.distance.0).abs();
-                    assert!(error <= 1e-6 * exact.distance.0.abs(), "{found:?} but {exact:?}");
+                    assert!(
+                        error <= 1e-6 * exact.distance.0.abs(),
+                        "{found:?} but {exact:?}"
+                    );
                 }
             }
         }
         // A query between whole numbers goes another way, and must agree.
         let query: Vec<f32> = queries.floats(0).iter().map(|x| x + 0.25).collect();
         let near = search(&hnsw, &query, 10, 300);
-        assert!(near.iter().filter(|found| exact[0].iter().any(|exact| exact.point == found.point)).count() >= 8);
+        assert!(
+            near.iter()
+                .filter(|found| exact[0].iter().any(|exact| exact.point == found.point))
+                .count()
+                >= 8
+        );
     }
 }
 
@@ -82,12 +109,23 @@ fn any_dimension_and_extreme_components() {
             let exact = truth(&base, metric, 0..300, &base, 1);
             let found = recall(&hnsw, &base, &exact, 100);
             // In one dimension all vectors of one sign are the same under cosine.
-            let floor = if dim < 3 && metric != Metric::L2Squared { 0.0 } else { 0.95 };
+            let floor = if dim < 3 && metric != Metric::L2Squared {
+                0.0
+            } else {
+                0.95
+            };
             assert!(found >= floor, "{metric}, dim {dim}: {found}");
         }
     }
     for bytes in [[0_u8; DIM_MAX], [255; DIM_MAX]] {
-        let hnsw = Hnsw::new(DIM_MAX, Metric::L2Squared, ElementType::U8, HnswParams::DEFAULT, 1).unwrap();
+        let hnsw = Hnsw::new(
+            DIM_MAX,
+            Metric::L2Squared,
+            ElementType::U8,
+            HnswParams::DEFAULT,
+            1,
+        )
+        .unwrap();
         hnsw.insert(id(1), VectorRef::U8(&[0; DIM_MAX])).unwrap();
         hnsw.insert(id(2), VectorRef::U8(&[255; DIM_MAX])).unwrap();
         let found = search(&hnsw, &bytes.map(f32::from), 2, 10);
@@ -98,7 +136,16 @@ fn any_dimension_and_extreme_components() {
 
 #[test]
 fn nonsense_gives_no_panic() {
-    let extremes = [0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, f32::INFINITY, f32::NAN, -0.0, 1.0];
+    let extremes = [
+        0.0,
+        f32::MAX,
+        f32::MIN,
+        f32::MIN_POSITIVE,
+        f32::INFINITY,
+        f32::NAN,
+        -0.0,
+        1.0,
+    ];
     for metric in [Metric::L2Squared, Metric::Cosine, Metric::InnerProduct] {
         let hnsw = Hnsw::new(8, metric, ElementType::F32, HnswParams::DEFAULT, 1).unwrap();
         let mut rng = fastrand::Rng::with_seed(seed());
@@ -127,14 +174,44 @@ fn bad_arguments_are_named() {
     invalid(new(0, params).unwrap_err(), "dimension is 0");
     invalid(new(70_000, params).unwrap_err(), "70000");
     invalid(new(4, HnswParams { m: 1, ..params }).unwrap_err(), "m is 1");
-    invalid(new(4, HnswParams { ef_construction: 0, ..params }).unwrap_err(), "ef_construction");
+    invalid(
+        new(
+            4,
+            HnswParams {
+                ef_construction: 0,
+                ..params
+            },
+        )
+        .unwrap_err(),
+        "ef_construction",
+    );
     let hnsw = new(4, params).unwrap().with_centre(&[1.0; 4]).unwrap();
-    invalid(hnsw.insert(id(1), VectorRef::F32(&[1.0; 3])).unwrap_err(), "3 components");
-    invalid(hnsw.insert(id(1), VectorRef::U8(&[1; 4])).unwrap_err(), "u8");
-    let search = SearchParams { k: 1, ef: 1, include_dead: false };
-    invalid(hnsw.search(&[1.0; 5], search, None, &mut Scratch::default()).unwrap_err(), "5 components");
+    invalid(
+        hnsw.insert(id(1), VectorRef::F32(&[1.0; 3])).unwrap_err(),
+        "3 components",
+    );
+    invalid(
+        hnsw.insert(id(1), VectorRef::U8(&[1; 4])).unwrap_err(),
+        "u8",
+    );
+    let search = SearchParams {
+        k: 1,
+        ef: 1,
+        include_dead: false,
+    };
+    invalid(
+        hnsw.search(&[1.0; 5], search, None, &mut Scratch::default())
+            .unwrap_err(),
+        "5 components",
+    );
     assert!(hnsw.is_empty());
     hnsw.insert(id(1), VectorRef::F32(&[1.0; 4])).unwrap();
     invalid(hnsw.with_centre(&[0.0; 4]).unwrap_err(), "centre");
-    invalid(new(4, params).unwrap().with_centre(&[f32::NAN; 4]).unwrap_err(), "NaN");
+    invalid(
+        new(4, params)
+            .unwrap()
+            .with_centre(&[f32::NAN; 4])
+            .unwrap_err(),
+        "NaN",
+    );
 }

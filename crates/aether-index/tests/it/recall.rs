@@ -16,7 +16,13 @@ fn assert_recall(base: &Vectors, queries: &Vectors, metric: Metric, ef: usize, f
 
 #[test]
 fn sentences_by_cosine() {
-    assert_recall(&load("minilm-base.npy"), &load("minilm-query.npy"), Metric::Cosine, 64, 0.985);
+    assert_recall(
+        &load("minilm-base.npy"),
+        &load("minilm-query.npy"),
+        Metric::Cosine,
+        64,
+        0.985,
+    );
 }
 
 #[test]
@@ -53,7 +59,9 @@ fn the_same_inserts_give_the_same_graph() {
     let base = load("minilm-base.npy");
     let bytes = || {
         let mut bytes = Vec::new();
-        build(&base, Metric::Cosine, 0..2000).write_checkpoint(&mut bytes).unwrap();
+        build(&base, Metric::Cosine, 0..2000)
+            .write_checkpoint(&mut bytes)
+            .unwrap();
         bytes
     };
     assert!(bytes() == bytes());
@@ -65,21 +73,40 @@ fn filters_keep_recall_at_every_selectivity() {
     let hnsw = build(&base, Metric::Cosine, 0..base.len());
     let mut scratch = Scratch::default();
     for every in [2, 10, 100, 2000] {
-        let exact = truth(&base, Metric::Cosine, (0..base.len()).step_by(every), &queries, 10);
+        let exact = truth(
+            &base,
+            Metric::Cosine,
+            (0..base.len()).step_by(every),
+            &queries,
+            10,
+        );
         let allowed = |point: PointId| point.0.is_multiple_of(every as u64);
         let (mut hits, mut all) = (0, 0);
         for (q, exact) in exact.iter().enumerate() {
-            let params = SearchParams { k: 10, ef: 64, include_dead: false };
-            let found = hnsw.search(&queries.floats(q), params, Some(&allowed), &mut scratch).unwrap();
+            let params = SearchParams {
+                k: 10,
+                ef: 64,
+                include_dead: false,
+            };
+            let found = hnsw
+                .search(&queries.floats(q), params, Some(&allowed), &mut scratch)
+                .unwrap();
             assert!(found.iter().all(|candidate| allowed(candidate.point)));
             hits += overlap(&found, exact);
             all += exact.len();
         }
-        assert!(hits as f64 >= 0.98 * all as f64, "one in {every}: {hits} of {all}");
+        assert!(
+            hits as f64 >= 0.98 * all as f64,
+            "one in {every}: {hits} of {all}"
+        );
     }
     let none = hnsw.search(
         &queries.floats(0),
-        SearchParams { k: 10, ef: 64, include_dead: true },
+        SearchParams {
+            k: 10,
+            ef: 64,
+            include_dead: true,
+        },
         Some(&|_| false),
         &mut scratch,
     );
@@ -89,19 +116,29 @@ fn filters_keep_recall_at_every_selectivity() {
 #[test]
 fn a_crowd_of_duplicates_does_not_cut_others_off() {
     let base = load("minilm-base.npy");
-    let Rows::F16(rows) = &base.rows else { unreachable!() };
+    let Rows::F16(rows) = &base.rows else {
+        unreachable!()
+    };
     let mut crowded = rows[..1000 * base.dim].to_vec();
     for _ in 0..1000 {
         crowded.extend_from_slice(&rows[500 * base.dim..501 * base.dim]);
     }
     crowded.extend_from_slice(&rows[1000 * base.dim..3000 * base.dim]);
-    let base = Vectors { rows: Rows::F16(crowded), dim: base.dim };
+    let base = Vectors {
+        rows: Rows::F16(crowded),
+        dim: base.dim,
+    };
     let hnsw = build(&base, Metric::Cosine, 0..base.len());
     let others = (0..1000).chain(2000..base.len());
-    let lost = others.filter(|&i| search(&hnsw, &base.floats(i), 10, 64)[0].distance.0 > 1e-4).count();
+    let lost = others
+        .filter(|&i| search(&hnsw, &base.floats(i), 10, 64)[0].distance.0 > 1e-4)
+        .count();
     assert!(lost <= 3, "{lost} vectors are not found by themselves");
     let twins = search(&hnsw, &base.floats(1500), 10, 64);
-    assert!(twins.len() == 10 && twins.iter().all(|twin| twin.distance.0 < 1e-4), "{twins:?}");
+    assert!(
+        twins.len() == 10 && twins.iter().all(|twin| twin.distance.0 < 1e-4),
+        "{twins:?}"
+    );
 }
 
 #[test]
@@ -109,15 +146,29 @@ fn small_graphs_are_exact() {
     let mut rng = fastrand::Rng::with_seed(seed());
     for n in [0, 1, 2, 5, 40] {
         let base = random(&mut rng, n, 8);
-        let hnsw = Hnsw::new(8, Metric::L2Squared, ElementType::F32, HnswParams::DEFAULT, 1).unwrap();
+        let hnsw = Hnsw::new(
+            8,
+            Metric::L2Squared,
+            ElementType::F32,
+            HnswParams::DEFAULT,
+            1,
+        )
+        .unwrap();
         for i in 0..n {
             assert!(hnsw.insert(id(i), base.row(i)).unwrap());
             assert!(!hnsw.insert(id(i), base.row(i)).unwrap());
         }
         let query = random(&mut rng, 1, 8);
-        let exact = if n == 0 { vec![vec![]] } else { truth(&base, Metric::L2Squared, 0..n, &query, 10) };
+        let exact = if n == 0 {
+            vec![vec![]]
+        } else {
+            truth(&base, Metric::L2Squared, 0..n, &query, 10)
+        };
         let found = search(&hnsw, &query.floats(0), 10, 50);
-        assert_eq!((found.len(), overlap(&found, &exact[0])), (n.min(10), n.min(10)));
+        assert_eq!(
+            (found.len(), overlap(&found, &exact[0])),
+            (n.min(10), n.min(10))
+        );
         assert!(search(&hnsw, &query.floats(0), 0, 50).is_empty());
         assert_eq!(hnsw.points().count(), n);
         assert_eq!((hnsw.len(), hnsw.is_empty()), (n, n == 0));
