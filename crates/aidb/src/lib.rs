@@ -41,6 +41,7 @@ mod attachment;
 mod background;
 mod batch;
 mod cache;
+mod checksum;
 mod compaction;
 mod db;
 mod engine;

@@ -9,8 +9,8 @@
 //! All integers are little endian. Nothing here looks into a payload.
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::checksum::checksum_seeded;
 use crate::error::{Error, Result};
 
 /// The last bytes of every table.
@@ -56,7 +56,7 @@ impl FileId {
             .number
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .wrapping_add(offset);
-        xxh3_64_with_seed(bytes, seed)
+        checksum_seeded(bytes, seed)
     }
 
     /// The error for damage at `offset`.

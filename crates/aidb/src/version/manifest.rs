@@ -11,10 +11,10 @@ use std::io;
 use std::sync::Arc;
 
 use aether_env::Storage;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::catalog::Catalog;
 use super::edit::Edit;
+use crate::checksum::checksum_seeded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{self, FileKind};
 
@@ -189,7 +189,7 @@ fn encode(number: u64, kind: u32, edit: &Edit) -> Vec<u8> {
     bytes.extend_from_slice(&number.to_le_bytes());
     bytes.extend_from_slice(&(edit.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&edit);
-    let checksum = xxh3_64_with_seed(&bytes, number);
+    let checksum = checksum_seeded(&bytes, number);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes
 }
@@ -234,10 +234,10 @@ fn decode(name: &str, number: u64, bytes: &[u8]) -> Result<(u32, Edit)> {
     let (body, checksum) = bytes
         .split_last_chunk::<CHECKSUM_BYTES>()
         .ok_or_else(short)?;
-    let computed = xxh3_64_with_seed(body, number);
+    let computed = checksum_seeded(body, number);
     let stored = u64::from_le_bytes(*checksum);
     if computed != stored {
-        if format > u64::from(FORMAT) && xxh3_64_with_seed(body, found) == stored {
+        if format > u64::from(FORMAT) && checksum_seeded(body, found) == stored {
             return Err(newer(name, format));
         }
         let detail =
@@ -247,7 +247,7 @@ fn decode(name: &str, number: u64, bytes: &[u8]) -> Result<(u32, Edit)> {
     if format > u64::from(FORMAT) {
         return Err(newer(name, format));
     }
-    let edit = rest.get(..rest.len() - CHECKSUM_BYTES).ok_or_else(short)?;
+    let (edit, _) = rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(short)?;
     if found != number || length != edit.len() as u64 || kind > u64::from(KIND_WHOLE) {
         return Err(Error::corruption(
             name,

@@ -11,7 +11,7 @@
 //! number, so that a record of another log is never taken for one of this. `durable` is how much of this log was
 //! known to be synced when the record was written: bytes below it that do not read back are damage, not a torn write.
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use crate::checksum::{checksum, checksum_seeded};
 
 /// The version that this build writes, and the newest that it reads.
 pub(super) const FORMAT: u32 = 1;
@@ -31,8 +31,8 @@ pub(super) fn file_header(number: u64) -> Vec<u8> {
     header.extend_from_slice(&FORMAT.to_le_bytes());
     header.extend_from_slice(&0_u32.to_le_bytes());
     header.extend_from_slice(&number.to_le_bytes());
-    let checksum = xxh3_64(&header);
-    header.extend_from_slice(&checksum.to_le_bytes());
+    let sum = checksum(&header);
+    header.extend_from_slice(&sum.to_le_bytes());
     header
 }
 
@@ -44,13 +44,13 @@ pub(super) enum FileHeader {
 
 /// Reads the file header at the front of `bytes`.
 pub(super) fn read_file_header(bytes: &[u8]) -> FileHeader {
-    let Some((header, checksum)) = bytes
+    let Some((header, stored)) = bytes
         .first_chunk::<FILE_HEADER_BYTES>()
         .and_then(|header| header.split_last_chunk::<8>())
     else {
         return FileHeader::Damaged;
     };
-    if !header.starts_with(MAGIC) || xxh3_64(header) != u64::from_le_bytes(*checksum) {
+    if !header.starts_with(MAGIC) || checksum(header) != u64::from_le_bytes(*stored) {
         return FileHeader::Damaged;
     }
     match (u32_at(header, 8), u64_at(header, 16)) {
@@ -61,7 +61,7 @@ pub(super) fn read_file_header(bytes: &[u8]) -> FileHeader {
 
 /// The checksum of a payload.
 pub(crate) fn payload_checksum(payload: &[u8]) -> u64 {
-    xxh3_64(payload)
+    checksum(payload)
 }
 
 /// What stands in front of a payload.
@@ -82,16 +82,16 @@ impl RecordHeader {
         record[8..16].copy_from_slice(&self.seq.to_le_bytes());
         record[16..24].copy_from_slice(&self.durable.to_le_bytes());
         record[24..32].copy_from_slice(&self.payload_checksum.to_le_bytes());
-        let checksum = xxh3_64_with_seed(&record[..32], number);
-        record[32..40].copy_from_slice(&checksum.to_le_bytes());
+        let sum = checksum_seeded(&record[..32], number);
+        record[32..40].copy_from_slice(&sum.to_le_bytes());
     }
 
     /// The header at the front of `bytes`, if it is one of log `number`.
     pub(super) fn read(bytes: &[u8], number: u64) -> Option<RecordHeader> {
-        let (header, checksum) = bytes
+        let (header, stored) = bytes
             .first_chunk::<RECORD_HEADER_BYTES>()?
             .split_last_chunk::<8>()?;
-        if xxh3_64_with_seed(header, number) != u64::from_le_bytes(*checksum) {
+        if checksum_seeded(header, number) != u64::from_le_bytes(*stored) {
             return None;
         }
         Some(RecordHeader {
