@@ -30,12 +30,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) fn run(session: &Session, args: &Import) -> Outcome {
     let polite = Polite::begin();
     let reader = Reader::start(args)?;
-    let shape = reader.shape()?;
+    let shape = match reader.next(&polite)? {
+        Message::Shape(shape) => shape,
+        _ => return Err(Failure::interrupted("stopped before the first row")),
+    };
     for column in &shape.left_out {
         progress::note(&format!("column {column:?} is left out: no scalar that a payload can hold"));
     }
     // Whatever is wrong with the file's beginning is told before a database is touched.
-    let first = reader.next()?;
+    let first = reader.next(&polite)?;
     if args.metric.is_none() && !session.exists() {
         return session.with_existing(|_| Ok(()));
     }
@@ -133,12 +136,10 @@ impl<'a> Importing<'a> {
                     self.show(&progress);
                 }
                 Message::End => return End::All,
+                Message::Asked => return End::Asked,
                 Message::Shape(_) => {}
             }
-            if self.polite.requested() {
-                return End::Asked;
-            }
-            message = match reader.next() {
+            message = match reader.next(self.polite) {
                 Ok(message) => message,
                 Err(failure) => return End::Broken(failure),
             };

@@ -6,13 +6,17 @@ use crate::import::ids::Ids;
 use crate::import::npy::NpyReader;
 use crate::import::{self, Fields, Format, Record, Shape, Source};
 use crate::input::Input;
+use crate::interrupt::Polite;
 use aether_env::{Spawner, Threads};
 use aethervec::DocId;
 use serde_json::Value;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 /// Batches that are read ahead.
 const BATCHES_AHEAD: usize = 2;
+/// How often we look whether the user wants to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A batch ends before its rows, once its vectors have so many bytes.
 const BATCH_BYTES: usize = 16 << 20;
 
@@ -25,6 +29,8 @@ pub(super) enum Message {
     Batch(Vec<Record>),
     /// The file is complete.
     End,
+    /// The user wants to stop.
+    Asked,
 }
 
 /// The reading thread. It ends when the file does, or when this is dropped.
@@ -51,17 +57,20 @@ impl Reader {
         Ok(Reader { messages })
     }
 
-    /// What the file says about itself; the first message.
-    pub(super) fn shape(&self) -> Outcome<Shape> {
-        match self.next()? {
-            Message::Shape(shape) => Ok(shape),
-            other => Err(Failure::failed(format!("the reader began with {other:?}"))),
+    /// The next message; [`Message::Asked`] when the user wants to stop, however long the file makes us wait.
+    pub(super) fn next(&self, polite: &Polite) -> Outcome<Message> {
+        loop {
+            if polite.requested() {
+                return Ok(Message::Asked);
+            }
+            match self.messages.recv_timeout(LOOK_EVERY) {
+                Ok(message) => return message,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::failed("the thread that reads the file has ended unexpectedly"));
+                }
+            }
         }
-    }
-
-    /// The next message.
-    pub(super) fn next(&self) -> Outcome<Message> {
-        self.messages.recv().unwrap_or_else(|_| Err(Failure::failed("the thread that reads the file has ended unexpectedly")))
     }
 }
 
