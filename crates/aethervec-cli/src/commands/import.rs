@@ -171,10 +171,7 @@ impl<'a> Importing<'a> {
     }
 
     fn at(&self, place: Place, error: &aethervec::Error) -> Failure {
-        let text = error.to_string();
-        // The engine counts within the batch, the user within the file.
-        let text = text.strip_prefix("document 0 ").map_or_else(|| format!(": {text}"), |rest| format!(" {rest}"));
-        Failure::invalid(format!("{}: {place}{text}", self.args.file.display()))
+        Failure::invalid(format!("{}: {place}: {error}", self.args.file.display()))
     }
 
     fn progress(&self) -> Progress {

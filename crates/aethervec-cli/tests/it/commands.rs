@@ -95,18 +95,24 @@ fn info_and_check_agree() {
 
 #[test]
 fn check_finds_damage() {
-    let tool = small();
-    let file = std::fs::read_dir(tool.path("aethervec.db")).unwrap().flatten().map(|entry| entry.path());
-    let table = file.into_iter().filter(|path| path.extension().is_some_and(|e| e == "sst" || e == "log")).max_by_key(|path| path.metadata().unwrap().len());
-    let table = table.unwrap();
-    let mut bytes = std::fs::read(&table).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
-    std::fs::write(&table, bytes).unwrap();
-    let run = tool.run(&["check", "--json"]);
-    assert_eq!(run.code, 4, "{run:?}");
-    let name = table.file_name().unwrap().to_str().unwrap();
-    assert!(run.stdout.contains(name) || run.stderr.contains(name), "{run:?} should name {name}");
+    let tool = Tool::new();
+    tool.object(&["import", "passages", &testdata("minilm-base.npy"), "--metric", "cosine", "--limit", "3000"]);
+    for extension in ["sst", "att"] {
+        let files = std::fs::read_dir(tool.path("aethervec.db")).unwrap().flatten().map(|entry| entry.path());
+        let files = files.filter(|path| path.extension().is_some_and(|found| found == extension));
+        let file = files.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let good = std::fs::read(&file).unwrap();
+        let mut bad = good.clone();
+        bad[good.len() / 2] ^= 0x10;
+        std::fs::write(&file, bad).unwrap();
+        let run = tool.run(&["check", "--json"]);
+        assert_eq!(run.code, 4, "{run:?}");
+        assert!(run.stdout.contains(name) || run.stderr.contains(name), "{run:?} should name {name}");
+        assert!(run.stderr.contains("\"corruption\""), "{run:?}");
+        std::fs::write(&file, good).unwrap();
+    }
+    assert_eq!(tool.object(&["check"])["clean"], json!(true));
 }
 
 #[test]

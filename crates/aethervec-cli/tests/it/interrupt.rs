@@ -17,7 +17,7 @@ impl Drop for Child {
 }
 
 /// An import that has written at least two batches and waits for more input.
-fn import_under_way(tool: &Tool) -> Child {
+pub(crate) fn import_under_way(tool: &Tool) -> Child {
     let child = tool
         .command(&["import", "a", "-", "--format", "jsonl", "--metric", "l2", "--json"])
         .stdin(Stdio::piped())
