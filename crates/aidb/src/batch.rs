@@ -253,7 +253,10 @@ fn decode_one(entries: &Bytes, rest: &mut &[u8]) -> Option<Entry> {
 mod tests {
     use super::*;
 
-    fn batch(writes: &[(u32, &[u8], Option<&[u8]>)]) -> Bytes {
+    /// Keyspace, key, value.
+    type Write<'a> = (u32, &'a [u8], Option<&'a [u8]>);
+
+    fn batch(writes: &[Write<'_>]) -> Bytes {
         let mut batch = WriteBatch::new();
         for (keyspace, key, value) in writes {
             batch.push(KeyspaceId(*keyspace), key, *value);
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_pushed_is_decoded() {
-        let writes: [(u32, &[u8], Option<&[u8]>); 4] = [
+        let writes: [Write<'_>; 4] = [
             (1, b"a", Some(b"x")),
             (300, b"", None),
             (2, &[7; 1000], Some(&[9; 5000])),

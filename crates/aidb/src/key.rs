@@ -10,8 +10,6 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use bytes::Bytes;
-
 /// The longest user key, in bytes.
 pub const KEY_BYTES_MAX: usize = 65_535;
 
@@ -85,6 +83,7 @@ pub(crate) fn write_internal(buffer: &mut Vec<u8>, user_key: &[u8], trailer: u64
 }
 
 /// The internal key of a write.
+#[cfg(test)]
 pub(crate) fn internal_key(user_key: &[u8], seq: SeqNo, kind: ValueKind) -> Vec<u8> {
     let mut key = Vec::new();
     write_internal(&mut key, user_key, trailer(seq, kind));
@@ -92,6 +91,7 @@ pub(crate) fn internal_key(user_key: &[u8], seq: SeqNo, kind: ValueKind) -> Vec<
 }
 
 /// Where to seek for the newest version of `user_key` with a sequence number up to `at`.
+#[cfg(test)]
 pub(crate) fn seek_key(user_key: &[u8], at: SeqNo) -> Vec<u8> {
     let mut key = Vec::new();
     write_internal(&mut key, user_key, seek_trailer(at));
@@ -119,51 +119,6 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let (a_user, a_trailer) = split(a);
     let (b_user, b_trailer) = split(b);
     a_user.cmp(b_user).then_with(|| b_trailer.cmp(&a_trailer))
-}
-
-/// An owned internal key, ordered as such: what sorted maps hold.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct InternalKey(Bytes);
-
-impl InternalKey {
-    /// The key of a write.
-    pub(crate) fn new(user_key: &[u8], seq: SeqNo, kind: ValueKind) -> InternalKey {
-        InternalKey(internal_key(user_key, seq, kind).into())
-    }
-
-    /// Takes encoded bytes; none when they are too short to be an internal key.
-    pub(crate) fn from_encoded(encoded: Bytes) -> Option<InternalKey> {
-        (encoded.len() >= TRAILER_BYTES).then_some(InternalKey(encoded))
-    }
-
-    /// The encoded bytes.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl PartialOrd for InternalKey {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for InternalKey {
-    fn cmp(&self, other: &Self) -> Ordering {
-        compare(&self.0, &other.0)
-    }
-}
-
-impl fmt::Debug for InternalKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (user_key, trailer) = split(&self.0);
-        write!(f, "{}@{}", user_key.escape_ascii(), trailer_seq(trailer))?;
-        match trailer_kind(trailer) {
-            Some(ValueKind::Delete) => f.write_str(" delete"),
-            Some(ValueKind::Put) => f.write_str(" put"),
-            None => write!(f, " kind {}", trailer & 0xff),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Stats {
     pub wal_bytes: u64,
     /// Bytes of all tables.
     pub table_bytes: u64,
+    /// Memory of the indexes and filters of the tables that have been read.
+    pub table_memory_bytes: u64,
     /// The block cache.
     pub cache: CacheStats,
     /// Batches committed.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use aether_env::WritableFile;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::iter::InternalIterator;
-use crate::key::{self, SeqNo, ValueKind};
+use crate::key::{self, KEY_BYTES_MAX, SeqNo, ValueKind};
 use crate::options::TableOptions;
 use crate::sstable::Writer;
 use crate::version::{Table, TableMeta};
@@ -85,6 +85,14 @@ impl Merge<'_> {
             let (current, trailer) = key::split(cursor.key());
             let seq = key::trailer_seq(trailer);
             let same = entries > 0 && current == user_key;
+            let ascends = if same {
+                newer.is_none_or(|newer| seq < newer)
+            } else {
+                entries == 0 || current > &user_key[..]
+            };
+            if !ascends || current.len() > KEY_BYTES_MAX {
+                return Err(disordered(current));
+            }
             if !same {
                 user_key.clear();
                 user_key.extend_from_slice(current);
@@ -108,9 +116,9 @@ impl Merge<'_> {
             }
             newer = Some(seq);
             entries += 1;
-            if entries % STOP_CHECK_ENTRIES == 0 && (self.stop)() {
+            if entries.is_multiple_of(STOP_CHECK_ENTRIES) && (self.stop)() {
                 return Err(Error::new(
-                    crate::ErrorKind::Closed,
+                    ErrorKind::Closed,
                     "the database is being closed",
                 ));
             }
@@ -130,6 +138,15 @@ impl Merge<'_> {
                 .below
                 .is_some_and(|tables| !tables.iter().any(|table| table.meta.spans(user_key)))
     }
+}
+
+/// A table that passes its checksums and is wrong all the same.
+fn disordered(user_key: &[u8]) -> Error {
+    let key = user_key[..user_key.len().min(100)].escape_ascii();
+    let message = format!(
+        "a table has the key {key} out of order: DB::verify finds its name; restore that file"
+    );
+    Error::new(ErrorKind::Corruption, message)
 }
 
 fn finish(writer: &mut Option<(u64, Writer)>, output: &mut Vec<TableMeta>) -> Result<()> {

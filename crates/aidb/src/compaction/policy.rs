@@ -62,11 +62,11 @@ impl Plan {
 pub(crate) fn plan(tree: &Tree, limits: &Limits, watermark: SeqNo) -> Option<Plan> {
     let (base, targets) = targets(tree, limits);
     let mut best: Option<(f64, usize)> = None;
-    for level in 0..LEVELS - 1 {
+    for (level, target) in targets.iter().copied().enumerate().take(LEVELS - 1) {
         let urgency = if level == 0 {
             ratio(tree.level(0).len() as u64, limits.level0_tables as u64)
         } else {
-            ratio(bytes(tree.level(level)), targets[level])
+            ratio(bytes(tree.level(level)), target)
         };
         if urgency >= 1.0 && best.is_none_or(|(most, _)| urgency > most) {
             best = Some((urgency, level));
@@ -277,7 +277,10 @@ mod tests {
         tree
     }
 
-    fn planned(shape: Shape<'_>, watermark: u64) -> Option<(Vec<(usize, Vec<u64>)>, usize, bool)> {
+    /// Inputs by level as table numbers, target level, whether they are moved.
+    type Planned = (Vec<(usize, Vec<u64>)>, usize, bool);
+
+    fn planned(shape: Shape<'_>, watermark: u64) -> Option<Planned> {
         let plan = plan(&tree(shape), &LIMITS, SeqNo(watermark))?;
         let numbers =
             |tables: &Vec<Arc<Table>>| tables.iter().map(|table| table.meta.number).collect();

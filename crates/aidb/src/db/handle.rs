@@ -367,17 +367,14 @@ fn stats(engine: &Engine) -> Stats {
             levels: levels(record.id),
         })
         .collect();
+    let tables = || state.version.trees().flat_map(|(_, tree)| tree.tables());
     let attachments = engine.attachments.known();
     let registered = engine.attachments.registered();
     let counters = &engine.counters;
     let text = |error: &Mutex<Option<Error>>| error.lock().as_ref().map(Error::to_string);
     Stats {
-        table_bytes: state
-            .version
-            .trees()
-            .flat_map(|(_, tree)| tree.tables())
-            .map(|table| table.meta.info.bytes)
-            .sum(),
+        table_bytes: tables().map(|table| table.meta.info.bytes).sum(),
+        table_memory_bytes: tables().map(|table| table.memory_bytes() as u64).sum(),
         keyspaces,
         memtable_bytes: state
             .memtables()

@@ -194,6 +194,7 @@ impl Writer {
     }
 
     /// Entries so far.
+    #[cfg(test)]
     pub(crate) fn entries(&self) -> u64 {
         self.properties.entries
     }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::table::TableMeta;
 use super::tree::LEVELS;
-use crate::key::{InternalKey, SeqNo};
+use crate::key::{SeqNo, TRAILER_BYTES};
 use crate::keyspace::{KeyspaceId, KeyspaceRecord};
 use crate::options::{Compression, KeyspaceOptions, TableOptions};
 use crate::sstable::TableInfo;
@@ -221,8 +221,8 @@ fn take_seq(rest: &mut &[u8]) -> Option<SeqNo> {
 }
 
 fn take_internal_key(rest: &mut &[u8]) -> Option<Bytes> {
-    let key = Bytes::copy_from_slice(varint::take_bytes(rest)?);
-    InternalKey::from_encoded(key.clone()).map(|_| key)
+    let key = varint::take_bytes(rest)?;
+    (key.len() >= TRAILER_BYTES).then(|| Bytes::copy_from_slice(key))
 }
 
 #[cfg(test)]

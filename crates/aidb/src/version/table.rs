@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::file_name;
 use crate::files::Files;
 use crate::key;
-use crate::sstable::{Reader, TableInfo};
+use crate::sstable::{Properties, Reader, TableInfo};
 
 /// What the manifest keeps of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,19 @@ impl TableMeta {
     pub(crate) fn overlaps(&self, other: &TableMeta) -> bool {
         self.smallest_user_key() <= other.largest_user_key()
             && other.smallest_user_key() <= self.largest_user_key()
+    }
+
+    /// True when a table that tells this about itself is the one that is meant.
+    fn is_described_by(&self, table: &Properties) -> bool {
+        let info = &self.info;
+        (info.entries, info.tombstones, info.min_seq, info.max_seq)
+            == (
+                table.entries,
+                table.tombstones,
+                table.min_seq,
+                table.max_seq,
+            )
+            && (&info.smallest, &info.largest) == (&table.smallest, &table.largest)
     }
 
     /// True when `user_key` stands within its range.
@@ -88,7 +101,16 @@ impl Table {
             ));
         }
         let reader = Reader::open(file, &name, self.meta.number, Arc::clone(&self.files.cache))?;
+        if !self.meta.is_described_by(reader.properties()) {
+            let detail = "it is sound, but not the table that the manifest means";
+            return Err(Error::corruption(&name, 0, detail));
+        }
         Ok(self.reader.get_or_init(|| Arc::new(reader)))
+    }
+
+    /// Memory of its index and filter; 0 before it is first read.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.reader.get().map_or(0, |reader| reader.memory_bytes())
     }
 
     pub(crate) fn name(&self) -> String {
