@@ -63,6 +63,8 @@ pub(crate) struct Engine {
     pub(crate) closed: AtomicBool,
     /// Background work ends as soon as it can.
     pub(crate) stopping: AtomicBool,
+    /// The files belong to nobody, or to somebody else: nothing is written any more.
+    pub(crate) ended: AtomicBool,
     /// Recovered writes are not in tables yet, though their logs may not survive a power cut: flush before writing.
     pub(crate) must_flush: AtomicBool,
     pub(crate) file_lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -99,6 +101,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Refuses once closing is complete.
+    pub(crate) fn check_not_ended(&self) -> Result<()> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -112,6 +122,7 @@ impl Engine {
         flushed: Option<&Arc<MemTable>>,
     ) -> std::result::Result<(), Refused> {
         let mut manifest = self.manifest.lock();
+        self.check_not_ended().map_err(|error| Refused { error, clean: false })?;
         let sealed = self.group.take_sealed();
         edit.logs.splice(0..0, sealed.iter().copied());
         edit.next_file = Some(self.next_file.load(Ordering::Relaxed));

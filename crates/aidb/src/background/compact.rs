@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::compaction::{self, Limits, Merge, Plan};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::iter::{InternalIterator, LevelIter, MergeIter};
 use crate::keyspace::KeyspaceId;
 use crate::version::{Edit, LEVELS, Run, RunTables, Table, TablePlace};
@@ -54,6 +54,17 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
         engine.progress.ring();
     }
     Ok(())
+}
+
+/// Waits until nobody compacts; for the end, when nobody begins any more.
+pub(crate) fn wait_for_all(engine: &Engine) {
+    loop {
+        let seen = engine.progress.rings();
+        if engine.compacting.lock().is_empty() {
+            return;
+        }
+        engine.progress.wait(seen, TURN_WAIT);
+    }
 }
 
 /// Keeps all keyspaces from being compacted for as long as the result lives.
@@ -120,7 +131,11 @@ fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
     Some((Turn { engine, keyspace }, plan))
 }
 
+/// The caller has the turn of `keyspace`: whoever closes the database has either seen that, or is seen here.
 fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
+    if engine.is_stopping() {
+        return Err(Error::new(ErrorKind::Closed, "the database is being closed"));
+    }
     let removed = plan.inputs.iter().flat_map(|(level, tables)| {
         tables.iter().map(|table| TablePlace {
             keyspace,

@@ -47,6 +47,7 @@ pub(crate) fn flush_sealed(engine: &Engine) -> Result<()> {
 
 fn flush_oldest(engine: &Engine) -> Result<bool> {
     let _turn = engine.flush_turn.lock();
+    engine.check_not_ended()?;
     let Some(memtable) = engine.state.load().sealed.last().cloned() else {
         return Ok(false);
     };

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 pub(crate) use collect::collect_attachments;
-pub(crate) use compact::{compact_everything, hold_all};
+pub(crate) use compact::{compact_everything, hold_all, wait_for_all};
 pub(crate) use flush::flush_sealed;
 
 /// A thread without work looks again after this time, for what no ring announces.

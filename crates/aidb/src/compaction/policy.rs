@@ -64,7 +64,8 @@ pub(crate) fn plan(tree: &Tree, limits: &Limits, watermark: SeqNo) -> Option<Pla
     let mut best: Option<(f64, usize)> = None;
     for (level, target) in targets.iter().copied().enumerate().take(LEVELS - 1) {
         let urgency = if level == 0 {
-            ratio(tree.level(0).len() as u64, limits.level0_tables as u64)
+            // Squared: writers wait for level 0, and for nothing below it.
+            ratio(tree.level(0).len() as u64, limits.level0_tables as u64).powi(2)
         } else {
             ratio(bytes(tree.level(level)), target)
         };

@@ -280,9 +280,16 @@ impl Owner {
         // Writers that had got past their check are done once the lock was free.
         drop(engine.log.lock());
         background::stop(engine, std::mem::take(&mut *self.threads.lock()));
+        // Other threads may be in the middle of `compact` or `flush`.
+        background::wait_for_all(engine);
         let result = finish(engine);
         engine.files.delete_garbage();
         engine.files.close();
+        {
+            let _flush = engine.flush_turn.lock();
+            let _manifest = engine.manifest.lock();
+            engine.ended.store(true, Ordering::Release);
+        }
         *engine.file_lock.lock() = None;
         closed.insert(result).clone()
     }

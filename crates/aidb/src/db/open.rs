@@ -222,6 +222,7 @@ fn assemble(
         counters: Counters::default(),
         closed: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
+        ended: AtomicBool::new(false),
         must_flush: AtomicBool::new(replay.must_flush || replay.logs >= LOGS_KEPT_MAX),
         file_lock: Mutex::new(Some(lock)),
         files,
