@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const WRITERS: u64 = 8;
 
+/// A number for each of them.
+type Counts<T> = [T; 8];
+
 /// Keys that every batch writes, all with the same value, in three keyspaces.
 const GROUP: usize = 9;
 
@@ -64,7 +67,7 @@ fn counter(snapshot: &Snapshot, keyspace: &Keyspace, writer: u64) -> u64 {
 /// Writers and readers for so many batches each; the world is whole at the end.
 fn crowd(world: &World, batches: u64) {
     let done = AtomicBool::new(false);
-    let acknowledged: [AtomicU64; WRITERS as usize] = Default::default();
+    let acknowledged: Counts<AtomicU64> = Default::default();
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
@@ -85,7 +88,7 @@ fn crowd(world: &World, batches: u64) {
             let (done, acknowledged) = (&done, &acknowledged);
             scope.spawn(move || {
                 let mut held: Option<(Snapshot, Option<Vec<u8>>)> = None;
-                let mut last = [0; WRITERS as usize];
+                let mut last: Counts<u64> = [0; 8];
                 while !done.load(Ordering::SeqCst) {
                     let least: Vec<u64> = acknowledged
                         .iter()

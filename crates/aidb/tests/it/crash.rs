@@ -122,7 +122,7 @@ struct OnPanic<F: Fn() -> String>(F);
 impl<F: Fn() -> String> Drop for OnPanic<F> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("{}", (self.0)());
+            eprintln!("{}", (self.0)());
         }
     }
 }

@@ -179,17 +179,37 @@ fn a_keyspace_of_another_database_is_refused() {
 
 #[test]
 fn options_that_cannot_work_are_refused() {
-    let broken: [(&str, fn(&mut Options)); 4] = [
-        ("memtable_bytes", |options| options.memtable_bytes = 0),
-        ("level_ratio", |options| options.level_ratio = 0),
-        ("table_bytes", |options| options.table_bytes = 0),
-        ("level0_stop_tables", |options| {
-            options.level0_stop_tables = 0
-        }),
+    let broken = [
+        (
+            "memtable_bytes",
+            Options {
+                memtable_bytes: 0,
+                ..Options::DEFAULT
+            },
+        ),
+        (
+            "level_ratio",
+            Options {
+                level_ratio: 0,
+                ..Options::DEFAULT
+            },
+        ),
+        (
+            "table_bytes",
+            Options {
+                table_bytes: 0,
+                ..Options::DEFAULT
+            },
+        ),
+        (
+            "level0_stop_tables",
+            Options {
+                level0_stop_tables: 0,
+                ..Options::DEFAULT
+            },
+        ),
     ];
-    for (field, breaks) in broken {
-        let mut options = Options::default();
-        breaks(&mut options);
+    for (field, options) in broken {
         let result = DB::open_with(Env::memory(MemoryStorage::new()), options);
         let error = result.map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{field}: {error}");

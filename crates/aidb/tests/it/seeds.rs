@@ -10,7 +10,7 @@ pub(crate) fn for_each(count: u64, test: impl Fn(u64)) {
     };
     for seed in seeds {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
-            println!("failed with AETHER_SEED={seed}");
+            eprintln!("failed with AETHER_SEED={seed}");
             resume_unwind(panic);
         }
     }
