@@ -1,6 +1,6 @@
 //! Many threads at once: batches appear whole, in order, and stay as a snapshot has seen them.
 
-use crate::oracle::{Setup, State, World, collect};
+use crate::oracle::{Change, Setup, State, World, collect};
 use crate::seeds;
 use aether_env::{CrashImage, Env, MemoryStorage};
 use aether_sim::SimStorage;
@@ -104,7 +104,7 @@ fn crowd(world: &World, batches: u64) {
                         last[slot] = count;
                     }
                     match held.take() {
-                        Some((old, value)) if last[0] % (reader + 5) != 0 => {
+                        Some((old, value)) if !last[0].is_multiple_of(reader + 5) => {
                             assert_eq!(group(world, &old), value, "a snapshot has changed");
                             held = Some((old, value));
                         }
@@ -326,4 +326,56 @@ fn keyspaces_made_at_the_same_time_are_one() {
             .unwrap();
         assert_eq!(keyspace.iter().count(), 8);
     }
+}
+
+/// An attachment and the key beside it are replaced together, again and again, while others read them.
+#[test]
+fn attachments_stay_as_snapshots_see_them() {
+    let setup = Setup::tiny(&mut fastrand::Rng::with_seed(4), 2);
+    let world = World::open(Env::memory(MemoryStorage::new()), &setup).unwrap();
+    let done = AtomicBool::new(false);
+    let keyspace = &world.keyspaces[1];
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let snapshot = world.db.snapshot();
+                    let Some(count) = snapshot.get(keyspace, "graph").unwrap() else {
+                        continue;
+                    };
+                    let file = snapshot.attachment(keyspace, "graph").unwrap().unwrap();
+                    drop(snapshot);
+                    std::thread::yield_now();
+                    file.verify().unwrap();
+                    assert!(
+                        file.map()
+                            .unwrap()
+                            .chunks(4)
+                            .all(|chunk| *chunk == count[..])
+                    );
+                }
+            });
+        }
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                world.db.flush().unwrap();
+                world.db.compact().unwrap();
+                assert_eq!(world.db.verify().unwrap().problems, []);
+            }
+        });
+        for count in 0..300_u32 {
+            let bytes = count.to_be_bytes().repeat(1_000);
+            let mut batch = world
+                .batch(&[Change::Attach(1, b"graph".to_vec(), bytes)])
+                .unwrap();
+            batch.put(keyspace, "graph", count.to_be_bytes());
+            world.db.write(batch, Durability::Sync).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    world.db.compact().unwrap();
+    while world.db.stats().attachments > 1 {
+        world.db.tick().unwrap();
+    }
+    assert_eq!(world.db.verify().unwrap().attachments, 1);
 }

@@ -15,18 +15,20 @@ struct Survivor<'a> {
     logged: Option<Logged>,
     visible: BTreeSet<usize>,
     durable: BTreeSet<usize>,
+    /// Writes that failed for want of space: they must never be seen.
+    refused: BTreeSet<usize>,
     errors: usize,
 }
 
 impl<'a> Survivor<'a> {
     fn new(script: &'a Script, storage: &'a SimStorage) -> Survivor<'a> {
-        let (visible, durable) = (BTreeSet::new(), BTreeSet::new());
         let mut survivor = Survivor {
             script,
             storage,
             logged: None,
-            visible,
-            durable,
+            visible: BTreeSet::new(),
+            durable: BTreeSet::new(),
+            refused: BTreeSet::new(),
             errors: 0,
         };
         survivor.open(&mut |error| assert_io(error));
@@ -69,6 +71,11 @@ impl<'a> Survivor<'a> {
                 }
             }
             Err(error) => {
+                if let (Step::Write(number, _) | Step::Submit(number), true) =
+                    (step, error.is_disk_full())
+                {
+                    self.refused.insert(*number);
+                }
                 self.failed(on_error, &error);
                 self.look();
             }
@@ -92,6 +99,9 @@ impl<'a> Survivor<'a> {
 
     /// Reads everything: whole batches only, and all that were acknowledged.
     fn look(&mut self) {
+        if self.storage.is_off() {
+            return;
+        }
         if let Err(error) = self.try_look() {
             // It was the read that failed; the next one does not.
             assert_eq!(error.kind(), ErrorKind::Io);
@@ -249,6 +259,48 @@ fn full_for_a_while(script: &Script, room: u64) {
         }
     }
     survivor.recover();
+}
+
+/// The disk is full for a while, there is room again, and then the power goes.
+#[test]
+fn a_power_cut_after_a_full_disk() {
+    seeds::for_each(2, |seed| {
+        let script = Script::random(seed + 1_000, 40);
+        let mut random = fastrand::Rng::with_seed(seed);
+        for cut in 0.. {
+            let storage = SimStorage::new(cut);
+            storage.disk_full(random.u64(..30_000));
+            storage.power_cut_at(cut);
+            let mut survivor = Survivor::new(&script, &storage);
+            let patience = random.usize(1..5);
+            for step in &script.steps {
+                if survivor.errors >= patience {
+                    storage.free();
+                }
+                survivor.step(step, &mut assert_io);
+            }
+            let is_off = storage.is_off();
+            survivor.logged = None;
+            for image in CrashImage::ALL {
+                let memory = storage.memory().image(image, cut);
+                let logged = Logged::open(Env::memory(memory), &script.setup).unwrap();
+                let visible = logged.check(&script);
+                let lost: Vec<&usize> = survivor.durable.difference(&visible).collect();
+                assert!(
+                    lost.is_empty(),
+                    "cut {cut}, {image:?}: batches {lost:?} are gone"
+                );
+                let back: Vec<&usize> = survivor.refused.intersection(&visible).collect();
+                assert!(
+                    back.is_empty(),
+                    "cut {cut}, {image:?}: batches {back:?} had failed"
+                );
+            }
+            if !is_off {
+                break;
+            }
+        }
+    });
 }
 
 #[test]
