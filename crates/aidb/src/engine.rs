@@ -122,7 +122,10 @@ impl Engine {
         flushed: Option<&Arc<MemTable>>,
     ) -> std::result::Result<(), Refused> {
         let mut manifest = self.manifest.lock();
-        self.check_not_ended().map_err(|error| Refused { error, clean: false })?;
+        self.check_not_ended().map_err(|error| Refused {
+            error,
+            clean: false,
+        })?;
         let sealed = self.group.take_sealed();
         edit.logs.splice(0..0, sealed.iter().copied());
         edit.next_file = Some(self.next_file.load(Ordering::Relaxed));

@@ -114,16 +114,20 @@ impl Options {
         let least = [
             ("memtable_bytes", self.memtable_bytes as u64, 1),
             ("sealed_memtables_max", self.sealed_memtables_max as u64, 1),
-            ("level0_compact_tables", self.level0_compact_tables as u64, 1),
+            (
+                "level0_compact_tables",
+                self.level0_compact_tables as u64,
+                1,
+            ),
             ("level0_stop_tables", self.level0_stop_tables as u64, 1),
             ("level_base_bytes", self.level_base_bytes, 1),
             ("level_ratio", self.level_ratio, 2),
             ("table_bytes", self.table_bytes, 1),
         ];
         match least.into_iter().find(|(_, value, least)| value < least) {
-            Some((field, value, least)) => {
-                Err(Error::invalid(format!("Options::{field} is {value}; it must be at least {least}")))
-            }
+            Some((field, value, least)) => Err(Error::invalid(format!(
+                "Options::{field} is {value}; it must be at least {least}"
+            ))),
             None => Ok(()),
         }
     }

@@ -111,7 +111,9 @@ fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
     let options = &engine.options;
     let limits = Limits {
         // Writers that wait for level 0 must not wait for ever.
-        level0_tables: options.level0_compact_tables.min(options.level0_stop_tables),
+        level0_tables: options
+            .level0_compact_tables
+            .min(options.level0_stop_tables),
         level_base_bytes: options.level_base_bytes,
         level_ratio: options.level_ratio,
         table_bytes: options.table_bytes,
@@ -134,7 +136,10 @@ fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
 /// The caller has the turn of `keyspace`: whoever closes the database has either seen that, or is seen here.
 fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
     if engine.is_stopping() {
-        return Err(Error::new(ErrorKind::Closed, "the database is being closed"));
+        return Err(Error::new(
+            ErrorKind::Closed,
+            "the database is being closed",
+        ));
     }
     let removed = plan.inputs.iter().flat_map(|(level, tables)| {
         tables.iter().map(|table| TablePlace {

@@ -144,7 +144,10 @@ fn check_newest(manifest: &Manifest, listed: &Listed) -> Result<()> {
         FileKind::Log(number) => number >= catalog.next_file && bytes > FILE_HEADER_BYTES as u64,
         _ => false,
     };
-    match listed.iter().find(|(name, bytes)| is_unknown(name, **bytes)) {
+    match listed
+        .iter()
+        .find(|(name, bytes)| is_unknown(name, **bytes))
+    {
         Some((name, _)) => {
             let missing = file_name::manifest(manifest.numbers().1 + 1);
             let detail = format_args!("the file is missing, and {name} was written after it");

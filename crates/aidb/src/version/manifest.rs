@@ -247,7 +247,9 @@ fn decode(name: &str, number: u64, bytes: &[u8]) -> Result<(u32, Edit)> {
     if format > u64::from(FORMAT) {
         return Err(newer(name, format));
     }
-    let (edit, _) = rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(short)?;
+    let (edit, _) = rest
+        .split_last_chunk::<CHECKSUM_BYTES>()
+        .ok_or_else(short)?;
     if found != number || length != edit.len() as u64 || kind > u64::from(KIND_WHOLE) {
         return Err(Error::corruption(
             name,
