@@ -22,8 +22,6 @@ pub(crate) struct Catalog {
     pub(crate) collections: BTreeMap<String, CollectionRecord>,
     /// Collections whose keys are still to be removed.
     pub(crate) dropped: Vec<CollectionId>,
-    /// Whether the meta record is there: it is written with the first collection.
-    pub(crate) has_meta: bool,
 }
 
 /// A collection as the catalog knows it.
@@ -41,10 +39,7 @@ impl Catalog {
         // The meta record sorts first, so that a newer format is noticed before anything else is looked at.
         while let Some((key, value)) = rows.try_next()? {
             match CatalogKey::decode(&key)? {
-                CatalogKey::Meta => {
-                    catalog.next = Meta::decode(&value)?.next_collection;
-                    catalog.has_meta = true;
-                }
+                CatalogKey::Meta => catalog.next = Meta::decode(&value)?.next_collection,
                 CatalogKey::Collection(name) => {
                     let record = CollectionRecord::decode(&name, &value)?;
                     catalog.collections.insert(name, record);
@@ -52,7 +47,19 @@ impl Catalog {
                 CatalogKey::Dropped(id) => catalog.dropped.push(id),
             }
         }
+        if let Some(id) = catalog.ids().find(|id| id.0 >= catalog.next) {
+            return Err(Error::corruption(format!(
+                "catalog: collection number {} is in use, and the next one is to be {}",
+                id.0, catalog.next
+            )));
+        }
         Ok(catalog)
+    }
+
+    /// The numbers under which there may be keys.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = CollectionId> {
+        let existing = self.collections.values().map(|record| record.id);
+        existing.chain(self.dropped.iter().copied())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads everything and compares: files, keys, and what the indexes in memory say.
 
+use crate::catalog::Catalog;
 use crate::collection::Collection;
 use crate::database::AetherDB;
 use crate::error::{Error, ErrorKind, Result};
@@ -7,7 +8,7 @@ use crate::id::DocId;
 use crate::index::core::Core;
 use crate::index::lane::Lane;
 use crate::index::open;
-use crate::keyspace::{self, CatalogKey, CollectionId, Keyspaces, PendingEntry, PointRow};
+use crate::keyspace::{self, CollectionId, Keyspaces, PendingEntry, PointRow};
 use aether_index::PointId;
 use aidb::{DB, Keyspace, Snapshot};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -208,7 +209,6 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
     let mut rows = disk
         .snapshot
         .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
-    let mut doc_key = Vec::new();
     while let Some((key, value)) = rows.try_next()? {
         disk.points += 1;
         let parsed = keyspace::decode_number("points", &key).and_then(|number| {
@@ -222,7 +222,7 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
                 continue;
             }
         };
-        row.doc_key(core.id, &mut doc_key);
+        let doc_key = row.doc_key(core.id);
         let named = match disk.snapshot.get(&core.keyspaces.docs, &doc_key)? {
             Some(value) => keyspace::decode_doc_point(&doc_key, &value).ok() == Some(point),
             None => false,
@@ -376,19 +376,7 @@ fn check_left_over(
     keyspaces: &Keyspaces,
     problems: &mut Problems,
 ) -> Result<()> {
-    let mut known = BTreeSet::new();
-    let mut rows = snapshot.iter(&keyspaces.catalog);
-    while let Some((key, value)) = rows.try_next()? {
-        match CatalogKey::decode(&key)? {
-            CatalogKey::Meta => {}
-            CatalogKey::Collection(name) => {
-                known.insert(crate::catalog::CollectionRecord::decode(&name, &value)?.id);
-            }
-            CatalogKey::Dropped(id) => {
-                known.insert(id);
-            }
-        }
-    }
+    let known: BTreeSet<CollectionId> = Catalog::read(snapshot, keyspaces)?.ids().collect();
     for keyspace in keyspaces.of_collections() {
         for id in collections_in(snapshot, keyspace)?.difference(&known) {
             let message = format!(

@@ -230,8 +230,9 @@ impl Collection {
     /// When it cannot be written; what was there before holds then.
     pub fn checkpoint(&self) -> Result<()> {
         self.db.open()?;
-        self.core.alive()?;
         let mut lane = self.core.lane.lock();
+        // Under the lock: what is dropped is not written to any more.
+        self.core.alive()?;
         lane.take_over(&self.core);
         while lane.reap(&self.core) {}
         checkpoint::write(&mut lane, &self.core)?;

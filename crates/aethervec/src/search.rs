@@ -35,12 +35,51 @@ pub(crate) fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Re
 /// What `request` asks for, nearest first.
 pub(crate) fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
     validate(view, request)?;
-    let query = Query::new(view.core.kernels, view.core.schema.metric, request.vector);
+    let query = prepare(view, request);
     let found = if request.exact {
         scan(view, &query, request.k)?
     } else {
         walk(view, &query, request)?
     };
+    to_hits(view, request, found)
+}
+
+/// What each of `requests` asks for. All exact ones are answered by one scan.
+pub(crate) fn search_batch(
+    view: &CollectionView,
+    requests: &[SearchRequest<'_>],
+) -> Result<Vec<Vec<Hit>>> {
+    for (position, request) in requests.iter().enumerate() {
+        validate(view, request).map_err(|error| error.within(&format!("request {position}")))?;
+    }
+    let exact: Vec<_> = requests.iter().filter(|request| request.exact).collect();
+    let mut scanned = scan_for_all(
+        view,
+        exact
+            .iter()
+            .map(|request| (prepare(view, request), request.k)),
+    )?
+    .into_iter();
+    let answer = |request: &SearchRequest<'_>| {
+        let found = if request.exact {
+            scanned.next().unwrap_or_default()
+        } else {
+            walk(view, &prepare(view, request), request)?
+        };
+        to_hits(view, request, found)
+    };
+    requests.iter().map(answer).collect()
+}
+
+fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Query<'a> {
+    Query::new(view.core.kernels, view.core.schema.metric, request.vector)
+}
+
+fn to_hits(
+    view: &CollectionView,
+    request: &SearchRequest<'_>,
+    found: Vec<Found>,
+) -> Result<Vec<Hit>> {
     found
         .into_iter()
         .map(|found| found.into_hit(view, request))
@@ -48,7 +87,7 @@ pub(crate) fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Resu
 }
 
 /// A visible point, with what was read to know that.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Found {
     candidate: Candidate,
     doc_key: Vec<u8>,
@@ -229,7 +268,8 @@ fn resolve_chunk(
     for ((candidate, key), row) in candidates.iter().zip(&point_keys).zip(point_rows) {
         // No row: the point is not committed at this snapshot.
         let Some(point_row) = row else { continue };
-        let (distance, doc_key) = decoder.decode(query, key, &point_row)?;
+        let doc_key = decoder.decode(key, &point_row)?.doc_key(core.id);
+        let distance = query.distance(decoder.vector.as_ref());
         read.push((
             Candidate {
                 point: candidate.point,
@@ -257,45 +297,104 @@ fn resolve_chunk(
     Ok(())
 }
 
-/// The `k` nearest visible points, by comparing with all: reads `points` from the first to the last.
+/// The `k` nearest visible points, by comparing with all.
 fn scan(view: &CollectionView, query: &Query<'_>, k: usize) -> Result<Vec<Found>> {
+    Ok(scan_for_all(view, std::iter::once((*query, k)))?
+        .pop()
+        .unwrap_or_default())
+}
+
+/// For each query the `k` nearest visible points, by comparing with all: reads `points` once, from the first to the last.
+fn scan_for_all<'a>(
+    view: &CollectionView,
+    queries: impl Iterator<Item = (Query<'a>, usize)>,
+) -> Result<Vec<Vec<Found>>> {
     let core = &view.core;
+    let mut answers: Vec<Answer<'_>> = queries
+        .map(|(query, k)| Answer {
+            query,
+            k,
+            nearest: BinaryHeap::new(),
+        })
+        .collect();
+    if answers.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut rows = view
         .snapshot
         .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
     let mut decoder = Decoder::new(view);
-    let mut nearest: BinaryHeap<Found> = BinaryHeap::with_capacity(k + 1);
     while let Some((key, point_row)) = rows.try_next()? {
         let point = PointId(keyspace::decode_number("points", &key)?);
         if !core.may_see(view, point) {
             continue;
         }
-        let distance = decoder.distance(query, &key, &point_row)?;
-        let candidate = Candidate { point, distance };
-        if nearest.len() == k
-            && nearest
-                .peek()
-                .is_some_and(|worst| worst.candidate < candidate)
-        {
-            continue;
-        }
-        let (_, doc_key) = decoder.decode(query, &key, &point_row)?;
-        let Some(doc_row) = view.snapshot.get(&core.keyspaces.docs, &doc_key)? else {
-            continue;
-        };
-        if keyspace::decode_doc_point(&doc_key, &doc_row)? == point {
-            nearest.push(Found {
-                candidate,
-                doc_key,
-                doc_row,
-                point_row,
-            });
-            if nearest.len() > k {
-                nearest.pop();
+        let row = decoder.decode(&key, &point_row)?;
+        let mut visible: Option<Found> = None;
+        for answer in &mut answers {
+            let distance = answer.query.distance(decoder.vector.as_ref());
+            let candidate = Candidate { point, distance };
+            if !answer.wants(&candidate) {
+                continue;
             }
+            // Looked up only for what is near enough for one of them.
+            if visible.is_none() {
+                visible = visible_point(view, candidate, row.doc_key(core.id), &point_row)?;
+            }
+            let Some(found) = &visible else { break };
+            answer.add(Found {
+                candidate,
+                ..found.clone()
+            });
         }
     }
-    Ok(nearest.into_sorted_vec())
+    Ok(answers
+        .into_iter()
+        .map(|answer| answer.nearest.into_sorted_vec())
+        .collect())
+}
+
+/// The point with its document, if the document's row names it.
+fn visible_point(
+    view: &CollectionView,
+    candidate: Candidate,
+    doc_key: Vec<u8>,
+    point_row: &Bytes,
+) -> Result<Option<Found>> {
+    let Some(doc_row) = view.snapshot.get(&view.core.keyspaces.docs, &doc_key)? else {
+        return Ok(None);
+    };
+    let visible = keyspace::decode_doc_point(&doc_key, &doc_row)? == candidate.point;
+    Ok(visible.then(|| Found {
+        candidate,
+        doc_key,
+        doc_row,
+        point_row: point_row.clone(),
+    }))
+}
+
+/// What a scan has found for one query.
+struct Answer<'a> {
+    query: Query<'a>,
+    k: usize,
+    nearest: BinaryHeap<Found>,
+}
+
+impl Answer<'_> {
+    fn wants(&self, candidate: &Candidate) -> bool {
+        self.nearest.len() < self.k
+            || self
+                .nearest
+                .peek()
+                .is_some_and(|worst| *candidate < worst.candidate)
+    }
+
+    fn add(&mut self, found: Found) {
+        self.nearest.push(found);
+        if self.nearest.len() > self.k {
+            self.nearest.pop();
+        }
+    }
 }
 
 /// Decodes rows of `points` into one buffer.
@@ -312,30 +411,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The exact distance from the query.
-    fn distance(&mut self, query: &Query<'_>, key: &[u8], row: &[u8]) -> Result<Distance> {
-        self.parse(key, row)?.vector(&mut self.vector);
-        Ok(query.distance(self.vector.as_ref()))
-    }
-
-    /// The exact distance from the query, and the key of the document's row.
-    fn decode(&mut self, query: &Query<'_>, key: &[u8], row: &[u8]) -> Result<(Distance, Vec<u8>)> {
-        let mut doc_key = Vec::new();
-        self.parse(key, row)?
-            .doc_key(self.view.core.id, &mut doc_key);
-        Ok((self.distance(query, key, row)?, doc_key))
-    }
-
-    fn parse<'r>(&self, key: &[u8], row: &'r [u8]) -> Result<PointRow<'r>> {
+    /// Reads the vector into [`Decoder::vector`].
+    fn decode<'r>(&mut self, key: &[u8], row: &'r [u8]) -> Result<PointRow<'r>> {
         let schema = &self.view.core.schema;
-        PointRow::parse(key, row, schema.dim, schema.element)
-    }
-}
-
-impl CollectionView {
-    /// How many documents there are, if that is known without counting.
-    fn documents_if_known(&self) -> Option<u64> {
-        let newest = *self.core.newest.lock();
-        (newest.seq <= self.snapshot.seq()).then_some(newest.documents)
+        let row = PointRow::parse(key, row, schema.dim, schema.element)?;
+        row.vector(&mut self.vector);
+        Ok(row)
     }
 }

@@ -92,9 +92,8 @@ impl CollectionView {
 
     /// How many documents there are. Counting at an older snapshot reads all ids.
     pub fn count(&self) -> Result<u64> {
-        let newest = *self.core.newest.lock();
-        if newest.seq <= self.snapshot.seq() {
-            return Ok(newest.documents);
+        if let Some(documents) = self.documents_if_known() {
+            return Ok(documents);
         }
         let mut rows = self.snapshot.prefix(
             &self.core.keyspaces.docs,
@@ -168,20 +167,20 @@ impl CollectionView {
         search::search(self, &request)
     }
 
-    /// Answers several requests.
+    /// Answers several requests, the exact ones all in one pass over the documents.
     ///
     /// # Errors
     /// As [`search_with`](CollectionView::search_with); the message says which request it is about.
     pub fn search_batch(&self, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
         validate::range("requests", requests.len(), 0..=limits::SEARCH_BATCH_MAX)?;
-        for (position, request) in requests.iter().enumerate() {
-            search::validate(self, request)
-                .map_err(|error| error.within(&format!("request {position}")))?;
-        }
-        requests
-            .iter()
-            .map(|request| search::search(self, request))
-            .collect()
+        search::search_batch(self, requests)
+    }
+
+    /// How many documents there are, if that is known without counting.
+    pub(crate) fn documents_if_known(&self) -> Option<u64> {
+        // Nobody waits for a writer here.
+        let newest = *self.core.newest.try_lock()?;
+        (newest.seq <= self.snapshot.seq()).then_some(newest.documents)
     }
 
     fn doc_key(&self, id: &DocId) -> Vec<u8> {
@@ -213,7 +212,11 @@ impl CollectionView {
 
 /// The first number that no point visible in `snapshot` has.
 fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
-    if core.newest.lock().seq <= snapshot.seq() {
+    if core
+        .newest
+        .try_lock()
+        .is_some_and(|newest| newest.seq <= snapshot.seq())
+    {
         return Ok(core.next.load(Ordering::Acquire));
     }
     let record = open::read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();

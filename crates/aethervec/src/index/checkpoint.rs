@@ -42,7 +42,7 @@ pub(crate) fn write_if_due(lane: &mut Lane, core: &Core) -> Result<bool> {
             let share = graph.len() as u64 / UNSAVED_SHARE;
             lane.unsaved >= UNSAVED_POINTS_MIN.max(share).max(lane.retry_at)
         }
-        None => settled_without_graph(lane) >= COVERED_MIN,
+        None => lane.reaped.max(lane.reaped_points) >= COVERED_MIN,
     };
     if due {
         write(lane, core)?;
@@ -58,7 +58,7 @@ pub(crate) fn write_at_close(lane: &mut Lane, core: &Core) -> Result<()> {
         Some(graph) => {
             lane.unsaved >= UNSAVED_POINTS_AT_CLOSE.max(graph.len() as u64 / UNSAVED_SHARE_AT_CLOSE)
         }
-        None => settled_without_graph(lane) > 0,
+        None => lane.reaped > 0,
     };
     if worthwhile {
         write(lane, core)
@@ -94,14 +94,12 @@ fn write_all(lane: &mut Lane, core: &Core, graph: Option<&Hnsw>) -> Result<()> {
         batch.detach(&core.keyspaces.index, &key);
     }
     batch.put(&core.keyspaces.index, &key, record.encode());
-    let settled = |entry: &PendingEntry, reaped: bool| {
-        reaped && (graph.is_none() || entry.end() <= record.applied)
-    };
+    let settled = |entry: &PendingEntry| graph.is_none() || entry.end() <= record.applied;
     let covered: Vec<&PendingEntry> = lane
         .entries
-        .iter()
-        .filter(|entry| settled(&entry.entry, entry.reaped))
-        .map(|entry| &entry.entry)
+        .range(..lane.reaped)
+        .map(|committed| &committed.entry)
+        .filter(|entry| settled(entry))
         .collect();
     for entry in covered {
         for &point in &entry.died {
@@ -120,8 +118,7 @@ fn write_all(lane: &mut Lane, core: &Core, graph: Option<&Hnsw>) -> Result<()> {
     if !batch.is_empty() {
         core.db.write(batch, Durability::Sync)?;
     }
-    lane.entries
-        .retain(|entry| !settled(&entry.entry, entry.reaped));
+    lane.forget_settled(settled);
     *core.damage.lock() = None;
     lane.saved = record.applied;
     lane.checkpoints = record.checkpoints;
@@ -146,15 +143,6 @@ fn save(core: &Core, graph: &Hnsw) -> Result<aidb::Attachment> {
         .into_inner()
         .map_err(|error| failed(error.into_error()))?;
     Ok(file.finish()?)
-}
-
-/// Without a graph: entries, or points that died in them, that nothing needs any more.
-fn settled_without_graph(lane: &Lane) -> usize {
-    lane.entries
-        .iter()
-        .filter(|entry| entry.reaped)
-        .map(|entry| entry.entry.died.len().max(1))
-        .sum()
 }
 
 /// What `index` says about a collection.

@@ -16,7 +16,6 @@ use crate::keyspace::{self, PendingEntry};
 use crate::schema::IndexConfig;
 use aether_distance::{ElementType, Metric};
 use aether_index::{Hnsw, PointId};
-use aidb::SeqNo;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +39,11 @@ const CONSOLIDATE_SHARE: usize = 10;
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     /// Commits whose entries in `pending` are still there, oldest first.
-    pub(crate) entries: VecDeque<LaneEntry>,
+    pub(crate) entries: VecDeque<Committed>,
+    /// The points that died in so many of the first entries are out of the indexes.
+    pub(crate) reaped: usize,
+    /// Points taken out of the indexes whose rows are still there.
+    pub(crate) reaped_points: usize,
     /// Points below this number are in the graph, or dead.
     pub(crate) applied: u64,
     /// Numbers below this one are committed, or never will be.
@@ -53,15 +56,6 @@ pub(crate) struct Lane {
     pub(crate) checkpoints: u64,
     /// `applied` of the last checkpoint.
     pub(crate) saved: u64,
-}
-
-/// A commit whose entry in `pending` is still there.
-#[derive(Debug)]
-pub(crate) struct LaneEntry {
-    pub(crate) entry: PendingEntry,
-    pub(crate) seq: SeqNo,
-    /// Whether the points that died are out of the indexes.
-    pub(crate) reaped: bool,
 }
 
 /// What a step leaves to do.
@@ -112,16 +106,15 @@ impl Lane {
         {
             return Ok(Step::More);
         }
-        let waiting = self.entries.iter().any(|entry| !entry.reaped);
+        let waiting = self.reaped < self.entries.len();
         Ok(if waiting { Step::Parked } else { Step::Idle })
     }
 
     /// Takes over what was committed since the last step.
     pub(crate) fn take_over(&mut self, core: &Core) {
-        for Committed { entry, seq } in core.incoming.lock().drain(..) {
-            self.committed = self.committed.max(entry.end());
-            let reaped = entry.died.is_empty();
-            self.entries.push_back(LaneEntry { entry, seq, reaped });
+        for committed in core.incoming.lock().drain(..) {
+            self.committed = self.committed.max(committed.entry.end());
+            self.entries.push_back(committed);
         }
     }
 
@@ -131,30 +124,48 @@ impl Lane {
         let graph = core.graph.load();
         let mut reaped = 0;
         // Oldest first, so that what cannot be reaped yet ends the walk.
-        for entry in self
+        let ready = self
             .entries
-            .iter_mut()
-            .filter(|entry| !entry.reaped)
-            .take_while(|entry| entry.seq <= watermark)
-        {
-            for &point in &entry.entry.died {
+            .iter()
+            .skip(self.reaped)
+            .take_while(|committed| committed.seq <= watermark);
+        for Committed { entry, .. } in ready {
+            for &point in &entry.died {
                 match graph.as_ref() {
                     Some(graph) if point.0 < self.applied => {
-                        self.unsaved += u64::from(graph.remove(point))
+                        self.unsaved += u64::from(graph.remove(point));
                     }
                     _ => {
                         core.delta.remove(point);
                     }
                 }
             }
-            core.deaths.forget(&entry.entry.died);
-            entry.reaped = true;
-            reaped += entry.entry.died.len();
+            core.deaths.forget(&entry.died);
+            self.reaped += 1;
+            reaped += entry.died.len();
             if reaped >= REAP_POINTS {
                 break;
             }
         }
+        self.reaped_points += reaped;
         reaped > 0
+    }
+
+    /// Forgets the entries that are `settled`: their rows are gone.
+    pub(crate) fn forget_settled(&mut self, settled: impl Fn(&PendingEntry) -> bool) {
+        let reaped = self.reaped;
+        let mut position = 0;
+        self.entries.retain(|committed| {
+            let gone = position < reaped && settled(&committed.entry);
+            self.reaped -= usize::from(gone);
+            position += 1;
+            !gone
+        });
+        self.reaped_points = self
+            .entries
+            .range(..self.reaped)
+            .map(|committed| committed.entry.died.len())
+            .sum();
     }
 
     /// Moves committed points from the delta into the graph. False when there are none.

@@ -5,8 +5,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::checkpoint::GraphRecord;
-use crate::index::core::{Core, Newest};
-use crate::index::lane::LaneEntry;
+use crate::index::core::{Committed, Core, Newest};
 use crate::keyspace::{self, CollectionId, Keyspaces, PendingEntry, PointRow};
 use crate::schema::{CollectionSchema, IndexConfig};
 use aether_env::FileMap;
@@ -63,14 +62,13 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
             .sum();
         core.graph.store(Some(Arc::new(graph)));
     }
-    lane.entries = entries
-        .into_iter()
-        .map(|entry| LaneEntry {
-            entry,
-            seq: SeqNo::ZERO,
-            reaped: true,
-        })
-        .collect();
+    let committed = |entry| Committed {
+        entry,
+        seq: SeqNo::ZERO,
+    };
+    lane.entries = entries.into_iter().map(committed).collect();
+    lane.reaped = lane.entries.len();
+    lane.reaped_points = died.len();
     lane.applied = record.applied;
     lane.saved = record.applied;
     lane.committed = next;

@@ -1,7 +1,7 @@
 //! The power is cut at every single I/O of a scripted run. Whatever the disk then holds, the database opens, every
 //! acknowledged write is there, none is half there, everything agrees with everything, and searches find what there is.
 
-use crate::common::{Docs, close, nearest, read_all};
+use crate::common::{Docs, close, nearest, read_all, settle};
 use aether_env::CrashImage;
 use aether_sim::SimStorage;
 use aethervec::{
@@ -208,7 +208,9 @@ fn inspect(storage: &SimStorage, script: &Script, what: &str) {
         }
     }
     // And it goes on: what was left undone is finished, and nothing is left over.
-    while db.tick().unwrap() {}
+    settle(&db);
+    let report = db.check().unwrap();
+    assert!(report.is_clean(), "{what}, settled: {:#?}", report.problems);
     db.close().unwrap();
 }
 

@@ -173,7 +173,7 @@ fn a_kill_at_any_moment_loses_nothing_acknowledged() {
     let mut docs = Docs::new();
     let mut next = 0;
     for round in 0..ROUNDS {
-        let acknowledged = run_child(path, next, Duration::from_millis(rng.u64(10..160)));
+        let acknowledged = run_child(path, next, Duration::from_millis(rng.u64(5..120)));
         (next..acknowledged).for_each(|number| apply(&mut docs, number));
         next = acknowledged;
         let db = open(path);

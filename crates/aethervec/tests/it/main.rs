@@ -9,6 +9,7 @@ mod bad_input;
 mod common;
 mod corruption;
 mod crash;
+mod faults;
 mod isolation;
 mod kill;
 mod model;

@@ -214,6 +214,7 @@ impl World {
 
     fn search(&mut self, name: &str, view: &CollectionView, docs: &Docs) {
         let metric = SHAPES.iter().find(|shape| shape.0 == name).unwrap().1;
+        self.search_batch(view);
         let query = self.vector();
         let truth = nearest(metric, docs, &query, K);
         for exact in [true, false] {
@@ -252,6 +253,29 @@ impl World {
                 self.found += within(last).min(truth.len());
                 self.wanted += truth.len();
             }
+        }
+    }
+
+    /// Together the answers are what each is alone.
+    fn search_batch(&mut self, view: &CollectionView) {
+        let queries: Vec<Vec<f32>> = (0..4).map(|_| self.vector()).collect();
+        let request = |(i, query)| SearchRequest {
+            exact: i % 3 != 1,
+            ..SearchRequest::new(query, i + 1)
+        };
+        let requests: Vec<SearchRequest<'_>> = queries
+            .iter()
+            .map(Vec::as_slice)
+            .enumerate()
+            .map(request)
+            .collect();
+        let together = view.search_batch(&requests).unwrap();
+        for (request, hits) in requests
+            .into_iter()
+            .zip(together)
+            .filter(|(request, _)| request.exact)
+        {
+            assert_eq!(view.search_with(request).unwrap(), hits);
         }
     }
 

@@ -1,0 +1,147 @@
+//! What is accepted, and what is refused with which words.
+
+use super::*;
+use crate::schema::IndexConfig;
+use serde_json::json;
+
+fn schema(metric: Metric, element: ElementType) -> CollectionSchema {
+    CollectionSchema {
+        element,
+        ..CollectionSchema::new(3, metric, IndexConfig::Flat)
+    }
+}
+
+fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn names() {
+    for good in ["a", "Übung 7", "...", "a.b", &"x".repeat(255)] {
+        collection_name(good).unwrap();
+    }
+    for bad in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        &"x".repeat(256),
+    ] {
+        let text = message(collection_name(bad));
+        assert!(text.starts_with("collection name: "), "{text}");
+    }
+    assert!(message(collection_name(&"é".repeat(200))).contains("400 bytes"));
+}
+
+#[test]
+fn ids() {
+    id(&DocId::from("x".repeat(1024))).unwrap();
+    assert!(message(id(&DocId::from("x".repeat(1025)))).contains("1025 bytes: at most 1024"));
+    assert!(message(id(&DocId::from(""))).contains("is empty"));
+}
+
+#[test]
+fn vectors_are_converted_when_they_fit() {
+    let l2 = |element| schema(Metric::L2Squared, element);
+    let floats = || Vector::F32(vec![1.0, 2.0, 255.0]);
+    assert_eq!(
+        vector(&l2(ElementType::U8), floats()).unwrap(),
+        Vector::U8(vec![1, 2, 255])
+    );
+    assert_eq!(
+        vector(&l2(ElementType::F16), floats()).unwrap().to_f32(),
+        [1.0, 2.0, 255.0]
+    );
+    assert_eq!(
+        vector(&l2(ElementType::F32), Vector::U8(vec![0, 1, 2]))
+            .unwrap()
+            .to_f32(),
+        [0.0, 1.0, 2.0]
+    );
+}
+
+#[test]
+fn bad_components_are_named() {
+    let l2 = |element| schema(Metric::L2Squared, element);
+    let check = |element, components: [f32; 3], text: &str| {
+        assert_eq!(
+            message(vector(&l2(element), Vector::F32(components.to_vec()))),
+            text
+        );
+    };
+    check(
+        ElementType::F32,
+        [0.0, f32::NAN, 0.0],
+        "vector: component 1 is NaN: components must be finite",
+    );
+    check(
+        ElementType::F16,
+        [0.0, 0.0, f32::INFINITY],
+        "vector: component 2 is inf: components must be finite",
+    );
+    check(
+        ElementType::F32,
+        [0.0, -2e16, 0.0],
+        "vector: component 1 is -2e16: its magnitude may be at most 1e16",
+    );
+    check(
+        ElementType::F16,
+        [0.0, 65_520.0, 0.0],
+        "vector: component 1 is 65520.0: an f16 collection holds magnitudes up to 65504",
+    );
+    for value in [0.5, -1.0, 256.0] {
+        let text =
+            format!("vector: component 0 is {value:?}: a u8 collection holds integers in 0..=255");
+        check(ElementType::U8, [value, 0.0, 0.0], &text);
+    }
+    let halves = Vector::F16(vec![f16::ZERO, f16::ZERO, f16::NAN]);
+    assert_eq!(
+        message(vector(&l2(ElementType::F16), halves)),
+        "vector: component 2 is NaN: components must be finite"
+    );
+    assert_eq!(
+        message(vector(&l2(ElementType::F32), Vector::F32(vec![1.0; 4]))),
+        "vector: it has 4 components: the collection's dim is 3"
+    );
+}
+
+#[test]
+fn cosine_needs_a_direction() {
+    for element in [ElementType::F32, ElementType::F16, ElementType::U8] {
+        let cosine = schema(Metric::Cosine, element);
+        assert!(message(vector(&cosine, Vector::F32(vec![0.0; 3]))).contains("cosine"));
+        vector(&cosine, Vector::F32(vec![0.0, 0.0, 1.0])).unwrap();
+    }
+    // Zero once it is stored.
+    assert!(
+        message(vector(
+            &schema(Metric::Cosine, ElementType::F16),
+            Vector::F32(vec![1e-9; 3])
+        ))
+        .contains("zero")
+    );
+    assert!(
+        message(query(
+            &schema(Metric::Cosine, ElementType::F32),
+            &[1e-30; 3]
+        ))
+        .contains("zero")
+    );
+    query(&schema(Metric::L2Squared, ElementType::F32), &[0.0; 3]).unwrap();
+}
+
+#[test]
+fn payloads() {
+    let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
+    let mut out = Vec::new();
+    payload(&nested(limits::PAYLOAD_DEPTH_MAX), &mut out).unwrap();
+    assert!(
+        message(payload(&nested(limits::PAYLOAD_DEPTH_MAX + 1), &mut out)).contains("64 levels")
+    );
+    assert!(message(payload(&json!([1]), &mut out)).contains("an array is not a JSON object"));
+    let large = json!({ "a": "x".repeat(limits::PAYLOAD_BYTES_MAX) });
+    assert!(message(payload(&large, &mut out)).contains("at most 16777216"));
+}
