@@ -82,13 +82,13 @@ fn header(hnsw: &Hnsw, reader: &Reader<'_>, numbers: &Numbers) -> io::Result<Hea
         })
     });
     Ok(Header {
-        dim: hnsw.dim(),
+        dim: u32::try_from(hnsw.dim()).map_err(io::Error::other)?,
         metric: hnsw.metric(),
         element: hnsw.element(),
         params: hnsw.params(),
         has_centre: !graph.codec.centre.is_empty(),
         seed: hnsw.seed,
-        slots: numbers.old.len() as u32,
+        slots: numbers.next,
         entry,
         lists: levels.sum(),
         places: u32::try_from(places_for(numbers.old.len())).map_err(io::Error::other)?,
@@ -101,6 +101,8 @@ struct Numbers {
     old: Vec<u32>,
     /// By old slot; [`NO_SLOT`] for free ones.
     new: Vec<u32>,
+    /// How many there are.
+    next: u32,
 }
 
 impl Numbers {
@@ -110,6 +112,7 @@ impl Numbers {
         let mut numbers = Numbers {
             old: Vec::new(),
             new: vec![NO_SLOT; bound as usize],
+            next: 0,
         };
         let starts = graph
             .entry()
@@ -130,14 +133,14 @@ impl Numbers {
     }
 
     fn add(&mut self, reader: &Reader<'_>, slot: u32) {
-        let number = self.old.len() as u32;
         if let Some(new) = self
             .new
             .get_mut(slot as usize)
             .filter(|new| **new == NO_SLOT)
             && reader.node(slot).is_some()
         {
-            *new = number;
+            *new = self.next;
+            self.next += 1;
             self.old.push(slot);
         }
     }

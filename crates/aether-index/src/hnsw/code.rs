@@ -94,6 +94,10 @@ impl Codec {
     }
 
     /// Writes the codes of `vector`; `floats` is working memory.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast of floats saturates"
+    )]
     pub(super) fn encode(
         &self,
         vector: VectorRef<'_>,
@@ -192,6 +196,10 @@ impl Codec {
     }
 
     /// The stored node as one side of distances.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "sums of bytes are whole numbers that fit"
+    )]
     pub(super) fn probe_node(&self, node: &Node<'_>, probe: &mut Probe) {
         let constants = node.constants();
         shift(node.codes(), &mut probe.codes);
@@ -201,12 +209,11 @@ impl Codec {
             self.formula_of_bytes(square)
         } else {
             let alpha = constants.offset + 128.0 * constants.scale;
-            let dim = node.codes().len() as i32;
             self.formula(
                 constants.square,
                 alpha,
                 constants.scale,
-                constants.exact - 128 * dim,
+                constants.exact - 128 * node.codes().len() as i32,
             )
         };
     }
@@ -224,6 +231,10 @@ impl Codec {
         }
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast of floats saturates"
+    )]
     fn probe_floats(&self, query: &mut Query) {
         let Query { vector, probe, .. } = query;
         let (low, high) = range(vector);
@@ -418,6 +429,10 @@ fn shift(bytes: &[u8], shifted: &mut Vec<i8>) {
 }
 
 /// The byte that `x` is.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of floats saturates"
+)]
 fn byte(x: f32) -> Option<u8> {
     let byte = x as u8;
     (f32::from(byte) == x).then_some(byte)

@@ -8,7 +8,7 @@
 //!
 //! A pass is done in steps, so that it can share a thread with other work.
 
-use super::graph::{Entry, LEVEL_MAX, linked};
+use super::graph::{Entry, LEVEL_MAX, linked, write_links};
 use super::insert::{Builder, Relink};
 use super::scratch::Walk;
 use super::{Consolidation, Hnsw, decrease};
@@ -111,12 +111,14 @@ impl Hnsw {
         let lock = graph.lock(node.slot());
         self.collect_staying(reader, node, layer, walk, relink);
         let kept = relink.selection.selected.len();
-        graph.rewrite(reader, node, layer, relink);
+        graph.choose_anew(reader, node, layer, relink);
+        write_links(graph.links(node, layer), &relink.selection.selected);
         drop(lock);
         let new = relink.selection.selected.split_off(kept);
         for slot in new {
             graph.link_in(reader, slot, node, layer, relink);
         }
+        graph.adopt_lost(reader, linked(node.links()), relink);
     }
 
     /// Selects the neighbours of `node` that stay, and finds others in their place: the neighbours of its doomed ones,

@@ -32,7 +32,7 @@ pub(super) const SECTIONS: [&str; 6] = [
 /// What is known before the sections are written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {
-    pub(super) dim: usize,
+    pub(super) dim: u32,
     pub(super) metric: Metric,
     pub(super) element: ElementType,
     pub(super) params: HnswParams,
@@ -59,7 +59,7 @@ impl Header {
     pub(super) fn encode(&self) -> Box<[u8]> {
         let mut page = Page::new(HEADER_MAGIC);
         page.put(8, &VERSION.to_le_bytes());
-        page.put(12, &(self.dim as u32).to_le_bytes());
+        page.put(12, &self.dim.to_le_bytes());
         page.put(16, &self.params.m.to_le_bytes());
         page.put(18, &self.params.ef_construction.to_le_bytes());
         page.put(
@@ -97,7 +97,7 @@ impl Header {
             level: fields.u32(40),
         };
         let header = Header {
-            dim: fields.u32(12) as usize,
+            dim: fields.u32(12),
             metric: metric_of(fields.byte(20)).ok_or_else(|| bad("metric", fields.byte(20)))?,
             element: element_of(fields.byte(21))
                 .ok_or_else(|| bad("element type", fields.byte(21)))?,
@@ -142,7 +142,7 @@ impl Header {
 
     /// A codec without its centre.
     pub(super) fn codec(&self) -> Result<Codec> {
-        new_codec(self.dim, self.metric, self.element)
+        new_codec(self.dim as usize, self.metric, self.element)
     }
 
     pub(super) fn layout(&self) -> Result<NodeLayout> {
@@ -154,7 +154,7 @@ impl Header {
         let layout = self.layout().ok()?;
         let slots = self.slots as usize;
         let lengths = [
-            self.dim.checked_mul(if self.has_centre { 4 } else { 0 }),
+            (self.dim as usize).checked_mul(if self.has_centre { 4 } else { 0 }),
             slots.checked_mul(layout.hot_stride()),
             slots.checked_mul(layout.cold_stride()),
             (self.lists as usize).checked_mul(upper_stride(self.params)),

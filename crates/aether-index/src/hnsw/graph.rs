@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::HnswParams;
 use super::code::Codec;
-use crate::memory::{Lists, NO_SLOT, Node, NodeLayout, Nodes, Reader};
+use crate::memory::{Lists, NO_SLOT, Node, NodeLayout, Nodes};
 
 /// Locks that the nodes share: enough that two writers seldom meet.
 const STRIPES: usize = 1024;
@@ -48,6 +48,7 @@ impl Entry {
         })
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "takes the lower half")]
     fn decode(bits: u64) -> Option<Entry> {
         (bits != Entry::NONE).then_some(Entry {
             slot: bits as u32,
@@ -147,7 +148,7 @@ impl Graph {
 
 /// The links of a list, up to its end.
 #[inline]
-pub(super) fn linked(links: &[AtomicU32]) -> impl Iterator<Item = u32> {
+pub(super) fn linked(links: &[AtomicU32]) -> impl Iterator<Item = u32> + Clone {
     links
         .iter()
         .map(|link| link.load(Relaxed))

@@ -34,6 +34,8 @@ pub(super) struct Relink {
     pub(super) slots: Vec<u32>,
     candidates: Vec<u64>,
     pub(super) selection: Selection,
+    /// Nodes that were cut off.
+    lost: Vec<u32>,
 }
 
 /// What an insert holds: nobody frees slots, and nobody else raises the entry point while we do.
@@ -73,6 +75,10 @@ impl Hnsw {
         Ok(true)
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "levels are small, and the cast saturates"
+    )]
     /// The layers of a point depend on its id and the seed only: not on the thread, the order or a restart.
     fn level_for(&self, point: PointId) -> u32 {
         let random = mix(self
@@ -172,6 +178,15 @@ impl Graph {
                 self.link_in(reader, slot, node, layer, &mut builder.relink);
             }
         }
+        let Builder {
+            relink, candidates, ..
+        } = builder;
+        relink.lost.push(node.slot());
+        self.adopt_lost(
+            reader,
+            candidates.iter().map(|&entry| slot_of(entry)),
+            relink,
+        );
     }
 
     /// Chooses the neighbours of a new node in one layer and links it to them; the nearest node found is where the layer
@@ -252,12 +267,16 @@ impl Graph {
         }
         relink.slots.push(node.slot());
         relink.selection.selected.clear();
-        self.rewrite(reader, &owner, layer, relink);
+        self.choose_anew(reader, &owner, layer, relink);
+        if layer == 0 {
+            relink.slots.pop();
+            self.keep_orphans(reader, &owner, relink);
+        }
+        write_links(links, &relink.selection.selected);
     }
 
-    /// Chooses neighbours of `owner` among `relink.slots`, besides those that are selected already. The caller holds the
-    /// lock of `owner`.
-    pub(super) fn rewrite(
+    /// Chooses neighbours of `owner` among `relink.slots`, besides those that are selected already.
+    pub(super) fn choose_anew(
         &self,
         reader: &Reader<'_>,
         owner: &Node<'_>,
@@ -269,6 +288,7 @@ impl Graph {
             slots,
             candidates,
             selection,
+            ..
         } = relink;
         for &slot in slots.iter() {
             reader.prefetch_codes(slot);
@@ -280,6 +300,74 @@ impl Graph {
         });
         candidates.sort_unstable();
         self.select(reader, owner, candidates, self.links_max(layer), selection);
-        write_links(self.links(owner, layer), &selection.selected);
     }
+
+    /// Selects also those neighbours that no other node would lead to, as long as a quarter of the list stays free; the
+    /// others are lost.
+    fn keep_orphans(&self, reader: &Reader<'_>, owner: &Node<'_>, relink: &mut Relink) {
+        let Relink {
+            slots,
+            selection,
+            lost,
+            ..
+        } = relink;
+        let selected = &mut selection.selected;
+        for &slot in slots.iter() {
+            let dropped = reader.node(slot).filter(|_| !selected.contains(&slot));
+            if dropped.is_none_or(|node| self.is_linked(reader, &node, owner.slot())) {
+                continue;
+            }
+            if selected.len() < self.links_max(0) / 4 * 3 {
+                selected.push(slot);
+            } else {
+                lost.push(slot);
+            }
+        }
+    }
+
+    /// Whether an older neighbour of `node` in layer 0, other than `except`, has a link to it. Older ones only: nodes
+    /// that hold each other in a ring would be lost together.
+    fn is_linked(&self, reader: &Reader<'_>, node: &Node<'_>, except: u32) -> bool {
+        linked(node.links())
+            .filter(|&slot| slot != except)
+            .filter_map(|slot| reader.node(slot))
+            .any(|other| leads_to(&other, node) && other.id() < node.id())
+    }
+
+    /// Makes nodes of `near` link to those that were cut off, if these still are.
+    pub(super) fn adopt_lost(
+        &self,
+        reader: &Reader<'_>,
+        near: impl Iterator<Item = u32> + Clone,
+        relink: &mut Relink,
+    ) {
+        for orphan in relink.lost.drain(..).filter_map(|slot| reader.node(slot)) {
+            if orphan.state() != State::DOOMED && !self.is_linked(reader, &orphan, NO_SLOT) {
+                self.adopt(reader, &orphan, near.clone());
+            }
+        }
+    }
+
+    /// Makes the first older one of `near` that has room for a link lead to a node. Nobody gives a link up for it:
+    /// under dot most nodes are short vectors that no query is near to, and would crowd the others out.
+    fn adopt(&self, reader: &Reader<'_>, node: &Node<'_>, near: impl Iterator<Item = u32>) {
+        let others = near.filter_map(|slot| reader.node(slot));
+        for owner in others.filter(|owner| owner.id() < node.id()) {
+            let lock = self.lock(owner.slot());
+            let links = owner.links();
+            let free = links.get(linked(links).count());
+            if leads_to(&owner, node) || free.is_some() {
+                if let Some(free) = free.filter(|_| !leads_to(&owner, node)) {
+                    free.store(node.slot(), Relaxed);
+                }
+                drop(lock);
+                return self.link_out(node, 0, &[owner.slot()]);
+            }
+        }
+    }
+}
+
+/// Whether a node has a link to another in layer 0.
+fn leads_to(node: &Node<'_>, other: &Node<'_>) -> bool {
+    linked(node.links()).any(|slot| slot == other.slot())
 }

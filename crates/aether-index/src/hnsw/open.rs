@@ -16,7 +16,7 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
     if header.has_centre {
         codec.centre = numbers(&centre)
             .map(f32::from_bits)
-            .take(header.dim)
+            .take(header.dim as usize)
             .collect();
     }
     let layout = node_layout(&codec, header.params);

@@ -33,6 +33,7 @@ pub(super) fn places_for(points: usize) -> usize {
     (points + points / 2 + 1).next_power_of_two()
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "only the lower bits count")]
 /// The places of a table of `places` (a power of two) where a point may stand, best first, each once.
 pub(super) fn probe_places(point: PointId, places: usize) -> impl Iterator<Item = usize> {
     let start = mix(point.0) as usize;

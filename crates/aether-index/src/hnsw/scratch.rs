@@ -74,6 +74,7 @@ pub(super) fn pack(key: Key, slot: u32) -> u64 {
 }
 
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "takes the lower half")]
 pub(super) fn slot_of(packed: u64) -> u32 {
     (packed as u32) >> 1
 }

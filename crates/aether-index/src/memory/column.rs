@@ -60,7 +60,7 @@ impl Column {
     pub(crate) fn over(part: Part, slots: u32, stride: usize) -> Option<Column> {
         let mut column = Column::new(stride);
         let bytes = (slots as usize).checked_mul(stride)?;
-        let aligned = part.base().as_ptr() as usize % LINE_BYTES == 0;
+        let aligned = (part.base().as_ptr() as usize).is_multiple_of(LINE_BYTES);
         if bytes > part.bytes() || slots > SLOTS_MAX || !aligned {
             return None;
         }

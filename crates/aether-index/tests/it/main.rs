@@ -1,5 +1,11 @@
 //! Whole indexes on real and random vectors, against exact search.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the harness shows it when a test fails"
+)]
+
 mod checkpoint;
 mod churn;
 mod concurrent;

@@ -16,9 +16,12 @@ fn a_large_common_offset_costs_nothing_under_l2() {
     let shift = |x| 10_000.0 + 20.0 * x;
     let (base, queries) = (base.map(shift), queries.map(shift));
     let exact = truth(&base, Metric::L2Squared, 0..base.len(), &queries, 10);
-    let mean: Vec<f32> = (0..base.dim)
-        .map(|d| ((0..100).map(|i| f64::from(base.floats(i)[d])).sum::<f64>() / 100.0) as f32)
-        .collect();
+    let mut mean = vec![0.0; base.dim];
+    for i in 0..100 {
+        for (mean, x) in mean.iter_mut().zip(base.floats(i)) {
+            *mean += x / 100.0;
+        }
+    }
     let hnsw = Hnsw::new(
         base.dim,
         Metric::L2Squared,
