@@ -83,8 +83,21 @@ pub(crate) struct LogState {
     pub(crate) previous: (u64, u64),
     /// Logs in the manifest that hold no writes.
     pub(crate) unused: Vec<u64>,
-    /// Logs below this belong to sealed memtables, and may go at any time.
-    pub(crate) ceiling: u64,
+    /// The number of a log that is begun from now on is at least this: logs are replayed by number, and those below
+    /// belong to sealed memtables or come before the current log.
+    pub(crate) least_number: u64,
+}
+
+impl LogState {
+    /// Keeps a log that was made ahead of time, or sets it aside when it comes too late: another one may have been
+    /// begun meanwhile.
+    pub(crate) fn offer_spare(&mut self, spare: LogWriter) {
+        if self.spare.is_some() || spare.number() < self.least_number {
+            self.unused.push(spare.number());
+        } else {
+            self.spare = Some(spare);
+        }
+    }
 }
 
 impl Engine {
@@ -181,7 +194,7 @@ impl Engine {
             .as_ref()
             .map_or_else(|| self.new_file_number(), LogWriter::number);
         active.seal(next);
-        log.ceiling = next;
+        log.least_number = next;
         self.state.rcu(|state| state.rotated());
         self.work.ring();
     }

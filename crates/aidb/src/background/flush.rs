@@ -165,8 +165,7 @@ fn prepare_next_log(engine: &Engine) -> Result<bool> {
     let prepared = engine.prepare_log(&unused);
     let mut log = engine.log.lock();
     match prepared {
-        Ok(spare) if spare.number() < log.ceiling => log.unused.push(spare.number()),
-        Ok(spare) => log.spare = Some(spare),
+        Ok(spare) => log.offer_spare(spare),
         Err(error) => {
             log.unused.extend(unused);
             return Err(error);

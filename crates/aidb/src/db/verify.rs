@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::attachment::AttachmentRecord;
 use crate::background;
-use crate::engine::Engine;
+use crate::engine::{Engine, LogState};
 use crate::error::{Error, Result};
 use crate::file_name::{self, FileKind};
 use crate::iter::InternalIterator;
@@ -65,9 +65,9 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
     let state = {
         let _flush = engine.flush_turn.lock();
         let _compactions = background::hold_all(engine)?;
-        let _log = engine.log.lock();
+        let log = engine.log.lock();
         engine.files.delete_garbage();
-        check_listing(engine, &mut report)?;
+        check_listing(engine, &log, &mut report)?;
         check_logs(engine, &mut report);
         engine.state.load_full()
     };
@@ -77,11 +77,12 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
 }
 
 /// The manifest on the disk says what the one in memory does, and the files are those that it names.
-fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
+fn check_listing(engine: &Engine, log: &LogState, report: &mut VerifyReport) -> Result<()> {
     let storage = &engine.files.storage;
     let manifest = engine.manifest.lock();
     // Attachments come and go meanwhile, and so do files that are left to be deleted: before or after will do.
     let mut passing = passing(engine);
+    passing.extend(log.unused.iter().map(|number| file_name::log(*number)));
     let explain = |error| Error::io(format_args!("list {}", storage.location()), error);
     let listed = storage.list().map_err(explain)?;
     let on_disk = numbers(listed.iter().map(|file| file.name.as_str()));

@@ -142,7 +142,7 @@ impl Engine {
             return Ok(());
         }
         let mut next = match log.spare.take() {
-            Some(spare) if spare.number() >= log.ceiling => spare,
+            Some(spare) if spare.number() >= log.least_number => spare,
             stale => {
                 log.unused.extend(stale.map(|log| log.number()));
                 let next = self.prepare_log(&log.unused)?;
@@ -155,6 +155,7 @@ impl Engine {
             log.unused.push(next.number());
             return Err(error);
         }
+        log.least_number = next.number() + 1;
         self.group.begin(next.number(), next.syncer(), next.bytes());
         log.current = Some(next);
         Ok(())
@@ -279,4 +280,35 @@ fn give_up_log(engine: &Engine, log: &mut LogState) {
 #[expect(clippy::cast_precision_loss, reason = "a share, about")]
 fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{DB, Options};
+    use aether_env::{Env, MemoryStorage};
+
+    /// A log that was being made ahead of time was finished after another one had been begun, and was then used with
+    /// a number below that one's: the next open replayed them in the wrong order.
+    #[test]
+    fn a_spare_log_that_comes_late_is_not_used() {
+        let storage = MemoryStorage::new();
+        let options = Options {
+            background_threads: 0,
+            ..Options::DEFAULT
+        };
+        let db = DB::open_with(Env::memory(storage.clone()), options.clone()).unwrap();
+        let engine = db.engine();
+        db.put("a", "1").unwrap();
+        let late = engine.prepare_log(&[]).unwrap();
+        db.flush().unwrap();
+        db.put("b", "2").unwrap();
+        engine.log.lock().offer_spare(late);
+        assert_eq!(db.verify().unwrap().problems, []);
+        engine.rotate(&mut engine.log.lock());
+        db.put("c", "3").unwrap();
+        let image = storage.image(aether_env::CrashImage::KeepAll, 0);
+        let db = DB::open_with(Env::memory(image), options).unwrap();
+        assert_eq!(db.iter().count(), 3);
+        assert_eq!(db.verify().unwrap().problems, []);
+    }
 }
