@@ -36,7 +36,7 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
     let live = header.slots as usize - dead.len();
     Ok(Hnsw::assemble(
         graph,
-        PointMap::new(Some(table)),
+        PointMap::new(Some((table, header.places as usize))),
         header.seed,
         live,
         dead,

@@ -16,7 +16,8 @@ const GONE: u32 = NO_SLOT - 1;
 /// The slots of all points.
 #[derive(Debug)]
 pub(super) struct PointMap {
-    image: Option<Part>,
+    /// The table of a checkpoint, padded to whole pages, and how many places it has.
+    image: Option<(Part, usize)>,
     recent: RwLock<Table>,
 }
 
@@ -48,8 +49,8 @@ pub(super) fn mix(x: u64) -> u64 {
 }
 
 impl PointMap {
-    /// A map over the table of a checkpoint (little-endian slots), if there is one.
-    pub(super) fn new(image: Option<Part>) -> PointMap {
+    /// A map over the table of a checkpoint (little-endian slots) and the number of its places, if there is one.
+    pub(super) fn new(image: Option<(Part, usize)>) -> PointMap {
         PointMap {
             image,
             recent: RwLock::default(),
@@ -62,7 +63,8 @@ impl PointMap {
     }
 
     fn find_in_image(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
-        let (places, _) = self.image.as_ref()?.as_bytes().as_chunks::<4>();
+        let (part, count) = self.image.as_ref()?;
+        let places = part.as_bytes().as_chunks::<4>().0.get(..*count)?;
         probe_places(point, places.len())
             .map(|place| u32::from_le_bytes(places[place]))
             .take_while(|&slot| slot != NO_SLOT)
@@ -90,7 +92,10 @@ impl PointMap {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let image = self.image.as_ref().map_or(0, |part| part.as_bytes().len());
+        let image = self
+            .image
+            .as_ref()
+            .map_or(0, |(part, _)| part.as_bytes().len());
         image + self.recent.read().places.len() * size_of::<u32>()
     }
 }
