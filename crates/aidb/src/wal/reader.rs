@@ -203,12 +203,13 @@ fn judge_end(name: &str, number: u64, bytes: &Bytes, end: usize, sealed: bool) -
     }
 }
 
-/// True when a sector between `from` and `to` holds only zeros.
+/// True when a sector between `from` and `to` holds only zeros. Few zeros prove nothing inside of a record; in front of
+/// its first sector boundary they do, since a record starts with its length.
 fn has_lost_sector(bytes: &[u8], from: usize, to: usize) -> bool {
     let mut at = from;
     while at < to {
         let end = ((at / SECTOR_BYTES + 1) * SECTOR_BYTES).min(to);
-        if end - at >= 8 && bytes[at..end].iter().all(|byte| *byte == 0) {
+        if (end - at >= 8 || at == from) && bytes[at..end].iter().all(|byte| *byte == 0) {
             return true;
         }
         at = end;
@@ -317,6 +318,21 @@ mod tests {
                 "{durable}"
             );
         }
+    }
+
+    /// A sync that ends a few bytes before a sector does leaves only these to be lost with it.
+    #[test]
+    fn the_short_rest_of_a_sector_may_be_lost() {
+        let (bytes, ends) = log(60, 0);
+        let short = |end: &&usize| (1..8).contains(&(SECTOR_BYTES - **end % SECTOR_BYTES));
+        let &end = ends
+            .iter()
+            .find(short)
+            .expect("a record ends near the end of a sector");
+        let mut lost = bytes.clone();
+        lost[end..end.next_multiple_of(SECTOR_BYTES)].fill(0);
+        let log = read_log(&lost, None).unwrap();
+        assert_eq!((log.bytes, log.clean), (end as u64, false));
     }
 
     #[test]
