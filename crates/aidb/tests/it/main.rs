@@ -12,6 +12,7 @@ mod crash;
 mod example;
 mod faults;
 mod input;
+mod kill;
 mod model;
 mod oracle;
 mod script;
