@@ -15,7 +15,9 @@ fn main() -> io::Result<()> {
         Some(root) if root.join("ARCHITECTURE.md").is_file() => root.to_owned(),
         _ => manifest,
     };
-    let mut paths: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root.join(name)).into();
+    let mut paths: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+        .map(|name| root.join(name))
+        .into();
     collect(&root.join("docs"), "md", &mut paths);
     for krate in subdirectories(&root.join("crates")) {
         collect(&krate.join("src"), "rs", &mut paths);
@@ -26,9 +28,19 @@ fn main() -> io::Result<()> {
     let mut list = String::from("&[\n");
     for path in paths {
         println!("cargo::rerun-if-changed={}", path.display());
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        let text = if path.extension().is_some_and(|extension| extension == "rs") { doc_comments(&text) } else { text };
-        let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let text = if path.extension().is_some_and(|extension| extension == "rs") {
+            doc_comments(&text)
+        } else {
+            text
+        };
+        let name = path
+            .strip_prefix(&root)
+            .unwrap_or(&path)
+            .to_string_lossy()
+            .replace('\\', "/");
         writeln!(list, "    ({name:?}, {text:?}),").map_err(io::Error::other)?;
     }
     list.push_str("]\n");
@@ -41,10 +53,15 @@ fn main() -> io::Result<()> {
 
 /// Appends all files below `directory` whose names end so, but not what builds and tests leave there.
 fn collect(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path.is_dir() && !name.starts_with('.') && !["target", "data", "tests", "node_modules"].contains(&&*name) {
+        if path.is_dir()
+            && !name.starts_with('.')
+            && !["target", "data", "tests", "node_modules"].contains(&&*name)
+        {
             collect(&path, extension, found);
         } else if path.extension().is_some_and(|found| found == extension) && name != "tests.rs" {
             found.push(path);
@@ -53,8 +70,14 @@ fn collect(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 }
 
 fn subdirectories(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect()
 }
 
 /// The doc comments, and the line of code behind each; other lines are emptied.

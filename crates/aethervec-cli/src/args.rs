@@ -13,8 +13,10 @@ pub(crate) const DEFAULT_DB: &str = "./aethervec.db";
 /// Where the demo's database is without `--db`.
 pub(crate) const DEFAULT_DEMO_DB: &str = "./aethervec-demo.db";
 
-const STYLES: Styles =
-    Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
 
 /// Examples, then the exit codes, below the help of a command.
 macro_rules! after {
@@ -152,13 +154,23 @@ pub(crate) struct Import {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "ids")]
     pub(crate) first_id: u64,
     /// Field or column that holds the id [default: id]
-    #[arg(long, visible_alias = "id-column", value_name = "NAME", conflicts_with = "ids")]
+    #[arg(
+        long,
+        visible_alias = "id-column",
+        value_name = "NAME",
+        conflicts_with = "ids"
+    )]
     pub(crate) id_field: Option<String>,
     /// Field or column that holds the vector [default: vector]
     #[arg(long, visible_alias = "vector-column", value_name = "NAME")]
     pub(crate) vector_field: Option<String>,
     /// csv: one column per component; a final * stands for all columns that begin so
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', conflicts_with = "vector_field")]
+    #[arg(
+        long,
+        value_name = "A,B,C",
+        value_delimiter = ',',
+        conflicts_with = "vector_field"
+    )]
     pub(crate) vector_columns: Vec<String>,
     /// jsonl: field whose object becomes the payload; other fields join it [default: payload]
     #[arg(long, value_name = "NAME")]
@@ -439,7 +451,9 @@ fn one_byte(text: &str) -> Result<u8, String> {
 
 fn field_and_file(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
-        Some((field, file)) if !field.is_empty() && !file.is_empty() => Ok((field.to_owned(), PathBuf::from(file))),
+        Some((field, file)) if !field.is_empty() && !file.is_empty() => {
+            Ok((field.to_owned(), PathBuf::from(file)))
+        }
         _ => Err("FIELD=FILE is needed, such as label=labels.npy".to_owned()),
     }
 }

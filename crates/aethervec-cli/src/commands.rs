@@ -54,7 +54,9 @@ struct Stopwatch {
 
 impl Stopwatch {
     fn start() -> Stopwatch {
-        Stopwatch { clock: SystemClock::new() }
+        Stopwatch {
+            clock: SystemClock::new(),
+        }
     }
 
     fn elapsed(&self) -> Duration {

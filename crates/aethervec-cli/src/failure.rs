@@ -32,32 +32,56 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure of any kind.
     pub(crate) fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Failure {
-        Failure { exit, kind, message: message.into() }
+        Failure {
+            exit,
+            kind,
+            message: message.into(),
+        }
     }
 
     /// The world did not cooperate.
     pub(crate) fn failed(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Failed, kind: "io", message: message.into() }
+        Failure {
+            exit: Exit::Failed,
+            kind: "io",
+            message: message.into(),
+        }
     }
 
     /// The user has to mend the call or the file.
     pub(crate) fn invalid(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Invalid, kind: "invalid", message: message.into() }
+        Failure {
+            exit: Exit::Invalid,
+            kind: "invalid",
+            message: message.into(),
+        }
     }
 
     /// Something named does not exist.
     pub(crate) fn not_found(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::NotFound, kind: "not_found", message: message.into() }
+        Failure {
+            exit: Exit::NotFound,
+            kind: "not_found",
+            message: message.into(),
+        }
     }
 
     /// `check` found damage.
     pub(crate) fn damaged(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Damaged, kind: "corruption", message: message.into() }
+        Failure {
+            exit: Exit::Damaged,
+            kind: "corruption",
+            message: message.into(),
+        }
     }
 
     /// Ctrl-C.
     pub(crate) fn interrupted(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Interrupted, kind: "interrupted", message: message.into() }
+        Failure {
+            exit: Exit::Interrupted,
+            kind: "interrupted",
+            message: message.into(),
+        }
     }
 
     /// A file that the user named could not be opened or read.
@@ -65,7 +89,9 @@ impl Failure {
         match error.kind() {
             std::io::ErrorKind::NotFound => Failure::not_found(format!("{name}: no such file")),
             // What a decompressor says about bytes that it cannot make sense of.
-            std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+            std::io::ErrorKind::InvalidInput
+            | std::io::ErrorKind::InvalidData
+            | std::io::ErrorKind::UnexpectedEof => {
                 Failure::invalid(format!("{name}: damaged or truncated: {error}"))
             }
             _ => Failure::failed(format!("{name}: {error}")),

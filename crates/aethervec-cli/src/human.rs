@@ -51,10 +51,17 @@ pub(crate) fn duration(d: Duration) -> String {
 /// How many per second.
 pub(crate) fn rate(n: u64, d: Duration) -> String {
     let per_second = n as f64 / d.as_secs_f64().max(1e-9);
-    #[expect(clippy::cast_possible_truncation, reason = "a float of at least 100, saturating; only shown")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float of at least 100, saturating; only shown"
+    )]
     #[expect(clippy::cast_sign_loss, reason = "not negative")]
     let whole = per_second.round() as u64;
-    if per_second >= 100.0 { format!("{}/s", count(whole)) } else { format!("{}/s", three_digits(per_second)) }
+    if per_second >= 100.0 {
+        format!("{}/s", count(whole))
+    } else {
+        format!("{}/s", three_digits(per_second))
+    }
 }
 
 /// Two decimals below ten, one below a hundred, none above.

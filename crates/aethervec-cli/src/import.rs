@@ -93,7 +93,10 @@ pub(crate) enum Format {
 impl Format {
     /// The format that the name of `path` promises; a final `.gz` is looked through.
     pub(crate) fn of(path: &Path) -> Outcome<Format> {
-        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
         let name = name.strip_suffix(".gz").unwrap_or(&name);
         match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
             "npy" => Ok(Format::Npy),
@@ -128,7 +131,9 @@ pub(crate) struct Fields {
 /// Opens `path` as `format`.
 pub(crate) fn open(path: &Path, format: Format, fields: &Fields) -> Outcome<Box<dyn Source>> {
     Ok(match format {
-        Format::Npy => Box::new(npy::NpyVectors::new(npy::NpyReader::new(Input::open(path)?)?)?),
+        Format::Npy => Box::new(npy::NpyVectors::new(npy::NpyReader::new(Input::open(
+            path,
+        )?)?)?),
         Format::Fvecs => Box::new(vecs::Vecs::fvecs(Input::open(path)?)),
         Format::Bvecs => Box::new(vecs::Vecs::bvecs(Input::open(path)?)),
         Format::Jsonl => Box::new(jsonl::JsonLines::new(Input::open(path)?, fields)),
@@ -152,7 +157,10 @@ pub(crate) fn id_from_json(value: &Value) -> Option<DocId> {
 
 /// An id written on a command line or in a text file: JSON if it is quoted, else what it looks like.
 pub(crate) fn id_from_text(text: &str) -> DocId {
-    let quoted = text.starts_with('"').then(|| serde_json::from_str::<String>(text).ok()).flatten();
+    let quoted = text
+        .starts_with('"')
+        .then(|| serde_json::from_str::<String>(text).ok())
+        .flatten();
     quoted.map_or_else(|| DocId::from_text(text), DocId::Str)
 }
 
@@ -177,7 +185,10 @@ mod tests {
         assert_eq!(id_from_text("\"abc"), DocId::from("\"abc"));
         assert_eq!(id_from_json(&json!(42)), Some(DocId::U64(42)));
         assert_eq!(id_from_json(&json!("42")), Some(DocId::from("42")));
-        assert!(matches!(id_from_json(&json!("67e55044-10b1-426f-9247-bb680e5fe0c8")), Some(DocId::Uuid(_))));
+        assert!(matches!(
+            id_from_json(&json!("67e55044-10b1-426f-9247-bb680e5fe0c8")),
+            Some(DocId::Uuid(_))
+        ));
         assert_eq!(id_from_json(&json!(-1)), None);
         assert_eq!(id_from_json(&json!([1])), None);
     }

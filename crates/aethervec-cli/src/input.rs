@@ -41,29 +41,52 @@ impl Input {
         }
         let name = path.display().to_string();
         let file = open_file(path)?;
-        let bytes = file.metadata().map_err(|error| Failure::file(&name, &error))?.len();
+        let bytes = file
+            .metadata()
+            .map_err(|error| Failure::file(&name, &error))?
+            .len();
         Input::from_reader(name, Box::new(file), Some(bytes))
     }
 
-    fn from_reader(name: String, raw: Box<dyn Read + Send>, file_bytes: Option<u64>) -> Outcome<Input> {
+    fn from_reader(
+        name: String,
+        raw: Box<dyn Read + Send>,
+        file_bytes: Option<u64>,
+    ) -> Outcome<Input> {
         let consumed = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: raw, consumed: Arc::clone(&consumed) };
+        let counted = Counted {
+            inner: raw,
+            consumed: Arc::clone(&consumed),
+        };
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, counted);
-        let start = reader.fill_buf().map_err(|error| Failure::file(&name, &error))?;
+        let start = reader
+            .fill_buf()
+            .map_err(|error| Failure::file(&name, &error))?;
         let compressed = start.starts_with(&GZIP_MAGIC);
         let reader: Box<dyn BufRead + Send> = if compressed {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(reader)))
+            Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                MultiGzDecoder::new(reader),
+            ))
         } else {
             Box::new(reader)
         };
-        Ok(Input { name, reader, offset: 0, consumed, file_bytes, compressed })
+        Ok(Input {
+            name,
+            reader,
+            offset: 0,
+            consumed,
+            file_bytes,
+            compressed,
+        })
     }
 
     /// Bytes in memory, as if they were a file.
     #[cfg(test)]
     pub(crate) fn from_bytes(name: &str, bytes: &[u8]) -> Input {
         let raw = Box::new(io::Cursor::new(bytes.to_vec()));
-        Input::from_reader(name.to_owned(), raw, Some(bytes.len() as u64)).expect("reading memory cannot fail")
+        Input::from_reader(name.to_owned(), raw, Some(bytes.len() as u64))
+            .expect("reading memory cannot fail")
     }
 
     /// The file's name, for messages.
@@ -107,7 +130,9 @@ impl Input {
             }
             if n == 0 {
                 let missing = buffer.len() - filled;
-                return Err(self.invalid(format!("truncated: {what} at byte {start} lacks its last {missing} bytes")));
+                return Err(self.invalid(format!(
+                    "truncated: {what} at byte {start} lacks its last {missing} bytes"
+                )));
             }
             filled += n;
             self.offset += n as u64;
@@ -119,7 +144,10 @@ impl Input {
     pub(crate) fn fill_exactly(&mut self, buffer: &mut [u8], what: &str) -> Outcome {
         match self.fill(buffer, what)? {
             Fill::Full => Ok(()),
-            Fill::End => Err(self.invalid(format!("truncated: the file ends at byte {} where {what} should be", self.offset))),
+            Fill::End => Err(self.invalid(format!(
+                "truncated: the file ends at byte {} where {what} should be",
+                self.offset
+            ))),
         }
     }
 
@@ -128,12 +156,16 @@ impl Input {
         line.clear();
         let start = self.offset;
         let mut bounded = (&mut self.reader).take(bytes_max as u64 + 1);
-        let n = bounded.read_until(b'\n', line).map_err(|error| Failure::file(&self.name, &error))?;
+        let n = bounded
+            .read_until(b'\n', line)
+            .map_err(|error| Failure::file(&self.name, &error))?;
         self.offset += n as u64;
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if n > bytes_max {
-            return Err(self.invalid(format!("the line at byte {start} is longer than {bytes_max} bytes")));
+            return Err(self.invalid(format!(
+                "the line at byte {start} is longer than {bytes_max} bytes"
+            )));
         }
         if line.last() == Some(&b'\r') {
             line.pop();
@@ -149,7 +181,10 @@ impl Input {
 
 impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Input").field("name", &self.name).field("offset", &self.offset).finish_non_exhaustive()
+        f.debug_struct("Input")
+            .field("name", &self.name)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
     }
 }
 
@@ -162,11 +197,16 @@ impl Read for Input {
 }
 
 /// Opens a file that the user named.
-#[expect(clippy::disallowed_methods, reason = "a file of the user, not one of a database: no Storage holds it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file of the user, not one of a database: no Storage holds it"
+)]
 pub(crate) fn open_file(path: &Path) -> Outcome<File> {
     let name = path.display().to_string();
     if path.is_dir() {
-        return Err(Failure::invalid(format!("{name}: is a directory, not a file")));
+        return Err(Failure::invalid(format!(
+            "{name}: is a directory, not a file"
+        )));
     }
     File::open(path).map_err(|error| Failure::file(&name, &error))
 }
@@ -205,11 +245,22 @@ mod tests {
     #[test]
     fn a_truncated_gzip_is_an_error_of_the_file() {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&(0..100_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>()).unwrap();
+        encoder
+            .write_all(
+                &(0..100_000_u32)
+                    .flat_map(u32::to_le_bytes)
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap();
         let bytes = encoder.finish().unwrap();
         let mut input = Input::from_bytes("x.gz", &bytes[..bytes.len() / 2]);
         let failure = input.fill(&mut vec![0; 400_000], "data").unwrap_err();
-        assert!(failure.to_string().starts_with("x.gz: damaged or truncated"), "{failure}");
+        assert!(
+            failure
+                .to_string()
+                .starts_with("x.gz: damaged or truncated"),
+            "{failure}"
+        );
     }
 
     #[test]
@@ -221,6 +272,9 @@ mod tests {
         assert!(input.read_line(&mut line, 5).unwrap() && input.read_line(&mut line, 5).unwrap());
         assert_eq!(line, b"");
         let failure = input.read_line(&mut line, 5).unwrap_err();
-        assert_eq!(failure.to_string(), "x: the line at byte 10 is longer than 5 bytes");
+        assert_eq!(
+            failure.to_string(),
+            "x: the line at byte 10 is longer than 5 bytes"
+        );
     }
 }

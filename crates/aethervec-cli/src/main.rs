@@ -36,8 +36,11 @@ fn main() -> ExitCode {
 fn parse() -> Result<args::Cli, clap::Error> {
     let matches = args::Cli::command().try_get_matches()?;
     let mut cli = args::Cli::from_arg_matches(&matches)?;
-    cli.global.db_named = matches.value_source("db") == Some(clap::parser::ValueSource::CommandLine)
-        || matches.subcommand().is_some_and(|(_, sub)| sub.value_source("db") == Some(clap::parser::ValueSource::CommandLine));
+    cli.global.db_named = matches.value_source("db")
+        == Some(clap::parser::ValueSource::CommandLine)
+        || matches.subcommand().is_some_and(|(_, sub)| {
+            sub.value_source("db") == Some(clap::parser::ValueSource::CommandLine)
+        });
     Ok(cli)
 }
 
@@ -45,7 +48,12 @@ fn parse() -> Result<args::Cli, clap::Error> {
 fn usage(error: &clap::Error, json: bool) -> ExitCode {
     if error.use_stderr() && json {
         let text = error.to_string();
-        let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").trim();
+        let first = text
+            .split("\n\n")
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .trim();
         output::report(&failure::Failure::invalid(first), true);
     } else {
         // Nobody is left to be told when the terminal is gone.

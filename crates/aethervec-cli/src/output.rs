@@ -18,7 +18,10 @@ impl Output {
     /// Decides about colours: only on a terminal, and not when `NO_COLOR` is set.
     pub(crate) fn new(json: bool) -> Output {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Output { json, colors: !json && !plain && std::io::stdout().is_terminal() }
+        Output {
+            json,
+            colors: !json && !plain && std::io::stdout().is_terminal(),
+        }
     }
 
     /// A line for people; nothing with `--json`.
@@ -66,7 +69,11 @@ impl Output {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colors { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colors {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -101,13 +108,25 @@ fn write_raw(bytes: &[u8]) {
 
 fn table_lines(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    let numeric: Vec<bool> = (0..columns).map(|column| is_numeric(rows, column)).collect();
+    let numeric: Vec<bool> = (0..columns)
+        .map(|column| is_numeric(rows, column))
+        .collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().enumerate().map(|(i, cell)| {
             let padding = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
-            if numeric[i] { format!("{padding}{cell}") } else { format!("{cell}{padding}") }
+            if numeric[i] {
+                format!("{padding}{cell}")
+            } else {
+                format!("{cell}{padding}")
+            }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
@@ -115,8 +134,15 @@ fn table_lines(rows: &[Vec<String>]) -> Vec<String> {
 }
 
 fn is_numeric(rows: &[Vec<String>], column: usize) -> bool {
-    let number = |cell: &String| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–');
-    rows.len() > 1 && rows.iter().skip(1).filter_map(|row| row.get(column)).all(number)
+    let number = |cell: &String| {
+        cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–')
+    };
+    rows.len() > 1
+        && rows
+            .iter()
+            .skip(1)
+            .filter_map(|row| row.get(column))
+            .all(number)
 }
 
 #[cfg(test)]
@@ -126,7 +152,11 @@ mod tests {
     #[test]
     fn tables_align_words_left_and_numbers_right() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
-        let lines = table_lines(&[row(["name", "count"]), row(["a", "7"]), row(["longer", "1,234"])]);
+        let lines = table_lines(&[
+            row(["name", "count"]),
+            row(["a", "7"]),
+            row(["longer", "1,234"]),
+        ]);
         assert_eq!(lines, ["name    count", "a           7", "longer  1,234"]);
         assert!(table_lines(&[]).is_empty());
     }

@@ -62,18 +62,32 @@ pub(crate) fn note(text: &str) {
 }
 
 fn draw_target() -> ProgressDrawTarget {
-    if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() }
+    if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(10)
+    } else {
+        ProgressDrawTarget::hidden()
+    }
 }
 
 fn style(known_total: bool, unit: Unit) -> ProgressStyle {
     let template = match (known_total, unit) {
-        (true, Unit::Items) => "{prefix:>9} [{bar:30}] {human_pos}/{human_len} {speed} {eta} left {msg}",
-        (true, Unit::Bytes) => "{prefix:>9} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left {msg}",
+        (true, Unit::Items) => {
+            "{prefix:>9} [{bar:30}] {human_pos}/{human_len} {speed} {eta} left {msg}"
+        }
+        (true, Unit::Bytes) => {
+            "{prefix:>9} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left {msg}"
+        }
         (false, Unit::Items) => "{prefix:>9} {spinner} {human_pos} {speed} {elapsed} {msg}",
-        (false, Unit::Bytes) => "{prefix:>9} {spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed} {msg}",
+        (false, Unit::Bytes) => {
+            "{prefix:>9} {spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed} {msg}"
+        }
     };
     let speed = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people; saturates")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate for people; saturates"
+        )]
         let whole = state.per_sec().round() as u64;
         // Writing into the bar's own buffer cannot fail.
         let _ = write!(text, "{}/s", crate::human::count(whole));

@@ -20,7 +20,11 @@ pub(crate) struct Session {
 impl Session {
     /// From the options of all commands.
     pub(crate) fn new(global: &Global) -> Session {
-        Session { out: Output::new(global.json), path: global.db.clone(), named: global.db_named }
+        Session {
+            out: Output::new(global.json),
+            path: global.db.clone(),
+            named: global.db_named,
+        }
     }
 
     /// The directory of the database.
@@ -38,12 +42,19 @@ impl Session {
 
     /// Whether there is a database.
     pub(crate) fn exists(&self) -> bool {
-        let Ok(entries) = std::fs::read_dir(&self.path) else { return false };
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("MANIFEST"))
+        let Ok(entries) = std::fs::read_dir(&self.path) else {
+            return false;
+        };
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("MANIFEST"))
     }
 
     /// Opens a database that is there, does `work`, and closes it.
-    pub(crate) fn with_existing<T>(&self, work: impl FnOnce(&AetherDB) -> Outcome<T>) -> Outcome<T> {
+    pub(crate) fn with_existing<T>(
+        &self,
+        work: impl FnOnce(&AetherDB) -> Outcome<T>,
+    ) -> Outcome<T> {
         if !self.exists() && !self.path.is_file() {
             return Err(Failure::not_found(format!(
                 "no database at {}: `aethervec create` or `aethervec import` makes one; --db DIR names another",
@@ -81,9 +92,14 @@ pub(crate) fn collection(db: &AetherDB, name: &str) -> Outcome<Collection> {
 /// What to say about a collection that does not exist.
 pub(crate) fn unknown_collection(db: &AetherDB, name: &str) -> Failure {
     let names: Vec<String> = db.collections().into_iter().map(|info| info.name).collect();
-    let close = names.iter().map(|known| (edit_distance(known, name), known)).min();
+    let close = names
+        .iter()
+        .map(|known| (edit_distance(known, name), known))
+        .min();
     let hint = match close {
-        Some((distance, known)) if distance <= 1 + name.chars().count() / 4 => format!("did you mean {known:?}?"),
+        Some((distance, known)) if distance <= 1 + name.chars().count() / 4 => {
+            format!("did you mean {known:?}?")
+        }
         Some(_) if names.len() <= 8 => format!("there are {}", names.join(", ")),
         Some(_) => "`aethervec list` shows them all".to_owned(),
         None => "the database has no collections yet".to_owned(),

@@ -48,7 +48,17 @@ pub(crate) fn run(session: &Session, args: &Bench) -> Outcome {
         report_exact(session, &collection, args, &exact, queries.len())?;
         let efforts = efforts(args);
         let progress = Progress::begin("measuring", Some(efforts.len() as u64), Unit::Items);
-        let mut rows = vec![["ef", &format!("recall@{}", args.k), "queries/s", "p50", "p99"].map(str::to_owned).to_vec()];
+        let mut rows = vec![
+            [
+                "ef",
+                &format!("recall@{}", args.k),
+                "queries/s",
+                "p50",
+                "p99",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        ];
         for (number, &ef) in efforts.iter().enumerate() {
             progress.message(format!("ef {ef}"));
             let figures = measure(&collection, &queries, args, ef, &polite)?;
@@ -56,7 +66,9 @@ pub(crate) fn run(session: &Session, args: &Bench) -> Outcome {
             rows.push(vec![
                 human::count(ef as u64),
                 format!("{:.4}", figures.recall),
-                human::rate(1, Duration::from_secs_f64(1.0 / figures.per_second)).trim_end_matches("/s").to_owned(),
+                human::rate(1, Duration::from_secs_f64(1.0 / figures.per_second))
+                    .trim_end_matches("/s")
+                    .to_owned(),
                 human::duration(figures.p50),
                 human::duration(figures.p99),
             ]);
@@ -70,29 +82,50 @@ pub(crate) fn run(session: &Session, args: &Bench) -> Outcome {
 
 fn efforts(args: &Bench) -> Vec<usize> {
     match args.ef.is_empty() {
-        true => EFFORTS.into_iter().filter(|&ef| ef >= args.k).chain((args.k > 512).then_some(args.k.min(EF_MAX))).collect(),
+        true => EFFORTS
+            .into_iter()
+            .filter(|&ef| ef >= args.k)
+            .chain((args.k > 512).then_some(args.k.min(EF_MAX)))
+            .collect(),
         false => args.ef.clone(),
     }
 }
 
 fn from_file(vectors: &[Vec<f32>]) -> Vec<Query> {
-    vectors.iter().map(|vector| Query { vector: vector.clone(), itself: None, nearest: HashSet::new() }).collect()
+    vectors
+        .iter()
+        .map(|vector| Query {
+            vector: vector.clone(),
+            itself: None,
+            nearest: HashSet::new(),
+        })
+        .collect()
 }
 
 /// Stored documents, spread evenly over the order of ids.
 fn sample(collection: &Collection, wanted: usize) -> Outcome<Vec<Query>> {
     let total = usize::try_from(collection.count()?).unwrap_or(usize::MAX);
     if total == 0 || wanted == 0 {
-        return Err(Failure::invalid(format!("{:?} has {total} documents, the sample {wanted}: nothing to measure", collection.name())));
+        return Err(Failure::invalid(format!(
+            "{:?} has {total} documents, the sample {wanted}: nothing to measure",
+            collection.name()
+        )));
     }
     let step = total.div_ceil(wanted);
     let view = collection.view()?;
     let (mut queries, mut seen, mut after) = (Vec::new(), 0, None);
     loop {
-        let page = view.scroll(aethervec::ScrollRequest { after, limit: SCROLL_LIMIT_MAX.min(1_000) })?;
+        let page = view.scroll(aethervec::ScrollRequest {
+            after,
+            limit: SCROLL_LIMIT_MAX.min(1_000),
+        })?;
         for document in page.documents {
             if seen % step == step / 2 {
-                queries.push(Query { vector: document.vector.to_f32(), itself: Some(document.id), nearest: HashSet::new() });
+                queries.push(Query {
+                    vector: document.vector.to_f32(),
+                    itself: Some(document.id),
+                    nearest: HashSet::new(),
+                });
             }
             seen += 1;
         }
@@ -104,12 +137,21 @@ fn sample(collection: &Collection, wanted: usize) -> Outcome<Vec<Query>> {
 }
 
 /// Fills in what each query should find, and says how long that took.
-fn exact(collection: &Collection, queries: &mut [Query], k: usize, polite: &Polite) -> Outcome<Duration> {
+fn exact(
+    collection: &Collection,
+    queries: &mut [Query],
+    k: usize,
+    polite: &Polite,
+) -> Outcome<Duration> {
     let progress = Progress::begin("exact", Some(queries.len() as u64), Unit::Items);
     let watch = Stopwatch::start();
     for (number, query) in queries.iter_mut().enumerate() {
         stop_if_asked(polite)?;
-        let request = SearchRequest { exact: true, with_payload: false, ..SearchRequest::new(&query.vector, k) };
+        let request = SearchRequest {
+            exact: true,
+            with_payload: false,
+            ..SearchRequest::new(&query.vector, k)
+        };
         let hits = search(collection, &request, query.itself.as_ref())?;
         query.nearest = hits.into_iter().map(|hit| hit.id).collect();
         progress.set(number as u64 + 1);
@@ -117,7 +159,13 @@ fn exact(collection: &Collection, queries: &mut [Query], k: usize, polite: &Poli
     Ok(watch.elapsed())
 }
 
-fn measure(collection: &Collection, queries: &[Query], args: &Bench, ef: usize, polite: &Polite) -> Outcome<Figures> {
+fn measure(
+    collection: &Collection,
+    queries: &[Query],
+    args: &Bench,
+    ef: usize,
+    polite: &Polite,
+) -> Outcome<Figures> {
     let mut rounds = Vec::new();
     for _ in 0..args.rounds {
         stop_if_asked(polite)?;
@@ -130,11 +178,18 @@ fn measure(collection: &Collection, queries: &[Query], args: &Bench, ef: usize, 
 fn round(collection: &Collection, queries: &[Query], k: usize, ef: usize) -> Outcome<Figures> {
     let (mut times, mut found, mut wanted) = (Vec::with_capacity(queries.len()), 0, 0);
     for query in queries {
-        let request = SearchRequest { ef: Some(ef), with_payload: false, ..SearchRequest::new(&query.vector, k) };
+        let request = SearchRequest {
+            ef: Some(ef),
+            with_payload: false,
+            ..SearchRequest::new(&query.vector, k)
+        };
         let watch = Stopwatch::start();
         let hits = search(collection, &request, query.itself.as_ref())?;
         times.push(watch.elapsed());
-        found += hits.iter().filter(|hit| query.nearest.contains(&hit.id)).count();
+        found += hits
+            .iter()
+            .filter(|hit| query.nearest.contains(&hit.id))
+            .count();
         wanted += query.nearest.len();
     }
     let total: Duration = times.iter().sum();
@@ -148,12 +203,26 @@ fn round(collection: &Collection, queries: &[Query], k: usize, ef: usize) -> Out
 }
 
 fn stop_if_asked(polite: &Polite) -> Outcome {
-    if polite.requested() { Err(Failure::interrupted("stopped; nothing was changed")) } else { Ok(()) }
+    if polite.requested() {
+        Err(Failure::interrupted("stopped; nothing was changed"))
+    } else {
+        Ok(())
+    }
 }
 
-fn report_exact(session: &Session, collection: &Collection, args: &Bench, took: &Duration, queries: usize) -> Outcome {
+fn report_exact(
+    session: &Session,
+    collection: &Collection,
+    args: &Bench,
+    took: &Duration,
+    queries: usize,
+) -> Outcome {
     let (documents, status) = (collection.count()?, collection.index_status());
-    let what = if args.queries.is_some() { "queries" } else { "stored documents as queries, each without itself" };
+    let what = if args.queries.is_some() {
+        "queries"
+    } else {
+        "stored documents as queries, each without itself"
+    };
     session.out.line(format!(
         "{}: {}, {} not in the graph yet; {queries} {what}; exact search {}",
         collection.name(),

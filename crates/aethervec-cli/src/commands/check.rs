@@ -15,11 +15,16 @@ pub(crate) fn run(session: &Session) -> Outcome {
         "corruption" => Failure::new(Exit::Damaged, "corruption", failure.to_string()),
         _ => failure,
     })?;
-    session.out.object(&as_json(&report, watch.elapsed().as_secs_f64()));
+    session
+        .out
+        .object(&as_json(&report, watch.elapsed().as_secs_f64()));
     print(session, &report, &watch);
     match report.problems.len() as u64 {
         0 => Ok(()),
-        problems => Err(Failure::damaged(format!("{} found: see docs/operations/recovery.md", human::counted(problems, "problem")))),
+        problems => Err(Failure::damaged(format!(
+            "{} found: see docs/operations/recovery.md",
+            human::counted(problems, "problem")
+        ))),
     }
 }
 

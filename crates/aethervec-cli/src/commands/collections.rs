@@ -10,7 +10,12 @@ use std::io::{IsTerminal, Write};
 
 /// `aethervec create`.
 pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
-    let schema = schema(args.dim, args.metric.into(), args.element.into(), &args.index);
+    let schema = schema(
+        args.dim,
+        args.metric.into(),
+        args.element.into(),
+        &args.index,
+    );
     session.with(|db| {
         db.create_collection_with(&args.collection, schema.clone())?;
         Ok(())
@@ -24,18 +29,31 @@ pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
 }
 
 /// What a collection is made of, from the options of `create` and `import`.
-pub(crate) fn schema(dim: usize, metric: Metric, element: ElementType, index: &Index) -> CollectionSchema {
+pub(crate) fn schema(
+    dim: usize,
+    metric: Metric,
+    element: ElementType,
+    index: &Index,
+) -> CollectionSchema {
     let index = match index.index {
         IndexName::Flat => IndexConfig::Flat,
-        IndexName::Hnsw => IndexConfig::Hnsw(HnswParams { m: index.m, ef_construction: index.ef_construction }),
+        IndexName::Hnsw => IndexConfig::Hnsw(HnswParams {
+            m: index.m,
+            ef_construction: index.ef_construction,
+        }),
     };
-    CollectionSchema { element, ..CollectionSchema::new(dim, metric, index) }
+    CollectionSchema {
+        element,
+        ..CollectionSchema::new(dim, metric, index)
+    }
 }
 
 /// A schema as JSON.
 pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
     let index = match &schema.index {
-        IndexConfig::Hnsw(params) => json!({"kind": "hnsw", "m": params.m, "ef_construction": params.ef_construction}),
+        IndexConfig::Hnsw(params) => {
+            json!({"kind": "hnsw", "m": params.m, "ef_construction": params.ef_construction})
+        }
         other => json!({"kind": other.name()}),
     };
     json!({
@@ -50,7 +68,14 @@ pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
 /// `aethervec list`.
 pub(crate) fn list(session: &Session) -> Outcome {
     session.with_existing(|db| {
-        let head = ["collection", "documents", "dim", "metric", "element", "index"];
+        let head = [
+            "collection",
+            "documents",
+            "dim",
+            "metric",
+            "element",
+            "index",
+        ];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         for info in db.collections() {
             let documents = collection(db, &info.name)?.count()?;
@@ -68,7 +93,9 @@ pub(crate) fn list(session: &Session) -> Outcome {
             ]);
         }
         match rows.len() {
-            1 => session.out.line("no collections: `aethervec create` makes one"),
+            1 => session
+                .out
+                .line("no collections: `aethervec create` makes one"),
             _ => session.out.table(&rows),
         }
         Ok(())
@@ -81,15 +108,25 @@ pub(crate) fn drop(session: &Session, args: &Drop) -> Outcome {
         let name = &args.collection;
         let documents = match db.describe(name) {
             Ok(_) => collection(db, name)?.count()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown_collection(db, name)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(unknown_collection(db, name));
+            }
             Err(error) => return Err(error.into()),
         };
         if !args.yes {
-            confirm(&format!("delete {name:?} with {}?", human::counted(documents, "document")))?;
+            confirm(&format!(
+                "delete {name:?} with {}?",
+                human::counted(documents, "document")
+            ))?;
         }
         db.drop_collection(name)?;
-        session.out.object(&json!({"collection": name, "dropped": true, "documents": documents}));
-        session.out.line(format!("deleted {name:?} with {}", human::counted(documents, "document")));
+        session
+            .out
+            .object(&json!({"collection": name, "dropped": true, "documents": documents}));
+        session.out.line(format!(
+            "deleted {name:?} with {}",
+            human::counted(documents, "document")
+        ));
         Ok(())
     })
 }
@@ -97,13 +134,17 @@ pub(crate) fn drop(session: &Session, args: &Drop) -> Outcome {
 /// Asks on the terminal; where there is none, `--yes` is needed.
 fn confirm(question: &str) -> Outcome {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::invalid(format!("{question} Say --yes: there is no terminal to ask on")));
+        return Err(Failure::invalid(format!(
+            "{question} Say --yes: there is no terminal to ask on"
+        )));
     }
     let mut stderr = std::io::stderr().lock();
     let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     asked.map_err(|error| Failure::failed(format!("standard error: {error}")))?;
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::failed(format!("standard input: {error}")))?;
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::failed(format!("standard input: {error}")))?;
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::interrupted("nothing was deleted")),

@@ -3,9 +3,9 @@
 //! The collection is named after the documentation's hash: a database that has it, complete, is opened; in any other
 //! case the passages are indexed anew, and collections of earlier documentation are dropped.
 
+use super::Stopwatch;
 use super::info::directory_bytes;
 use super::search::percentile;
-use super::Stopwatch;
 use crate::args::{DEFAULT_DEMO_DB, Demo};
 use crate::demo::corpus::{self, Passage};
 use crate::demo::embedder::{self, Embedder, HashedTextEmbedder};
@@ -16,14 +16,17 @@ use crate::interrupt::Polite;
 use crate::output::Output;
 use crate::progress::{Progress, Unit};
 use crate::session::Session;
-use aethervec::{AetherDB, Collection, CollectionSchema, DocId, Document, ErrorKind, Hit, IndexConfig, Metric, SearchRequest};
+use aethervec::{
+    AetherDB, Collection, CollectionSchema, DocId, Document, ErrorKind, Hit, IndexConfig, Metric,
+    SearchRequest,
+};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::hash::Hasher;
 use std::time::Duration;
 
 /// Components of each passage's vector: enough that the noise of the projection stays below what a shared word adds.
-const DIM: usize = 1024;
+const DIM: usize = 512;
 /// What collections of documentation are called, before the hash.
 const NAME_PREFIX: &str = "documentation-";
 /// Documents of one commit.
@@ -32,8 +35,11 @@ const BATCH: usize = 500;
 const TEXT_WIDTH: usize = 100;
 
 /// Asked when the user asks nothing.
-const SAMPLES: [&str; 3] =
-    ["what happens when the disk is full?", "how do I back up a database?", "can two processes open the same database?"];
+const SAMPLES: [&str; 3] = [
+    "what happens when the disk is full?",
+    "how do I back up a database?",
+    "can two processes open the same database?",
+];
 
 /// `aethervec demo`.
 pub(crate) fn run(session: &Session, args: &Demo) -> Outcome {
@@ -41,7 +47,12 @@ pub(crate) fn run(session: &Session, args: &Demo) -> Outcome {
     let passages = corpus::passages();
     let texts: Vec<String> = passages.iter().map(Passage::embedded).collect();
     let embedder = HashedTextEmbedder::learn(texts.iter().map(String::as_str), DIM);
-    let demo = Demonstration { session: &session, passages, texts, embedder: &embedder };
+    let demo = Demonstration {
+        session: &session,
+        passages,
+        texts,
+        embedder: &embedder,
+    };
     let watch = Stopwatch::start();
     let summary = session.with(|db| demo.run(db, args, &watch))?;
     summary.tell(&session);
@@ -75,26 +86,48 @@ impl Demonstration<'_> {
         let (collection, opened) = self.collection(db)?;
         let ready = watch.elapsed();
         let documents = collection.count()?;
-        let what = format!("{} of {}", human::counted(documents, "passage"), human::counted(corpus::files() as u64, "file"));
+        let what = format!(
+            "{} of {}",
+            human::counted(documents, "passage"),
+            human::counted(corpus::files() as u64, "file")
+        );
         let place = self.session.path().display();
         out.line(match opened {
-            true => format!("opened {place}, which an earlier run wrote: {what}, ready in {}", human::duration(ready)),
-            false => format!("indexed AetherVec's documentation into {place}: {what}, in {}", human::duration(ready)),
+            true => format!(
+                "opened {place}, which an earlier run wrote: {what}, ready in {}",
+                human::duration(ready)
+            ),
+            false => format!(
+                "indexed AetherVec's documentation into {place}: {what}, in {}",
+                human::duration(ready)
+            ),
         });
-        let questions: Vec<&str> = args.question.as_deref().map_or(SAMPLES.to_vec(), |question| vec![question]);
+        let questions: Vec<&str> = args
+            .question
+            .as_deref()
+            .map_or(SAMPLES.to_vec(), |question| vec![question]);
         for question in questions {
             self.answer(&collection, question, args.k)?;
         }
         let measured = self.measure(&collection)?;
         let in_graph = collection.index_status().indexed;
-        Ok(Summary { documents, dim: self.embedder.dim(), opened, ready, in_graph, ..measured })
+        Ok(Summary {
+            documents,
+            dim: self.embedder.dim(),
+            opened,
+            ready,
+            in_graph,
+            ..measured
+        })
     }
 
     /// The collection of this very documentation, and whether it was there.
     fn collection(&self, db: &AetherDB) -> Outcome<(Collection, bool)> {
         let name = format!("{NAME_PREFIX}{:016x}", self.hash());
         match db.collection(&name) {
-            Ok(collection) if collection.count()? == self.passages.len() as u64 => return Ok((collection, true)),
+            Ok(collection) if collection.count()? == self.passages.len() as u64 => {
+                return Ok((collection, true));
+            }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
@@ -103,7 +136,8 @@ impl Demonstration<'_> {
                 db.drop_collection(&old.name)?;
             }
         }
-        let schema = CollectionSchema::new(self.embedder.dim(), Metric::Cosine, IndexConfig::default());
+        let schema =
+            CollectionSchema::new(self.embedder.dim(), Metric::Cosine, IndexConfig::default());
         let collection = db.create_collection_with(&name, schema)?;
         self.index(&collection)?;
         Ok((collection, false))
@@ -144,7 +178,9 @@ impl Demonstration<'_> {
     fn answer(&self, collection: &Collection, question: &str, k: usize) -> Outcome {
         let vector = self.embedder.embed(question);
         if vector.iter().all(|&component| component == 0.0) {
-            return Err(Failure::invalid(format!("{question:?}: none of these words occurs in the documentation: try others")));
+            return Err(Failure::invalid(format!(
+                "{question:?}: none of these words occurs in the documentation: try others"
+            )));
         }
         let hits = collection.search(&vector, k)?;
         let out = self.session.out;
@@ -158,30 +194,50 @@ impl Demonstration<'_> {
     }
 
     fn print(&self, out: Output, hit: &Hit, asked: &HashSet<String>) {
-        let Some(passage) = self.passage(hit) else { return };
+        let Some(passage) = self.passage(hit) else {
+            return;
+        };
         let place = out.accent(&format!("{}:{}", passage.file, passage.line));
-        out.line(format!("\n  {:.3}  {place}  {}", hit.score, out.dim(&passage.heading)));
+        out.line(format!(
+            "\n  {:.3}  {place}  {}",
+            hit.score,
+            out.dim(&passage.heading)
+        ));
         for line in wrapped(&passage.text, TEXT_WIDTH) {
             out.line(format!("         {}", highlighted(out, &line, asked)));
         }
     }
 
     fn passage(&self, hit: &Hit) -> Option<&Passage> {
-        let DocId::U64(number) = hit.id else { return None };
+        let DocId::U64(number) = hit.id else {
+            return None;
+        };
         self.passages.get(usize::try_from(number).ok()?)
     }
 
     /// Every heading is a question: what the index finds against what an exact search finds.
     fn measure(&self, collection: &Collection) -> Outcome<Summary> {
-        let headings: HashSet<&str> = self.passages.iter().map(|passage| passage.heading.as_str()).collect();
+        let headings: HashSet<&str> = self
+            .passages
+            .iter()
+            .map(|passage| passage.heading.as_str())
+            .collect();
         let mut headings: Vec<&str> = headings.into_iter().chain(SAMPLES).collect();
         headings.sort_unstable();
         let vectors = headings.iter().map(|heading| self.embedder.embed(heading));
-        let queries: Vec<Vec<f32>> = vectors.filter(|vector| vector.iter().any(|&component| component != 0.0)).collect();
+        let queries: Vec<Vec<f32>> = vectors
+            .filter(|vector| vector.iter().any(|&component| component != 0.0))
+            .collect();
         let (mut times, mut found, mut wanted) = (Vec::new(), 0, 0);
         for query in &queries {
-            let request = SearchRequest { with_payload: false, ..SearchRequest::new(query, 10) };
-            let exact = collection.search_with(SearchRequest { exact: true, ..request })?;
+            let request = SearchRequest {
+                with_payload: false,
+                ..SearchRequest::new(query, 10)
+            };
+            let exact = collection.search_with(SearchRequest {
+                exact: true,
+                ..request
+            })?;
             let nearest: HashSet<DocId> = exact.into_iter().map(|hit| hit.id).collect();
             let watch = Stopwatch::start();
             let hits = collection.search_with(request)?;
@@ -210,11 +266,31 @@ impl Summary {
         let out = session.out;
         let disk_bytes = directory_bytes(session.path());
         out.line(format!("\n{}", out.bold("what just happened")));
-        let how = if self.in_graph > 0 { "in an HNSW graph" } else { "few enough for an exact scan" };
-        out.line(format!("  documents  {}, {} dimensions, cosine, {how}", human::count(self.documents), human::count(self.dim as u64)));
-        out.line(format!("  recall@10  {:.4} against exact search, over {}", self.recall, human::counted(self.queries as u64, "heading")));
-        out.line(format!("  latency    p50 {}, p99 {}", human::duration(self.p50), human::duration(self.p99)));
-        out.line(format!("  on disk    {} in {}", human::bytes(disk_bytes), session.path().display()));
+        let how = if self.in_graph > 0 {
+            "in an HNSW graph"
+        } else {
+            "few enough for an exact scan"
+        };
+        out.line(format!(
+            "  documents  {}, {} dimensions, cosine, {how}",
+            human::count(self.documents),
+            human::count(self.dim as u64)
+        ));
+        out.line(format!(
+            "  recall@10  {:.4} against exact search, over {}",
+            self.recall,
+            human::counted(self.queries as u64, "heading")
+        ));
+        out.line(format!(
+            "  latency    p50 {}, p99 {}",
+            human::duration(self.p50),
+            human::duration(self.p99)
+        ));
+        out.line(format!(
+            "  on disk    {} in {}",
+            human::bytes(disk_bytes),
+            session.path().display()
+        ));
         out.object(&json!({
             "database": session.path().display().to_string(),
             "opened": self.opened,
@@ -249,7 +325,8 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut flows = false;
     for line in text.lines() {
-        let stands_apart = line.trim().is_empty() || line.starts_with(['-', ' ', '`']) || line.contains(" · ");
+        let stands_apart =
+            line.trim().is_empty() || line.starts_with(['-', ' ', '`']) || line.contains(" · ");
         if !flows || stands_apart {
             lines.push(String::new());
         }
@@ -274,7 +351,13 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// The line with the words that were asked for standing out.
 fn highlighted(out: Output, line: &str, asked: &HashSet<String>) -> String {
     let is_asked = |word: &str| words(word).iter().any(|stem| asked.contains(stem));
-    let shown = line.split(' ').map(|word| if is_asked(word) { out.bold(word) } else { word.to_owned() });
+    let shown = line.split(' ').map(|word| {
+        if is_asked(word) {
+            out.bold(word)
+        } else {
+            word.to_owned()
+        }
+    });
     shown.collect::<Vec<_>>().join(" ")
 }
 
@@ -309,7 +392,10 @@ mod tests {
 
     #[test]
     fn text_is_wrapped() {
-        assert_eq!(wrapped("one two\nthree\n- item\n\nfour", 9), ["one two", "three", "- item", "four"]);
+        assert_eq!(
+            wrapped("one two\nthree\n- item\n\nfour", 9),
+            ["one two", "three", "- item", "four"]
+        );
         assert_eq!(wrapped("one two\nthree", 80), ["one two three"]);
         assert_eq!(wrapped("a · b\nc · d", 80), ["a · b", "c · d"]);
     }

@@ -34,13 +34,29 @@ pub(crate) fn get(session: &Session, args: &Get) -> Outcome {
 fn print(session: &Session, document: &Document) {
     let out = session.out;
     let components = document.vector.to_f32();
-    let shown: Vec<String> = components.iter().take(8).map(|component| format!("{component:.4}")).collect();
-    let more = if components.len() > shown.len() { ", …" } else { "" };
+    let shown: Vec<String> = components
+        .iter()
+        .take(8)
+        .map(|component| format!("{component:.4}"))
+        .collect();
+    let more = if components.len() > shown.len() {
+        ", …"
+    } else {
+        ""
+    };
     out.line(out.bold(&document.id.to_string()));
-    out.line(format!("  vector   [{}{more}]  {} × {}", shown.join(", "), components.len(), document.vector.element()));
+    out.line(format!(
+        "  vector   [{}{more}]  {} × {}",
+        shown.join(", "),
+        components.len(),
+        document.vector.element()
+    ));
     if let Some(payload) = &document.payload {
         let text = serde_json::to_string_pretty(payload).unwrap_or_else(|_| payload.to_string());
-        out.line(format!("  payload  {}", text.replace('\n', "\n           ")));
+        out.line(format!(
+            "  payload  {}",
+            text.replace('\n', "\n           ")
+        ));
     }
 }
 
@@ -51,10 +67,24 @@ pub(crate) fn delete(session: &Session, args: &Delete) -> Outcome {
         let ids = parse_ids(&args.ids)?;
         let deleted = collection.delete_batch(&ids)?;
         let count = deleted.iter().filter(|&&was_there| was_there).count() as u64;
-        let missing: Vec<&DocId> = ids.iter().zip(&deleted).filter(|(_, was_there)| !**was_there).map(|(id, _)| id).collect();
-        session.out.object(&json!({"collection": args.collection, "deleted": count, "missing": missing}));
-        session.out.line(format!("deleted {}, {} left", human::counted(count, "document"), human::count(collection.count()?)));
-        not_found(&args.collection, &missing.iter().map(ToString::to_string).collect::<Vec<_>>())
+        let missing: Vec<&DocId> = ids
+            .iter()
+            .zip(&deleted)
+            .filter(|(_, was_there)| !**was_there)
+            .map(|(id, _)| id)
+            .collect();
+        session
+            .out
+            .object(&json!({"collection": args.collection, "deleted": count, "missing": missing}));
+        session.out.line(format!(
+            "deleted {}, {} left",
+            human::counted(count, "document"),
+            human::count(collection.count()?)
+        ));
+        not_found(
+            &args.collection,
+            &missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        )
     })
 }
 
@@ -67,11 +97,18 @@ pub(crate) fn list(session: &Session, name: &str, args: &List) -> Outcome {
         let mut after = args.after.as_deref().map(id_from_text);
         let mut rows = Vec::new();
         while left > 0 {
-            let limit = usize::try_from(left).unwrap_or(usize::MAX).min(PAGE.min(SCROLL_LIMIT_MAX));
+            let limit = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(PAGE.min(SCROLL_LIMIT_MAX));
             let page = view.scroll(ScrollRequest { after, limit })?;
             for document in &page.documents {
-                session.out.object(&shown::document(document, args.with_vector));
-                rows.push(vec![document.id.to_string(), shown::payload_line(document.payload.as_ref(), 100)]);
+                session
+                    .out
+                    .object(&shown::document(document, args.with_vector));
+                rows.push(vec![
+                    document.id.to_string(),
+                    shown::payload_line(document.payload.as_ref(), 100),
+                ]);
             }
             print_rows(session, &mut rows);
             left -= page.documents.len() as u64;
@@ -81,7 +118,10 @@ pub(crate) fn list(session: &Session, name: &str, args: &List) -> Outcome {
             }
         }
         if let Some(last) = after {
-            session.out.line(session.out.dim(&format!("… of {}; continue with --after {last}", human::counted(total, "document"))));
+            session.out.line(session.out.dim(&format!(
+                "… of {}; continue with --after {last}",
+                human::counted(total, "document")
+            )));
         }
         Ok(())
     })
@@ -98,7 +138,10 @@ fn print_rows(session: &Session, rows: &mut Vec<Vec<String>>) {
 
 fn parse_ids(texts: &[String]) -> Outcome<Vec<DocId>> {
     if texts.len() > BATCH_DOCUMENTS_MAX {
-        return Err(Failure::invalid(format!("{} ids: at most {BATCH_DOCUMENTS_MAX} are possible", texts.len())));
+        return Err(Failure::invalid(format!(
+            "{} ids: at most {BATCH_DOCUMENTS_MAX} are possible",
+            texts.len()
+        )));
     }
     Ok(texts.iter().map(|text| id_from_text(text)).collect())
 }
@@ -106,8 +149,13 @@ fn parse_ids(texts: &[String]) -> Outcome<Vec<DocId>> {
 fn not_found(collection: &str, missing: &[String]) -> Outcome {
     match missing {
         [] => Ok(()),
-        [id] => Err(Failure::not_found(format!("document {id} is not in {collection:?}"))),
-        _ => Err(Failure::not_found(format!("documents {} are not in {collection:?}", missing.join(", ")))),
+        [id] => Err(Failure::not_found(format!(
+            "document {id} is not in {collection:?}"
+        ))),
+        _ => Err(Failure::not_found(format!(
+            "documents {} are not in {collection:?}",
+            missing.join(", ")
+        ))),
     }
 }
 
@@ -121,6 +169,9 @@ mod tests {
         assert!(not_found("c", &[]).is_ok());
         let failure = not_found("c", &["1".to_owned(), "b".to_owned()]).unwrap_err();
         assert_eq!(failure.to_string(), "documents 1, b are not in \"c\"");
-        assert_eq!(shown::payload_line(Some(&Value::from("abcdef")), 5), "\"abc…");
+        assert_eq!(
+            shown::payload_line(Some(&Value::from("abcdef")), 5),
+            "\"abc…"
+        );
     }
 }

@@ -7,9 +7,9 @@
 
 mod rows;
 
+use super::Stopwatch;
 use super::collections::{described, schema};
 use super::info::status_json;
-use super::Stopwatch;
 use crate::args::Import;
 use crate::failure::{Failure, Outcome};
 use crate::human;
@@ -35,7 +35,9 @@ pub(crate) fn run(session: &Session, args: &Import) -> Outcome {
         _ => return Err(Failure::interrupted("stopped before the first row")),
     };
     for column in &shape.left_out {
-        progress::note(&format!("column {column:?} is left out: no scalar that a payload can hold"));
+        progress::note(&format!(
+            "column {column:?} is left out: no scalar that a payload can hold"
+        ));
     }
     // Whatever is wrong with the file's beginning is told before a database is touched.
     let first = reader.next(&polite)?;
@@ -64,9 +66,22 @@ enum End {
 }
 
 impl<'a> Importing<'a> {
-    fn new(session: &'a Session, args: &'a Import, polite: &'a Polite, shape: &'a Shape) -> Importing<'a> {
+    fn new(
+        session: &'a Session,
+        args: &'a Import,
+        polite: &'a Polite,
+        shape: &'a Shape,
+    ) -> Importing<'a> {
         let (rows, written) = (0, Upserted::default());
-        Importing { session, args, polite, shape, watch: Stopwatch::start(), rows, written }
+        Importing {
+            session,
+            args,
+            polite,
+            shape,
+            watch: Stopwatch::start(),
+            rows,
+            written,
+        }
     }
 
     fn run(mut self, db: &AetherDB, reader: &Reader, first: Message) -> Outcome {
@@ -81,7 +96,11 @@ impl<'a> Importing<'a> {
             return Err(failure.within_import(self.rows, self.args.skip));
         }
         self.tell_written(&collection, seconds)?;
-        let status = if matches!(end, End::All) && !self.args.no_wait { self.wait(&collection)? } else { collection.index_status() };
+        let status = if matches!(end, End::All) && !self.args.no_wait {
+            self.wait(&collection)?
+        } else {
+            collection.index_status()
+        };
         self.tell_result(&collection, seconds, &status)?;
         match end {
             End::Asked => Err(Failure::interrupted(format!(
@@ -113,14 +132,21 @@ impl<'a> Importing<'a> {
     fn create(&self, db: &AetherDB, dim: Option<usize>) -> Outcome<Collection> {
         let Some(metric) = self.args.metric else {
             let advice = "; to create it from this file, add --metric cosine, l2 or dot";
-            return Err(Failure::not_found(format!("{}{advice}", unknown_collection(db, &self.args.collection))));
+            return Err(Failure::not_found(format!(
+                "{}{advice}",
+                unknown_collection(db, &self.args.collection)
+            )));
         };
-        let dim = dim.ok_or_else(|| Failure::invalid(format!("{}: no vectors", self.args.file.display())))?;
+        let dim = dim
+            .ok_or_else(|| Failure::invalid(format!("{}: no vectors", self.args.file.display())))?;
         let element = self.args.element.map_or(self.shape.element, Into::into);
         let schema = schema(dim, metric.into(), element, &self.args.index);
         let collection = db.create_collection_with(&self.args.collection, schema.clone())?;
         let (metric, element, index) = (schema.metric, schema.element, schema.index);
-        self.session.out.line(format!("created {:?}: dim {dim}, {metric}, {element}, {index}", self.args.collection));
+        self.session.out.line(format!(
+            "created {:?}: dim {dim}, {metric}, {element}, {index}",
+            self.args.collection
+        ));
         Ok(collection)
     }
 
@@ -155,7 +181,9 @@ impl<'a> Importing<'a> {
             // One by one, to find out which: what stands before it is good.
             Err(error) if error.kind() == ErrorKind::Invalid => {
                 for (place, document) in places.into_iter().zip(documents) {
-                    let written = collection.upsert(document).map_err(|error| self.at(place, &error))?;
+                    let written = collection
+                        .upsert(document)
+                        .map_err(|error| self.at(place, &error))?;
                     self.count(1, written);
                 }
             }
@@ -222,19 +250,27 @@ impl<'a> Importing<'a> {
         loop {
             let status = collection.index_status();
             if let Some(error) = status.error {
-                return Err(Failure::failed(format!("the documents are in, but the index cannot keep up: {error}")));
+                return Err(Failure::failed(format!(
+                    "the documents are in, but the index cannot keep up: {error}"
+                )));
             }
             if status.pending == 0 {
                 drop(progress);
                 if total > 0 {
-                    self.session.out.line(format!("indexed {} in {}", human::count(total), human::duration(watch.elapsed())));
+                    self.session.out.line(format!(
+                        "indexed {} in {}",
+                        human::count(total),
+                        human::duration(watch.elapsed())
+                    ));
                 }
                 return Ok(status);
             }
             if self.polite.requested() {
                 drop(progress);
                 let pending = human::counted(status.pending, "vector");
-                self.session.out.line(format!("all rows are in; {pending} join the index at the next opening"));
+                self.session.out.line(format!(
+                    "all rows are in; {pending} join the index at the next opening"
+                ));
                 return Ok(status);
             }
             progress.set(total.saturating_sub(status.pending));
@@ -242,7 +278,12 @@ impl<'a> Importing<'a> {
         }
     }
 
-    fn tell_result(&self, collection: &Collection, took: Duration, status: &IndexStatus) -> Outcome {
+    fn tell_result(
+        &self,
+        collection: &Collection,
+        took: Duration,
+        status: &IndexStatus,
+    ) -> Outcome {
         let mut object = described(collection.name(), collection.schema());
         object["rows"] = json!(self.rows);
         object["inserted"] = json!(self.written.inserted);
@@ -266,14 +307,24 @@ impl Failure {
             rows => Failure::new(
                 self.exit(),
                 self.kind(),
-                format!("{self}\n{} before it are in; continue with --skip {}", human::counted(rows, "row"), skipped + rows),
+                format!(
+                    "{self}\n{} before it are in; continue with --skip {}",
+                    human::counted(rows, "row"),
+                    skipped + rows
+                ),
             ),
         }
     }
 }
 
 fn document(record: Record) -> Outcome<Document> {
-    let id = record.id.ok_or_else(|| Failure::failed(format!("{} has no id", record.place)))?;
+    let id = record
+        .id
+        .ok_or_else(|| Failure::failed(format!("{} has no id", record.place)))?;
     let document = Document::new(record.vector, id);
-    Ok(if record.payload.is_empty() { document } else { document.with_payload(Value::Object(record.payload)) })
+    Ok(if record.payload.is_empty() {
+        document
+    } else {
+        document.with_payload(Value::Object(record.payload))
+    })
 }

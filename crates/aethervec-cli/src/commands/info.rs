@@ -17,7 +17,10 @@ pub(crate) fn run(session: &Session, args: &Info) -> Outcome {
             Some(name) => vec![collection(db, name)?.name().to_owned()],
             None => db.collections().into_iter().map(|info| info.name).collect(),
         };
-        let collections = names.iter().map(|name| Shown::of(db, name)).collect::<Outcome<Vec<_>>>()?;
+        let collections = names
+            .iter()
+            .map(|name| Shown::of(db, name))
+            .collect::<Outcome<Vec<_>>>()?;
         let disk_bytes = directory_bytes(session.path());
         let stats = db.stats();
         session.out.object(&json!({
@@ -42,7 +45,11 @@ struct Shown {
 impl Shown {
     fn of(db: &AetherDB, name: &str) -> Outcome<Shown> {
         let collection = collection(db, name)?;
-        let (documents, status, schema) = (collection.count()?, collection.index_status(), collection.schema());
+        let (documents, status, schema) = (
+            collection.count()?,
+            collection.index_status(),
+            collection.schema(),
+        );
         let mut json = described(name, schema);
         json["documents"] = json!(documents);
         json["index_status"] = status_json(&status);
@@ -77,13 +84,21 @@ pub(crate) fn status_json(status: &IndexStatus) -> Value {
 
 /// Bytes of all files in a directory; files that vanish meanwhile do not count.
 pub(crate) fn directory_bytes(directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    let files = entries.flatten().filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return 0;
+    };
+    let files = entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file);
     files.map(|file| file.len()).sum()
 }
 
 fn memory_bytes(stats: &DbStats, collections: &[Shown]) -> u64 {
-    let indexes: u64 = collections.iter().map(|shown| shown.status.memory_bytes).sum();
+    let indexes: u64 = collections
+        .iter()
+        .map(|shown| shown.status.memory_bytes)
+        .sum();
     indexes + stats.storage.memtable_bytes + stats.storage.cache.bytes
 }
 
@@ -102,25 +117,49 @@ fn print(out: Output, stats: &DbStats, collections: &[Shown], disk_bytes: u64) {
         "{}  {}: indexes {}, memtables {}, block cache {}",
         out.bold("in memory"),
         human::bytes(memory_bytes(stats, collections)),
-        human::bytes(collections.iter().map(|shown| shown.status.memory_bytes).sum()),
+        human::bytes(
+            collections
+                .iter()
+                .map(|shown| shown.status.memory_bytes)
+                .sum()
+        ),
         human::bytes(storage.memtable_bytes),
         human::bytes(storage.cache.bytes)
     ));
-    for (what, error) in [("flush", &storage.flush_error), ("compaction", &storage.compaction_error)] {
+    for (what, error) in [
+        ("flush", &storage.flush_error),
+        ("compaction", &storage.compaction_error),
+    ] {
         if let Some(error) = error {
             out.line(format!("{}  {what}: {error}", out.bold("error    ")));
         }
     }
     out.line("");
-    let head = ["collection", "documents", "dim", "metric", "element", "index", "in graph", "scanned", "dead", "memory"];
-    let rows = std::iter::once(head.map(str::to_owned).to_vec()).chain(collections.iter().map(|shown| shown.row.clone()));
+    let head = [
+        "collection",
+        "documents",
+        "dim",
+        "metric",
+        "element",
+        "index",
+        "in graph",
+        "scanned",
+        "dead",
+        "memory",
+    ];
+    let rows = std::iter::once(head.map(str::to_owned).to_vec())
+        .chain(collections.iter().map(|shown| shown.row.clone()));
     match collections {
         [] => out.line("no collections"),
         _ => out.table(&rows.collect::<Vec<_>>()),
     }
     for shown in collections {
         if let Some(error) = &shown.status.error {
-            out.line(format!("{}  index of {}: {error}", out.bold("error"), shown.row[0]));
+            out.line(format!(
+                "{}  index of {}: {error}",
+                out.bold("error"),
+                shown.row[0]
+            ));
         }
     }
     print_levels(out, stats);
@@ -128,15 +167,25 @@ fn print(out: Output, stats: &DbStats, collections: &[Shown], disk_bytes: u64) {
 
 /// One row per keyspace that has tables, one column per level that any of them has.
 fn print_levels(out: Output, stats: &DbStats) {
-    let keyspaces: Vec<_> = stats.storage.keyspaces.iter().filter(|keyspace| keyspace.levels.iter().any(|level| level.tables > 0)).collect();
-    let depth = keyspaces.iter().filter_map(|keyspace| keyspace.levels.iter().rposition(|level| level.tables > 0)).max();
+    let keyspaces: Vec<_> = stats
+        .storage
+        .keyspaces
+        .iter()
+        .filter(|keyspace| keyspace.levels.iter().any(|level| level.tables > 0))
+        .collect();
+    let depth = keyspaces
+        .iter()
+        .filter_map(|keyspace| keyspace.levels.iter().rposition(|level| level.tables > 0))
+        .max();
     let Some(depth) = depth else { return };
     let mut rows = vec![vec!["keyspace".to_owned()]];
     rows[0].extend((0..=depth).map(|level| format!("L{level}")));
     for keyspace in keyspaces {
         let mut row = vec![keyspace.name.clone()];
         row.extend((0..=depth).map(|level| match keyspace.levels.get(level) {
-            Some(level) if level.tables > 0 => format!("{} × {}", level.tables, human::bytes(level.bytes)),
+            Some(level) if level.tables > 0 => {
+                format!("{} × {}", level.tables, human::bytes(level.bytes))
+            }
             _ => "–".to_owned(),
         }));
         rows.push(row);
@@ -148,7 +197,10 @@ fn print_levels(out: Output, stats: &DbStats) {
 fn storage_json(stats: &DbStats) -> Value {
     let storage = &stats.storage;
     let keyspaces = storage.keyspaces.iter().map(|keyspace| {
-        let levels = keyspace.levels.iter().map(|level| json!({"tables": level.tables, "bytes": level.bytes}));
+        let levels = keyspace
+            .levels
+            .iter()
+            .map(|level| json!({"tables": level.tables, "bytes": level.bytes}));
         json!({"name": keyspace.name, "levels": levels.collect::<Vec<_>>()})
     });
     json!({

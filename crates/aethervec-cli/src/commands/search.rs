@@ -25,22 +25,39 @@ pub(crate) fn run(session: &Session, args: &Search) -> Outcome {
     session.with_existing(|db| {
         let collection = collection(db, &args.collection)?;
         if let Some(text) = &args.what.vector {
-            let vector = parse_vector(text).map_err(|message| Failure::invalid(format!("--vector: {message}")))?;
+            let vector = parse_vector(text)
+                .map_err(|message| Failure::invalid(format!("--vector: {message}")))?;
             single(session, &collection, args, &vector, None)
         } else if let Some(text) = &args.what.id {
             let id = id_from_text(text);
             let document = collection.get(&id)?;
-            let document = document.ok_or_else(|| Failure::not_found(format!("document {id} is not in {:?}", args.collection)))?;
-            single(session, &collection, args, &document.vector.to_f32(), Some(&id))
+            let document = document.ok_or_else(|| {
+                Failure::not_found(format!("document {id} is not in {:?}", args.collection))
+            })?;
+            single(
+                session,
+                &collection,
+                args,
+                &document.vector.to_f32(),
+                Some(&id),
+            )
         } else if let Some(path) = &args.what.queries {
             many(session, &collection, args, path)
         } else {
-            Err(Failure::invalid("one of --vector, --id and --queries is needed"))
+            Err(Failure::invalid(
+                "one of --vector, --id and --queries is needed",
+            ))
         }
     })
 }
 
-fn single(session: &Session, collection: &Collection, args: &Search, vector: &[f32], itself: Option<&DocId>) -> Outcome {
+fn single(
+    session: &Session,
+    collection: &Collection,
+    args: &Search,
+    vector: &[f32],
+    itself: Option<&DocId>,
+) -> Outcome {
     let watch = Stopwatch::start();
     let hits = search(collection, &request(args, vector), itself)?;
     let took = watch.elapsed();
@@ -52,13 +69,22 @@ fn single(session: &Session, collection: &Collection, args: &Search, vector: &[f
     }));
     let mut rows = vec![["", "id", "score", "payload"].map(str::to_owned).to_vec()];
     rows.extend(hits.iter().enumerate().map(|(rank, hit)| {
-        vec![(rank + 1).to_string(), hit.id.to_string(), format!("{:.4}", hit.score), shown::payload_line(hit.payload.as_ref(), 100)]
+        vec![
+            (rank + 1).to_string(),
+            hit.id.to_string(),
+            format!("{:.4}", hit.score),
+            shown::payload_line(hit.payload.as_ref(), 100),
+        ]
     }));
     match hits.len() {
         0 => session.out.line("nothing found: the collection is empty"),
         found => {
             session.out.table(&rows);
-            let summary = format!("{found} of {} in {}", human::counted(collection.count()?, "document"), human::duration(took));
+            let summary = format!(
+                "{found} of {} in {}",
+                human::counted(collection.count()?, "document"),
+                human::duration(took)
+            );
             session.out.line(session.out.dim(&summary));
         }
     }
@@ -77,9 +103,18 @@ fn request<'a>(args: &Search, vector: &'a [f32]) -> SearchRequest<'a> {
 }
 
 /// The `k` nearest, without `itself`: one more is asked for where that is possible.
-pub(crate) fn search(collection: &Collection, request: &SearchRequest<'_>, itself: Option<&DocId>) -> Outcome<Vec<Hit>> {
-    let Some(itself) = itself else { return Ok(collection.search_with(*request)?) };
-    let wider = SearchRequest { k: (request.k + 1).min(K_MAX), ..*request };
+pub(crate) fn search(
+    collection: &Collection,
+    request: &SearchRequest<'_>,
+    itself: Option<&DocId>,
+) -> Outcome<Vec<Hit>> {
+    let Some(itself) = itself else {
+        return Ok(collection.search_with(*request)?);
+    };
+    let wider = SearchRequest {
+        k: (request.k + 1).min(K_MAX),
+        ..*request
+    };
     let mut hits = collection.search_with(wider)?;
     hits.retain(|hit| hit.id != *itself);
     hits.truncate(request.k);
@@ -88,32 +123,55 @@ pub(crate) fn search(collection: &Collection, request: &SearchRequest<'_>, itsel
 
 fn many(session: &Session, collection: &Collection, args: &Search, path: &Path) -> Outcome {
     let queries = read_queries(path, collection.schema().dim, usize::MAX)?;
-    let truth = args.ground_truth.as_deref().map(|path| ground_truth(path, queries.len(), args.k)).transpose()?;
+    let truth = args
+        .ground_truth
+        .as_deref()
+        .map(|path| ground_truth(path, queries.len(), args.k))
+        .transpose()?;
     let polite = Polite::begin();
     // On a terminal the results themselves show how far it is.
-    let progress = (!std::io::stdout().is_terminal()).then(|| Progress::begin("searching", Some(queries.len() as u64), Unit::Items));
+    let progress = (!std::io::stdout().is_terminal())
+        .then(|| Progress::begin("searching", Some(queries.len() as u64), Unit::Items));
     let (mut times, mut found, mut wanted) = (Vec::with_capacity(queries.len()), 0, 0);
     for (number, query) in queries.iter().enumerate() {
         if polite.requested() {
-            return Err(Failure::interrupted(format!("stopped after {} of {} queries", number, queries.len())));
+            return Err(Failure::interrupted(format!(
+                "stopped after {} of {} queries",
+                number,
+                queries.len()
+            )));
         }
         let watch = Stopwatch::start();
         let hits = collection.search_with(request(args, query))?;
         times.push(watch.elapsed());
         if let Some(truth) = &truth {
             let nearest = &truth[number][..args.k];
-            found += hits.iter().filter(|hit| matches!(hit.id, DocId::U64(row) if nearest.contains(&row))).count();
+            found += hits
+                .iter()
+                .filter(|hit| matches!(hit.id, DocId::U64(row) if nearest.contains(&row)))
+                .count();
             wanted += nearest.len();
         }
-        session.out.object(&json!({"query": number, "hits": hits.iter().map(shown::hit).collect::<Vec<_>>()}));
-        let ids = hits.iter().map(|hit| format!("{}:{:.4}", hit.id, hit.score));
-        session.out.line(format!("{number}  {}", ids.collect::<Vec<_>>().join("  ")));
+        session.out.object(
+            &json!({"query": number, "hits": hits.iter().map(shown::hit).collect::<Vec<_>>()}),
+        );
+        let ids = hits
+            .iter()
+            .map(|hit| format!("{}:{:.4}", hit.id, hit.score));
+        session
+            .out
+            .line(format!("{number}  {}", ids.collect::<Vec<_>>().join("  ")));
         if let Some(progress) = &progress {
             progress.set(number as u64 + 1);
         }
     }
     drop(progress);
-    summary(session, args, &mut times, truth.map(|_| found as f64 / (wanted.max(1)) as f64));
+    summary(
+        session,
+        args,
+        &mut times,
+        truth.map(|_| found as f64 / (wanted.max(1)) as f64),
+    );
     Ok(())
 }
 
@@ -130,10 +188,16 @@ fn summary(session: &Session, args: &Search, times: &mut [Duration], recall: Opt
         "p99_ms": p99.as_secs_f64() * 1e3,
         "recall": recall,
     }}));
-    let recall = recall.map(|recall| format!("recall@{} {recall:.4}, ", args.k)).unwrap_or_default();
+    let recall = recall
+        .map(|recall| format!("recall@{} {recall:.4}, ", args.k))
+        .unwrap_or_default();
     session.out.line(session.out.dim(&format!(
         "{}: {recall}{}, p50 {}, p99 {}",
-        if times.len() == 1 { "1 query".to_owned() } else { format!("{} queries", human::count(times.len() as u64)) },
+        if times.len() == 1 {
+            "1 query".to_owned()
+        } else {
+            format!("{} queries", human::count(times.len() as u64))
+        },
         human::rate(times.len() as u64, total),
         human::duration(p50),
         human::duration(p99)
@@ -142,9 +206,16 @@ fn summary(session: &Session, args: &Search, times: &mut [Duration], recall: Opt
 
 /// The value below which the share `at` of `sorted` lies.
 pub(crate) fn percentile(sorted: &[Duration], at: f64) -> Duration {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index: between 0 and the length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index: between 0 and the length"
+    )]
     let position = (sorted.len() as f64 * at) as usize;
-    sorted.get(position.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+    sorted
+        .get(position.min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Up to `limit` vectors of a file, each of `dim` components.
@@ -174,10 +245,16 @@ fn ground_truth(path: &Path, queries: usize, k: usize) -> Outcome<Vec<Vec<u64>>>
     let truth = read_ground_truth(path)?;
     let name = path.display();
     if truth.len() < queries {
-        return Err(Failure::invalid(format!("{name}: {} rows for {queries} queries", truth.len())));
+        return Err(Failure::invalid(format!(
+            "{name}: {} rows for {queries} queries",
+            truth.len()
+        )));
     }
     match truth.iter().position(|row| row.len() < k) {
-        Some(row) => Err(Failure::invalid(format!("{name}: row {row}: {} neighbours, -k {k} needs as many", truth[row].len()))),
+        Some(row) => Err(Failure::invalid(format!(
+            "{name}: row {row}: {} neighbours, -k {k} needs as many",
+            truth[row].len()
+        ))),
         None => Ok(truth),
     }
 }

@@ -48,44 +48,80 @@ impl Csv {
         let name = input.name().to_owned();
         let bytes = input.file_bytes().map(|total| (total, input.consumed()));
         let budget = Arc::new(AtomicU64::new(RECORD_BYTES_MAX));
-        let limited = Budget { input, left: Arc::clone(&budget) };
-        let mut reader = ReaderBuilder::new().delimiter(fields.delimiter.unwrap_or(b',')).from_reader(limited);
+        let limited = Budget {
+            input,
+            left: Arc::clone(&budget),
+        };
+        let mut reader = ReaderBuilder::new()
+            .delimiter(fields.delimiter.unwrap_or(b','))
+            .from_reader(limited);
         let names = reader.headers().map_err(|error| explain(&name, &error))?;
-        let names = names.iter().map(|column| column.trim().trim_start_matches('\u{feff}').to_owned()).collect();
-        let columns = Columns::find(names, fields).map_err(|message| Failure::invalid(format!("{name}: {message}")))?;
-        Ok(Csv { name, reader, budget, bytes, columns, record: StringRecord::new() })
+        let names = names
+            .iter()
+            .map(|column| column.trim().trim_start_matches('\u{feff}').to_owned())
+            .collect();
+        let columns = Columns::find(names, fields)
+            .map_err(|message| Failure::invalid(format!("{name}: {message}")))?;
+        Ok(Csv {
+            name,
+            reader,
+            budget,
+            bytes,
+            columns,
+            record: StringRecord::new(),
+        })
     }
 }
 
 impl Source for Csv {
     fn shape(&self) -> Shape {
-        Shape { rows: None, element: ElementType::F32, bytes: self.bytes.clone(), left_out: Vec::new() }
+        Shape {
+            rows: None,
+            element: ElementType::F32,
+            bytes: self.bytes.clone(),
+            left_out: Vec::new(),
+        }
     }
 
     fn next(&mut self) -> Outcome<Option<Record>> {
         self.budget.store(RECORD_BYTES_MAX, Ordering::Relaxed);
-        if !self.reader.read_record(&mut self.record).map_err(|error| explain(&self.name, &error))? {
+        if !self
+            .reader
+            .read_record(&mut self.record)
+            .map_err(|error| explain(&self.name, &error))?
+        {
             return Ok(None);
         }
         let place = Place::Line(self.record.position().map_or(0, csv::Position::line));
         let at = |message: String| Failure::invalid(format!("{}: {place}: {message}", self.name));
         let vector = Vector::F32(self.columns.vector(&self.record).map_err(at)?);
         let id = self.columns.id(&self.record).map_err(at)?;
-        Ok(Some(Record { place, id, vector, payload: self.columns.payload(&self.record) }))
+        Ok(Some(Record {
+            place,
+            id,
+            vector,
+            payload: self.columns.payload(&self.record),
+        }))
     }
 }
 
 impl Columns {
     fn find(names: Vec<String>, fields: &Fields) -> Result<Columns, String> {
         let find = |wanted: &str| names.iter().position(|name| name == wanted);
-        let need = |wanted: &str| find(wanted).ok_or_else(|| format!("no column `{wanted}`: there are {}", names.join(", ")));
+        let need = |wanted: &str| {
+            find(wanted)
+                .ok_or_else(|| format!("no column `{wanted}`: there are {}", names.join(", ")))
+        };
         let id = match &fields.id {
             Some(name) => Some(need(name)?),
             None => find("id"),
         };
         let vector = if !fields.vector_columns.is_empty() {
-            let columns: Result<Vec<Vec<usize>>, String> =
-                fields.vector_columns.iter().map(|wanted| matching(&names, wanted)).collect();
+            let columns: Result<Vec<Vec<usize>>, String> = fields
+                .vector_columns
+                .iter()
+                .map(|wanted| matching(&names, wanted))
+                .collect();
             VectorColumns::Many(columns?.concat())
         } else {
             let wanted = fields.vector.as_deref().unwrap_or("vector");
@@ -98,18 +134,22 @@ impl Columns {
 
     fn vector(&self, record: &StringRecord) -> Result<Vec<f32>, String> {
         match &self.vector {
-            VectorColumns::One(column) => {
-                parse_vector(cell(record, *column)).map_err(|message| format!("column `{}`: {message}", self.names[*column]))
-            }
+            VectorColumns::One(column) => parse_vector(cell(record, *column))
+                .map_err(|message| format!("column `{}`: {message}", self.names[*column])),
             VectorColumns::Many(columns) => columns
                 .iter()
-                .map(|&column| parse_number(cell(record, column)).map_err(|message| format!("column `{}`: {message}", self.names[column])))
+                .map(|&column| {
+                    parse_number(cell(record, column))
+                        .map_err(|message| format!("column `{}`: {message}", self.names[column]))
+                })
                 .collect(),
         }
     }
 
     fn id(&self, record: &StringRecord) -> Result<Option<DocId>, String> {
-        let Some(column) = self.id else { return Ok(None) };
+        let Some(column) = self.id else {
+            return Ok(None);
+        };
         match cell(record, column) {
             "" => Err(format!("column `{}`: the id is empty", self.names[column])),
             text => Ok(Some(id_from_text(text))),
@@ -125,7 +165,12 @@ impl Columns {
                 }
         };
         let columns = (0..self.names.len()).filter(|&column| is_payload(column));
-        let cells = columns.filter_map(|column| Some((self.names[column].clone(), parse_cell(cell(record, column))?)));
+        let cells = columns.filter_map(|column| {
+            Some((
+                self.names[column].clone(),
+                parse_cell(cell(record, column))?,
+            ))
+        });
         cells.collect()
     }
 }
@@ -136,9 +181,14 @@ fn matching(names: &[String], wanted: &str) -> Result<Vec<usize>, String> {
         Some(prefix) => name.starts_with(prefix),
         None => name == wanted,
     };
-    let columns: Vec<usize> = (0..names.len()).filter(|&column| fits(&names[column])).collect();
+    let columns: Vec<usize> = (0..names.len())
+        .filter(|&column| fits(&names[column]))
+        .collect();
     if columns.is_empty() {
-        return Err(format!("no column `{wanted}`: there are {}", names.join(", ")));
+        return Err(format!(
+            "no column `{wanted}`: there are {}",
+            names.join(", ")
+        ));
     }
     Ok(columns)
 }
@@ -157,14 +207,21 @@ pub(crate) fn parse_vector(text: &str) -> Result<Vec<f32>, String> {
     if text.starts_with('[') && text.contains(',') {
         return jsonl::parse_vector(text);
     }
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let numbers = bare.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|part| !part.is_empty());
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    let numbers = bare
+        .split(|c: char| c.is_whitespace() || c == ',' || c == ';')
+        .filter(|part| !part.is_empty());
     numbers.map(parse_number).collect()
 }
 
 fn parse_number(text: &str) -> Result<f32, String> {
     let shown = || text.chars().take(40).collect::<String>();
-    text.trim().parse().map_err(|_| format!("{:?} is not a number", shown()))
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{:?} is not a number", shown()))
 }
 
 fn parse_cell(text: &str) -> Option<Value> {
@@ -179,15 +236,26 @@ fn parse_cell(text: &str) -> Option<Value> {
 
 fn explain(name: &str, error: &csv::Error) -> Failure {
     match error.kind() {
-        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::Other => Failure::invalid(format!("{name}: {error}")),
+        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::Other => {
+            Failure::invalid(format!("{name}: {error}"))
+        }
         csv::ErrorKind::Io(error) => Failure::file(name, error),
         csv::ErrorKind::Utf8 { pos, err } => {
             let line = pos.as_ref().map_or(0, csv::Position::line);
-            Failure::invalid(format!("{name}: line {line}: column {} is not UTF-8", err.field() + 1))
+            Failure::invalid(format!(
+                "{name}: line {line}: column {} is not UTF-8",
+                err.field() + 1
+            ))
         }
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
             let line = pos.as_ref().map_or(0, csv::Position::line);
-            Failure::invalid(format!("{name}: line {line}: {len} cells, but there are {expected_len} columns"))
+            Failure::invalid(format!(
+                "{name}: line {line}: {len} cells, but there are {expected_len} columns"
+            ))
         }
         _ => Failure::invalid(format!("{name}: {error}")),
     }
@@ -231,33 +299,68 @@ mod tests {
 
     #[test]
     fn one_cell_holds_the_vector() {
-        let text = b"id,vector,title,year,ok,note\n7,\"[1, 2]\",\"a, b\",1999,true,\nx,0.5 -1,c,007,,n\n";
+        let text =
+            b"id,vector,title,year,ok,note\n7,\"[1, 2]\",\"a, b\",1999,true,\nx,0.5 -1,c,007,,n\n";
         let records = read(text, &Fields::default()).unwrap();
         assert_eq!(records[0].id, Some(DocId::U64(7)));
         assert_eq!(records[0].vector, Vector::F32(vec![1.0, 2.0]));
-        assert_eq!(Value::Object(records[0].payload.clone()), json!({"title": "a, b", "year": 1999, "ok": true}));
+        assert_eq!(
+            Value::Object(records[0].payload.clone()),
+            json!({"title": "a, b", "year": 1999, "ok": true})
+        );
         assert_eq!(records[1].vector, Vector::F32(vec![0.5, -1.0]));
-        assert_eq!(Value::Object(records[1].payload.clone()), json!({"title": "c", "year": "007", "note": "n"}));
+        assert_eq!(
+            Value::Object(records[1].payload.clone()),
+            json!({"title": "c", "year": "007", "note": "n"})
+        );
         assert_eq!(records[1].place, Place::Line(3));
     }
 
     #[test]
     fn columns_hold_the_vector() {
-        let fields = Fields { id: Some("key".into()), vector_columns: vec!["v*".into(), "w".into()], delimiter: Some(b';'), ..Fields::default() };
+        let fields = Fields {
+            id: Some("key".into()),
+            vector_columns: vec!["v*".into(), "w".into()],
+            delimiter: Some(b';'),
+            ..Fields::default()
+        };
         let records = read(b"key;v0;v1;w;t\na;1;2;3;x\n", &fields).unwrap();
         assert_eq!(records[0].vector, Vector::F32(vec![1.0, 2.0, 3.0]));
         assert_eq!(Value::Object(records[0].payload.clone()), json!({"t": "x"}));
-        assert!(read(b"key;a\n", &fields).unwrap_err().to_string().contains("no column `v*`: there are key, a"));
+        assert!(
+            read(b"key;a\n", &fields)
+                .unwrap_err()
+                .to_string()
+                .contains("no column `v*`: there are key, a")
+        );
     }
 
     #[test]
     fn errors_name_line_and_column() {
-        assert!(error(b"id,a\n1,2\n").contains("no column `vector`: there are id, a: name the vector with"));
-        assert_eq!(error(b"vector\n1 x\n"), "x.csv: line 2: column `vector`: \"x\" is not a number");
-        assert_eq!(error(b"id,vector\n,1\n"), "x.csv: line 2: column `id`: the id is empty");
-        assert_eq!(error(b"id,vector\n1,\n"), "x.csv: line 2: column `vector`: the vector is empty");
-        assert_eq!(error(b"id,vector\n1,2,3\n"), "x.csv: line 2: 3 cells, but there are 2 columns");
-        assert_eq!(error(b"vector\n\xff\n"), "x.csv: line 2: column 1 is not UTF-8");
+        assert!(
+            error(b"id,a\n1,2\n")
+                .contains("no column `vector`: there are id, a: name the vector with")
+        );
+        assert_eq!(
+            error(b"vector\n1 x\n"),
+            "x.csv: line 2: column `vector`: \"x\" is not a number"
+        );
+        assert_eq!(
+            error(b"id,vector\n,1\n"),
+            "x.csv: line 2: column `id`: the id is empty"
+        );
+        assert_eq!(
+            error(b"id,vector\n1,\n"),
+            "x.csv: line 2: column `vector`: the vector is empty"
+        );
+        assert_eq!(
+            error(b"id,vector\n1,2,3\n"),
+            "x.csv: line 2: 3 cells, but there are 2 columns"
+        );
+        assert_eq!(
+            error(b"vector\n\xff\n"),
+            "x.csv: line 2: column 1 is not UTF-8"
+        );
         assert!(error(b"vector\n\"[1,\"\n").contains("EOF"));
         assert!(error(b"").contains("no column `vector`"));
     }

@@ -47,7 +47,8 @@ fn next_text_id(input: &mut Input) -> Outcome<Option<DocId>> {
     if !input.read_line(&mut line, 6 * ID_BYTES_MAX + 2)? {
         return Ok(None);
     }
-    let text = std::str::from_utf8(&line).map_err(|_| input.invalid(format!("the id at byte {at} is not UTF-8")))?;
+    let text = std::str::from_utf8(&line)
+        .map_err(|_| input.invalid(format!("the id at byte {at} is not UTF-8")))?;
     if text.trim().is_empty() {
         return Err(input.invalid(format!("the line at byte {at} has no id")));
     }
@@ -71,7 +72,12 @@ pub(crate) fn read_ground_truth(path: &Path) -> Outcome<Vec<Vec<u64>>> {
                 rows.push(row);
             }
         }
-        _ => return Err(Failure::invalid(format!("{}: ground truth must be .npy or .ivecs", path.display()))),
+        _ => {
+            return Err(Failure::invalid(format!(
+                "{}: ground truth must be .npy or .ivecs",
+                path.display()
+            )));
+        }
     }
     Ok(rows)
 }
@@ -80,7 +86,9 @@ pub(crate) fn read_ground_truth(path: &Path) -> Outcome<Vec<Vec<u64>>> {
 fn extension(path: &Path) -> String {
     let name = path.to_string_lossy().to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_owned()
+    name.rsplit_once('.')
+        .map_or("", |(_, extension)| extension)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -96,7 +104,10 @@ mod tests {
         assert_eq!(ids.next().unwrap(), None);
         let mut ids = Ids::Text(Input::from_bytes("ids.txt", b"7\n\n8"));
         ids.next().unwrap();
-        assert_eq!(ids.next().unwrap_err().to_string(), "ids.txt: the line at byte 2 has no id");
+        assert_eq!(
+            ids.next().unwrap_err().to_string(),
+            "ids.txt: the line at byte 2 has no id"
+        );
         let mut ids = Ids::Text(Input::from_bytes("ids.txt", &[0xff, 0xfe]));
         assert!(ids.next().unwrap_err().to_string().contains("not UTF-8"));
     }

@@ -6,6 +6,8 @@
 //! rows in C order, little endian
 //! ```
 
+mod header;
+
 use super::{Place, Record, Shape, Source};
 use crate::failure::Outcome;
 use crate::import::id_from_text;
@@ -13,6 +15,7 @@ use crate::input::{Fill, Input};
 use aethervec::limits::DIM_MAX;
 use aethervec::{DocId, ElementType, Vector};
 use half::f16;
+use header::Header;
 use serde_json::{Map, Value};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -37,12 +40,21 @@ enum Dtype {
 impl Dtype {
     /// From NumPy's notation, such as `<f4`.
     fn parse(descr: &str) -> Result<Dtype, String> {
-        let unsupported = || format!("dtype '{descr}' is not supported: use f2, f4, f8 or u1 for vectors, integers or text for ids");
+        let unsupported = || {
+            format!(
+                "dtype '{descr}' is not supported: use f2, f4, f8 or u1 for vectors, integers or text for ids"
+            )
+        };
         let mut chars = descr.chars();
-        let (order, kind) = (chars.next().ok_or_else(unsupported)?, chars.next().ok_or_else(unsupported)?);
+        let (order, kind) = (
+            chars.next().ok_or_else(unsupported)?,
+            chars.next().ok_or_else(unsupported)?,
+        );
         let size: usize = chars.as_str().parse().map_err(|_| unsupported())?;
         if order == '>' && size > 1 {
-            return Err(format!("dtype '{descr}' is big-endian: save it with .astype('<{kind}{size}')"));
+            return Err(format!(
+                "dtype '{descr}' is big-endian: save it with .astype('<{kind}{size}')"
+            ));
         }
         match (kind, size) {
             ('b', 1) => Ok(Dtype::Bool),
@@ -58,7 +70,10 @@ impl Dtype {
     fn item_bytes(self) -> usize {
         match self {
             Dtype::Bool => 1,
-            Dtype::Signed(bytes) | Dtype::Unsigned(bytes) | Dtype::Float(bytes) | Dtype::Bytes(bytes) => bytes,
+            Dtype::Signed(bytes)
+            | Dtype::Unsigned(bytes)
+            | Dtype::Float(bytes)
+            | Dtype::Bytes(bytes) => bytes,
             Dtype::Unicode(chars) => 4 * chars,
         }
     }
@@ -70,15 +85,23 @@ impl Dtype {
             Dtype::Signed(bytes) => {
                 let shift = 64 - 8 * u32::try_from(bytes).ok()?;
                 // Sign extension: up to the top, and back down arithmetically.
-                Some(Value::from(i64::from_le_bytes(widened(item).to_le_bytes()) << shift >> shift))
+                Some(Value::from(
+                    i64::from_le_bytes(widened(item).to_le_bytes()) << shift >> shift,
+                ))
             }
             Dtype::Unsigned(_) => Some(Value::from(widened(item))),
-            Dtype::Float(2) => Some(f64::from(f16::from_le_bytes(item.try_into().ok()?))).and_then(finite),
+            Dtype::Float(2) => {
+                Some(f64::from(f16::from_le_bytes(item.try_into().ok()?))).and_then(finite)
+            }
             Dtype::Float(4) => finite(f64::from(f32::from_le_bytes(item.try_into().ok()?))),
             Dtype::Float(_) => finite(f64::from_le_bytes(item.try_into().ok()?)),
-            Dtype::Bytes(_) => String::from_utf8(item.to_vec()).ok().map(|text| Value::from(text.trim_end_matches('\0'))),
+            Dtype::Bytes(_) => String::from_utf8(item.to_vec())
+                .ok()
+                .map(|text| Value::from(text.trim_end_matches('\0'))),
             Dtype::Unicode(_) => {
-                let chars = item.chunks_exact(4).map(|c| u32::try_from(widened(c)).ok().and_then(char::from_u32));
+                let chars = item
+                    .chunks_exact(4)
+                    .map(|c| u32::try_from(widened(c)).ok().and_then(char::from_u32));
                 let text: String = chars.collect::<Option<_>>()?;
                 Some(Value::from(text.trim_end_matches('\0')))
             }
@@ -87,7 +110,9 @@ impl Dtype {
 }
 
 fn widened(item: &[u8]) -> u64 {
-    item.iter().rev().fold(0, |wide, &byte| wide << 8 | u64::from(byte))
+    item.iter()
+        .rev()
+        .fold(0, |wide, &byte| wide << 8 | u64::from(byte))
 }
 
 fn finite(number: f64) -> Option<Value> {
@@ -125,15 +150,22 @@ impl NpyReader {
                 input.fill_exactly(&mut length, "the header length")?;
                 usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX)
             }
-            version => return Err(input.invalid(format!("format version {version} is not known: versions 1 to 3 are"))),
+            version => {
+                return Err(input.invalid(format!(
+                    "format version {version} is not known: versions 1 to 3 are"
+                )));
+            }
         };
         if header_bytes > HEADER_BYTES_MAX {
-            return Err(input.invalid(format!("header: {header_bytes} bytes are more than the limit of {HEADER_BYTES_MAX}")));
+            return Err(input.invalid(format!(
+                "header: {header_bytes} bytes are more than the limit of {HEADER_BYTES_MAX}"
+            )));
         }
         let mut header = vec![0; header_bytes];
         input.fill_exactly(&mut header, "the header")?;
         let header = String::from_utf8_lossy(&header).into_owned();
-        let header = Header::parse(&header).map_err(|message| input.invalid(format!("header: {message}")))?;
+        let header = Header::parse(&header)
+            .map_err(|message| input.invalid(format!("header: {message}")))?;
         NpyReader::with_header(input, &header)
     }
 
@@ -142,30 +174,53 @@ impl NpyReader {
         let (rows, columns) = match header.shape[..] {
             [rows] => (rows, None),
             [rows, columns] => (rows, Some(columns)),
-            _ => return Err(input.invalid(format!("shape {:?}: an array of 1 or 2 dimensions is needed", header.shape))),
+            _ => {
+                return Err(input.invalid(format!(
+                    "shape {:?}: an array of 1 or 2 dimensions is needed",
+                    header.shape
+                )));
+            }
         };
         if header.fortran_order && columns.is_some() {
-            return Err(input.invalid("the array is in Fortran order: save numpy.ascontiguousarray(array)"));
+            return Err(
+                input.invalid("the array is in Fortran order: save numpy.ascontiguousarray(array)")
+            );
         }
         let columns = match columns {
             Some(columns) if columns == 0 || columns > DIM_MAX as u64 => {
-                return Err(input.invalid(format!("shape {:?}: rows of {columns} numbers; 1 to {DIM_MAX} are possible", header.shape)));
+                return Err(input.invalid(format!(
+                    "shape {:?}: rows of {columns} numbers; 1 to {DIM_MAX} are possible",
+                    header.shape
+                )));
             }
             Some(columns) => usize::try_from(columns).ok(),
             None => None,
         };
         let row_bytes = columns.unwrap_or(1) * dtype.item_bytes();
         let promised = u128::from(rows) * row_bytes as u128;
-        if let Some(present) = input.content_bytes().map(|bytes| bytes.saturating_sub(input.offset()))
+        if let Some(present) = input
+            .content_bytes()
+            .map(|bytes| bytes.saturating_sub(input.offset()))
             && u128::from(present) != promised
         {
-            let what = if u128::from(present) < promised { "truncated" } else { "too long" };
+            let what = if u128::from(present) < promised {
+                "truncated"
+            } else {
+                "too long"
+            };
             return Err(input.invalid(format!(
                 "{what}: shape {:?} of '{}' needs {promised} bytes after the header, the file has {present}",
                 header.shape, header.descr
             )));
         }
-        Ok(NpyReader { input, dtype, rows, columns, next_row: 0, row: vec![0; row_bytes] })
+        Ok(NpyReader {
+            input,
+            dtype,
+            rows,
+            columns,
+            next_row: 0,
+            row: vec![0; row_bytes],
+        })
     }
 
     /// Number of rows.
@@ -180,10 +235,14 @@ impl NpyReader {
             let mut probe = [0; 1];
             return match self.input.fill(&mut probe, "data")? {
                 Fill::End => Ok(None),
-                Fill::Full => Err(self.input.invalid(format!("bytes follow the last row, at byte {}", self.input.offset() - 1))),
+                Fill::Full => Err(self.input.invalid(format!(
+                    "bytes follow the last row, at byte {}",
+                    self.input.offset() - 1
+                ))),
             };
         }
-        self.input.fill_exactly(&mut self.row, &format!("row {number} of {}", self.rows))?;
+        self.input
+            .fill_exactly(&mut self.row, &format!("row {number} of {}", self.rows))?;
         self.next_row += 1;
         Ok(Some((number, &self.row)))
     }
@@ -191,33 +250,54 @@ impl NpyReader {
     /// The next element of an array of one dimension (or of one column), as JSON.
     pub(crate) fn next_value(&mut self) -> Outcome<Option<Value>> {
         if self.columns.is_some_and(|columns| columns != 1) {
-            return Err(self.input.invalid(format!("rows of {} numbers: one value per row is needed", self.columns.unwrap_or(1))));
+            return Err(self.input.invalid(format!(
+                "rows of {} numbers: one value per row is needed",
+                self.columns.unwrap_or(1)
+            )));
         }
         let dtype = self.dtype;
-        let Some((number, item)) = self.next_row()? else { return Ok(None) };
+        let Some((number, item)) = self.next_row()? else {
+            return Ok(None);
+        };
         let value = dtype.value(item);
-        value.map(Some).ok_or_else(|| self.input.invalid(format!("row {number}: NaN, infinity or broken text")))
+        value.map(Some).ok_or_else(|| {
+            self.input
+                .invalid(format!("row {number}: NaN, infinity or broken text"))
+        })
     }
 
     /// The next element as a document id.
     pub(crate) fn next_id(&mut self) -> Outcome<Option<DocId>> {
-        let Some(value) = self.next_value()? else { return Ok(None) };
+        let Some(value) = self.next_value()? else {
+            return Ok(None);
+        };
         let id = match &value {
             Value::String(text) => Some(id_from_text(text)),
             other => other.as_u64().map(DocId::U64),
         };
         id.map(Some).ok_or_else(|| {
-            self.input.invalid(format!("row {}: {value} is no id: a number from 0, or text, is", self.next_row - 1))
+            self.input.invalid(format!(
+                "row {}: {value} is no id: a number from 0, or text, is",
+                self.next_row - 1
+            ))
         })
     }
 
     /// The next row of integers, such as a list of true neighbours.
     pub(crate) fn next_integers(&mut self) -> Outcome<Option<Vec<u64>>> {
         let dtype = self.dtype;
-        let Some((number, row)) = self.next_row()? else { return Ok(None) };
-        let integers = row.chunks_exact(dtype.item_bytes()).map(|item| dtype.value(item).and_then(|value| value.as_u64()));
+        let Some((number, row)) = self.next_row()? else {
+            return Ok(None);
+        };
+        let integers = row
+            .chunks_exact(dtype.item_bytes())
+            .map(|item| dtype.value(item).and_then(|value| value.as_u64()));
         let integers: Option<Vec<u64>> = integers.collect();
-        integers.map(Some).ok_or_else(|| self.input.invalid(format!("row {number}: row numbers (integers from 0) are needed")))
+        integers.map(Some).ok_or_else(|| {
+            self.input.invalid(format!(
+                "row {number}: row numbers (integers from 0) are needed"
+            ))
+        })
     }
 }
 
@@ -237,7 +317,9 @@ impl NpyVectors {
             )));
         }
         if !matches!(reader.dtype, Dtype::Float(_) | Dtype::Unsigned(1)) {
-            return Err(reader.input.invalid("vectors must be f2, f4, f8 or u1: save the array with .astype('<f4')"));
+            return Err(reader
+                .input
+                .invalid("vectors must be f2, f4, f8 or u1: save the array with .astype('<f4')"));
         }
         Ok(NpyVectors { reader })
     }
@@ -250,130 +332,64 @@ impl Source for NpyVectors {
             Dtype::Unsigned(_) => ElementType::U8,
             _ => ElementType::F32,
         };
-        let bytes = self.reader.input.file_bytes().map(|total| (total, self.reader.input.consumed()));
-        Shape { rows: Some(self.reader.rows), element, bytes, left_out: Vec::new() }
+        let bytes = self
+            .reader
+            .input
+            .file_bytes()
+            .map(|total| (total, self.reader.input.consumed()));
+        Shape {
+            rows: Some(self.reader.rows),
+            element,
+            bytes,
+            left_out: Vec::new(),
+        }
     }
 
     fn next(&mut self) -> Outcome<Option<Record>> {
         let dtype = self.reader.dtype;
-        let Some((number, row)) = self.reader.next_row()? else { return Ok(None) };
+        let Some((number, row)) = self.reader.next_row()? else {
+            return Ok(None);
+        };
         let vector = match dtype {
-            Dtype::Float(2) => Vector::F16(row.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b)).collect()),
-            Dtype::Float(4) => Vector::F32(row.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()),
-            Dtype::Float(_) => Vector::F32(row.as_chunks().0.iter().map(|&b| narrowed(f64::from_le_bytes(b))).collect()),
+            Dtype::Float(2) => Vector::F16(
+                row.as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| f16::from_le_bytes(b))
+                    .collect(),
+            ),
+            Dtype::Float(4) => Vector::F32(
+                row.as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| f32::from_le_bytes(b))
+                    .collect(),
+            ),
+            Dtype::Float(_) => Vector::F32(
+                row.as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| narrowed(f64::from_le_bytes(b)))
+                    .collect(),
+            ),
             _ => Vector::U8(row.to_vec()),
         };
-        Ok(Some(Record { place: Place::Row(number), id: None, vector, payload: Map::new() }))
+        Ok(Some(Record {
+            place: Place::Row(number),
+            id: None,
+            vector,
+            payload: Map::new(),
+        }))
     }
 }
 
 /// To single precision; what is too large becomes infinite, and is then refused with its place.
-#[expect(clippy::cast_possible_truncation, reason = "rounding is meant; overflow becomes infinity")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is meant; overflow becomes infinity"
+)]
 pub(super) fn narrowed(number: f64) -> f32 {
     number as f32
-}
-
-/// The dictionary of a header.
-#[derive(Debug, PartialEq)]
-struct Header {
-    descr: String,
-    fortran_order: bool,
-    shape: Vec<u64>,
-}
-
-impl Header {
-    /// Reads the one form that NumPy writes: a flat dictionary of strings, booleans and tuples of integers.
-    fn parse(text: &str) -> Result<Header, String> {
-        let mut cursor = Cursor { rest: text };
-        let (mut descr, mut fortran_order, mut shape) = (None, None, None);
-        cursor.expect('{')?;
-        while !cursor.accept('}') {
-            let key = cursor.text()?;
-            cursor.expect(':')?;
-            match key {
-                "descr" => descr = Some(cursor.text().map_err(|_| "'descr' is no plain type (structured arrays cannot be imported)".to_owned())?.to_owned()),
-                "fortran_order" => fortran_order = Some(cursor.boolean()?),
-                "shape" => shape = Some(cursor.tuple()?),
-                other => return Err(format!("unknown key '{other}'")),
-            }
-            if !cursor.accept(',') {
-                cursor.expect('}')?;
-                break;
-            }
-        }
-        Ok(Header {
-            descr: descr.ok_or("'descr' is missing")?,
-            fortran_order: fortran_order.ok_or("'fortran_order' is missing")?,
-            shape: shape.ok_or("'shape' is missing")?,
-        })
-    }
-}
-
-struct Cursor<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Cursor<'a> {
-    fn accept(&mut self, wanted: char) -> bool {
-        self.rest = self.rest.trim_start();
-        match self.rest.strip_prefix(wanted) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn expect(&mut self, wanted: char) -> Result<(), String> {
-        if self.accept(wanted) { Ok(()) } else { Err(format!("'{wanted}' expected {}", self.here())) }
-    }
-
-    fn here(&self) -> String {
-        match self.rest.is_empty() {
-            true => "at the end".to_owned(),
-            false => format!("before {:?}", self.rest.chars().take(16).collect::<String>()),
-        }
-    }
-
-    fn text(&mut self) -> Result<&'a str, String> {
-        let quote = if self.accept('\'') { '\'' } else { self.expect('"').map(|()| '"')? };
-        let (text, rest) = self.rest.split_once(quote).ok_or("a string has no end")?;
-        self.rest = rest;
-        Ok(text)
-    }
-
-    fn word(&mut self) -> &'a str {
-        self.rest = self.rest.trim_start();
-        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        word
-    }
-
-    fn boolean(&mut self) -> Result<bool, String> {
-        let here = self.here();
-        match self.word() {
-            "True" => Ok(true),
-            "False" => Ok(false),
-            _ => Err(format!("True or False expected {here}")),
-        }
-    }
-
-    fn tuple(&mut self) -> Result<Vec<u64>, String> {
-        self.expect('(')?;
-        let mut numbers = Vec::new();
-        while !self.accept(')') {
-            let here = self.here();
-            let number = self.word();
-            numbers.push(number.trim_end_matches('L').parse().map_err(|_| format!("a length expected {here}"))?);
-            if !self.accept(',') {
-                self.expect(')')?;
-                break;
-            }
-        }
-        Ok(numbers)
-    }
 }
 
 #[cfg(test)]

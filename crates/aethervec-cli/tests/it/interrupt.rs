@@ -19,39 +19,78 @@ impl Drop for Child {
 /// An import that has written at least two batches and waits for more input.
 pub(crate) fn import_under_way(tool: &Tool) -> Child {
     let child = tool
-        .command(&["import", "a", "-", "--format", "jsonl", "--metric", "l2", "--json"])
+        .command(&[
+            "import", "a", "-", "--format", "jsonl", "--metric", "l2", "--json",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut child = Child(child);
-    let lines: String = vectors(2500, 32).iter().map(|vector| format!("{}\n", json!({"vector": vector}))).collect();
-    child.0.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+    let lines: String = vectors(2500, 32)
+        .iter()
+        .map(|vector| format!("{}\n", json!({"vector": vector})))
+        .collect();
+    child
+        .0
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(lines.as_bytes())
+        .unwrap();
     let two_batches = 2000 * 32 * 4;
     while disk_bytes(tool) < two_batches {
-        assert!(child.0.try_wait().unwrap().is_none(), "the import must wait for its input");
+        assert!(
+            child.0.try_wait().unwrap().is_none(),
+            "the import must wait for its input"
+        );
         std::thread::yield_now();
     }
     child
 }
 
 fn disk_bytes(tool: &Tool) -> u64 {
-    let Ok(entries) = std::fs::read_dir(tool.path("aethervec.db")) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+    let Ok(entries) = std::fs::read_dir(tool.path("aethervec.db")) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|file| file.len())
+        .sum()
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.0.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([name, &child.0.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
 fn end(child: &mut Child) -> Run {
     let (mut stdout, mut stderr) = (String::new(), String::new());
-    child.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    child.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child
+        .0
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut stdout)
+        .unwrap();
+    child
+        .0
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
     let code = child.0.wait().unwrap().code().unwrap_or(-1);
-    Run { code, stdout, stderr }
+    Run {
+        code,
+        stdout,
+        stderr,
+    }
 }
 
 #[test]
@@ -63,10 +102,25 @@ fn ctrl_c_stops_between_batches_and_keeps_what_is_in() {
     let run = end(&mut child);
     assert_eq!(run.code, 130, "{run:?}");
     let told = &run.lines()[0];
-    assert_eq!((&told["interrupted"], &told["rows"], &told["documents"]), (&json!(true), &json!(2000), &json!(2000)));
-    assert!(run.stderr.contains("continue with --skip 2000") && run.stderr.contains("\"interrupted\""), "{run:?}");
-    assert_eq!(tool.object(&["check"])["collections"][0]["documents"], json!(2000));
-    assert_eq!(tool.object(&["search", "a", "--id", "1999"])["hits"].as_array().unwrap().len(), 10);
+    assert_eq!(
+        (&told["interrupted"], &told["rows"], &told["documents"]),
+        (&json!(true), &json!(2000), &json!(2000))
+    );
+    assert!(
+        run.stderr.contains("continue with --skip 2000") && run.stderr.contains("\"interrupted\""),
+        "{run:?}"
+    );
+    assert_eq!(
+        tool.object(&["check"])["collections"][0]["documents"],
+        json!(2000)
+    );
+    assert_eq!(
+        tool.object(&["search", "a", "--id", "1999"])["hits"]
+            .as_array()
+            .unwrap()
+            .len(),
+        10
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Runs the real binary, as a script would.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod bad_input;
 mod commands;
 mod demo;

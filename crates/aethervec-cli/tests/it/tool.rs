@@ -20,7 +20,9 @@ pub(crate) struct Run {
 
 impl Tool {
     pub(crate) fn new() -> Tool {
-        Tool { directory: tempfile::tempdir().unwrap() }
+        Tool {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -35,7 +37,11 @@ impl Tool {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aethervec"));
-        command.args(arguments).current_dir(self.directory.path()).env_remove("AETHERVEC_DB").stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env_remove("AETHERVEC_DB")
+            .stdin(Stdio::null());
         command
     }
 
@@ -69,25 +75,42 @@ impl Tool {
         assert_eq!(plain.code, code, "{arguments:?}: {plain:?}");
         let told = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(told.code, code, "{arguments:?}: {told:?}");
-        let error: Value = serde_json::from_str(told.stderr.lines().last().unwrap_or_default()).unwrap();
+        let error: Value =
+            serde_json::from_str(told.stderr.lines().last().unwrap_or_default()).unwrap();
         let message = error["error"]["message"].as_str().unwrap().to_owned();
         assert!(error["error"]["kind"].is_string());
         let first = message.lines().next().unwrap_or_default();
-        assert!(plain.stderr.contains(first), "{plain:?} should say {first:?}");
+        assert!(
+            plain.stderr.contains(first),
+            "{plain:?} should say {first:?}"
+        );
         message
     }
 }
 
 impl Run {
     pub(crate) fn lines(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        self.stdout
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
     }
 }
 
 /// A NumPy array of rows of `f32`.
 pub(crate) fn npy(rows: &[Vec<f32>]) -> Vec<u8> {
-    let data: Vec<u8> = rows.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
-    npy_of("<f4", &format!("({}, {})", rows.len(), rows[0].len()), &data)
+    let data: Vec<u8> = rows
+        .iter()
+        .flatten()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
+    npy_of(
+        "<f4",
+        &format!("({}, {})", rows.len(), rows[0].len()),
+        &data,
+    )
 }
 
 /// A NumPy array of any type.
@@ -104,14 +127,20 @@ pub(crate) fn npy_of(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
 pub(crate) fn vectors(count: usize, dim: usize) -> Vec<Vec<f32>> {
     let mut state = 7_u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 24) as f32 - 0.5
     };
-    (0..count).map(|_| (0..dim).map(|_| next()).collect()).collect()
+    (0..count)
+        .map(|_| (0..dim).map(|_| next()).collect())
+        .collect()
 }
 
 /// A file of the repository's `testdata`.
 pub(crate) fn testdata(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../testdata")
+        .join(name);
     path.to_str().unwrap().to_owned()
 }

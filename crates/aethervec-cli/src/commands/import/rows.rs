@@ -45,15 +45,17 @@ impl Reader {
         let (sender, messages) = sync_channel(BATCHES_AHEAD);
         let plan = Plan::new(args)?;
         let task = Box::new(move || {
-            let last = plan.read(&sender).and_then(|()| Ok(Message::End)).or_else(|stopped| match stopped {
-                Stopped::Failed(failure) => Err(failure),
-                Stopped::NobodyListens => Ok(Message::End),
-            });
+            let last = match plan.read(&sender) {
+                Ok(()) | Err(Stopped::NobodyListens) => Ok(Message::End),
+                Err(Stopped::Failed(failure)) => Err(failure),
+            };
             // Nobody listens any more when the import has ended early.
             drop(sender.send(last));
         });
         let spawned = Threads.spawn("import-reader", task);
-        spawned.map_err(|error| Failure::failed(format!("cannot start a thread to read the file: {error}")))?;
+        spawned.map_err(|error| {
+            Failure::failed(format!("cannot start a thread to read the file: {error}"))
+        })?;
         Ok(Reader { messages })
     }
 
@@ -67,7 +69,9 @@ impl Reader {
                 Ok(message) => return message,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::failed("the thread that reads the file has ended unexpectedly"));
+                    return Err(Failure::failed(
+                        "the thread that reads the file has ended unexpectedly",
+                    ));
                 }
             }
         }
@@ -97,7 +101,9 @@ impl Plan {
     fn new(args: &Import) -> Outcome<Plan> {
         let format = match args.format {
             Some(format) => format,
-            None if args.file.as_os_str() == "-" => return Err(Failure::invalid("standard input has no name: say --format")),
+            None if args.file.as_os_str() == "-" => {
+                return Err(Failure::invalid("standard input has no name: say --format"));
+            }
             None => Format::of(&args.file)?,
         };
         let fields = Fields {
@@ -107,7 +113,11 @@ impl Plan {
             vector_columns: args.vector_columns.clone(),
             delimiter: args.delimiter,
         };
-        Ok(Plan { args: args.clone(), format, fields })
+        Ok(Plan {
+            args: args.clone(),
+            format,
+            fields,
+        })
     }
 
     fn read(&self, sender: &SyncSender<Outcome<Message>>) -> Result<(), Stopped> {
@@ -146,18 +156,32 @@ impl Rows {
         let args = &plan.args;
         let source = import::open(&args.file, plan.format, &plan.fields)?;
         let ids = args.ids.as_deref().map(Ids::open).transpose()?;
-        let ids_name = args.ids.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let ids_name = args
+            .ids
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .unwrap_or_default();
         let mut columns = Vec::new();
         for (field, path) in &args.payload_npy {
             let column = NpyReader::new(Input::open(path)?)?;
             if let Some(rows) = source.shape().rows
                 && rows != column.rows()
             {
-                return Err(Failure::invalid(format!("{}: {} rows for {rows} vectors", path.display(), column.rows())));
+                return Err(Failure::invalid(format!(
+                    "{}: {} rows for {rows} vectors",
+                    path.display(),
+                    column.rows()
+                )));
             }
             columns.push((field.clone(), column));
         }
-        Ok(Rows { source, ids, ids_name, columns, next_id: args.first_id })
+        Ok(Rows {
+            source,
+            ids,
+            ids_name,
+            columns,
+            next_id: args.first_id,
+        })
     }
 
     fn batch(&mut self, rows_max: u64) -> Outcome<Vec<Record>> {
@@ -177,7 +201,12 @@ impl Rows {
         record.id = Some(self.id(&record)?);
         for (field, column) in &mut self.columns {
             let value = column.next_value()?;
-            let value = value.ok_or_else(|| Failure::invalid(format!("the array for payload field {field:?} ends before {}", record.place)))?;
+            let value = value.ok_or_else(|| {
+                Failure::invalid(format!(
+                    "the array for payload field {field:?} ends before {}",
+                    record.place
+                ))
+            })?;
             if !matches!(value, Value::Null) {
                 record.payload.insert(field.clone(), value);
             }
@@ -189,10 +218,17 @@ impl Rows {
     fn id(&mut self, record: &Record) -> Outcome<DocId> {
         if let Some(ids) = &mut self.ids {
             let id = ids.next()?;
-            return id.ok_or_else(|| Failure::invalid(format!("{}: ends before {} of the vectors", self.ids_name, record.place)));
+            return id.ok_or_else(|| {
+                Failure::invalid(format!(
+                    "{}: ends before {} of the vectors",
+                    self.ids_name, record.place
+                ))
+            });
         }
         let number = self.next_id;
-        self.next_id = number.checked_add(1).ok_or_else(|| Failure::invalid("the ids are used up: --first-id is too large"))?;
+        self.next_id = number
+            .checked_add(1)
+            .ok_or_else(|| Failure::invalid("the ids are used up: --first-id is too large"))?;
         Ok(record.id.clone().unwrap_or(DocId::U64(number)))
     }
 
@@ -200,7 +236,10 @@ impl Rows {
     fn check_ends(&mut self) -> Outcome {
         let next = self.ids.as_mut().map_or(Ok(None), Ids::next)?;
         match next {
-            Some(_) => Err(Failure::invalid(format!("{}: has more ids than there are vectors", self.ids_name))),
+            Some(_) => Err(Failure::invalid(format!(
+                "{}: has more ids than there are vectors",
+                self.ids_name
+            ))),
             None => Ok(()),
         }
     }

@@ -31,22 +31,32 @@ impl Scalar {
             _ if converted == ConvertedType::DECIMAL => None,
             (Physical::BOOLEAN, _) => Some(Scalar::Bool),
             (Physical::INT32, Some(LogicalType::Date)) => Some(Scalar::Date),
-            (Physical::INT64, Some(LogicalType::Timestamp(kind))) => Some(Scalar::Timestamp(match kind.unit {
-                TimeUnit::MILLIS => 1_000,
-                TimeUnit::MICROS => 1_000_000,
-                TimeUnit::NANOS => 1_000_000_000,
-            })),
+            (Physical::INT64, Some(LogicalType::Timestamp(kind))) => {
+                Some(Scalar::Timestamp(match kind.unit {
+                    TimeUnit::MILLIS => 1_000,
+                    TimeUnit::MICROS => 1_000_000,
+                    TimeUnit::NANOS => 1_000_000_000,
+                }))
+            }
             (Physical::INT32 | Physical::INT64, _) => Some(match converted {
                 ConvertedType::DATE => Scalar::Date,
                 ConvertedType::TIMESTAMP_MILLIS => Scalar::Timestamp(1_000),
                 ConvertedType::TIMESTAMP_MICROS => Scalar::Timestamp(1_000_000),
-                ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64 => Scalar::Unsigned,
+                ConvertedType::UINT_8
+                | ConvertedType::UINT_16
+                | ConvertedType::UINT_32
+                | ConvertedType::UINT_64 => Scalar::Unsigned,
                 _ => Scalar::Signed,
             }),
             (Physical::FLOAT | Physical::DOUBLE, _) => Some(Scalar::Float),
-            (Physical::BYTE_ARRAY, Some(LogicalType::String | LogicalType::Enum | LogicalType::Json)) => Some(Scalar::Text),
+            (
+                Physical::BYTE_ARRAY,
+                Some(LogicalType::String | LogicalType::Enum | LogicalType::Json),
+            ) => Some(Scalar::Text),
             (Physical::BYTE_ARRAY, _) => match converted {
-                ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => Some(Scalar::Text),
+                ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => {
+                    Some(Scalar::Text)
+                }
                 _ => None,
             },
             (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)) => Some(Scalar::Uuid),
@@ -56,27 +66,48 @@ impl Scalar {
 }
 
 /// The next `rows` values of a column that does not repeat; null where there is none.
-pub(super) fn read(reader: &mut ColumnReader, kind: Scalar, definition_max: i16, rows: usize) -> Result<Vec<Value>> {
+pub(super) fn read(
+    reader: &mut ColumnReader,
+    kind: Scalar,
+    definition_max: i16,
+    rows: usize,
+) -> Result<Vec<Value>> {
     match reader {
-        ColumnReader::BoolColumnReader(reader) => cells(reader, definition_max, rows, |value| Ok(Value::Bool(*value))),
+        ColumnReader::BoolColumnReader(reader) => cells(reader, definition_max, rows, |value| {
+            Ok(Value::Bool(*value))
+        }),
         ColumnReader::Int32ColumnReader(reader) => cells(reader, definition_max, rows, |value| {
             Ok(match kind {
                 Scalar::Unsigned => Value::from(value.cast_unsigned()),
                 _ => integer(i64::from(*value), kind),
             })
         }),
-        ColumnReader::Int64ColumnReader(reader) => cells(reader, definition_max, rows, |value| Ok(integer(*value, kind))),
-        ColumnReader::FloatColumnReader(reader) => cells(reader, definition_max, rows, |value| Ok(float(f64::from(*value)))),
-        ColumnReader::DoubleColumnReader(reader) => cells(reader, definition_max, rows, |value| Ok(float(*value))),
-        ColumnReader::ByteArrayColumnReader(reader) => cells(reader, definition_max, rows, |value| {
-            let text = std::str::from_utf8(value.data()).map_err(|_| ParquetError::General("text is not UTF-8".to_owned()))?;
-            Ok(Value::from(text))
+        ColumnReader::Int64ColumnReader(reader) => cells(reader, definition_max, rows, |value| {
+            Ok(integer(*value, kind))
         }),
-        ColumnReader::FixedLenByteArrayColumnReader(reader) => cells(reader, definition_max, rows, |value| {
-            let uuid = uuid::Uuid::from_slice(value.data()).map_err(|error| ParquetError::General(error.to_string()))?;
-            Ok(Value::from(uuid.to_string()))
+        ColumnReader::FloatColumnReader(reader) => cells(reader, definition_max, rows, |value| {
+            Ok(float(f64::from(*value)))
         }),
-        ColumnReader::Int96ColumnReader(_) => Err(ParquetError::General("96-bit integers cannot be read".to_owned())),
+        ColumnReader::DoubleColumnReader(reader) => {
+            cells(reader, definition_max, rows, |value| Ok(float(*value)))
+        }
+        ColumnReader::ByteArrayColumnReader(reader) => {
+            cells(reader, definition_max, rows, |value| {
+                let text = std::str::from_utf8(value.data())
+                    .map_err(|_| ParquetError::General("text is not UTF-8".to_owned()))?;
+                Ok(Value::from(text))
+            })
+        }
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+            cells(reader, definition_max, rows, |value| {
+                let uuid = uuid::Uuid::from_slice(value.data())
+                    .map_err(|error| ParquetError::General(error.to_string()))?;
+                Ok(Value::from(uuid.to_string()))
+            })
+        }
+        ColumnReader::Int96ColumnReader(_) => Err(ParquetError::General(
+            "96-bit integers cannot be read".to_owned(),
+        )),
     }
 }
 
@@ -117,11 +148,16 @@ fn float(value: f64) -> Value {
 fn date(days: i64) -> String {
     let shifted = i128::from(days) + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i128::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -131,8 +167,18 @@ fn timestamp(ticks: i64, per_second: i64) -> String {
     let (seconds, fraction) = (ticks.div_euclid(per_second), ticks.rem_euclid(per_second));
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let digits = usize::try_from(per_second.ilog10()).unwrap_or_default();
-    let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:0digits$}") };
-    format!("{}T{:02}:{:02}:{:02}{fraction}Z", date(days), second / 3_600, second / 60 % 60, second % 60)
+    let fraction = if fraction == 0 {
+        String::new()
+    } else {
+        format!(".{fraction:0digits$}")
+    };
+    format!(
+        "{}T{:02}:{:02}:{:02}{fraction}Z",
+        date(days),
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -145,7 +191,10 @@ mod tests {
         assert_eq!(date(-1), "1969-12-31");
         assert_eq!(date(20_778), "2026-11-21");
         assert_eq!(date(11_016), "2000-02-29");
-        assert_eq!(timestamp(1_795_228_800_123, 1_000), "2026-11-21T02:40:00.123Z");
+        assert_eq!(
+            timestamp(1_795_228_800_123, 1_000),
+            "2026-11-21T02:40:00.123Z"
+        );
         assert_eq!(timestamp(-1, 1_000_000), "1969-12-31T23:59:59.999999Z");
         assert!(!date(i64::MAX).is_empty() && !timestamp(i64::MIN, 1_000_000_000).is_empty());
     }
