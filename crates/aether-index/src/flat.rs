@@ -295,6 +295,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow")]
     fn finds_the_nearest_while_points_come_and_go() {
         let flat = Flat::new(1, Metric::L2Squared, ElementType::F32).unwrap();
         for i in 0..5000_u64 {

@@ -78,3 +78,37 @@ impl Lists {
         self.unused.lock().next as usize * self.column.stride()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Image;
+
+    #[test]
+    fn lists_go_on_after_those_of_a_checkpoint() {
+        let bytes: Vec<u8> = (0..48).collect();
+        let [part, rest] = Image::from(bytes).split(0, [40, 8]).unwrap();
+        assert_eq!(rest.as_bytes(), (40..48).collect::<Vec<u8>>());
+        let lists = Lists::new(Column::over(part, 5, 8).unwrap(), 5);
+        assert_eq!(
+            lists.get(1)[1].load(Relaxed),
+            u32::from_le_bytes([12, 13, 14, 15])
+        );
+        assert!(lists.get(5).is_empty());
+        let list = lists.claim().unwrap();
+        assert_eq!((list, lists.claim().unwrap()), (5, 6));
+        assert_eq!(lists.get(5)[0].load(Relaxed), NO_SLOT);
+        lists.get(4)[1].store(1, Relaxed);
+        lists.release(4);
+        assert_eq!(lists.claim().unwrap(), 4);
+        assert_eq!(lists.get(4)[1].load(Relaxed), NO_SLOT);
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        assert!(Image::from(vec![0; 100]).split(50, [51]).is_none());
+        assert!(Image::from(vec![0; 100]).split(50, [usize::MAX]).is_none());
+        let [part] = Image::from(vec![0; 100]).split(0, [100]).unwrap();
+        assert!(Column::over(part, 13, 8).is_none());
+    }
+}

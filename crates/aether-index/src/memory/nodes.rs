@@ -466,3 +466,98 @@ pub(crate) mod tail {
         put(offset_of!(Tail, state), &state.0.to_le_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use super::*;
+
+    const LAYOUT: NodeLayout = NodeLayout {
+        links: 4,
+        codes: 13,
+        fine: 13,
+    };
+
+    /// Publishes a node all of whose content says `value`.
+    fn publish(nodes: &Nodes, value: u8) -> u32 {
+        let mut claim = nodes.claim().unwrap();
+        let (hi, lo) = claim.codes_mut();
+        hi.fill(value);
+        lo.fill(value);
+        let constants = Constants {
+            exact: i32::from(value),
+            ..Constants::default()
+        };
+        claim.publish(u64::from(value), constants, u32::from(value))
+    }
+
+    fn assert_whole(node: &Node<'_>) {
+        let value = node.codes()[0];
+        assert_eq!(
+            (node.codes(), node.fine()),
+            (&[value; 13][..], &[value; 13][..])
+        );
+        assert_eq!(
+            (node.id(), node.constants().exact),
+            (u64::from(value), i32::from(value))
+        );
+        assert_eq!(node.upper(), u32::from(value));
+    }
+
+    #[test]
+    fn slots_are_reused_only_after_they_are_freed() {
+        let nodes = Nodes::new(LAYOUT);
+        assert!(nodes.read().node(0).is_none());
+        let slots: Vec<u32> = (0..100).map(|i| publish(&nodes, i)).collect();
+        drop(nodes.claim().unwrap());
+        assert_eq!(nodes.bound(), 101);
+        assert_eq!(publish(&nodes, 100), 100);
+        for &slot in &slots {
+            let reader = nodes.read();
+            let node = reader.node(slot).unwrap();
+            assert_whole(&node);
+            assert!(!node.doom() && node.kill() && !node.kill() && node.doom());
+            assert!(
+                node.links()
+                    .iter()
+                    .all(|link| link.load(Relaxed) == NO_SLOT)
+            );
+        }
+        let mut exclusive = nodes.exclusive();
+        assert!(exclusive.free(7) && !exclusive.free(7) && !exclusive.free(1000));
+        drop(exclusive);
+        assert!(nodes.read().node(7).is_none());
+        assert_eq!(publish(&nodes, 200), 7);
+        assert_whole(&nodes.read().node(7).unwrap());
+    }
+
+    #[test]
+    fn readers_see_whole_nodes_while_slots_change_hands() {
+        let nodes = Nodes::new(LAYOUT);
+        let rounds = if cfg!(miri) { 30 } else { 20_000 };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    let reader = nodes.read();
+                    for node in (0..nodes.bound() + 2).filter_map(|slot| reader.node(slot)) {
+                        assert_whole(&node);
+                        reader.prefetch_codes(node.slot());
+                        node.links()[0].store(node.slot(), Relaxed);
+                    }
+                }
+            });
+            let mut held = Vec::new();
+            for round in 0..rounds {
+                held.push(publish(&nodes, u8::try_from(round % 256).unwrap()));
+                if held.len() > 3 {
+                    assert!(nodes.exclusive().free(held.remove(0)));
+                }
+            }
+            done.store(true, Relaxed);
+        });
+        assert!(nodes.bound() <= 5);
+    }
+}

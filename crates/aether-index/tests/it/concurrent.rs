@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use aether_distance::{ElementType, Metric};
-use aether_index::{Hnsw, HnswParams, Scratch, SearchParams};
+use aether_distance::{ElementType, Metric, VectorRef};
+use aether_index::{Hnsw, HnswParams, Image, Scratch, SearchParams};
 
 use crate::data::{Vectors, id, load, recall, truth};
 
@@ -120,4 +120,49 @@ fn searches_see_whole_points_while_all_changes() {
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     1.0 - dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// Small enough for Miri, which sees data races and undefined behaviour: `cargo miri test -p aether-index in_miniature`.
+#[test]
+fn everything_at_once_in_miniature() {
+    let params = HnswParams {
+        m: 2,
+        ef_construction: 6,
+    };
+    let rounds = if cfg!(miri) { 24 } else { 2000 };
+    let vector = |i: usize| [(i % 7) as f32, (i % 11) as f32, (i % 13) as f32];
+    let empty = Hnsw::new(3, Metric::L2Squared, ElementType::F32, params, 7).unwrap();
+    for i in 0..rounds {
+        empty.insert(id(i), VectorRef::F32(&vector(i))).unwrap();
+    }
+    let mut bytes = Vec::new();
+    empty.write_checkpoint(&mut bytes).unwrap();
+    let hnsw = Hnsw::open(Image::from(bytes)).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in rounds..2 * rounds {
+                hnsw.insert(id(i), VectorRef::F32(&vector(i))).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            for i in 0..rounds {
+                hnsw.remove(id(i));
+                hnsw.consolidate(rounds / 4).unwrap();
+            }
+        });
+        let mut scratch = Scratch::default();
+        for i in 0..rounds {
+            let params = SearchParams {
+                k: 3,
+                ef: 5,
+                include_dead: i % 2 == 0,
+            };
+            hnsw.search(&vector(i), params, None, &mut scratch).unwrap();
+            hnsw.contains(id(i));
+        }
+    });
+    while hnsw.dead() > 0 {
+        hnsw.consolidate(usize::MAX).unwrap();
+    }
+    assert_eq!(hnsw.check().unwrap().live, rounds);
 }
