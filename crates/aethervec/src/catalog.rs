@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use crate::keyspace::{CatalogKey, CollectionId, Keyspaces};
 use crate::schema::{self, CollectionSchema, IndexConfig};
+use crate::validate;
 use aether_index::HnswParams;
 use aidb::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ impl CollectionRecord {
                 element: schema::parse_element(&record.element)?,
                 index,
             };
-            schema.validate()?;
+            validate::schema(&schema)?;
             Ok(CollectionRecord {
                 id: CollectionId(record.id),
                 schema,

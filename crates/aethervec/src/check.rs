@@ -5,8 +5,7 @@ use crate::collection::Collection;
 use crate::database::AetherDB;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::DocId;
-use crate::index::core::Core;
-use crate::index::lane::Lane;
+use crate::index::core::{Core, Lane};
 use crate::index::open;
 use crate::keyspace::{self, CollectionId, Keyspaces, PendingEntry, PointRow};
 use aether_index::PointId;
@@ -103,8 +102,19 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Checks the whole database.
-pub(crate) fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckReport> {
+impl AetherDB {
+    /// Reads everything: all checksums, every document ↔ point ↔ index entry, and whether anything is left over.
+    /// Background work of the collection being checked rests; searches and writes go on.
+    ///
+    /// # Errors
+    /// When it cannot be read at all. What is damaged is in the report.
+    pub fn check(&self) -> Result<CheckReport> {
+        self.inner.open()?;
+        check(self, &self.inner.storage, &self.inner.keyspaces)
+    }
+}
+
+fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckReport> {
     let mut report = CheckReport {
         storage: storage.verify()?,
         ..CheckReport::default()
@@ -158,9 +168,8 @@ struct OnDisk {
 fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<CollectionCheck> {
     let core = &*collection.core;
     // While the lane is held, nothing leaves an index; while the writer is held, memory and snapshot agree.
-    let mut lane = core.lane.lock();
+    let lane = core.lane.lock();
     let writer = core.writer.lock();
-    lane.take_over(core);
     let snapshot = core.db.snapshot();
     let newest = *core.newest.lock();
     let next = core.next.load(std::sync::atomic::Ordering::Acquire);

@@ -1,13 +1,13 @@
 //! A collection as users hold it: writes, and reads of the newest state.
 
-use crate::database::{DbSnapshot, Inner};
 use crate::document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest, Upserted};
 use crate::error::{Error, Result};
 use crate::id::DocId;
-use crate::index::checkpoint;
 use crate::index::core::{Core, IndexStatus};
 use crate::index::lane;
+use crate::inner::Inner;
 use crate::schema::CollectionSchema;
+use crate::snapshot::DbSnapshot;
 use crate::view::CollectionView;
 use crate::write::{self, Prepared, Written};
 use aidb::Durability;
@@ -230,17 +230,7 @@ impl Collection {
     /// When it cannot be written; what was there before holds then.
     pub fn checkpoint(&self) -> Result<()> {
         self.db.open()?;
-        let mut lane = self.core.lane.lock();
-        // Under the lock: what is dropped is not written to any more.
-        self.core.alive()?;
-        lane.take_over(&self.core);
-        while lane.reap(&self.core) {}
-        checkpoint::write(&mut lane, &self.core)?;
-        self.core
-            .progress
-            .checkpoints
-            .store(lane.checkpoints, Ordering::Release);
-        Ok(())
+        lane::save(&self.core)
     }
 
     fn finish<T>(&self, written: Written<T>) -> Result<T> {

@@ -1,22 +1,21 @@
 //! A database as users hold it: opening, collections, snapshots, closing.
 
 use crate::catalog::{self, Catalog, CollectionRecord};
-use crate::check::{self, CheckReport};
 use crate::collection::Collection;
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::checkpoint;
 use crate::index::core::Core;
 use crate::index::open;
 use crate::index::pool::Pool;
 use crate::index::purge::Purge;
+use crate::inner::{Collections, Inner, Slot, SlotState};
 use crate::keyspace::{CatalogKey, CollectionId, Keyspaces};
 use crate::options::DbOptions;
 use crate::schema::{self, CollectionInfo, CollectionSchema, IndexConfig};
+use crate::snapshot::DbSnapshot;
 use crate::validate;
 use aether_env::Env;
-use aidb::{DB, Durability, SeqNo, Snapshot, WriteBatch};
+use aidb::{DB, Durability, WriteBatch};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,52 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// ```
 #[derive(Clone, Debug)]
 pub struct AetherDB {
-    inner: Arc<Inner>,
-}
-
-/// What all handles of a database share.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    storage: DB,
-    keyspaces: Keyspaces,
-    collections: Mutex<Collections>,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) durability: Durability,
-    closed: AtomicBool,
-    location: String,
-}
-
-#[derive(Debug)]
-struct Collections {
-    next: u32,
-    by_name: BTreeMap<String, Arc<Slot>>,
-}
-
-/// A collection of the catalog, opened when it is first used.
-#[derive(Debug)]
-struct Slot {
-    record: CollectionRecord,
-    state: Mutex<SlotState>,
-}
-
-#[derive(Debug)]
-enum SlotState {
-    Closed,
-    Open(Arc<Core>),
-    Dropped,
-}
-
-/// A state of the whole database that stays readable as long as this lives. Cheap to clone.
-///
-/// Deleted and replaced documents that it can see keep their place on disk and in the indexes until it ends.
-#[derive(Clone, Debug)]
-pub struct DbSnapshot(Arc<Held>);
-
-#[derive(Debug)]
-struct Held {
-    /// `None` only while it is dropped.
-    snapshot: Option<Snapshot>,
-    pool: Arc<Pool>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// Figures of a database.
@@ -198,7 +152,7 @@ impl AetherDB {
         let inner = &self.inner;
         inner.open()?;
         validate::collection_name(name)?;
-        schema.validate()?;
+        validate::schema(&schema)?;
         let mut collections = inner.collections.lock();
         if collections.by_name.contains_key(name) {
             return Err(Error::new(
@@ -340,21 +294,7 @@ impl AetherDB {
 
     /// The present state of all collections, to be read with [`Collection::at`].
     pub fn snapshot(&self) -> DbSnapshot {
-        let snapshot = Some(self.inner.storage.snapshot());
-        DbSnapshot(Arc::new(Held {
-            snapshot,
-            pool: Arc::clone(&self.inner.pool),
-        }))
-    }
-
-    /// Reads everything: all checksums, every document ↔ point ↔ index entry, and whether anything is left over.
-    /// Background work of the collection being checked rests; searches and writes go on.
-    ///
-    /// # Errors
-    /// When it cannot be read at all. What is damaged is in the report.
-    pub fn check(&self) -> Result<CheckReport> {
-        self.inner.open()?;
-        check::check(self, &self.inner.storage, &self.inner.keyspaces)
+        DbSnapshot::new(self.inner.storage.snapshot(), &self.inner.pool)
     }
 
     /// Figures of the database.
@@ -406,62 +346,4 @@ impl AetherDB {
 
 fn not_found(name: &str) -> Error {
     Error::not_found(format!("collection {name:?} does not exist"))
-}
-
-impl Inner {
-    /// Fails when the database is closed.
-    pub(crate) fn open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            Err(Error::closed())
-        } else {
-            Ok(())
-        }
-    }
-
-    fn close(&self) -> Result<()> {
-        if self.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        self.pool.close();
-        let slots: Vec<Arc<Slot>> = self.collections.lock().by_name.values().cloned().collect();
-        let mut outcome = Ok(());
-        for slot in slots {
-            if let SlotState::Open(core) = &*slot.state.lock() {
-                outcome = outcome.and(checkpoint::write_at_close(&mut core.lane.lock(), core));
-            }
-        }
-        outcome.and(self.storage.close().map_err(Error::from))
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // Who wants to know calls `close`.
-        drop(self.close());
-    }
-}
-
-impl DbSnapshot {
-    /// Its place in the order of all writes.
-    pub fn seq(&self) -> SeqNo {
-        self.storage().seq()
-    }
-
-    pub(crate) fn storage(&self) -> &Snapshot {
-        self.0
-            .snapshot
-            .as_ref()
-            .expect("it is there until the drop")
-    }
-
-    pub(crate) fn is_of(&self, pool: &Arc<Pool>) -> bool {
-        Arc::ptr_eq(&self.0.pool, pool)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.snapshot = None;
-        self.pool.unpark();
-    }
 }

@@ -1,8 +1,6 @@
 //! What a collection is made of.
 
 use crate::error::{Error, Result};
-use crate::limits;
-use crate::validate;
 use aether_distance::{ElementType, Metric};
 use aether_index::HnswParams;
 use std::fmt;
@@ -20,7 +18,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CollectionSchema {
-    /// Components of each vector: 1 to [`DIM_MAX`](limits::DIM_MAX).
+    /// Components of each vector: 1 to [`DIM_MAX`](crate::limits::DIM_MAX).
     pub dim: usize,
     /// How vectors are compared.
     pub metric: Metric,
@@ -39,20 +37,6 @@ impl CollectionSchema {
             element: ElementType::F32,
             index,
         }
-    }
-
-    /// Fails when a field is outside of its limits.
-    pub(crate) fn validate(&self) -> Result<()> {
-        validate::range("dim", self.dim, 1..=limits::DIM_MAX)?;
-        if let IndexConfig::Hnsw(params) = &self.index {
-            validate::range("index.m", params.m, limits::M_RANGE)?;
-            validate::range(
-                "index.ef_construction",
-                params.ef_construction,
-                limits::EF_CONSTRUCTION_RANGE,
-            )?;
-        }
-        Ok(())
     }
 }
 

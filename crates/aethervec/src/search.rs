@@ -23,8 +23,35 @@ const EF_DEFAULT: usize = 128;
 /// Candidates beyond which comparing with everything is no worse than widening once more.
 const FETCH_MAX: usize = 20_000;
 
+impl CollectionView {
+    /// The `k` documents nearest to `vector`, nearest first, with their payloads. Approximate in an HNSW collection.
+    ///
+    /// # Errors
+    /// As [`search_with`](CollectionView::search_with).
+    pub fn search(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
+        self.search_with(SearchRequest::new(vector, k))
+    }
+
+    /// The documents nearest to a query, nearest first; fewer than `k` only if there are not more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a field of the request is outside of its limits.
+    pub fn search_with(&self, request: SearchRequest<'_>) -> Result<Vec<Hit>> {
+        search(self, &request)
+    }
+
+    /// Answers several requests, the exact ones all in one pass over the documents.
+    ///
+    /// # Errors
+    /// As [`search_with`](CollectionView::search_with); the message says which request it is about.
+    pub fn search_batch(&self, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
+        validate::range("requests", requests.len(), 0..=limits::SEARCH_BATCH_MAX)?;
+        search_batch(self, requests)
+    }
+}
+
 /// Fails when the request is outside of its limits.
-pub(crate) fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Result<()> {
+fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Result<()> {
     validate::range("k", request.k, 1..=limits::K_MAX)?;
     if let Some(ef) = request.ef {
         validate::range("ef", ef, 1..=limits::EF_MAX)?;
@@ -33,7 +60,7 @@ pub(crate) fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Re
 }
 
 /// What `request` asks for, nearest first.
-pub(crate) fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
+fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
     validate(view, request)?;
     let query = prepare(view, request);
     let found = if request.exact {
@@ -45,10 +72,7 @@ pub(crate) fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Resu
 }
 
 /// What each of `requests` asks for. All exact ones are answered by one scan.
-pub(crate) fn search_batch(
-    view: &CollectionView,
-    requests: &[SearchRequest<'_>],
-) -> Result<Vec<Vec<Hit>>> {
+fn search_batch(view: &CollectionView, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
     for (position, request) in requests.iter().enumerate() {
         validate(view, request).map_err(|error| error.within(&format!("request {position}")))?;
     }

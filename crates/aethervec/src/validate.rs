@@ -4,7 +4,7 @@ use crate::document::{Document, Vector};
 use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::limits;
-use crate::schema::CollectionSchema;
+use crate::schema::{CollectionSchema, IndexConfig};
 use aether_distance::{ElementType, Metric, VectorRef};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -29,6 +29,20 @@ pub(crate) fn range<T: PartialOrd + Display>(
         range.start(),
         range.end()
     )))
+}
+
+/// Fails when a field of `schema` is outside of its limits.
+pub(crate) fn schema(schema: &CollectionSchema) -> Result<()> {
+    range("dim", schema.dim, 1..=limits::DIM_MAX)?;
+    if let IndexConfig::Hnsw(params) = &schema.index {
+        range("index.m", params.m, limits::M_RANGE)?;
+        range(
+            "index.ef_construction",
+            params.ef_construction,
+            limits::EF_CONSTRUCTION_RANGE,
+        )?;
+    }
+    Ok(())
 }
 
 /// Fails when `name` cannot be the name of a collection.

@@ -1,14 +1,13 @@
 //! A collection as one snapshot sees it: all reads.
 
-use crate::database::DbSnapshot;
-use crate::document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest};
+use crate::document::{Document, ScrollPage, ScrollRequest};
 use crate::error::Result;
 use crate::id::DocId;
 use crate::index::core::Core;
 use crate::index::open;
 use crate::keyspace::{self, PendingEntry, PointRow};
 use crate::limits;
-use crate::search;
+use crate::snapshot::DbSnapshot;
 use crate::validate;
 use aether_index::PointId;
 use aidb::Snapshot;
@@ -149,31 +148,6 @@ impl CollectionView {
             .filter(|_| more)
             .map(|document: &Document| document.id.clone());
         Ok(ScrollPage { documents, next })
-    }
-
-    /// The `k` documents nearest to `vector`, nearest first, with their payloads. Approximate in an HNSW collection.
-    ///
-    /// # Errors
-    /// As [`search_with`](CollectionView::search_with).
-    pub fn search(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
-        self.search_with(SearchRequest::new(vector, k))
-    }
-
-    /// The documents nearest to a query, nearest first; fewer than `k` only if there are not more.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a field of the request is outside of its limits.
-    pub fn search_with(&self, request: SearchRequest<'_>) -> Result<Vec<Hit>> {
-        search::search(self, &request)
-    }
-
-    /// Answers several requests, the exact ones all in one pass over the documents.
-    ///
-    /// # Errors
-    /// As [`search_with`](CollectionView::search_with); the message says which request it is about.
-    pub fn search_batch(&self, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
-        validate::range("requests", requests.len(), 0..=limits::SEARCH_BATCH_MAX)?;
-        search::search_batch(self, requests)
     }
 
     /// How many documents there are, if that is known without counting.

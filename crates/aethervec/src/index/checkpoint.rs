@@ -5,9 +5,8 @@
 //!
 //! A collection without a graph has nothing to save: then only entries and dead rows are removed.
 
-use crate::error::{Error, Result};
-use crate::index::core::Core;
-use crate::index::lane::Lane;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::core::{Core, Lane};
 use crate::keyspace::{self, PendingEntry};
 use aether_index::Hnsw;
 use aidb::{Durability, WriteBatch};
@@ -52,8 +51,6 @@ pub(crate) fn write_if_due(lane: &mut Lane, core: &Core) -> Result<bool> {
 
 /// Saves what is worth saving before the database is closed.
 pub(crate) fn write_at_close(lane: &mut Lane, core: &Core) -> Result<()> {
-    lane.take_over(core);
-    while lane.reap(core) {}
     let worthwhile = match core.graph.load_full() {
         Some(graph) => {
             lane.unsaved >= UNSAVED_POINTS_AT_CLOSE.max(graph.len() as u64 / UNSAVED_SHARE_AT_CLOSE)
@@ -134,7 +131,7 @@ fn save(core: &Core, graph: &Hnsw) -> Result<aidb::Attachment> {
             "collection {:?}: the checkpoint of its graph could not be written: {error}",
             core.name
         );
-        Error::with_source(crate::ErrorKind::Io, text, error)
+        Error::with_source(ErrorKind::Io, text, error)
     };
     let mut file = std::io::BufWriter::with_capacity(BUFFER_BYTES, core.db.attachment_writer()?);
     graph.write_checkpoint(&mut file).map_err(failed)?;

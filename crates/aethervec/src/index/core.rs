@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::index::deaths::Deaths;
-use crate::index::lane::Lane;
 use crate::keyspace::{CollectionId, Keyspaces, PendingEntry};
 use crate::schema::{CollectionSchema, IndexConfig};
 use aether_distance::Kernels;
@@ -10,6 +9,7 @@ use aether_index::{Flat, Hnsw, Scratch};
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Documents from which on a graph is better than comparing with all of them.
@@ -62,6 +62,48 @@ pub(crate) struct Newest {
 pub(crate) struct Committed {
     pub(crate) entry: PendingEntry,
     pub(crate) seq: SeqNo,
+}
+
+/// What a collection's background work has in hand.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    /// Commits whose entries in `pending` are still there, oldest first.
+    pub(crate) entries: VecDeque<Committed>,
+    /// The points that died in so many of the first entries are out of the indexes.
+    pub(crate) reaped: usize,
+    /// Points taken out of the indexes whose rows are still there.
+    pub(crate) reaped_points: usize,
+    /// Points below this number are in the graph, or dead.
+    pub(crate) applied: u64,
+    /// Numbers below this one are committed, or never will be.
+    pub(crate) committed: u64,
+    /// Points put into the graph or taken out of it since its last checkpoint.
+    pub(crate) unsaved: u64,
+    /// No checkpoint by itself before `unsaved` has reached this: the last attempt has failed.
+    pub(crate) retry_at: u64,
+    /// Checkpoints written so far.
+    pub(crate) checkpoints: u64,
+    /// `applied` of the last checkpoint.
+    pub(crate) saved: u64,
+}
+
+impl Lane {
+    /// Forgets the entries that are `settled`: their rows are gone.
+    pub(crate) fn forget_settled(&mut self, settled: impl Fn(&PendingEntry) -> bool) {
+        let reaped = self.reaped;
+        let mut position = 0;
+        self.entries.retain(|committed| {
+            let gone = position < reaped && settled(&committed.entry);
+            self.reaped -= usize::from(gone);
+            position += 1;
+            !gone
+        });
+        self.reaped_points = self
+            .entries
+            .range(..self.reaped)
+            .map(|committed| committed.entry.died.len())
+            .sum();
+    }
 }
 
 /// How far the lane is, for those who wait for it.

@@ -11,12 +11,11 @@
 
 use crate::error::{Error, Result};
 use crate::index::checkpoint;
-use crate::index::core::{Committed, Core, GRAPH_POINTS_MIN};
-use crate::keyspace::{self, PendingEntry};
+use crate::index::core::{Committed, Core, GRAPH_POINTS_MIN, Lane};
+use crate::keyspace;
 use crate::schema::IndexConfig;
 use aether_distance::{ElementType, Metric};
 use aether_index::{Hnsw, PointId};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,29 +33,6 @@ const CONSOLIDATE_NODES: usize = 1_024;
 
 /// Dead nodes, as a share of all, from which on the graph is mended: one in this many.
 const CONSOLIDATE_SHARE: usize = 10;
-
-/// What a collection's background work has in hand.
-#[derive(Debug, Default)]
-pub(crate) struct Lane {
-    /// Commits whose entries in `pending` are still there, oldest first.
-    pub(crate) entries: VecDeque<Committed>,
-    /// The points that died in so many of the first entries are out of the indexes.
-    pub(crate) reaped: usize,
-    /// Points taken out of the indexes whose rows are still there.
-    pub(crate) reaped_points: usize,
-    /// Points below this number are in the graph, or dead.
-    pub(crate) applied: u64,
-    /// Numbers below this one are committed, or never will be.
-    pub(crate) committed: u64,
-    /// Points put into the graph or taken out of it since its last checkpoint.
-    pub(crate) unsaved: u64,
-    /// No checkpoint by itself before `unsaved` has reached this: the last attempt has failed.
-    pub(crate) retry_at: u64,
-    /// Checkpoints written so far.
-    pub(crate) checkpoints: u64,
-    /// `applied` of the last checkpoint.
-    pub(crate) saved: u64,
-}
 
 /// What a step leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +72,33 @@ pub(crate) fn step(core: &Core, closing: &AtomicBool) -> Step {
     step
 }
 
+/// Saves what is worth saving before the database is closed. No step may run any more.
+pub(crate) fn finish(core: &Core) -> Result<()> {
+    let mut lane = core.lane.lock();
+    lane.settle(core);
+    checkpoint::write_at_close(&mut lane, core)
+}
+
+/// Saves the index as it is now, unless the collection was dropped.
+pub(crate) fn save(core: &Core) -> Result<()> {
+    let mut lane = core.lane.lock();
+    // Under the lock: what is dropped is not written to any more.
+    core.alive()?;
+    lane.settle(core);
+    checkpoint::write(&mut lane, core)?;
+    core.progress
+        .checkpoints
+        .store(lane.checkpoints, Ordering::Release);
+    Ok(())
+}
+
 impl Lane {
+    /// Takes over and reaps all that can be.
+    fn settle(&mut self, core: &Core) {
+        self.take_over(core);
+        while self.reap(core) {}
+    }
+
     fn step(&mut self, core: &Core, closing: &AtomicBool) -> Result<Step> {
         self.take_over(core);
         if self.reap(core)
@@ -111,7 +113,7 @@ impl Lane {
     }
 
     /// Takes over what was committed since the last step.
-    pub(crate) fn take_over(&mut self, core: &Core) {
+    fn take_over(&mut self, core: &Core) {
         for committed in core.incoming.lock().drain(..) {
             self.committed = self.committed.max(committed.entry.end());
             self.entries.push_back(committed);
@@ -119,7 +121,7 @@ impl Lane {
     }
 
     /// Takes points out of the indexes that no snapshot sees any more. False when there are none.
-    pub(crate) fn reap(&mut self, core: &Core) -> bool {
+    fn reap(&mut self, core: &Core) -> bool {
         let watermark = core.db.watermark();
         let graph = core.graph.load();
         let mut reaped = 0;
@@ -149,23 +151,6 @@ impl Lane {
         }
         self.reaped_points += reaped;
         reaped > 0
-    }
-
-    /// Forgets the entries that are `settled`: their rows are gone.
-    pub(crate) fn forget_settled(&mut self, settled: impl Fn(&PendingEntry) -> bool) {
-        let reaped = self.reaped;
-        let mut position = 0;
-        self.entries.retain(|committed| {
-            let gone = position < reaped && settled(&committed.entry);
-            self.reaped -= usize::from(gone);
-            position += 1;
-            !gone
-        });
-        self.reaped_points = self
-            .entries
-            .range(..self.reaped)
-            .map(|committed| committed.entry.died.len())
-            .sum();
     }
 
     /// Moves committed points from the delta into the graph. False when there are none.
