@@ -106,6 +106,9 @@ impl Graph {
                 frontier,
                 ..
             } = walk;
+            if let Some(&Reverse(next)) = frontier.peek() {
+                reader.prefetch_links(slot_of(next));
+            }
             self.score(reader, probe, batch, |key, node| {
                 let near = pack(key, node.slot());
                 if pool.admits(near) {
