@@ -1,6 +1,6 @@
 //! `import`: a thread reads and parses, this one writes.
 //!
-//! 1. The reader sends the file's [`Shape`](crate::import::Shape), then batches of records, and at last how it ended.
+//! 1. The reader sends the file's `Shape`, then batches of records, and at last how it ended.
 //! 2. The first batch tells the dimension: the collection is opened or created.
 //! 3. Each batch is one commit, on disk before the next one begins. Ctrl-C stops between two of them.
 //! 4. At the end we wait until the index has taken everything over, unless told not to.
@@ -102,14 +102,20 @@ impl<'a> Importing<'a> {
             collection.index_status()
         };
         self.tell_result(&collection, seconds, &status)?;
-        match end {
-            End::Asked => Err(Failure::interrupted(format!(
+        if !self.polite.requested() {
+            return Ok(());
+        }
+        Err(Failure::interrupted(match end {
+            End::Asked => format!(
                 "stopped after {}; continue with --skip {}",
                 human::counted(self.rows, "row"),
                 self.args.skip + self.rows
-            ))),
-            _ => Ok(()),
-        }
+            ),
+            _ => format!(
+                "stopped waiting: all rows are in, {} will join the index when the database is open next",
+                human::counted(status.pending, "vector")
+            ),
+        }))
     }
 
     fn collection(&self, db: &AetherDB, dim: Option<usize>) -> Outcome<Collection> {
@@ -266,11 +272,6 @@ impl<'a> Importing<'a> {
                 return Ok(status);
             }
             if self.polite.requested() {
-                drop(progress);
-                let pending = human::counted(status.pending, "vector");
-                self.session.out.line(format!(
-                    "all rows are in; {pending} join the index at the next opening"
-                ));
                 return Ok(status);
             }
             progress.set(total.saturating_sub(status.pending));
