@@ -17,7 +17,7 @@ pub(crate) fn install() -> Outcome {
         if !POLITE.load(Ordering::SeqCst) || earlier > 0 {
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
-        crate::progress::note("stopping at the next batch; press Ctrl-C again to end at once");
+        crate::progress::note("stopping; press Ctrl-C again to end at once");
     })
     .map_err(|error| Failure::failed(format!("cannot install the handler for Ctrl-C: {error}")))
 }

@@ -102,7 +102,7 @@ impl<'a> Importing<'a> {
             collection.index_status()
         };
         self.tell_result(&collection, seconds, &status)?;
-        if !self.polite.requested() {
+        if matches!(end, End::All) && (status.pending == 0 || self.args.no_wait) {
             return Ok(());
         }
         Err(Failure::interrupted(match end {
