@@ -43,6 +43,13 @@ impl Output {
         write_raw(text.as_bytes());
     }
 
+    /// A remark for people, on standard error.
+    pub(crate) fn note(self, text: &str) {
+        if !self.json {
+            crate::progress::note(text);
+        }
+    }
+
     /// A table for people: the first row is the head; columns of numbers stand to the right.
     pub(crate) fn table(self, rows: &[Vec<String>]) {
         if self.json {

@@ -7,11 +7,13 @@ use crate::human;
 use crate::import::id_from_text;
 use crate::session::{Session, collection};
 use aethervec::limits::{BATCH_DOCUMENTS_MAX, SCROLL_LIMIT_MAX};
-use aethervec::{DocId, Document, ScrollRequest};
+use aethervec::{DocId, Document, ScrollRequest, Vector};
 use serde_json::json;
 
 /// Documents read at a time.
 const PAGE: usize = 500;
+/// Components of a vector that people are shown.
+const SHOWN: usize = 8;
 
 /// `aethervec get`.
 pub(crate) fn get(session: &Session, args: &Get) -> Outcome {
@@ -34,11 +36,14 @@ pub(crate) fn get(session: &Session, args: &Get) -> Outcome {
 fn print(session: &Session, document: &Document) {
     let out = session.out;
     let components = document.vector.to_f32();
-    let shown: Vec<String> = components
-        .iter()
-        .take(8)
-        .map(|component| format!("{component:.4}"))
-        .collect();
+    let shown: Vec<String> = match &document.vector {
+        Vector::U8(bytes) => bytes.iter().take(SHOWN).map(u8::to_string).collect(),
+        _ => components
+            .iter()
+            .take(SHOWN)
+            .map(|component| format!("{component:.4}"))
+            .collect(),
+    };
     let more = if components.len() > shown.len() {
         ", …"
     } else {

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::human;
 use crate::import::{Place, Record, Shape};
 use crate::interrupt::Polite;
-use crate::progress::{self, Progress, Unit};
+use crate::progress::{Progress, Unit};
 use crate::session::{Session, unknown_collection};
 use aethervec::{AetherDB, Collection, Document, ErrorKind, IndexStatus, Upserted};
 use rows::{Message, Reader};
@@ -35,7 +35,7 @@ pub(crate) fn run(session: &Session, args: &Import) -> Outcome {
         _ => return Err(Failure::interrupted("stopped before the first row")),
     };
     for column in &shape.left_out {
-        progress::note(&format!(
+        session.out.note(&format!(
             "column {column:?} is left out: no scalar that a payload can hold"
         ));
     }
@@ -287,6 +287,7 @@ impl<'a> Importing<'a> {
     ) -> Outcome {
         let mut object = described(collection.name(), collection.schema());
         object["rows"] = json!(self.rows);
+        object["left_out_columns"] = json!(self.shape.left_out);
         object["inserted"] = json!(self.written.inserted);
         object["replaced"] = json!(self.written.replaced);
         object["documents"] = json!(collection.count()?);
