@@ -63,6 +63,17 @@ impl Error {
         Error::new(ErrorKind::Corruption, message)
     }
 
+    /// A table passes its checksums, and its keys are out of order all the same.
+    #[cold]
+    pub(crate) fn disordered(user_key: &[u8]) -> Error {
+        let key = user_key[..user_key.len().min(100)].escape_ascii();
+        let remedy = "DB::verify finds its name; restore that file from a backup";
+        Error::new(
+            ErrorKind::Corruption,
+            format!("a table has the key {key} out of order: {remedy}"),
+        )
+    }
+
     /// A failed operation of the environment. `context` says what was done to which file ("append to 000007.wal").
     pub(crate) fn io(context: impl fmt::Display, source: io::Error) -> Error {
         let (kind, remedy) = match source.kind() {

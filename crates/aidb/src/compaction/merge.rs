@@ -91,7 +91,7 @@ impl Merge<'_> {
                 entries == 0 || current > &user_key[..]
             };
             if !ascends || current.len() > KEY_BYTES_MAX {
-                return Err(disordered(current));
+                return Err(Error::disordered(current));
             }
             if !same {
                 user_key.clear();
@@ -138,15 +138,6 @@ impl Merge<'_> {
                 .below
                 .is_some_and(|tables| !tables.iter().any(|table| table.meta.spans(user_key)))
     }
-}
-
-/// A table that passes its checksums and is wrong all the same.
-fn disordered(user_key: &[u8]) -> Error {
-    let key = user_key[..user_key.len().min(100)].escape_ascii();
-    let message = format!(
-        "a table has the key {key} out of order: DB::verify finds its name; restore that file"
-    );
-    Error::new(ErrorKind::Corruption, message)
 }
 
 fn finish(writer: &mut Option<(u64, Writer)>, output: &mut Vec<TableMeta>) -> Result<()> {

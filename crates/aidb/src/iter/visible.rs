@@ -8,7 +8,7 @@ use std::ops::Bound;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::{Error, Result};
-use crate::key::{SeqNo, ValueKind, split, trailer_kind, trailer_seq, write_internal};
+use crate::key::{SeqNo, ValueKind, compare, split, trailer_kind, trailer_seq, write_internal};
 
 use super::InternalIterator;
 
@@ -100,6 +100,7 @@ impl<I: InternalIterator> VisibleIter<I> {
         }
         self.position = Position::Nowhere;
         let mut skipped = 0;
+        let mut sought = Vec::new();
         while self.cursor.valid() {
             let (user_key, trailer) = split(self.cursor.key());
             let seen = self.front.as_deref() == Some(user_key);
@@ -111,7 +112,7 @@ impl<I: InternalIterator> VisibleIter<I> {
                 skipped += 1;
                 if skipped == SKIPPED_MAX {
                     skipped = 0;
-                    self.skip_versions(seen);
+                    self.skip_versions(seen, &mut sought)?;
                 } else {
                     self.cursor.next();
                 }
@@ -119,6 +120,9 @@ impl<I: InternalIterator> VisibleIter<I> {
             }
             let kind = trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))?;
             let front = self.front.get_or_insert_default();
+            if user_key < front.as_slice() {
+                return Err(Error::disordered(user_key));
+            }
             front.clear();
             front.extend_from_slice(user_key);
             if kind == ValueKind::Put {
@@ -151,6 +155,10 @@ impl<I: InternalIterator> VisibleIter<I> {
             if self.is_before_front(user_key) {
                 self.exhausted = true;
                 return Ok(None);
+            }
+            // Else going on might never end.
+            if self.back.as_deref().is_some_and(|back| user_key >= back) {
+                return Err(Error::disordered(user_key));
             }
             self.candidate.clear();
             self.candidate.extend_from_slice(user_key);
@@ -199,8 +207,9 @@ impl<I: InternalIterator> VisibleIter<I> {
     }
 
     /// Seeks past versions of the current user key: all of them when it was `seen`, else those that are too new.
+    /// `sought`: where the last such seek of this call went to; the next one goes further, or would never end.
     #[cold]
-    fn skip_versions(&mut self, seen: bool) {
+    fn skip_versions(&mut self, seen: bool, sought: &mut Vec<u8>) -> Result<()> {
         let trailer = if seen {
             0
         } else {
@@ -208,10 +217,16 @@ impl<I: InternalIterator> VisibleIter<I> {
         };
         let (user_key, current) = split(self.cursor.key());
         if current <= trailer {
-            return self.cursor.next();
+            self.cursor.next();
+            return Ok(());
         }
         write_internal(&mut self.target, user_key, trailer);
+        if !sought.is_empty() && compare(&self.target, sought).is_le() {
+            return Err(Error::disordered(user_key));
+        }
+        sought.clone_from(&self.target);
         self.cursor.seek(&self.target);
+        Ok(())
     }
 
     /// Puts the cursor on the first entry that the front has not passed, or on a version of the key it has passed.
