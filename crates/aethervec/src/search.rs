@@ -182,7 +182,7 @@ fn score(metric: Metric, distance: Distance) -> f32 {
 
 /// Candidates beyond `k`: estimated distances may order the last ones wrongly, and some may turn out to be invisible.
 fn slack(k: usize) -> usize {
-    4 + k / 8
+    2 + k / 16
 }
 
 fn walk(
@@ -263,7 +263,7 @@ fn resolve(
 ) -> Result<Vec<Found>> {
     let mut found = Vec::with_capacity(k + slack(k));
     for chunk in candidates.chunks(k + slack(k)) {
-        resolve_chunk(view, query, chunk, &mut found)?;
+        resolve_chunk(view, query, chunk, k, &mut found)?;
         if found.len() >= k {
             break;
         }
@@ -273,52 +273,78 @@ fn resolve(
     Ok(found)
 }
 
+/// Adds to `found` the visible ones of `candidates`, nearest first by exact distance, until there are `k`.
 fn resolve_chunk(
     view: &CollectionView,
     query: &Query<'_>,
     candidates: &[Candidate],
+    k: usize,
     found: &mut Vec<Found>,
 ) -> Result<()> {
     let core = &view.core;
-    let point_keys: Vec<[u8; 12]> = candidates
-        .iter()
-        .map(|candidate| keyspace::point_key(core.id, candidate.point))
-        .collect();
-    let point_rows = view
-        .snapshot
-        .multi_get(&core.keyspaces.points, &point_keys)?;
-    let mut decoder = Decoder::new(view);
-    let mut read = Vec::with_capacity(candidates.len());
-    for ((candidate, key), row) in candidates.iter().zip(&point_keys).zip(point_rows) {
-        // No row: the point is not committed at this snapshot.
-        let Some(point_row) = row else { continue };
-        let doc_key = decoder.decode(key, &point_row)?.doc_key(core.id);
-        let distance = query.distance(decoder.vector.as_ref());
-        read.push((
-            Candidate {
-                point: candidate.point,
-                distance,
-            },
-            doc_key,
-            point_row,
-        ));
-    }
-    let doc_rows = view.snapshot.multi_get(
-        &core.keyspaces.docs,
-        read.iter().map(|(_, doc_key, _)| doc_key),
-    )?;
-    for ((candidate, doc_key, point_row), doc_row) in read.into_iter().zip(doc_rows) {
-        let Some(doc_row) = doc_row else { continue };
-        if keyspace::decode_doc_point(&doc_key, &doc_row)? == candidate.point {
-            found.push(Found {
-                candidate,
-                doc_key,
-                doc_row,
-                point_row,
-            });
+    let mut read = read_points(view, query, candidates)?;
+    read.sort_unstable_by_key(|point| point.candidate);
+    let mut rest = read.into_iter();
+    while found.len() < k && !rest.as_slice().is_empty() {
+        // Each lookup costs about as much as fifty distances, and mostly all are visible: no more than are missing.
+        let missing = (k - found.len()).min(rest.len());
+        let doc_rows = view.snapshot.multi_get(
+            &core.keyspaces.docs,
+            rest.as_slice()[..missing]
+                .iter()
+                .map(|point| &point.doc_key),
+        )?;
+        for (point, doc_row) in rest.by_ref().take(missing).zip(doc_rows) {
+            let Some(doc_row) = doc_row else { continue };
+            if keyspace::decode_doc_point(&point.doc_key, &doc_row)? == point.candidate.point {
+                found.push(Found {
+                    candidate: point.candidate,
+                    doc_key: point.doc_key,
+                    doc_row,
+                    point_row: point.row,
+                });
+            }
         }
     }
     Ok(())
+}
+
+/// A point that is committed; whether its document still has it is not known yet.
+struct Read {
+    candidate: Candidate,
+    doc_key: Vec<u8>,
+    row: Bytes,
+}
+
+/// The rows of `candidates`, with exact distances. A point without a row is not committed at this snapshot.
+fn read_points(
+    view: &CollectionView,
+    query: &Query<'_>,
+    candidates: &[Candidate],
+) -> Result<Vec<Read>> {
+    let core = &view.core;
+    let keys: Vec<[u8; 12]> = candidates
+        .iter()
+        .map(|candidate| keyspace::point_key(core.id, candidate.point))
+        .collect();
+    let rows = view.snapshot.multi_get(&core.keyspaces.points, &keys)?;
+    let mut decoder = Decoder::new(view);
+    let mut read = Vec::with_capacity(candidates.len());
+    for ((candidate, key), row) in candidates.iter().zip(&keys).zip(rows) {
+        let Some(row) = row else { continue };
+        let doc_key = decoder.decode(key, &row)?.doc_key(core.id);
+        let distance = query.distance(decoder.vector.as_ref());
+        let candidate = Candidate {
+            point: candidate.point,
+            distance,
+        };
+        read.push(Read {
+            candidate,
+            doc_key,
+            row,
+        });
+    }
+    Ok(read)
 }
 
 /// The `k` nearest visible points, by comparing with all.
