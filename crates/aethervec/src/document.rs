@@ -119,6 +119,18 @@ impl From<&[f32]> for Vector {
     }
 }
 
+impl From<&Vec<f32>> for Vector {
+    fn from(components: &Vec<f32>) -> Vector {
+        Vector::F32(components.clone())
+    }
+}
+
+impl<const DIM: usize> From<[f32; DIM]> for Vector {
+    fn from(components: [f32; DIM]) -> Vector {
+        Vector::F32(components.to_vec())
+    }
+}
+
 impl From<Vec<f16>> for Vector {
     fn from(components: Vec<f16>) -> Vector {
         Vector::F16(components)

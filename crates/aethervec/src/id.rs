@@ -98,6 +98,12 @@ impl From<&str> for DocId {
     }
 }
 
+impl From<&String> for DocId {
+    fn from(text: &String) -> DocId {
+        DocId::Str(text.clone())
+    }
+}
+
 impl From<&DocId> for DocId {
     fn from(id: &DocId) -> DocId {
         id.clone()

@@ -1,6 +1,6 @@
 //! The program of the users' documents, as written there.
 
-use aethervec::{AetherDB, Document, IndexConfig};
+use aethervec::{AetherDB, DocId, Document, IndexConfig};
 use std::error::Error;
 
 #[test]
@@ -27,4 +27,13 @@ fn the_users_program_runs() -> Result<(), Box<dyn Error>> {
         assert!(db.check()?.is_clean());
     }
     Ok(())
+}
+
+#[test]
+fn documents_are_made_of_what_a_program_has() {
+    let (id, vector) = ("a".to_string(), vec![0.5f32, 1.0]);
+    let expected = Document::new(vector.clone(), DocId::Str(id.clone()));
+    assert_eq!(Document::new(&vector, &id), expected);
+    assert_eq!(Document::new(&vector[..], "a"), expected);
+    assert_eq!(Document::new([0.5, 1.0], id), expected);
 }
