@@ -101,11 +101,12 @@ impl Lane {
 
     fn step(&mut self, core: &Core, closing: &AtomicBool) -> Result<Step> {
         self.take_over(core);
-        if self.reap(core)
-            || checkpoint::write_if_due(self, core)?
-            || self.apply(core, closing)?
-            || consolidate(core)?
-        {
+        if self.reap(core) || checkpoint::write_if_due(self, core)? {
+            return Ok(Step::More);
+        }
+        // By turns: where writes never end, the dead would pile up behind them.
+        let applied = self.apply(core, closing)?;
+        if consolidate(core)? || applied {
             return Ok(Step::More);
         }
         let waiting = self.reaped < self.entries.len();

@@ -146,3 +146,52 @@ fn images_under_l2() {
         "fashion-query.npy.gz",
     );
 }
+
+#[test]
+fn equal_and_short_vectors_are_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = AetherDB::open(dir.path()).unwrap();
+    let rng = &mut fastrand::Rng::with_seed(11);
+    for (metric, same) in [("l2", true), ("cosine", true), ("dot", false)] {
+        let collection = db
+            .create_collection(metric, 8, metric, IndexConfig::default())
+            .unwrap();
+        let one: Vec<f32> = (0..8).map(|_| rng.f32()).collect();
+        let mut vector = || (0..8).map(|_| rng.f32()).collect();
+        let documents = (0..2_000u64)
+            .map(|id| Document::new(if same { one.clone() } else { vector() }, id))
+            .collect();
+        collection.upsert_batch(documents).unwrap();
+        collection.wait_indexed(|_| {}).unwrap();
+        let hits = collection.search(&one, 2_000).unwrap();
+        assert_eq!(hits.len(), 2_000, "{metric}: few paths, no fewer hits");
+    }
+    let report = db.check().unwrap();
+    assert!(report.is_clean(), "{:#?}", report.problems);
+}
+
+#[test]
+fn the_dead_do_not_pile_up_while_writes_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = AetherDB::open(dir.path()).unwrap();
+    let collection = db
+        .create_collection("churn", 8, "l2", IndexConfig::default())
+        .unwrap();
+    let rng = &mut fastrand::Rng::with_seed(12);
+    let write = |rng: &mut fastrand::Rng, count: u64| {
+        let mut vector = || (0..8).map(|_| rng.f32()).collect::<Vec<f32>>();
+        let documents = (0..count).map(|id| Document::new(vector(), id)).collect();
+        collection.upsert_batch(documents).unwrap();
+    };
+    write(rng, 2_000);
+    collection.wait_indexed(|_| {}).unwrap();
+    for _ in 0..40 {
+        // The lane always has something to apply.
+        write(rng, 1_000);
+        while collection.index_status().scanned > 3_000 {
+            std::thread::yield_now();
+        }
+    }
+    let status = collection.index_status();
+    assert!(status.dead < 8_000, "{status:?}");
+}
