@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use aether_env::Env;
 use aethervec::{AetherDB, Collection, DbOptions, Error, ErrorKind};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
 /// What a command works with.
@@ -40,14 +41,18 @@ impl Session {
         self
     }
 
-    /// Whether there is a database.
-    pub(crate) fn exists(&self) -> bool {
-        let Ok(entries) = std::fs::read_dir(&self.path) else {
-            return false;
-        };
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with("MANIFEST"))
+    /// Whether there is a database. A directory that cannot be listed is a failure: it may hold one.
+    pub(crate) fn exists(&self) -> Outcome<bool> {
+        match std::fs::read_dir(&self.path) {
+            Ok(entries) => Ok(entries
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("MANIFEST"))),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
+            Err(error) => Err(Failure::failed(format!(
+                "cannot read the directory {}: {error}",
+                self.path.display()
+            ))),
+        }
     }
 
     /// Opens a database that is there, does `work`, and closes it.
@@ -55,7 +60,7 @@ impl Session {
         &self,
         work: impl FnOnce(&AetherDB) -> Outcome<T>,
     ) -> Outcome<T> {
-        if !self.exists() && !self.path.is_file() {
+        if !self.exists()? && !self.path.is_file() {
             return Err(Failure::not_found(format!(
                 "no database at {}: `aethervec create` or `aethervec import` makes one; --db DIR names another",
                 self.path.display()

@@ -41,7 +41,7 @@ pub(crate) fn run(session: &Session, args: &Import) -> Outcome {
     }
     // Whatever is wrong with the file's beginning is told before a database is touched.
     let first = reader.next(&polite)?;
-    if args.metric.is_none() && !session.exists() {
+    if args.metric.is_none() && !session.exists()? {
         return session.with_existing(|_| Ok(()));
     }
     session.with(|db| Importing::new(session, args, &polite, &shape).run(db, &reader, first))
@@ -310,8 +310,9 @@ impl Failure {
                 self.exit(),
                 self.kind(),
                 format!(
-                    "{self}\n{} before it are in; continue with --skip {}",
+                    "{self}\n{} before it {} in; continue with --skip {}",
                     human::counted(rows, "row"),
+                    if rows == 1 { "is" } else { "are" },
                     skipped + rows
                 ),
             ),

@@ -107,6 +107,9 @@ impl Source for Csv {
 
 impl Columns {
     fn find(names: Vec<String>, fields: &Fields) -> Result<Columns, String> {
+        if names.is_empty() {
+            return Err("the file is empty: its first line must name the columns".to_owned());
+        }
         let find = |wanted: &str| names.iter().position(|name| name == wanted);
         let need = |wanted: &str| {
             find(wanted)
@@ -337,6 +340,7 @@ mod tests {
 
     #[test]
     fn errors_name_line_and_column() {
+        assert!(error(b"").contains("the file is empty"), "{}", error(b""));
         assert!(
             error(b"id,a\n1,2\n")
                 .contains("no column `vector`: there are id, a: name the vector with")
@@ -362,7 +366,6 @@ mod tests {
             "x.csv: line 2: column 1 is not UTF-8"
         );
         assert!(error(b"vector\n\"[1,\"\n").contains("EOF"));
-        assert!(error(b"").contains("no column `vector`"));
     }
 
     #[test]

@@ -54,6 +54,24 @@ fn what_does_not_exist() {
     );
 }
 
+/// A directory that could not be listed, for want of permission, was reported as no database at all, with the
+/// advice to make one. A link to itself cannot be listed either, not even by root.
+#[cfg(unix)]
+#[test]
+fn a_directory_that_cannot_be_read_is_not_a_missing_database() {
+    let tool = Tool::new();
+    let db = tool.path("loop.db");
+    std::os::unix::fs::symlink(&db, &db).unwrap();
+    let db = db.to_str().unwrap();
+    for command in [&["--db", db, "list"][..], &["--db", db, "check"]] {
+        let message = tool.fails(1, command);
+        assert!(
+            message.starts_with("cannot read the directory") && message.contains("loop.db"),
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn wrong_arguments() {
     let tool = Tool::new();
@@ -179,9 +197,11 @@ fn a_bad_row_is_named_and_what_is_before_it_kept() {
     assert_eq!(done["documents"], serde_json::json!(2499));
     let zero = tool.file("z.jsonl", "{\"vector\": [1, 2]}\n{\"vector\": [0, 0]}\n");
     tool.object(&["create", "c", "--dim", "2", "--metric", "cosine"]);
+    let message = tool.fails(2, &["import", "c", &zero]);
     assert!(
-        tool.fails(2, &["import", "c", &zero])
-            .contains("z.jsonl: line 2: vector: it is zero")
+        message.contains("z.jsonl: line 2: vector: it is zero")
+            && message.contains("1 row before it is in; continue with --skip 1"),
+        "{message}"
     );
 }
 
