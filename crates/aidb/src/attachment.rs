@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aether_env::{FileMap, RandomFile, WritableFile};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
@@ -79,6 +79,8 @@ pub(crate) struct Registry {
     /// A registered file becomes unreachable at this sequence number.
     wake_at: AtomicU64,
     bell: Arc<Signal>,
+    /// Held while somebody looks for unreachable files.
+    collecting: Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +103,13 @@ impl Registry {
             suspicion: AtomicBool::new(false),
             wake_at: AtomicU64::new(SeqNo::MAX.0),
             bell,
+            collecting: Mutex::default(),
         }
+    }
+
+    /// The right to look for files that nobody can reach.
+    pub(crate) fn collecting(&self) -> MutexGuard<'_, ()> {
+        self.collecting.lock()
     }
 
     /// Takes over a file that a recovered commit refers to.

@@ -3,7 +3,7 @@
 //! Locks, in the order in which they may be taken:
 //!
 //! ```text
-//! flush_turn → compacting → log → manifest → (state, snapshots, group sync, registry: leaves, held for moments)
+//! collecting → flush_turn → compacting → log → manifest → (state, snapshots, group sync, registry: leaves, held for moments)
 //! ```
 //!
 //! Never here: threads (background/), the commit path and reading (db/).

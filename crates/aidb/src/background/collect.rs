@@ -16,6 +16,8 @@ use crate::keyspace::KeyspaceId;
 
 /// Discards what is unreachable, if there is a reason to look; false when there was none.
 pub(crate) fn collect_attachments(engine: &Engine) -> Result<bool> {
+    // One at a time: the one that began earlier must not have the last word on when to look again.
+    let _turn = engine.attachments.collecting();
     if !engine.attachments.take_suspicion() {
         return Ok(false);
     }
