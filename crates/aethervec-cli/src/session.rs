@@ -75,7 +75,10 @@ impl Session {
         let result = work(&db);
         let closed = db.close();
         let value = result?;
-        closed?;
+        // What was acknowledged is on disk: closing only saves work for the next opening.
+        if let Err(error) = closed {
+            self.out.note(&format!("closing the database: {error}"));
+        }
         Ok(value)
     }
 

@@ -317,6 +317,18 @@ impl AetherDB {
         Ok(self.inner.pool.tick() || storage)
     }
 
+    /// Gives the space of deleted documents and dropped collections back now, instead of bit by bit in the background.
+    /// Waits until dropped collections are removed, then rewrites all tables: it takes as long as reading and writing
+    /// the database once, and as much free space.
+    ///
+    /// # Errors
+    /// Those of the storage engine, a full disk for example. Nothing is lost then.
+    pub fn reclaim(&self) -> Result<()> {
+        self.inner.open()?;
+        self.inner.pool.wait_for_purges();
+        Ok(self.inner.storage.compact()?)
+    }
+
     /// Ends background work, saves what is worth saving and closes the files. All handles are of no use afterwards.
     ///
     /// # Errors

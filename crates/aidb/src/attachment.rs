@@ -231,7 +231,12 @@ impl Registry {
             .files
             .storage
             .open(&name)
-            .map_err(|error| Error::io(format_args!("open {name}"), error))?;
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => {
+                    Error::corruption(&name, 0, "the attachment is missing, and a key needs it")
+                }
+                _ => Error::io(format_args!("open {name}"), error),
+            })?;
         check_length(&name, &record, file.as_ref())?;
         Ok(AttachmentFile(Arc::new(OpenFile {
             record,

@@ -120,6 +120,12 @@ pub(crate) fn drop(session: &Session, args: &Drop) -> Outcome {
             ))?;
         }
         db.drop_collection(name)?;
+        // The collection is gone; giving its space back may wait for the next opening.
+        if let Err(error) = db.reclaim() {
+            session
+                .out
+                .note(&format!("its space is not given back yet: {error}"));
+        }
         session
             .out
             .object(&json!({"collection": name, "dropped": true, "documents": documents}));

@@ -35,6 +35,8 @@ pub(crate) struct Pool {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// Signalled when the removal of a collection has ended, and at the end of everything.
+    purged: Condvar,
     /// Asks steps to end early.
     closing: AtomicBool,
 }
@@ -43,6 +45,8 @@ struct Shared {
 struct Queue {
     jobs: VecDeque<Job>,
     parked: Vec<Arc<Core>>,
+    /// Removals of collections that have not ended.
+    purges: usize,
 }
 
 #[derive(Debug)]
@@ -81,8 +85,25 @@ impl Pool {
 
     /// Removes the keys of a dropped collection.
     pub(crate) fn purge(&self, purge: Purge) {
-        self.shared.queue.lock().jobs.push_back(Job::Purge(purge));
+        let mut queue = self.shared.queue.lock();
+        queue.purges += 1;
+        queue.jobs.push_back(Job::Purge(purge));
+        drop(queue);
         self.shared.arrived.notify_one();
+    }
+
+    /// Waits until the keys of all dropped collections are removed, or the pool is closed.
+    pub(crate) fn wait_for_purges(&self) {
+        if self.is_manual() {
+            while self.shared.queue.lock().purges > 0 {
+                self.tick();
+            }
+            return;
+        }
+        let mut queue = self.shared.queue.lock();
+        while queue.purges > 0 {
+            self.shared.purged.wait(&mut queue);
+        }
     }
 
     /// Looks at parked lanes now: a snapshot has ended.
@@ -114,8 +135,10 @@ impl Pool {
             let mut queue = self.shared.queue.lock();
             queue.jobs.clear();
             queue.parked.clear();
+            queue.purges = 0;
         }
         self.shared.arrived.notify_all();
+        self.shared.purged.notify_all();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             // A lane that has panicked has nothing more to say.
             drop(thread.join());
@@ -153,8 +176,13 @@ impl Shared {
                 self.queue.lock().finish(core, step);
             }
             Job::Purge(mut purge) => {
-                if purge.step() {
-                    self.queue.lock().jobs.push_back(Job::Purge(purge));
+                let more = purge.step();
+                let mut queue = self.queue.lock();
+                if more && !self.closing.load(Ordering::Acquire) {
+                    queue.jobs.push_back(Job::Purge(purge));
+                } else {
+                    queue.purges = queue.purges.saturating_sub(1);
+                    self.purged.notify_all();
                 }
             }
         }

@@ -65,7 +65,7 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
     let replay = recover::replay(&files, manifest.catalog())?;
     let engine = assemble(env, options, files, manifest, replay, &listed, lock);
     settle(&engine)?;
-    adopt_attachments(&engine, &listed)?;
+    adopt_attachments(&engine)?;
     delete_leftovers(&engine, &listed);
     Ok(engine)
 }
@@ -250,7 +250,7 @@ fn settle(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-fn adopt_attachments(engine: &Engine, listed: &Listed) -> Result<()> {
+fn adopt_attachments(engine: &Engine) -> Result<()> {
     let now = engine.snapshots.visible();
     let (mut entries, _state) = engine.visible(
         KeyspaceId::ATTACHMENTS,
@@ -266,24 +266,8 @@ fn adopt_attachments(engine: &Engine, listed: &Listed) -> Result<()> {
             );
             Error::new(ErrorKind::Corruption, message)
         })?;
-        let name = record.file_name();
-        match listed.get(&name) {
-            None => {
-                return Err(Error::corruption(
-                    &name,
-                    0,
-                    "the attachment is missing, and a key needs it",
-                ));
-            }
-            Some(&found) if found != record.bytes => {
-                let detail = format_args!(
-                    "the file has {found} bytes, and {} are expected",
-                    record.bytes
-                );
-                return Err(Error::corruption(&name, found.min(record.bytes), detail));
-            }
-            Some(_) => engine.attachments.recover(&record),
-        }
+        // One that is missing or cut short is an error for whoever opens it: the rest stays readable.
+        engine.attachments.recover(&record);
     }
     Ok(())
 }
