@@ -294,6 +294,9 @@ pub(crate) struct List {
 }
 
 /// Delete a collection with everything in it
+///
+/// Then the tables are rewritten, so that the space is free when the command returns. That may be interrupted: the
+/// collection stays deleted, and its space comes back bit by bit.
 #[derive(Debug, Args)]
 #[command(after_help = after!("aethervec drop passages --yes"))]
 pub(crate) struct Drop {

@@ -215,6 +215,45 @@ fn check_finds_damage() {
     assert_eq!(tool.object(&["check"])["clean"], json!(true));
 }
 
+/// The index is derived data: a database whose index file is gone could not be opened at all once.
+#[test]
+fn without_its_index_file_a_collection_is_still_searched() {
+    let tool = sentences();
+    let files = std::fs::read_dir(tool.path("aethervec.db")).unwrap();
+    let index = files
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|found| found == "att"))
+        .unwrap();
+    std::fs::remove_file(&index).unwrap();
+    let search = tool.object(&["search", "passages", "--id", "42", "-k", "3"]);
+    assert_eq!(search["hits"].as_array().unwrap().len(), 3);
+    let run = tool.run(&["check"]);
+    assert_eq!(run.code, 4, "{run:?}");
+    let name = index.file_name().unwrap().to_str().unwrap();
+    assert!(run.stdout.contains(name), "{run:?} should name {name}");
+}
+
+/// Its files stayed until many later commands had each removed a little.
+#[test]
+fn drop_gives_the_space_back() {
+    let tool = sentences();
+    let bytes = |tool: &Tool| tool.object(&["info"])["disk_bytes"].as_u64().unwrap();
+    assert!(bytes(&tool) > 1_000_000);
+    tool.object(&["drop", "passages", "--yes"]);
+    assert!(bytes(&tool) < 100_000);
+    assert_eq!(tool.object(&["check"])["clean"], json!(true));
+}
+
+/// Enough real sentences for a graph.
+fn sentences() -> Tool {
+    let tool = Tool::new();
+    let base = testdata("minilm-base.npy");
+    let metric = ["--metric", "cosine", "--limit", "3000"];
+    tool.object(&[&["import", "passages", &base], &metric[..]].concat());
+    tool
+}
+
 #[test]
 fn drop_needs_a_yes() {
     let tool = small();

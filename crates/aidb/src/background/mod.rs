@@ -89,8 +89,12 @@ fn spawn(
 
 fn run(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
     let mut retry = RETRY_MIN;
-    while !engine.is_stopping() {
+    loop {
+        // The rings first: a stop that comes between the two looks has rung after the first.
         let seen = engine.work.rings();
+        if engine.is_stopping() {
+            return;
+        }
         match step(engine) {
             Ok(true) => retry = RETRY_MIN,
             Ok(false) => engine.work.wait(seen, IDLE),
