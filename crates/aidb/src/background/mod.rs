@@ -65,6 +65,8 @@ pub(crate) fn stop(engine: &Engine, threads: Vec<JoinHandle<()>>) {
 
 /// Discards attachments that nobody can reach, and deletes all discarded files.
 pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
+    // Asked for: look, whether or not there is a reason to.
+    engine.attachments.suspect();
     collect_attachments(engine)?;
     engine.files.delete_garbage();
     Ok(())

@@ -375,7 +375,7 @@ fn attachments_stay_as_snapshots_see_them() {
     });
     world.db.compact().unwrap();
     while world.db.stats().attachments > 1 {
-        world.db.tick().unwrap();
+        world.db.flush().unwrap();
     }
     assert_eq!(world.db.verify().unwrap().attachments, 1);
 }
