@@ -231,8 +231,12 @@ fn decode_one(entries: &Bytes, rest: &mut &[u8]) -> Option<Entry> {
         return None;
     }
     let value = match kind {
-        ValueKind::Put => varint::take_bytes(rest)?,
         ValueKind::Delete => &[],
+        ValueKind::Put | ValueKind::Merge | ValueKind::RangeDelete | ValueKind::Expiring => {
+            varint::take_bytes(rest)?
+        }
+        // Values are in the log itself; only tables point elsewhere.
+        ValueKind::Pointer | ValueKind::ExpiringPointer => return None,
     };
     let share = |part: &[u8]| {
         if part.is_empty() {

@@ -40,6 +40,18 @@ pub(crate) enum ValueKind {
     Delete = 0,
     /// The key has this value.
     Put = 1,
+    /// An operand for what older versions say: the keyspace's merge operator makes a value of them.
+    Merge = 2,
+    /// The key has a value, which is in a value file: the stored bytes say where.
+    Pointer = 3,
+    /// All keys from this one to the stored end key, which is excluded, are gone. Stands apart from the other kinds, in tables and memtables.
+    RangeDelete = 4,
+    /// The key has a value for some time: the moment of its end in milliseconds since 1970 as 8 bytes, little endian,
+    /// then the value.
+    Expiring = 5,
+    /// The key has a value for some time: the moment of its end as in [`Expiring`](Self::Expiring), then where the
+    /// value is, as in [`Pointer`](Self::Pointer).
+    ExpiringPointer = 6,
 }
 
 impl ValueKind {
@@ -48,6 +60,11 @@ impl ValueKind {
         match byte {
             0 => Some(ValueKind::Delete),
             1 => Some(ValueKind::Put),
+            2 => Some(ValueKind::Merge),
+            3 => Some(ValueKind::Pointer),
+            4 => Some(ValueKind::RangeDelete),
+            5 => Some(ValueKind::Expiring),
+            6 => Some(ValueKind::ExpiringPointer),
             _ => None,
         }
     }
