@@ -18,7 +18,7 @@ pub use local::LocalStorage;
 pub use memory::{CrashImage, MemoryStorage};
 pub use spawn::{Spawner, Task, Threads};
 pub use storage::{
-    FileEntry, FileLock, FileMap, FileSync, NAME_BYTES_MAX, RandomFile, Range, Storage,
+    FileEntry, FileLock, FileMap, FileRange, FileSync, NAME_BYTES_MAX, RandomFile, Storage,
     WritableFile,
 };
 

@@ -1,6 +1,6 @@
 //! A directory of the local file system.
 //!
-//! - Reads and appends carry no lock: one `pread` or `write` each.
+//! - Reads and appends carry no lock: one `pread` or `write` each. A batch of reads has them all under way at once.
 //! - Names become durable by an fsync of the directory.
 //! - `put_if_absent` writes a hidden temporary file, syncs it, and gives it its name by an operation that fails when
 //!   the name is taken (`renameat2` with `RENAME_NOREPLACE`, or a hard link where that is missing).
@@ -9,8 +9,12 @@
 //! Hidden files (their names start with `.`) are this module's own: listing does not show them, and taking a lock
 //! removes those that a crash left.
 
+mod batch;
+
 use crate::name;
-use crate::storage::{FileEntry, FileLock, FileMap, FileSync, RandomFile, Storage, WritableFile};
+use crate::storage::{
+    FileEntry, FileLock, FileMap, FileRange, FileSync, RandomFile, Storage, WritableFile,
+};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -139,6 +143,10 @@ impl Storage for LocalStorage {
             len: metadata.len(),
             file: LocalFile::new(self, name, file),
         }))
+    }
+
+    fn read_batch(&self, reads: &mut [FileRange<'_>]) -> io::Result<()> {
+        batch::read(reads)
     }
 
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

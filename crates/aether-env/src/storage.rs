@@ -7,6 +7,7 @@
 //! Names are flat: ASCII letters, digits, `.`, `_` and `-`, not starting with `.`, at most [`NAME_BYTES_MAX`] bytes;
 //! any other is refused as `InvalidInput`. Every error carries the name and the [`Storage::location`].
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -22,6 +23,15 @@ pub trait Storage: Send + Sync + Debug {
 
     /// An existing file, for reading at any offset. `NotFound` when it is missing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn RandomFile>>;
+
+    /// Fills the buffers of all `reads`, which may be of several files of this storage, as if by one
+    /// [`RandomFile::read_at`] each; an implementation that can have several reads under way does. After an error (the
+    /// first one) it is unknown which buffers are filled.
+    fn read_batch(&self, reads: &mut [FileRange<'_>]) -> io::Result<()> {
+        reads
+            .iter_mut()
+            .try_for_each(|read| read.file.read_at(read.offset, read.buffer))
+    }
 
     /// Writes a whole small file, atomically and durably (its name too). `AlreadyExists` when the name is taken;
     /// after a crash the file is there whole or not at all.
@@ -63,17 +73,20 @@ pub trait FileSync: Send + Sync + Debug {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// One piece to read in [`RandomFile::read_many`].
+/// One piece to read in [`Storage::read_batch`].
 #[derive(Debug)]
-pub struct Range<'a> {
+pub struct FileRange<'a> {
+    /// A file that this storage opened.
+    pub file: &'a dyn RandomFile,
     /// Offset in the file, in bytes.
     pub offset: u64,
     /// Filled completely.
     pub buffer: &'a mut [u8],
 }
 
-/// A file that is read at any offset, by any number of threads.
-pub trait RandomFile: Send + Sync + Debug {
+/// A file that is read at any offset, by any number of threads. It is [`Any`], so that the storage that opened it
+/// knows it again in [`Storage::read_batch`].
+pub trait RandomFile: Any + Send + Sync + Debug {
     /// Length in bytes at the time of opening.
     fn len(&self) -> u64;
 
@@ -84,13 +97,6 @@ pub trait RandomFile: Send + Sync + Debug {
 
     /// Fills `buffer` from `offset`. `UnexpectedEof` when the file ends before it is full.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
-
-    /// Fills all ranges; may read them at the same time.
-    fn read_many(&self, ranges: &mut [Range<'_>]) -> io::Result<()> {
-        ranges
-            .iter_mut()
-            .try_for_each(|range| self.read_at(range.offset, range.buffer))
-    }
 
     /// The whole file as memory that the caller may change privately: changes never reach the file. Local files are
     /// mapped and read page by page when touched; others are read now.

@@ -19,7 +19,7 @@ pub enum Io {
     SyncNames,
     /// `Storage::open`.
     Open,
-    /// `RandomFile::read_at`, `read_many` (once per range) and `map_private`.
+    /// `RandomFile::read_at` (also by `Storage::read_batch`, once per range) and `map_private`.
     Read,
     /// `Storage::list`.
     List,

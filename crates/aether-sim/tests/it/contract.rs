@@ -1,6 +1,6 @@
 //! The promises of `aether_env::Storage`, asked of each implementation alike.
 
-use aether_env::{FileEntry, LocalStorage, MemoryStorage, Range, Storage};
+use aether_env::{FileEntry, FileRange, LocalStorage, MemoryStorage, Storage};
 use aether_sim::SimStorage;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -39,19 +39,91 @@ fn appended_bytes_are_read_back() {
         let mut middle = [0; 4];
         file.read_at(4, &mut middle).unwrap();
         assert_eq!(&middle, b"o wo", "{kind}");
-        let (mut first, mut second) = ([0; 2], [0; 3]);
-        let mut ranges = [
-            Range {
-                offset: 9,
-                buffer: &mut first,
-            },
-            Range {
-                offset: 0,
-                buffer: &mut second,
-            },
-        ];
-        file.read_many(&mut ranges).unwrap();
-        assert_eq!((&first, &second), (b"ld", b"hel"), "{kind}");
+    });
+}
+
+/// Many pieces of several files, of all lengths, overlapping and in any order.
+#[test]
+fn a_batch_reads_what_single_reads_do() {
+    on_each(|kind, storage| {
+        let mut random = fastrand::Rng::with_seed(7);
+        let contents: Vec<Vec<u8>> = [0, 1, 4_096, 300_000]
+            .map(|bytes| {
+                std::iter::repeat_with(|| random.u8(..))
+                    .take(bytes)
+                    .collect()
+            })
+            .into();
+        let files: Vec<_> = contents
+            .iter()
+            .enumerate()
+            .map(|(at, bytes)| {
+                storage.put_if_absent(&format!("f{at}"), bytes).unwrap();
+                storage.open(&format!("f{at}")).unwrap()
+            })
+            .collect();
+        for count in [0, 1, 2, 64, 300] {
+            let places: Vec<(usize, usize, usize)> = std::iter::repeat_with(|| {
+                let at = random.usize(..files.len());
+                let from = random.usize(..=contents[at].len());
+                let bytes = random.usize(..=(contents[at].len() - from).min(20_000));
+                (at, from, bytes)
+            })
+            .take(count)
+            .collect();
+            let mut buffers: Vec<Vec<u8>> =
+                places.iter().map(|&(.., bytes)| vec![0; bytes]).collect();
+            let mut reads: Vec<FileRange<'_>> = places
+                .iter()
+                .zip(&mut buffers)
+                .map(|(&(at, from, _), buffer)| FileRange {
+                    file: &*files[at],
+                    offset: from as u64,
+                    buffer,
+                })
+                .collect();
+            storage.read_batch(&mut reads).unwrap();
+            for (&(at, from, bytes), buffer) in places.iter().zip(&buffers) {
+                assert!(
+                    *buffer == contents[at][from..from + bytes],
+                    "{kind}: {bytes} at {from}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn a_batch_with_a_read_beyond_the_end_names_it() {
+    on_each(|kind, storage| {
+        storage.put_if_absent("whole", &[1; 9_000]).unwrap();
+        storage.put_if_absent("short.sst", b"12345").unwrap();
+        let (whole, short) = (
+            storage.open("whole").unwrap(),
+            storage.open("short.sst").unwrap(),
+        );
+        for offset in [3, 5, 4_096, i64::MAX as u64, u64::MAX] {
+            let (mut first, mut second) = ([0; 9_000], [0; 3]);
+            let mut reads = [
+                FileRange {
+                    file: &*whole,
+                    offset: 0,
+                    buffer: &mut first,
+                },
+                FileRange {
+                    file: &*short,
+                    offset,
+                    buffer: &mut second,
+                },
+            ];
+            let error = storage.read_batch(&mut reads).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{kind}: {error}");
+            let text = error.to_string();
+            assert!(
+                text.contains("short.sst") && text.contains(&offset.to_string()),
+                "{kind}: {text}"
+            );
+        }
     });
 }
 
