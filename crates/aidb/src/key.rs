@@ -81,6 +81,10 @@ pub(crate) fn seek_trailer(at: SeqNo) -> u64 {
     at.0 << 8 | 0xff
 }
 
+/// The trailer that stands before all versions of a key, and that no version has: where a range ends that does not
+/// contain the key itself.
+pub(crate) const EXCLUSIVE_TRAILER: u64 = u64::MAX;
+
 /// The sequence number in a trailer.
 pub(crate) fn trailer_seq(trailer: u64) -> SeqNo {
     SeqNo(trailer >> 8)

@@ -264,6 +264,7 @@ mod tests {
                         largest: internal_key(largest.as_bytes(), seq, ValueKind::Put).into(),
                         min_seq: seq,
                         max_seq: seq,
+                        ..TableInfo::default()
                     };
                     Arc::new(Table::new(
                         TableMeta {

@@ -1,9 +1,9 @@
 //! The frame of a table: constants, footer, and how a block is stored.
 //!
 //! ```text
-//! file    data block ... | filter block | index block | properties block | footer
+//! file    data block ... | filter block | index block | range deletes | properties block | footer
 //! block   payload | codec (1) | xxh3-64 of payload and codec, seeded with file number and offset (8)
-//! footer  3 x (offset u64, bytes u32): filter, index, properties | checksum u64 | version u32 | magic (8)
+//! footer  4 x (offset u64, bytes u32): filter, index, range deletes, properties | checksum u64 | version u32 | magic (8)
 //! ```
 //!
 //! All integers are little endian. Nothing here looks into a payload.
@@ -20,7 +20,7 @@ pub(super) const MAGIC: [u8; 8] = *b"AiDbSST\0";
 pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// Length of the footer, in bytes.
-pub(super) const FOOTER_BYTES: usize = 56;
+pub(super) const FOOTER_BYTES: usize = 68;
 
 /// What a stored block has more than its payload.
 pub(super) const BLOCK_TRAILER_BYTES: usize = 9;
@@ -38,7 +38,7 @@ const CODEC_LZ4: u8 = 1;
 const LZ4_RATIO_MAX: usize = 255;
 
 /// The footer without checksum, version and magic.
-const HANDLES_BYTES: usize = 36;
+const HANDLES_BYTES: usize = 48;
 
 /// A table's identity, for checksums and messages.
 #[derive(Clone, Debug)]
@@ -187,6 +187,7 @@ impl Lz4 {
 pub(super) struct Footer {
     pub(super) filter: BlockHandle,
     pub(super) index: BlockHandle,
+    pub(super) range_deletes: BlockHandle,
     pub(super) properties: BlockHandle,
 }
 
@@ -194,7 +195,7 @@ impl Footer {
     /// The bytes of a footer that stands at `offset`.
     pub(super) fn encode(&self, offset: u64, id: &FileId) -> [u8; FOOTER_BYTES] {
         let mut bytes = Vec::with_capacity(FOOTER_BYTES);
-        for handle in [self.filter, self.index, self.properties] {
+        for handle in [self.filter, self.index, self.range_deletes, self.properties] {
             bytes.extend_from_slice(&handle.offset.to_le_bytes());
             bytes.extend_from_slice(&handle.bytes.to_le_bytes());
         }
@@ -209,13 +210,13 @@ impl Footer {
 
     /// Reads a footer that stands at `offset`, and checks that the blocks stand one behind the other up to it.
     pub(super) fn decode(bytes: &[u8; FOOTER_BYTES], offset: u64, id: &FileId) -> Result<Footer> {
-        if bytes[48..] != MAGIC {
+        if bytes[FOOTER_BYTES - 8..] != MAGIC {
             return Err(id.corruption(
-                offset + 48,
+                offset + FOOTER_BYTES as u64 - 8,
                 "not a table, or cut off: the magic number is missing",
             ));
         }
-        let version = u32_at(bytes, 44);
+        let version = u32_at(bytes, HANDLES_BYTES + 8);
         if version > FORMAT_VERSION {
             return Err(Error::invalid(format!(
                 "{} has table format {version}, and this build reads up to {FORMAT_VERSION}: open it with a newer one",
@@ -237,10 +238,12 @@ impl Footer {
         let footer = Footer {
             filter: handle(0),
             index: handle(12),
-            properties: handle(24),
+            range_deletes: handle(24),
+            properties: handle(36),
         };
         let contiguous = footer.filter.end() == footer.index.offset
-            && footer.index.end() == footer.properties.offset
+            && footer.index.end() == footer.range_deletes.offset
+            && footer.range_deletes.end() == footer.properties.offset
             && footer.properties.end() == offset;
         if version == 0 || !contiguous {
             return Err(id.corruption(offset, "the footer contradicts itself"));
@@ -300,9 +303,9 @@ mod tests {
         }
 
         #[test]
-        fn footers_that_contradict_themselves_are_refused(numbers in any::<[(u64, u32); 3]>(), offset in any::<u64>()) {
-            let [filter, index, properties] = numbers.map(|(offset, bytes)| BlockHandle { offset, bytes });
-            let footer = Footer { filter, index, properties };
+        fn footers_that_contradict_themselves_are_refused(numbers in any::<[(u64, u32); 4]>(), offset in any::<u64>()) {
+            let [filter, index, range_deletes, properties] = numbers.map(|(offset, bytes)| BlockHandle { offset, bytes });
+            let footer = Footer { filter, index, range_deletes, properties };
             prop_assert!(Footer::decode(&footer.encode(offset, &id()), offset, &id()).is_err());
         }
     }

@@ -15,6 +15,7 @@ use super::filter::{self, Filter};
 use super::format::{BLOCK_TRAILER_BYTES, BlockHandle, FOOTER_BYTES, FileId, Footer, take_block};
 use super::index::Index;
 use super::properties::Properties;
+use super::range_deletes::{self, RangeDelete};
 use super::table_iter::TableIter;
 
 /// An open table. Shared by all who read it.
@@ -24,6 +25,7 @@ pub(crate) struct Reader {
     cache: Arc<BlockCache>,
     index: Index,
     filter: Option<Filter>,
+    range_deletes: Box<[RangeDelete]>,
     properties: Properties,
 }
 
@@ -80,6 +82,17 @@ impl Reader {
         let index = Index::decode(&contents(footer.index)?).map_err(fault(footer.index))?;
         let properties =
             Properties::decode(&contents(footer.properties)?).map_err(fault(footer.properties))?;
+        let range_deletes = match footer.range_deletes.bytes {
+            0 => Box::default(),
+            _ => range_deletes::decode(&contents(footer.range_deletes)?)
+                .map_err(fault(footer.range_deletes))?,
+        };
+        if range_deletes.len() as u64 != properties.range_deletes {
+            return Err(id.corruption(
+                footer.range_deletes.offset,
+                "the properties tell another number of range deletes",
+            ));
+        }
         if index.data_end() != start || index.blocks() as u64 != properties.data_blocks {
             return Err(id.corruption(
                 footer.index.offset,
@@ -92,6 +105,7 @@ impl Reader {
             cache,
             index,
             filter,
+            range_deletes,
             properties,
         })
     }
@@ -99,6 +113,11 @@ impl Reader {
     /// What the table tells about itself.
     pub(crate) fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    /// The ranges that this table deletes, by (start ascending, sequence number descending); they may overlap.
+    pub(crate) fn range_deletes(&self) -> &[RangeDelete] {
+        &self.range_deletes
     }
 
     /// Memory that the open table holds beside the cache: its index and filter.
@@ -238,9 +257,15 @@ impl Reader {
             entries.reset(block);
             self.verify_block(position, &mut entries, &mut seen)?;
         }
-        if seen.entries == 0 {
+        for range in &self.range_deletes {
+            seen.span(range);
+        }
+        if seen.min_seq == SeqNo::MAX {
             seen.min_seq = SeqNo::ZERO;
         }
+        seen.range_deletes = self.range_deletes.len() as u64;
+        // What pointers mean is known above.
+        seen.values.clone_from(&self.properties.values);
         seen.data_blocks = self.blocks() as u64;
         if seen != self.properties {
             let detail = format_args!(
@@ -278,6 +303,7 @@ impl Reader {
             seen.largest = Bytes::copy_from_slice(key);
             seen.entries += 1;
             seen.tombstones += u64::from(kind == ValueKind::Delete);
+            seen.merges += u64::from(kind == ValueKind::Merge);
             seen.key_bytes += user_key.len() as u64;
             seen.value_bytes += entries.value().len() as u64;
             seen.min_seq = seen.min_seq.min(trailer_seq(trailer));

@@ -22,6 +22,14 @@ use super::{Reader, TableInfo, Writer};
 const NUMBER: u64 = 42;
 
 fn write(entries: &[Pair], options: &TableOptions) -> (TableInfo, Vec<u8>) {
+    write_with(entries, &[], options)
+}
+
+fn write_with(
+    entries: &[Pair],
+    ranges: &[(&str, &str, u64)],
+    options: &TableOptions,
+) -> (TableInfo, Vec<u8>) {
     let storage = MemoryStorage::new();
     let mut writer = Writer::new(
         storage.create("000042.sst").unwrap(),
@@ -33,6 +41,10 @@ fn write(entries: &[Pair], options: &TableOptions) -> (TableInfo, Vec<u8>) {
         writer.add(key, value).unwrap();
     }
     assert_eq!(writer.entries(), entries.len() as u64);
+    for (start, end, seq) in ranges {
+        writer.add_range_delete(start.as_bytes(), end.as_bytes(), SeqNo(*seq));
+    }
+    assert_eq!(writer.is_empty(), entries.is_empty() && ranges.is_empty());
     let info = writer.finish().unwrap();
     (info, storage.contents("000042.sst").unwrap())
 }
@@ -213,7 +225,8 @@ fn small_table(compression: Compression) -> (Vec<Pair>, Vec<u8>) {
         compression,
         ..TableOptions::DEFAULT
     };
-    let bytes = write(&entries, &options).1;
+    let ranges = [("key-005", "key-008", 77), ("a", "b", 3)];
+    let bytes = write_with(&entries, &ranges, &options).1;
     (entries, bytes)
 }
 
@@ -270,6 +283,57 @@ fn a_flipped_bit_anywhere_is_an_error_and_never_a_wrong_answer() {
             }
         }
     }
+}
+
+#[test]
+fn ranges_widen_what_a_table_spans() {
+    let entry = (internal_key(b"m", SeqNo(5), ValueKind::Put), Vec::new());
+    let ranges = [("m", "p", 9), ("c", "d", 2), ("c", "e", 4)];
+    for entries in [vec![], vec![entry.clone()]] {
+        let (info, bytes) = write_with(&entries, &ranges, &TableOptions::DEFAULT);
+        let (smallest, largest) = (split(&info.smallest), split(&info.largest));
+        assert_eq!((smallest.0, trailer_seq(smallest.1)), (&b"c"[..], SeqNo(4)));
+        assert_eq!(largest, (&b"p"[..], crate::key::EXCLUSIVE_TRAILER));
+        assert_eq!(
+            (info.min_seq, info.max_seq, info.range_deletes),
+            (SeqNo(2), SeqNo(9), 3)
+        );
+        let table = open(bytes, 0).unwrap();
+        assert_eq!(table.verify().unwrap(), entries.len() as u64);
+        let starts: Vec<_> = table
+            .range_deletes()
+            .iter()
+            .map(|range| (&range.0[..], range.2.0))
+            .collect();
+        assert_eq!(starts, [(&b"c"[..], 4), (b"c", 2), (b"m", 9)]);
+    }
+    let (info, _) = write_with(&[entry], &[("a", "m", 9)], &TableOptions::DEFAULT);
+    assert_eq!(split(&info.largest).0, b"m");
+    assert_eq!(trailer_seq(split(&info.largest).1), SeqNo(5));
+}
+
+#[test]
+fn a_table_tells_of_merges_and_value_files() {
+    let storage = MemoryStorage::new();
+    let file = storage.create("000042.sst").unwrap();
+    let mut writer = Writer::new(file, "000042.sst", NUMBER, &TableOptions::DEFAULT);
+    writer
+        .add(&internal_key(b"a", SeqNo(1), ValueKind::Merge), b"x")
+        .unwrap();
+    for (file, bytes) in [(9, 100), (3, 5), (9, 11)] {
+        writer.add_value_bytes(file, bytes);
+    }
+    let info = writer.finish().unwrap();
+    assert_eq!(
+        (info.merges, &info.values[..]),
+        (1, &[(3, 5), (9, 111)][..])
+    );
+    let table = open(storage.contents("000042.sst").unwrap(), 0).unwrap();
+    assert_eq!(table.verify().unwrap(), 1);
+    assert_eq!(
+        (table.properties().merges, &table.properties().values),
+        (1, &info.values)
+    );
 }
 
 #[test]

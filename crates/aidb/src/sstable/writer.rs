@@ -1,11 +1,13 @@
 //! Writes a table, entry by entry in ascending order.
 
+use std::collections::BTreeMap;
+
 use aether_env::WritableFile;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::key::{
-    KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq,
+    self, KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq,
 };
 use crate::options::{Compression, TableOptions};
 
@@ -15,6 +17,7 @@ use super::filter::{self, Filter};
 use super::format::{self, BlockHandle, FileId, Footer, Lz4};
 use super::index::IndexBuilder;
 use super::properties::Properties;
+use super::range_deletes::{self, RangeDelete};
 
 /// Bytes that are gathered before they go to the file.
 const WRITE_BYTES: usize = 256 * 1024;
@@ -23,7 +26,7 @@ const WRITE_BYTES: usize = 256 * 1024;
 const SKIPPED_BLOCKS_MAX: u32 = 31;
 
 /// What a finished table holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TableInfo {
     /// Length of the file.
     pub(crate) bytes: u64,
@@ -31,14 +34,20 @@ pub(crate) struct TableInfo {
     pub(crate) entries: u64,
     /// Entries that delete.
     pub(crate) tombstones: u64,
-    /// The first internal key; empty when there are no entries.
+    /// The first internal key, a range delete counting as one at its start; empty when there is nothing.
     pub(crate) smallest: Bytes,
-    /// The last internal key.
+    /// The last internal key. With [`key::EXCLUSIVE_TRAILER`] it is where a range ends, and not inside.
     pub(crate) largest: Bytes,
     /// The least sequence number.
     pub(crate) min_seq: SeqNo,
     /// The greatest sequence number.
     pub(crate) max_seq: SeqNo,
+    /// Entries that are merge operands.
+    pub(crate) merges: u64,
+    /// Ranges deleted.
+    pub(crate) range_deletes: u64,
+    /// The value files that pointers of this table refer to, ascending, and how many bytes of each.
+    pub(crate) values: Vec<(u64, u64)>,
 }
 
 /// A table in the making. After an error, and when it is dropped before [`finish`](Self::finish), the file is
@@ -58,6 +67,8 @@ pub(crate) struct Writer {
     hashes: Vec<u64>,
     last_key: Vec<u8>,
     last_trailer: u64,
+    range_deletes: Vec<RangeDelete>,
+    values: BTreeMap<u64, u64>,
     properties: Properties,
 }
 
@@ -122,6 +133,8 @@ impl Writer {
             hashes: Vec::new(),
             last_key: Vec::new(),
             last_trailer: 0,
+            range_deletes: Vec::new(),
+            values: BTreeMap::new(),
             properties: Properties {
                 min_seq: SeqNo::MAX,
                 ..Properties::default()
@@ -173,13 +186,43 @@ impl Writer {
         Ok(())
     }
 
+    /// Adds a range of user keys, from `start` to before `end`, of which everything older than `seq` is gone. In any
+    /// order, before [`finish`](Self::finish).
+    ///
+    /// # Panics
+    /// When the range is empty, or its keys are longer than keys may be.
+    pub(crate) fn add_range_delete(&mut self, start: &[u8], end: &[u8], seq: SeqNo) {
+        assert!(start < end, "a deleted range is not empty");
+        assert!(
+            start.len() <= KEY_BYTES_MAX,
+            "a key is at most {KEY_BYTES_MAX} bytes long"
+        );
+        self.range_deletes.push((
+            Bytes::copy_from_slice(start),
+            Bytes::copy_from_slice(end),
+            seq,
+        ));
+    }
+
+    /// Notes that an entry points to `bytes` of the value file `file`.
+    pub(crate) fn add_value_bytes(&mut self, file: u64, bytes: u64) {
+        *self.values.entry(file).or_insert(0) += bytes;
+    }
+
+    /// True when nothing was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.properties.entries == 0 && self.range_deletes.is_empty()
+    }
+
     fn count(&mut self, internal_key: &[u8], trailer: u64, value: &[u8]) {
         let properties = &mut self.properties;
         if properties.entries == 0 {
             properties.smallest = Bytes::copy_from_slice(internal_key);
         }
         properties.entries += 1;
-        properties.tombstones += u64::from(trailer_kind(trailer) == Some(ValueKind::Delete));
+        let kind = trailer_kind(trailer);
+        properties.tombstones += u64::from(kind == Some(ValueKind::Delete));
+        properties.merges += u64::from(kind == Some(ValueKind::Merge));
         properties.key_bytes += (internal_key.len() - TRAILER_BYTES) as u64;
         properties.value_bytes += value.len() as u64;
         properties.min_seq = properties.min_seq.min(trailer_seq(trailer));
@@ -259,11 +302,21 @@ impl Writer {
         };
         let contents = self.index.finish();
         let index = self.put_meta_block(&contents);
+        let range_deletes = if self.range_deletes.is_empty() {
+            BlockHandle {
+                offset: self.end(),
+                bytes: 0,
+            }
+        } else {
+            let contents = range_deletes::encode(&self.range_deletes);
+            self.put_meta_block(&contents)
+        };
         let contents = self.properties.encode();
         let properties = self.put_meta_block(&contents);
         let footer = Footer {
             filter,
             index,
+            range_deletes,
             properties,
         }
         .encode(self.end(), &self.id);
@@ -280,18 +333,29 @@ impl Writer {
             largest: self.properties.largest,
             min_seq: self.properties.min_seq,
             max_seq: self.properties.max_seq,
+            merges: self.properties.merges,
+            range_deletes: self.properties.range_deletes,
+            values: self.properties.values,
         })
     }
 
     fn close_properties(&mut self) {
         let properties = &mut self.properties;
         properties.data_blocks = self.index.blocks() as u64;
-        if properties.entries == 0 {
-            properties.min_seq = SeqNo::ZERO;
-        } else {
+        properties.range_deletes = self.range_deletes.len() as u64;
+        properties.values = std::mem::take(&mut self.values).into_iter().collect();
+        if properties.entries > 0 {
             let mut largest = Vec::new();
-            crate::key::write_internal(&mut largest, &self.last_key, self.last_trailer);
+            key::write_internal(&mut largest, &self.last_key, self.last_trailer);
             properties.largest = largest.into();
+        }
+        self.range_deletes
+            .sort_by(|(a, _, a_seq), (b, _, b_seq)| a.cmp(b).then(b_seq.cmp(a_seq)));
+        for range in &self.range_deletes {
+            properties.span(range);
+        }
+        if properties.min_seq == SeqNo::MAX {
+            properties.min_seq = SeqNo::ZERO;
         }
     }
 

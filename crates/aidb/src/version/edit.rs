@@ -10,6 +10,7 @@
 //!   6 keyspace             id, name, block bytes, filter bits per key, compression (0 none, 1 lz4)
 //!   7 table removed        keyspace, level, number
 //!   8 table added          keyspace, level, number, bytes, entries, tombstones, smallest seq, largest seq,
+//!                          merges, range deletes, value files and per value file: number, bytes,
 //!                          smallest internal key, largest internal key
 //! ```
 
@@ -181,8 +182,15 @@ fn encode_table(out: &mut Vec<u8>, place: TablePlace, table: &TableMeta) {
         info.tombstones,
         info.min_seq.0,
         info.max_seq.0,
+        info.merges,
+        info.range_deletes,
+        info.values.len() as u64,
     ] {
         varint::put(out, integer);
+    }
+    for &(file, bytes) in &info.values {
+        varint::put(out, file);
+        varint::put(out, bytes);
     }
     varint::put_bytes(out, &info.smallest);
     varint::put_bytes(out, &info.largest);
@@ -195,10 +203,19 @@ fn decode_table(rest: &mut &[u8], number: u64) -> Option<TableMeta> {
         tombstones: varint::take(rest)?,
         min_seq: take_seq(rest)?,
         max_seq: take_seq(rest)?,
+        merges: varint::take(rest)?,
+        range_deletes: varint::take(rest)?,
+        values: take_values(rest)?,
         smallest: take_internal_key(rest)?,
         largest: take_internal_key(rest)?,
     };
     Some(TableMeta { number, info })
+}
+
+fn take_values(rest: &mut &[u8]) -> Option<Vec<(u64, u64)>> {
+    (0..varint::take(rest)?)
+        .map(|_| varint::take(rest).zip(varint::take(rest)))
+        .collect()
 }
 
 fn decode_place(rest: &mut &[u8]) -> Option<TablePlace> {
@@ -239,6 +256,9 @@ mod tests {
             largest: internal_key(largest, SeqNo(5), ValueKind::Delete).into(),
             min_seq: SeqNo(1),
             max_seq: SeqNo(9),
+            merges: 2,
+            range_deletes: 1,
+            values: vec![(3, 4000), (5, 600)],
         };
         TableMeta { number, info }
     }

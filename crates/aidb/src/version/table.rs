@@ -28,10 +28,15 @@ impl TableMeta {
         key::user_key(&self.info.largest)
     }
 
+    /// True when it has no place for `user_key` nor for greater ones.
+    pub(crate) fn ends_before(&self, user_key: &[u8]) -> bool {
+        let (largest, trailer) = key::split(&self.info.largest);
+        largest < user_key || (largest == user_key && trailer == key::EXCLUSIVE_TRAILER)
+    }
+
     /// True when its range of user keys and that of `other` share a key.
     pub(crate) fn overlaps(&self, other: &TableMeta) -> bool {
-        self.smallest_user_key() <= other.largest_user_key()
-            && other.smallest_user_key() <= self.largest_user_key()
+        !self.ends_before(other.smallest_user_key()) && !other.ends_before(self.smallest_user_key())
     }
 
     /// True when a table that tells this about itself is the one that is meant.
@@ -45,11 +50,13 @@ impl TableMeta {
                 table.max_seq,
             )
             && (&info.smallest, &info.largest) == (&table.smallest, &table.largest)
+            && (info.merges, info.range_deletes) == (table.merges, table.range_deletes)
+            && info.values == table.values
     }
 
     /// True when `user_key` stands within its range.
     pub(crate) fn spans(&self, user_key: &[u8]) -> bool {
-        self.smallest_user_key() <= user_key && user_key <= self.largest_user_key()
+        self.smallest_user_key() <= user_key && !self.ends_before(user_key)
     }
 }
 

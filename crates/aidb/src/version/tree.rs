@@ -82,7 +82,7 @@ impl Tree {
             }
         }
         for run in &self.levels[1..] {
-            let index = run.partition_point(|table| table.meta.largest_user_key() < user_key);
+            let index = run.partition_point(|table| table.meta.ends_before(user_key));
             let Some(table) = run.get(index).filter(|table| table.meta.spans(user_key)) else {
                 continue;
             };
