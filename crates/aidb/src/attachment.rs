@@ -181,8 +181,11 @@ impl Registry {
     }
 
     fn forget(&self, number: u64) {
-        if self.known.lock().remove(&number).is_some() {
+        let mut known = self.known.lock();
+        if known.remove(&number).is_some() {
+            // Under the lock: a file is known, or else it is leaving.
             self.files.discard(file_name::attachment(number));
+            drop(known);
             self.bell.ring();
         }
     }

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -158,8 +159,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Has attachments looked at again when the last way to some of them may be gone: call when a snapshot ends, and
-    /// when writes have become durable.
+    /// Has attachments looked at again when the last way to some of them may be gone: call when writes have become
+    /// durable, however that came about. The end of a [`Held`] moment does so by itself.
     pub(crate) fn look_again(&self) {
         let wake_at = self.attachments.wake_at();
         if wake_at < SeqNo::MAX && wake_at <= self.snapshots.watermark().min(self.group.durable()) {
@@ -226,6 +227,32 @@ impl Engine {
                 Err(refused.error)
             }
         }
+    }
+}
+
+/// The present, held for reading. There is no other way to hold a moment, so that none ends without a look at what only
+/// it could see.
+pub(crate) struct Held<E: Deref<Target = Engine>> {
+    engine: E,
+    seq: SeqNo,
+}
+
+impl<E: Deref<Target = Engine>> Held<E> {
+    pub(crate) fn new(engine: E) -> Held<E> {
+        let seq = engine.snapshots.acquire();
+        Held { engine, seq }
+    }
+
+    /// The last write that is visible at it.
+    pub(crate) fn seq(&self) -> SeqNo {
+        self.seq
+    }
+}
+
+impl<E: Deref<Target = Engine>> Drop for Held<E> {
+    fn drop(&mut self) {
+        self.engine.snapshots.release(self.seq);
+        self.engine.look_again();
     }
 }
 

@@ -142,6 +142,7 @@ fn commit(
         return Err(refused.error);
     }
     engine.group.flushed(memtable.last_seq(), ceiling);
+    engine.look_again();
     for number in old_logs {
         engine.files.discard(file_name::log(number));
     }

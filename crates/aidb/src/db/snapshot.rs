@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::attachment::{self, AttachmentFile, AttachmentRecord};
+use crate::engine::{Engine, Held};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
@@ -21,27 +22,20 @@ use super::keyspace::Keyspace;
 pub struct Snapshot(Arc<Hold>);
 
 struct Hold {
+    // Before the database: that may close with its last handle.
+    held: Held<Arc<Engine>>,
     db: DB,
-    seq: SeqNo,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let engine = self.db.engine();
-        engine.snapshots.release(self.seq);
-        engine.look_again();
-    }
 }
 
 impl Snapshot {
     pub(super) fn new(db: DB) -> Snapshot {
-        let seq = db.engine().snapshots.acquire();
-        Snapshot(Arc::new(Hold { db, seq }))
+        let held = Held::new(Arc::clone(db.engine()));
+        Snapshot(Arc::new(Hold { held, db }))
     }
 
     /// The last write that it sees.
     pub fn seq(&self) -> SeqNo {
-        self.0.seq
+        self.0.held.seq()
     }
 
     /// The value of `key`.
@@ -50,7 +44,7 @@ impl Snapshot {
         self.0
             .db
             .engine()
-            .get(keyspace.id(), key.as_ref(), Some(self.0.seq))
+            .get(keyspace.id(), key.as_ref(), Some(self.seq()))
     }
 
     /// The values of `keys`, in their order.
@@ -98,7 +92,7 @@ impl Snapshot {
         self.check(keyspace)?;
         let engine = self.0.db.engine();
         let key = attachment::registry_key(keyspace.id(), key.as_ref());
-        let Some(value) = engine.get(KeyspaceId::ATTACHMENTS, &key, Some(self.0.seq))? else {
+        let Some(value) = engine.get(KeyspaceId::ATTACHMENTS, &key, Some(self.seq()))? else {
             return Ok(None);
         };
         let record = AttachmentRecord::decode(&value).ok_or_else(|| {
@@ -116,7 +110,7 @@ impl Snapshot {
             self.0
                 .db
                 .engine()
-                .visible(keyspace.id(), self.0.seq, lower, upper)
+                .visible(keyspace.id(), self.seq(), lower, upper)
         });
         Iter::new(opened, self.clone())
     }
@@ -134,7 +128,7 @@ impl Snapshot {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Snapshot").field(&self.0.seq).finish()
+        f.debug_tuple("Snapshot").field(&self.seq()).finish()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::attachment::AttachmentRecord;
 use crate::background;
-use crate::engine::{Engine, LogState};
+use crate::engine::{Engine, Held, LogState};
 use crate::error::{Error, Result};
 use crate::file_name::{self, FileKind};
 use crate::keyspace::KeyspaceId;
@@ -113,13 +113,22 @@ fn check_listing(engine: &Engine, log: &LogState, report: &mut VerifyReport) -> 
     );
     expected.extend((first..=last).map(file_name::manifest));
     passing.extend(self::passing(engine));
-    for file in &listed {
+    let mut orphans: BTreeSet<String> = BTreeSet::new();
+    for file in listed {
         let is_ours = !matches!(
             file_name::parse(&file.name),
             FileKind::Lock | FileKind::Foreign
         );
         if !expected.remove(&file.name) && is_ours && !passing.contains(&file.name) {
-            report.problem(&file.name, "nothing refers to this file");
+            orphans.insert(file.name);
+        }
+    }
+    if !orphans.is_empty() {
+        // An attachment that was made and given up between the two looks is gone by now.
+        for file in storage.list().map_err(explain)? {
+            if orphans.contains(&file.name) {
+                report.problem(file.name, "nothing refers to this file");
+            }
         }
     }
     for missing in expected {
@@ -197,10 +206,8 @@ fn check_table(table: &Table) -> Result<u64> {
 }
 
 fn check_attachments(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
-    let now = engine.snapshots.acquire();
-    let checked = check_attachments_at(engine, now, report);
-    engine.snapshots.release(now);
-    checked
+    let now = Held::new(engine);
+    check_attachments_at(engine, now.seq(), report)
 }
 
 fn check_attachments_at(

@@ -62,6 +62,34 @@ fn a_replaced_attachment_lives_while_a_snapshot_sees_it() {
     assert_eq!(&middle, b"con");
 }
 
+/// A flush made the replacement durable, and nobody looked again at what it had replaced.
+#[test]
+fn a_flush_that_makes_a_replacement_durable_frees_the_old_file() {
+    let memory = MemoryStorage::new();
+    let options = Options {
+        background_threads: 0,
+        memtable_bytes: 1 << 10,
+        ..Options::default()
+    };
+    let db = DB::open_with(Env::memory(memory.clone()), options).unwrap();
+    let keyspace = db.default_keyspace();
+    let first = attach(&db, &keyspace, "graph", b"first");
+    let attachment = db.attachment_writer().unwrap().finish().unwrap();
+    let mut batch = WriteBatch::new();
+    batch.attach(&keyspace, "graph", attachment);
+    db.write(batch, Durability::Buffered).unwrap();
+    while db.tick().unwrap() {}
+    assert!(there(&memory, &first), "a power cut brings it back");
+    let mut fill = WriteBatch::new();
+    fill.put(&keyspace, "fill", [0; 2 << 10]);
+    db.write(fill, Durability::Buffered).unwrap();
+    let mut another = WriteBatch::new();
+    another.put(&keyspace, "next memtable", []);
+    db.write(another, Durability::Buffered).unwrap();
+    while db.tick().unwrap() {}
+    assert!(!there(&memory, &first));
+}
+
 #[test]
 fn what_was_never_committed_is_removed() {
     let memory = MemoryStorage::new();

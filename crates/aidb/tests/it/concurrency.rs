@@ -373,9 +373,9 @@ fn attachments_stay_as_snapshots_see_them() {
         }
         done.store(true, Ordering::SeqCst);
     });
-    world.db.compact().unwrap();
+    // Nobody asks for it: whatever held a file last has to have it looked at again.
     while world.db.stats().attachments > 1 {
-        world.db.flush().unwrap();
+        std::thread::yield_now();
     }
     assert_eq!(world.db.verify().unwrap().attachments, 1);
 }
