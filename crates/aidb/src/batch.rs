@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::key::{KEY_BYTES_MAX, ValueKind};
 use crate::keyspace::KeyspaceId;
 use crate::varint;
-use crate::wal::RECORD_HEADER_BYTES;
+use crate::wal::{LogPosition, RECORD_HEADER_BYTES};
 
 /// The most bytes that one batch may hold.
 pub const BATCH_BYTES_MAX: usize = 1 << 30;
@@ -201,27 +201,31 @@ pub(crate) struct Entry {
     pub(crate) key: Bytes,
     /// Empty for a delete.
     pub(crate) value: Bytes,
+    /// Where the value stands in the logs.
+    pub(crate) position: LogPosition,
 }
 
-/// The writes in `entries`, in order; an error names the offset in `entries` where sense ends.
+/// The writes in `entries`, in order; an error names the offset in `entries` where sense ends. `at`: where `entries`
+/// stand in the logs.
 pub(crate) fn decode(
     entries: &Bytes,
+    at: LogPosition,
 ) -> impl Iterator<Item = std::result::Result<Entry, usize>> + '_ {
     let mut rest: &[u8] = entries;
     std::iter::from_fn(move || {
-        let at = entries.len() - rest.len();
+        let offset = entries.len() - rest.len();
         if rest.is_empty() {
             return None;
         }
-        let entry = decode_one(entries, &mut rest);
+        let entry = decode_one(entries, at, &mut rest);
         if entry.is_none() {
             rest = &[];
         }
-        Some(entry.ok_or(at))
+        Some(entry.ok_or(offset))
     })
 }
 
-fn decode_one(entries: &Bytes, rest: &mut &[u8]) -> Option<Entry> {
+fn decode_one(entries: &Bytes, at: LogPosition, rest: &mut &[u8]) -> Option<Entry> {
     let (&kind, after) = rest.split_first()?;
     *rest = after;
     let kind = ValueKind::from_byte(kind)?;
@@ -248,6 +252,7 @@ fn decode_one(entries: &Bytes, rest: &mut &[u8]) -> Option<Entry> {
     Some(Entry {
         kind,
         keyspace,
+        position: at.plus(entries.len() - rest.len() - value.len()),
         key: share(key),
         value: share(value),
     })
@@ -277,13 +282,19 @@ mod tests {
             (2, &[7; 1000], Some(&[9; 5000])),
             (1, b"b", Some(b"")),
         ];
-        let entries: Vec<Entry> = decode(&batch(&writes))
-            .map(|entry| entry.unwrap())
-            .collect();
+        let whole = batch(&writes);
+        let at = LogPosition {
+            log: 7,
+            offset: 100,
+        };
+        let entries: Vec<Entry> = decode(&whole, at).map(|entry| entry.unwrap()).collect();
         for (entry, (keyspace, key, value)) in entries.iter().zip(writes) {
             assert_eq!(entry.keyspace, KeyspaceId(keyspace));
             assert_eq!(entry.key, key);
             assert_eq!(entry.value, value.unwrap_or_default());
+            assert_eq!(entry.position.log, 7);
+            let from = usize::try_from(entry.position.offset).unwrap() - 100;
+            assert_eq!(entry.value, whole[from..from + entry.value.len()]);
             assert_eq!(entry.kind == ValueKind::Put, value.is_some());
         }
         assert_eq!(entries.len(), writes.len());
@@ -293,7 +304,7 @@ mod tests {
     fn damaged_bytes_end_the_batch_with_an_offset_and_never_panic() {
         let whole = batch(&[(1, b"key", Some(b"value")), (1, b"other", None)]);
         for cut in 1..whole.len() {
-            let results: Vec<_> = decode(&whole.slice(..cut)).collect();
+            let results: Vec<_> = decode(&whole.slice(..cut), LogPosition::default()).collect();
             assert!(results.len() <= 2);
             if cut != 12 {
                 assert!(results.last().unwrap().is_err(), "{cut} {results:?}");
@@ -303,7 +314,7 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = whole.to_vec();
                 bytes[position] ^= 1 << bit;
-                let _ = decode(&bytes.into()).count();
+                let _ = decode(&bytes.into(), LogPosition::default()).count();
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
 use crate::version::Catalog;
-use crate::wal::{self, Record, START_BYTES};
+use crate::wal::{self, LogPosition, Record, START_BYTES};
 
 /// What the logs hold beyond the tables.
 pub(super) struct Replay {
@@ -108,7 +108,11 @@ impl Replay {
             )
         };
         let mut entries = 0_u64;
-        for entry in batch::decode(&record.payload) {
+        let at = LogPosition {
+            log: number,
+            offset: record.offset,
+        };
+        for entry in batch::decode(&record.payload, at) {
             let entry = entry.map_err(|offset| damaged(offset, "a write does not read back"))?;
             let keyspace = entry.keyspace;
             if keyspace != KeyspaceId::ATTACHMENTS && !catalog.keyspaces.contains_key(&keyspace) {

@@ -29,7 +29,7 @@ use crate::batch::{self, BatchParts, WriteBatch};
 use crate::engine::{Engine, LogState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SeqNo;
-use crate::wal::{RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
+use crate::wal::{LogPosition, RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
 
 /// The longest that one write waits for flushes and compactions before it fails.
 const STALL_MAX: Duration = Duration::from_secs(120);
@@ -51,6 +51,17 @@ enum Pressure {
 impl Engine {
     /// Logs `batch`, applies it and makes it visible. The result is the number of its last write.
     pub(super) fn submit(&self, batch: WriteBatch) -> Result<SeqNo> {
+        self.submit_if(batch, |_| Ok(()))
+    }
+
+    /// As [`Engine::submit`], if `admit` agrees. It is asked under the commit lock, with the number of the last write
+    /// so far, which is visible: the batch will be the next. It may still fail afterwards. Never asked about an empty
+    /// batch.
+    pub(super) fn submit_if(
+        &self,
+        batch: WriteBatch,
+        admit: impl FnOnce(SeqNo) -> Result<()>,
+    ) -> Result<SeqNo> {
         let parts = batch.into_parts()?;
         self.check_open()?;
         self.group.check()?;
@@ -68,14 +79,14 @@ impl Engine {
         }
         self.throttle(parts.record.len())?;
         let suspect = parts.touches_attachments;
-        let seq = self.commit(parts)?;
+        let seq = self.commit(parts, admit)?;
         if suspect {
             self.attachments.suspect();
         }
         Ok(seq)
     }
 
-    fn commit(&self, parts: BatchParts) -> Result<SeqNo> {
+    fn commit(&self, parts: BatchParts, admit: impl FnOnce(SeqNo) -> Result<()>) -> Result<SeqNo> {
         let BatchParts {
             mut record,
             entries,
@@ -86,11 +97,16 @@ impl Engine {
         let mut log = self.log.lock();
         self.check_open()?;
         self.group.check()?;
+        admit(log.last_seq)?;
         self.make_room(&mut log);
         self.ensure_log(&mut log)?;
         let first = SeqNo(log.last_seq.0 + 1);
         let last = SeqNo(log.last_seq.0 + u64::from(entries));
         let current = log.current.as_mut().expect("the log was just made sure of");
+        let position = LogPosition {
+            log: current.number(),
+            offset: current.bytes() + RECORD_HEADER_BYTES as u64,
+        };
         if let Err(error) = current.append(
             &mut record,
             first,
@@ -109,7 +125,7 @@ impl Engine {
         self.counters.writes.add(entries.into());
         self.counters.bytes_logged.add(record.len() as u64);
 
-        self.apply(first, record);
+        self.apply(first, record, position);
         self.snapshots.publish(last);
         attachments.into_iter().for_each(Attachment::keep);
         if log.spare.is_none() && log_bytes > self.options.memtable_bytes as u64 / 2 {
@@ -118,10 +134,10 @@ impl Engine {
         Ok(last)
     }
 
-    fn apply(&self, first: SeqNo, record: Vec<u8>) {
+    fn apply(&self, first: SeqNo, record: Vec<u8>, position: LogPosition) {
         let entries = Bytes::from(record).slice(RECORD_HEADER_BYTES..);
         let state = self.state.load();
-        for (seq, entry) in (first.0..).zip(batch::decode(&entries)) {
+        for (seq, entry) in (first.0..).zip(batch::decode(&entries, position)) {
             state
                 .active
                 .insert(SeqNo(seq), entry.expect("a batch decodes what it encoded"));

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key;
 use crate::keyspace::KeyspaceId;
+use crate::wal::LogPosition;
 
 use super::MemTable;
 use super::position::{Head, Position};
@@ -166,6 +167,13 @@ impl MemIter {
             let write = self.table.writes.get(id);
             key::write_internal(&mut self.key, &write.key, write.trailer);
         }
+    }
+}
+
+impl MemIter {
+    /// Where the current entry's value stands in the logs.
+    pub(crate) fn position(&self) -> LogPosition {
+        self.table.writes.get(self.block[self.at]).position
     }
 }
 

@@ -73,13 +73,7 @@ impl MemTable {
             self.writes.get(id).is_of(entry.keyspace, &entry.key)
         });
         let trailer = key::trailer(seq, entry.kind);
-        let id = self.writes.append(
-            entry.keyspace,
-            entry.key,
-            trailer,
-            entry.value,
-            place.newest,
-        );
+        let id = self.writes.append(entry, trailer, place.newest);
         place.fill(id);
         let len = self.writes.count(id);
         if len.is_multiple_of(SEAL_WRITES) {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::iter::InternalIterator;
+use crate::wal::LogPosition;
 
 fn entry(keyspace: u32, key: &[u8], value: &[u8]) -> Entry {
     Entry {
@@ -13,6 +14,7 @@ fn entry(keyspace: u32, key: &[u8], value: &[u8]) -> Entry {
         keyspace: KeyspaceId(keyspace),
         key: Bytes::copy_from_slice(key),
         value: Bytes::copy_from_slice(value),
+        position: LogPosition::default(),
     }
 }
 

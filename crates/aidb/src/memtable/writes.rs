@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 
+use crate::batch::Entry;
 use crate::key::{self, SeqNo};
 use crate::keyspace::KeyspaceId;
+use crate::wal::LogPosition;
 
 /// Cells that are made at once.
 const CHUNK_WRITES: u32 = 1024;
@@ -34,6 +36,8 @@ pub(super) struct Write {
     pub(super) value: Bytes,
     pub(super) trailer: u64,
     pub(super) keyspace: KeyspaceId,
+    /// Where the value stands in the logs.
+    pub(super) position: LogPosition,
     chain: Chain,
 }
 
@@ -92,20 +96,14 @@ impl Writes {
     }
 
     /// Appends a version, the next newer one to `previous`. It is not counted yet: see [`Writes::count`].
-    pub(super) fn append(
-        &self,
-        keyspace: KeyspaceId,
-        user_key: Bytes,
-        trailer: u64,
-        value: Bytes,
-        previous: Option<WriteId>,
-    ) -> WriteId {
+    pub(super) fn append(&self, entry: Entry, trailer: u64, previous: Option<WriteId>) -> WriteId {
         let id = WriteId(self.len.load(Ordering::Relaxed));
         let write = Write {
-            key: user_key,
-            value,
+            key: entry.key,
+            value: entry.value,
             trailer,
-            keyspace,
+            keyspace: entry.keyspace,
+            position: entry.position,
             chain: self.chain(id, previous),
         };
         let (shelf, chunk, cell) = place(id);
@@ -210,7 +208,14 @@ mod tests {
         let mut newest = None;
         for number in 0..versions {
             let trailer = trailer(SeqNo(u64::from(number) * 2), ValueKind::Put);
-            let id = writes.append(KeyspaceId(1), Bytes::new(), trailer, Bytes::new(), newest);
+            let entry = Entry {
+                kind: ValueKind::Put,
+                keyspace: KeyspaceId(1),
+                key: Bytes::new(),
+                value: Bytes::new(),
+                position: LogPosition::default(),
+            };
+            let id = writes.append(entry, trailer, newest);
             writes.count(id);
             newest = Some(id);
         }

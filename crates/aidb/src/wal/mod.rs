@@ -22,3 +22,22 @@ pub(crate) struct LogRecord {
     /// How much of it counts, once that is durable and final.
     pub(crate) sealed: Option<u64>,
 }
+
+/// Where something stands in the logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogPosition {
+    /// The number of the log.
+    pub(crate) log: u64,
+    /// Bytes from the start of its file.
+    pub(crate) offset: u64,
+}
+
+impl LogPosition {
+    /// So many bytes further on.
+    pub(crate) fn plus(self, bytes: usize) -> LogPosition {
+        LogPosition {
+            offset: self.offset + bytes as u64,
+            ..self
+        }
+    }
+}
