@@ -142,6 +142,25 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     a_user.cmp(b_user).then_with(|| b_trailer.cmp(&a_trailer))
 }
 
+/// The bound of a range of internal keys that holds all user keys before `user_key` and no others: what stands in the
+/// place of the largest key of a table that ends with a deleted range. Before every version of that key.
+pub(crate) fn end_bound(user_key: &[u8]) -> Vec<u8> {
+    let mut bound = Vec::new();
+    write_internal(&mut bound, user_key, u64::MAX);
+    bound
+}
+
+/// True when a range that ends with the internal key `largest`, included, or with an [`end_bound`], ends before all
+/// versions of `user_key`. Panics as [`split`].
+pub(crate) fn ends_before(largest: &[u8], user_key: &[u8]) -> bool {
+    let (last, trailer) = split(largest);
+    match last.cmp(user_key) {
+        Ordering::Less => true,
+        Ordering::Equal => trailer == u64::MAX,
+        Ordering::Greater => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +182,17 @@ mod tests {
                 assert_eq!(compare(a, b), i.cmp(&j), "{i} {j}");
             }
         }
+    }
+
+    #[test]
+    fn an_end_bound_excludes_its_key() {
+        let exact = internal_key(b"m", SeqNo(3), ValueKind::Put);
+        for (largest, includes) in [(end_bound(b"m"), false), (exact.clone(), true)] {
+            assert!(!ends_before(&largest, b"l") && ends_before(&largest, b"n"));
+            assert_eq!(ends_before(&largest, b"m"), !includes);
+        }
+        assert!(compare(&end_bound(b"m"), &exact).is_lt());
+        assert!(compare(&seek_key(b"m", SeqNo::MAX), &end_bound(b"m")).is_ge());
     }
 
     #[test]

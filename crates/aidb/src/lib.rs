@@ -53,6 +53,7 @@ mod key;
 mod keyspace;
 mod memtable;
 mod options;
+mod range_deletes;
 mod signal;
 mod snapshots;
 mod sstable;

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use crate::key::SeqNo;
+use crate::key::{self, SeqNo};
 use crate::version::{LEVELS, Table, Tree};
 
 /// What the policy needs of [`crate::Options`].
@@ -199,15 +199,16 @@ fn overlapping(tree: &Tree, level: usize, tables: &[Arc<Table>]) -> Vec<Arc<Tabl
         .min();
     let largest = tables
         .iter()
-        .map(|table| table.meta.largest_user_key())
-        .max();
+        .map(|table| &table.meta.info.largest)
+        .max_by(|a, b| key::compare(a, b));
     let (Some(smallest), Some(largest)) = (smallest, largest) else {
         return Vec::new();
     };
     tree.level(level)
         .iter()
         .filter(|table| {
-            table.meta.smallest_user_key() <= largest && smallest <= table.meta.largest_user_key()
+            !key::ends_before(largest, table.meta.smallest_user_key())
+                && !table.meta.ends_before(smallest)
         })
         .cloned()
         .collect()

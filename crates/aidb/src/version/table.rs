@@ -24,8 +24,10 @@ impl TableMeta {
         key::user_key(&self.info.smallest)
     }
 
-    pub(crate) fn largest_user_key(&self) -> &[u8] {
-        key::user_key(&self.info.largest)
+    /// True when all of its keys, and the ranges that it deletes, end before `user_key`. The largest key of a table
+    /// that ends with a deleted range is the end of that range, which is excluded: compare by this, never by itself.
+    pub(crate) fn ends_before(&self, user_key: &[u8]) -> bool {
+        key::ends_before(&self.info.largest, user_key)
     }
 
     /// True when it has no place for `user_key` nor for greater ones.
