@@ -142,21 +142,14 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     a_user.cmp(b_user).then_with(|| b_trailer.cmp(&a_trailer))
 }
 
-/// The bound of a range of internal keys that holds all user keys before `user_key` and no others: what stands in the
-/// place of the largest key of a table that ends with a deleted range. Before every version of that key.
-pub(crate) fn end_bound(user_key: &[u8]) -> Vec<u8> {
-    let mut bound = Vec::new();
-    write_internal(&mut bound, user_key, u64::MAX);
-    bound
-}
-
-/// True when a range that ends with the internal key `largest`, included, or with an [`end_bound`], ends before all
+/// True when a range that ends with the internal key `largest`, included unless it has the
+/// [`EXCLUSIVE_TRAILER`], ends before all
 /// versions of `user_key`. Panics as [`split`].
 pub(crate) fn ends_before(largest: &[u8], user_key: &[u8]) -> bool {
     let (last, trailer) = split(largest);
     match last.cmp(user_key) {
         Ordering::Less => true,
-        Ordering::Equal => trailer == u64::MAX,
+        Ordering::Equal => trailer == EXCLUSIVE_TRAILER,
         Ordering::Greater => false,
     }
 }
@@ -185,14 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn an_end_bound_excludes_its_key() {
+    fn an_exclusive_end_excludes_its_key() {
         let exact = internal_key(b"m", SeqNo(3), ValueKind::Put);
-        for (largest, includes) in [(end_bound(b"m"), false), (exact.clone(), true)] {
-            assert!(!ends_before(&largest, b"l") && ends_before(&largest, b"n"));
-            assert_eq!(ends_before(&largest, b"m"), !includes);
+        let mut end = Vec::new();
+        write_internal(&mut end, b"m", EXCLUSIVE_TRAILER);
+        for (largest, includes) in [(&end, false), (&exact, true)] {
+            assert!(!ends_before(largest, b"l") && ends_before(largest, b"n"));
+            assert_eq!(ends_before(largest, b"m"), !includes);
         }
-        assert!(compare(&end_bound(b"m"), &exact).is_lt());
-        assert!(compare(&seek_key(b"m", SeqNo::MAX), &end_bound(b"m")).is_ge());
+        assert!(compare(&end, &exact).is_lt());
     }
 
     #[test]

@@ -336,7 +336,8 @@ mod tests {
             let both = RangeDeletes::union([&first, &second]);
             let all = [a, b].concat();
             prop_assert_eq!(&both, &RangeDeletes::new(all.clone()));
-            prop_assert_eq!(RangeDeletes::decode(&both.encode()).as_ref(), Ok(&both));
+            let decoded = RangeDeletes::decode(&both.encode());
+            prop_assert_eq!(decoded.as_ref(), Ok(&both));
             prop_assert_eq!(both.iter().count() as u64, both.count());
             let cut = RangeDeletes::new(both.within(Some(&lower), Some(&upper)).flat_map(|(start, end, seqs)| {
                 seqs.iter().map(|seq| RangeDelete {

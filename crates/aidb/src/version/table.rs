@@ -30,12 +30,6 @@ impl TableMeta {
         key::ends_before(&self.info.largest, user_key)
     }
 
-    /// True when it has no place for `user_key` nor for greater ones.
-    pub(crate) fn ends_before(&self, user_key: &[u8]) -> bool {
-        let (largest, trailer) = key::split(&self.info.largest);
-        largest < user_key || (largest == user_key && trailer == key::EXCLUSIVE_TRAILER)
-    }
-
     /// True when its range of user keys and that of `other` share a key.
     pub(crate) fn overlaps(&self, other: &TableMeta) -> bool {
         !self.ends_before(other.smallest_user_key()) && !other.ends_before(self.smallest_user_key())
