@@ -13,8 +13,8 @@ pub(crate) struct State {
     /// Wait for their flush; newest first.
     pub(crate) sealed: Vec<Arc<MemTable>>,
     pub(crate) version: Arc<Version>,
-    /// The most tables that a keyspace has in level 0.
-    pub(crate) level0_tables: usize,
+    /// The most runs that a keyspace has in level 0.
+    pub(crate) level0_runs: usize,
 }
 
 impl State {
@@ -24,21 +24,21 @@ impl State {
             active: Arc::new(MemTable::new()),
             sealed: Vec::new(),
             version: Arc::new(Version::default()),
-            level0_tables: 0,
+            level0_runs: 0,
         };
         state.with_version(version)
     }
 
     /// The same memtables over another version.
     pub(crate) fn with_version(&self, version: Version) -> State {
-        let level0_tables = version
+        let level0_runs = version
             .trees()
-            .map(|(_, tree)| tree.level(0).len())
+            .map(|(_, tree)| tree.level0_runs().len())
             .max()
             .unwrap_or(0);
         State {
             version: Arc::new(version),
-            level0_tables,
+            level0_runs,
             ..self.clone()
         }
     }

@@ -260,11 +260,11 @@ impl Engine {
             }
             behind = ratio(state.active.bytes(), options.memtable_bytes);
         }
-        if state.level0_tables >= options.level0_stop_tables {
+        if state.level0_runs >= options.level0_stop_tables {
             return Pressure::Stop("writes wait for level 0 to be compacted");
         }
-        if state.level0_tables >= options.level0_slow_tables {
-            let over = state.level0_tables - options.level0_slow_tables + 1;
+        if state.level0_runs >= options.level0_slow_tables {
+            let over = state.level0_runs - options.level0_slow_tables + 1;
             let room = options
                 .level0_stop_tables
                 .saturating_sub(options.level0_slow_tables)

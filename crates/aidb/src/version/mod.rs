@@ -11,6 +11,8 @@ mod catalog;
 mod edit;
 mod manifest;
 mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tree;
 
 pub(crate) use catalog::Catalog;

@@ -1,11 +1,15 @@
 //! A version: the tables of every keyspace by level, immutable.
 //!
 //! ```text
-//! level 0     newest first; tables may overlap, and a newer table has only newer sequence numbers
+//! level 0     newest first; of two tables that overlap, the newer one has only newer sequence numbers
 //! level 1..   in key order; tables of a level share no user key
 //! ```
 //!
-//! A key's versions are newer in a lower-numbered level: the first one found is the one.
+//! The tables of level 0 are arranged in as few runs as can be: a table lies one run above the topmost older one that
+//! it overlaps. A sequential load is one run, whatever the number of its tables.
+//!
+//! A key's versions are newer in a lower-numbered level, and in an earlier run of level 0: the first one found is the
+//! one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,12 +33,15 @@ pub(crate) type Run = Arc<[Arc<Table>]>;
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     levels: [Run; LEVELS],
+    /// The tables of level 0 as runs, newest first, each in key order.
+    level0_runs: Arc<[Run]>,
 }
 
 impl Default for Tree {
     fn default() -> Self {
         Tree {
             levels: std::array::from_fn(|_| Run::from([])),
+            level0_runs: Arc::from([]),
         }
     }
 }
@@ -50,6 +57,17 @@ impl Tree {
         &self.levels
     }
 
+    /// The runs of level 0, newest first: what a reader has to look at before the levels below.
+    pub(crate) fn level0_runs(&self) -> &[Run] {
+        &self.level0_runs
+    }
+
+    /// All runs that hold anything, newest first: those of level 0, then the levels below.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        let below = self.levels[1..].iter().filter(|run| !run.is_empty());
+        self.level0_runs.iter().chain(below)
+    }
+
     /// All tables, newest first.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.levels.iter().flat_map(|run| run.iter())
@@ -61,6 +79,7 @@ impl Tree {
             tables.sort_by_key(|table| {
                 std::cmp::Reverse((table.meta.info.max_seq, table.meta.number))
             });
+            self.level0_runs = arrange(&tables);
         } else {
             tables.sort_by(|a, b| a.meta.smallest_user_key().cmp(b.meta.smallest_user_key()));
         }
@@ -73,17 +92,8 @@ impl Tree {
         user_key: &[u8],
         at: SeqNo,
     ) -> Result<Option<(SeqNo, ValueKind, Bytes)>> {
-        for table in self.levels[0]
-            .iter()
-            .filter(|table| table.meta.spans(user_key))
-        {
-            if let Some(found) = table.reader()?.get(user_key, at)? {
-                return Ok(Some(found));
-            }
-        }
-        for run in &self.levels[1..] {
-            let index = run.partition_point(|table| table.meta.ends_before(user_key));
-            let Some(table) = run.get(index).filter(|table| table.meta.spans(user_key)) else {
+        for run in self.runs() {
+            let Some(table) = table_of(run, user_key) else {
                 continue;
             };
             if let Some(found) = table.reader()?.get(user_key, at)? {
@@ -96,17 +106,45 @@ impl Tree {
     /// Cursors over all tables, newest first.
     pub(crate) fn cursors(&self) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
         let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
-        for table in self.levels[0].iter() {
-            cursors.push(Box::new(table.reader()?.iter()));
-        }
-        for run in self.levels[1..].iter().filter(|run| !run.is_empty()) {
-            cursors.push(Box::new(LevelIter::new(RunTables {
-                run: Arc::clone(run),
-                once: false,
-            })));
+        for run in self.runs() {
+            cursors.push(match &run[..] {
+                [table] => Box::new(table.reader()?.iter()),
+                _ => Box::new(LevelIter::new(RunTables {
+                    run: Arc::clone(run),
+                    once: false,
+                })),
+            });
         }
         Ok(cursors)
     }
+}
+
+/// The table of `run` whose range holds `user_key`.
+#[inline]
+fn table_of<'a>(run: &'a Run, user_key: &[u8]) -> Option<&'a Arc<Table>> {
+    let index = run.partition_point(|table| table.meta.ends_before(user_key));
+    run.get(index).filter(|table| table.meta.spans(user_key))
+}
+
+/// The fewest runs of `tables`, which are given newest first and may overlap; the newest run first.
+fn arrange(tables: &[Arc<Table>]) -> Arc<[Run]> {
+    let mut runs: Vec<Vec<Arc<Table>>> = Vec::new();
+    for table in tables.iter().rev() {
+        let place = |run: &Vec<Arc<Table>>| {
+            run.partition_point(|other| other.meta.ends_before(table.meta.smallest_user_key()))
+        };
+        let overlaps = |run: &Vec<Arc<Table>>| {
+            run.get(place(run))
+                .is_some_and(|other| other.meta.overlaps(&table.meta))
+        };
+        let above = runs.iter().rposition(overlaps).map_or(0, |run| run + 1);
+        if above == runs.len() {
+            runs.push(Vec::new());
+        }
+        let run = &mut runs[above];
+        run.insert(place(run), Arc::clone(table));
+    }
+    runs.into_iter().rev().map(Run::from).collect()
 }
 
 /// A run as a source of cursors.
@@ -183,5 +221,57 @@ impl Version {
             tree.set_level(level, tables);
         }
         version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::testing::{Sketch, Sketcher};
+    use proptest::prelude::*;
+
+    fn sketch<'a>(smallest: &'a [u8], largest: &'a [u8], seq: u64) -> Sketch<'a> {
+        Sketch {
+            level: 0,
+            smallest,
+            largest,
+            bytes: 1,
+            tombstones: 0,
+            seq,
+        }
+    }
+
+    #[test]
+    fn a_sequential_load_is_one_run() {
+        let keys: Vec<[u8; 1]> = (0..100).map(|key| [key]).collect();
+        let tables: Vec<_> = (0..50)
+            .map(|n| sketch(&keys[2 * n], &keys[2 * n + 1], 100 + n as u64))
+            .collect();
+        let tree = Sketcher::new().tree(&tables);
+        assert_eq!(tree.level0_runs().len(), 1);
+        assert_eq!(tree.level0_runs()[0].len(), 50);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_keep_what_is_newer_above(ranges in prop::collection::vec((0_u8..60, 0_u8..20), 0..40)) {
+            let keys: Vec<([u8; 1], [u8; 1])> = ranges.iter().map(|(low, more)| ([*low], [low + more])).collect();
+            let tables: Vec<_> = keys.iter().zip(1_u64..).map(|((a, b), n)| sketch(a, b, n * 10)).collect();
+            let tree = Sketcher::new().tree(&tables);
+            let runs = tree.level0_runs();
+            prop_assert_eq!(runs.iter().map(|run| run.len()).sum::<usize>(), tables.len());
+            for (depth, run) in runs.iter().enumerate() {
+                for pair in run.windows(2) {
+                    prop_assert!(pair[0].meta.ends_before(pair[1].meta.smallest_user_key()));
+                }
+                for table in run.iter() {
+                    let is_over = |other: &Arc<Table>| table.meta.overlaps(&other.meta);
+                    let older = runs[depth + 1..].iter().flat_map(|run| run.iter());
+                    prop_assert!(older.filter(|other| is_over(other)).all(|other| other.meta.info.max_seq < table.meta.info.max_seq));
+                    // No fewer runs would do.
+                    prop_assert!(runs.get(depth + 1).is_none_or(|run| run.iter().any(is_over)));
+                }
+            }
+        }
     }
 }
