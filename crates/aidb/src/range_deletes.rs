@@ -156,6 +156,19 @@ impl RangeDeletes {
             .sum()
     }
 
+    /// Memory that it takes, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.pieces
+            .iter()
+            .map(|piece| {
+                size_of::<Piece>()
+                    + piece.start.len()
+                    + piece.end.len()
+                    + piece.seqs.len() * size_of::<SeqNo>()
+            })
+            .sum()
+    }
+
     /// The newest delete of `user_key` up to `at`.
     pub(crate) fn covering_seq(&self, user_key: &[u8], at: SeqNo) -> Option<SeqNo> {
         self.around(user_key).piece?.newest(at)

@@ -15,7 +15,6 @@ mod filter;
 mod format;
 mod index;
 mod properties;
-mod range_deletes;
 mod reader;
 mod table_iter;
 #[cfg(test)]
@@ -24,7 +23,6 @@ mod writer;
 
 pub(crate) use block::Block;
 pub(crate) use properties::Properties;
-pub(crate) use range_deletes::RangeDelete;
 pub(crate) use reader::Reader;
 pub(crate) use table_iter::TableIter;
 pub(crate) use writer::{TableInfo, Writer};

@@ -7,9 +7,8 @@
 use bytes::Bytes;
 
 use crate::key::{self, SeqNo, TRAILER_BYTES, ValueKind};
+use crate::range_deletes::RangeDelete;
 use crate::varint;
-
-use super::range_deletes::RangeDelete;
 
 /// The properties block of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub(crate) struct Properties {
     pub(crate) data_blocks: u64,
     /// Entries that are merge operands.
     pub(crate) merges: u64,
-    /// Ranges deleted.
+    /// Deletes of ranges, each piece between two bounds counted by itself.
     pub(crate) range_deletes: u64,
     /// The value files that pointers of this table refer to, ascending, and how many bytes of each.
     pub(crate) values: Vec<(u64, u64)>,
@@ -59,7 +58,7 @@ mod tag {
 
 impl Properties {
     /// Extends what the table spans by a deleted range.
-    pub(super) fn span(&mut self, (start, end, seq): &RangeDelete) {
+    pub(super) fn span(&mut self, RangeDelete { start, end, seq }: &RangeDelete) {
         let first = self.smallest.is_empty();
         let mut key = Vec::new();
         key::write_internal(&mut key, start, key::trailer(*seq, ValueKind::RangeDelete));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::cache::BlockCache;
 use crate::error::{Error, Result};
 use crate::key::{SeqNo, ValueKind, seek_trailer, split, trailer_kind, trailer_seq};
+use crate::range_deletes::RangeDeletes;
 
 use super::block::Block;
 use super::block_iter::BlockIter;
@@ -15,7 +16,6 @@ use super::filter::{self, Filter};
 use super::format::{BLOCK_TRAILER_BYTES, BlockHandle, FOOTER_BYTES, FileId, Footer, take_block};
 use super::index::Index;
 use super::properties::Properties;
-use super::range_deletes::{self, RangeDelete};
 use super::table_iter::TableIter;
 
 /// An open table. Shared by all who read it.
@@ -25,7 +25,7 @@ pub(crate) struct Reader {
     cache: Arc<BlockCache>,
     index: Index,
     filter: Option<Filter>,
-    range_deletes: Box<[RangeDelete]>,
+    range_deletes: Arc<RangeDeletes>,
     properties: Properties,
 }
 
@@ -83,11 +83,11 @@ impl Reader {
         let properties =
             Properties::decode(&contents(footer.properties)?).map_err(fault(footer.properties))?;
         let range_deletes = match footer.range_deletes.bytes {
-            0 => Box::default(),
-            _ => range_deletes::decode(&contents(footer.range_deletes)?)
+            0 => RangeDeletes::default(),
+            _ => RangeDeletes::decode(&contents(footer.range_deletes)?)
                 .map_err(fault(footer.range_deletes))?,
         };
-        if range_deletes.len() as u64 != properties.range_deletes {
+        if range_deletes.count() != properties.range_deletes {
             return Err(id.corruption(
                 footer.range_deletes.offset,
                 "the properties tell another number of range deletes",
@@ -105,7 +105,7 @@ impl Reader {
             cache,
             index,
             filter,
-            range_deletes,
+            range_deletes: Arc::new(range_deletes),
             properties,
         })
     }
@@ -115,14 +115,16 @@ impl Reader {
         &self.properties
     }
 
-    /// The ranges that this table deletes, by (start ascending, sequence number descending); they may overlap.
-    pub(crate) fn range_deletes(&self) -> &[RangeDelete] {
+    /// The ranges that this table deletes.
+    pub(crate) fn range_deletes(&self) -> &Arc<RangeDeletes> {
         &self.range_deletes
     }
 
-    /// Memory that the open table holds beside the cache: its index and filter.
+    /// Memory that the open table holds beside the cache: its index, filter and deleted ranges.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.filter.as_ref().map_or(0, Filter::memory_bytes)
+        self.index.memory_bytes()
+            + self.filter.as_ref().map_or(0, Filter::memory_bytes)
+            + self.range_deletes.memory_bytes()
     }
 
     /// False when the table surely has no version of `user_key`.
@@ -257,13 +259,13 @@ impl Reader {
             entries.reset(block);
             self.verify_block(position, &mut entries, &mut seen)?;
         }
-        for range in &self.range_deletes {
-            seen.span(range);
+        for range in self.range_deletes.iter() {
+            seen.span(&range);
         }
         if seen.min_seq == SeqNo::MAX {
             seen.min_seq = SeqNo::ZERO;
         }
-        seen.range_deletes = self.range_deletes.len() as u64;
+        seen.range_deletes = self.range_deletes.count();
         // What pointers mean is known above.
         seen.values.clone_from(&self.properties.values);
         seen.data_blocks = self.blocks() as u64;

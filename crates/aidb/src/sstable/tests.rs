@@ -296,16 +296,14 @@ fn ranges_widen_what_a_table_spans() {
         assert_eq!(largest, (&b"p"[..], crate::key::EXCLUSIVE_TRAILER));
         assert_eq!(
             (info.min_seq, info.max_seq, info.range_deletes),
-            (SeqNo(2), SeqNo(9), 3)
+            (SeqNo(2), SeqNo(9), 4)
         );
         let table = open(bytes, 0).unwrap();
         assert_eq!(table.verify().unwrap(), entries.len() as u64);
-        let starts: Vec<_> = table
-            .range_deletes()
-            .iter()
-            .map(|range| (&range.0[..], range.2.0))
-            .collect();
-        assert_eq!(starts, [(&b"c"[..], 4), (b"c", 2), (b"m", 9)]);
+        let deletes = table.range_deletes().iter();
+        let starts: Vec<_> = deletes.map(|delete| (delete.start, delete.seq.0)).collect();
+        let expected = [("c", 4), ("c", 2), ("d", 4), ("m", 9)];
+        assert_eq!(starts, expected.map(|(start, seq)| (start.into(), seq)));
     }
     let (info, _) = write_with(&[entry], &[("a", "m", 9)], &TableOptions::DEFAULT);
     assert_eq!(split(&info.largest).0, b"m");

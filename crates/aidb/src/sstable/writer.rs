@@ -10,6 +10,7 @@ use crate::key::{
     self, KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq,
 };
 use crate::options::{Compression, TableOptions};
+use crate::range_deletes::{BOUND_BYTES_MAX, RangeDelete, RangeDeletes};
 
 use super::block::common_prefix;
 use super::block_builder::BlockBuilder;
@@ -17,7 +18,6 @@ use super::filter::{self, Filter};
 use super::format::{self, BlockHandle, FileId, Footer, Lz4};
 use super::index::IndexBuilder;
 use super::properties::Properties;
-use super::range_deletes::{self, RangeDelete};
 
 /// Bytes that are gathered before they go to the file.
 const WRITE_BYTES: usize = 256 * 1024;
@@ -44,7 +44,7 @@ pub(crate) struct TableInfo {
     pub(crate) max_seq: SeqNo,
     /// Entries that are merge operands.
     pub(crate) merges: u64,
-    /// Ranges deleted.
+    /// Deletes of ranges, each piece between two bounds counted by itself.
     pub(crate) range_deletes: u64,
     /// The value files that pointers of this table refer to, ascending, and how many bytes of each.
     pub(crate) values: Vec<(u64, u64)>,
@@ -194,14 +194,14 @@ impl Writer {
     pub(crate) fn add_range_delete(&mut self, start: &[u8], end: &[u8], seq: SeqNo) {
         assert!(start < end, "a deleted range is not empty");
         assert!(
-            start.len() <= KEY_BYTES_MAX,
-            "a key is at most {KEY_BYTES_MAX} bytes long"
+            start.len().max(end.len()) <= BOUND_BYTES_MAX,
+            "a bound of a range is at most {BOUND_BYTES_MAX} bytes long"
         );
-        self.range_deletes.push((
-            Bytes::copy_from_slice(start),
-            Bytes::copy_from_slice(end),
+        self.range_deletes.push(RangeDelete {
+            start: Bytes::copy_from_slice(start),
+            end: Bytes::copy_from_slice(end),
             seq,
-        ));
+        });
     }
 
     /// Notes that an entry points to `bytes` of the value file `file`.
@@ -289,7 +289,8 @@ impl Writer {
             self.index
                 .add(&self.last_key, self.last_trailer, None, block_bytes);
         }
-        self.close_properties();
+        let deletes = RangeDeletes::new(std::mem::take(&mut self.range_deletes));
+        self.close_properties(&deletes);
         let filter = match self.options.filter_bits_per_key {
             0 => BlockHandle {
                 offset: self.end(),
@@ -302,14 +303,13 @@ impl Writer {
         };
         let contents = self.index.finish();
         let index = self.put_meta_block(&contents);
-        let range_deletes = if self.range_deletes.is_empty() {
+        let range_deletes = if deletes.is_empty() {
             BlockHandle {
                 offset: self.end(),
                 bytes: 0,
             }
         } else {
-            let contents = range_deletes::encode(&self.range_deletes);
-            self.put_meta_block(&contents)
+            self.put_meta_block(&deletes.encode())
         };
         let contents = self.properties.encode();
         let properties = self.put_meta_block(&contents);
@@ -339,20 +339,18 @@ impl Writer {
         })
     }
 
-    fn close_properties(&mut self) {
+    fn close_properties(&mut self, deletes: &RangeDeletes) {
         let properties = &mut self.properties;
         properties.data_blocks = self.index.blocks() as u64;
-        properties.range_deletes = self.range_deletes.len() as u64;
+        properties.range_deletes = deletes.count();
         properties.values = std::mem::take(&mut self.values).into_iter().collect();
         if properties.entries > 0 {
             let mut largest = Vec::new();
             key::write_internal(&mut largest, &self.last_key, self.last_trailer);
             properties.largest = largest.into();
         }
-        self.range_deletes
-            .sort_by(|(a, _, a_seq), (b, _, b_seq)| a.cmp(b).then(b_seq.cmp(a_seq)));
-        for range in &self.range_deletes {
-            properties.span(range);
+        for delete in deletes.iter() {
+            properties.span(&delete);
         }
         if properties.min_seq == SeqNo::MAX {
             properties.min_seq = SeqNo::ZERO;
