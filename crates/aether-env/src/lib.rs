@@ -8,6 +8,7 @@
 
 mod clock;
 mod local;
+mod log_file;
 mod memory;
 mod name;
 mod spawn;
@@ -15,6 +16,7 @@ mod storage;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use local::LocalStorage;
+pub use log_file::LogFile;
 pub use memory::{CrashImage, MemoryStorage};
 pub use spawn::{Spawner, Task, Threads};
 pub use storage::{

@@ -10,7 +10,9 @@
 //! removes those that a crash left.
 
 mod batch;
+mod log;
 
+use crate::log_file::LogFile;
 use crate::name;
 use crate::storage::{
     FileEntry, FileLock, FileMap, FileRange, FileSync, RandomFile, Storage, WritableFile,
@@ -126,6 +128,10 @@ impl Storage for LocalStorage {
         Ok(Box::new(LocalWritable(Arc::new(LocalFile::new(
             self, name, file,
         )))))
+    }
+
+    fn create_log(&self, name: &str, capacity: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(log::LocalLog::create(self, name, capacity)?))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn RandomFile>> {
@@ -416,6 +422,27 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn read_exact_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                bytes = &bytes[n..];
+                offset += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(windows)]

@@ -6,8 +6,12 @@
 //! - the *names*: as the program sees them, and as the last [`Storage::sync_names`] left them.
 //!
 //! [`MemoryStorage::image`] builds from both a storage as a machine could find it after losing power now. It is
-//! stricter than most file systems: syncing a file does not make its name durable, and names are lost one by one.
+//! stricter than most file systems: syncing a file does not make its name durable, and names are lost one by one. Of
+//! logs, which are written in place, the old contents of unsynced sectors are kept too.
 
+mod log;
+
+use crate::log_file::LogFile;
 use crate::name;
 use crate::storage::{FileEntry, FileLock, FileMap, FileSync, RandomFile, Storage, WritableFile};
 use parking_lot::{Mutex, RwLock};
@@ -73,6 +77,9 @@ struct MemoryFile {
 struct Contents {
     bytes: Vec<u8>,
     durable: usize,
+    /// Set for logs.
+    is_in_place: bool,
+    unsynced: log::Unsynced,
     /// A sync has failed: later ones succeed and do nothing.
     stuck: bool,
 }
@@ -134,6 +141,23 @@ impl MemoryStorage {
         Ok(())
     }
 
+    /// A new empty file.
+    fn add(&self, name: &str) -> io::Result<Arc<MemoryFile>> {
+        name::check(name)?;
+        let mut state = self.state.lock();
+        if state.names.contains_key(name) {
+            return Err(name::explain(
+                &io::ErrorKind::AlreadyExists.into(),
+                "create",
+                name,
+                LOCATION,
+            ));
+        }
+        let file = MemoryFile::durable(name, Vec::new());
+        state.names.insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
     fn find(&self, name: &str, attempt: &str) -> io::Result<Arc<MemoryFile>> {
         name::check(name)?;
         let found = self.state.lock().names.get(name).cloned();
@@ -151,19 +175,14 @@ impl fmt::Debug for MemoryStorage {
 
 impl Storage for MemoryStorage {
     fn create(&self, name: &str) -> io::Result<Box<dyn WritableFile>> {
-        name::check(name)?;
-        let mut state = self.state.lock();
-        if state.names.contains_key(name) {
-            return Err(name::explain(
-                &io::ErrorKind::AlreadyExists.into(),
-                "create",
-                name,
-                LOCATION,
-            ));
-        }
-        let file = MemoryFile::durable(name, Vec::new());
-        state.names.insert(name.to_owned(), Arc::clone(&file));
-        Ok(Box::new(MemoryWritable(file)))
+        Ok(Box::new(MemoryWritable(self.add(name)?)))
+    }
+
+    fn create_log(&self, name: &str, _capacity: u64) -> io::Result<Box<dyn LogFile>> {
+        let file = self.add(name)?;
+        file.contents.write().is_in_place = true;
+        let state = Arc::clone(&self.state);
+        Ok(Box::new(log::MemoryLog::new(state, file, name)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn RandomFile>> {
@@ -230,6 +249,8 @@ impl MemoryFile {
         let contents = Contents {
             durable: bytes.len(),
             bytes,
+            is_in_place: false,
+            unsynced: log::Unsynced::new(),
             stuck: false,
         };
         Arc::new(MemoryFile {
@@ -257,6 +278,7 @@ impl FileSync for MemoryFile {
         let mut contents = self.contents.write();
         if !contents.stuck {
             contents.durable = contents.bytes.len();
+            contents.unsynced.clear();
         }
         Ok(())
     }
@@ -264,6 +286,9 @@ impl FileSync for MemoryFile {
 
 impl Contents {
     fn after_crash(&self, image: CrashImage, random: &mut fastrand::Rng) -> Vec<u8> {
+        if self.is_in_place {
+            return self.overwritten(image, random);
+        }
         match image {
             CrashImage::LoseUnsynced | CrashImage::LoseNames => self.bytes[..self.durable].to_vec(),
             CrashImage::KeepAll => self.bytes.clone(),

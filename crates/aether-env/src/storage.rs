@@ -1,12 +1,14 @@
 //! A flat set of named files, and what each operation promises about durability.
 //!
-//! 1. A file is created empty, appended to, synced, and from then on only read: nothing is overwritten in place.
+//! 1. A file is created empty, appended to, synced, and from then on only read: nothing is overwritten in place, but
+//!    logs ([`LogFile`]), which may be used again under another name.
 //! 2. `sync` on a file makes its bytes durable; [`Storage::sync_names`] makes creations and deletions durable.
 //! 3. The only coordination primitive is [`Storage::put_if_absent`] on numbered names.
 //!
 //! Names are flat: ASCII letters, digits, `.`, `_` and `-`, not starting with `.`, at most [`NAME_BYTES_MAX`] bytes;
 //! any other is refused as `InvalidInput`. Every error carries the name and the [`Storage::location`].
 
+use crate::log_file::{AppendedLog, LogFile};
 use std::any::Any;
 use std::fmt::Debug;
 use std::io;
@@ -20,6 +22,13 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub trait Storage: Send + Sync + Debug {
     /// A new empty file. `AlreadyExists` when the name is taken.
     fn create(&self, name: &str) -> io::Result<Box<dyn WritableFile>>;
+
+    /// A new empty log, which is expected to have about `capacity` bytes in the end. `AlreadyExists` when the name is
+    /// taken. A storage that can do no better appends to a file.
+    fn create_log(&self, name: &str, capacity: u64) -> io::Result<Box<dyn LogFile>> {
+        let _ = capacity;
+        Ok(Box::new(AppendedLog::new(self.create(name)?)))
+    }
 
     /// An existing file, for reading at any offset. `NotFound` when it is missing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn RandomFile>>;

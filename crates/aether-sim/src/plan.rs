@@ -9,6 +9,14 @@ pub enum Io {
     Create,
     /// `WritableFile::append`.
     Append,
+    /// `LogFile::reserve`, when it takes space.
+    Reserve,
+    /// `LogFile::write_at`.
+    Write,
+    /// `LogFile::rename`.
+    Rename,
+    /// `LogFile::finish`.
+    Finish,
     /// `WritableFile::sync` and `FileSync::sync`.
     Sync,
     /// `Storage::put_if_absent`.
@@ -30,6 +38,10 @@ impl Io {
     pub const MUTATING: &[Io] = &[
         Io::Create,
         Io::Append,
+        Io::Reserve,
+        Io::Write,
+        Io::Rename,
+        Io::Finish,
         Io::Sync,
         Io::Put,
         Io::Delete,
@@ -168,7 +180,7 @@ impl Plan {
         let Some(space) = &mut self.space else {
             return Verdict::Succeed;
         };
-        let needs_space = matches!(io, Io::Create | Io::Append | Io::Put);
+        let needs_space = matches!(io, Io::Create | Io::Append | Io::Reserve | Io::Put);
         let error = || {
             io::Error::new(
                 io::ErrorKind::StorageFull,

@@ -2,8 +2,8 @@
 
 use crate::plan::{Fault, Io, Plan, Verdict};
 use aether_env::{
-    Env, FileEntry, FileLock, FileMap, FileSync, ManualClock, MemoryStorage, RandomFile, Spawner,
-    Storage, SystemClock, Task, Threads, WritableFile,
+    Env, FileEntry, FileLock, FileMap, FileSync, LogFile, ManualClock, MemoryStorage, RandomFile,
+    Spawner, Storage, SystemClock, Task, Threads, WritableFile,
 };
 use parking_lot::Mutex;
 use std::io;
@@ -154,6 +154,16 @@ impl Storage for SimStorage {
         }))
     }
 
+    fn create_log(&self, name: &str, capacity: u64) -> io::Result<Box<dyn LogFile>> {
+        let create = || self.memory.create_log(name, capacity);
+        let file = self.atomic(Io::Create, name, 0, create)?;
+        Ok(Box::new(SimLog {
+            file,
+            name: name.to_owned(),
+            storage: self.clone(),
+        }))
+    }
+
     fn open(&self, name: &str) -> io::Result<Arc<dyn RandomFile>> {
         let file = self.atomic(Io::Open, name, 0, || self.memory.open(name))?;
         Ok(Arc::new(SimReadable {
@@ -217,6 +227,67 @@ impl WritableFile for SimWritable {
 
     fn sync(&mut self) -> io::Result<()> {
         self.storage.sync(&self.name, &*self.file.syncer()?)
+    }
+
+    fn syncer(&self) -> io::Result<Arc<dyn FileSync>> {
+        let file = self.file.syncer()?;
+        Ok(Arc::new(SimSync {
+            file,
+            name: self.name.clone(),
+            storage: self.storage.clone(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct SimLog {
+    file: Box<dyn LogFile>,
+    name: String,
+    storage: SimStorage,
+}
+
+impl LogFile for SimLog {
+    fn reserved(&self) -> u64 {
+        self.file.reserved()
+    }
+
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        let more = bytes.saturating_sub(self.file.reserved());
+        if more == 0 {
+            return Ok(());
+        }
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        let storage = self.storage.clone();
+        storage.atomic(Io::Reserve, &self.name, more, || self.file.reserve(bytes))
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let verdict = self
+            .storage
+            .plan
+            .lock()
+            .decide(Io::Write, &self.name, bytes.len());
+        let (written, error) = match verdict {
+            Verdict::Succeed => return self.file.write_at(offset, bytes),
+            Verdict::Refuse(error) => (0, error),
+            Verdict::Partly(share, error) => (part_of(bytes.len(), share), error),
+            Verdict::Fill(written, error) => (written, error),
+        };
+        self.file.write_at(offset, &bytes[..written])?;
+        Err(self.storage.explain(&error, Io::Write, &self.name))
+    }
+
+    fn rename(&mut self, name: &str) -> io::Result<()> {
+        let storage = self.storage.clone();
+        let file = &mut self.file;
+        storage.atomic(Io::Rename, &self.name, 0, || file.rename(name))?;
+        name.clone_into(&mut self.name);
+        Ok(())
+    }
+
+    fn finish(&mut self, bytes: u64) -> io::Result<()> {
+        let storage = self.storage.clone();
+        storage.atomic(Io::Finish, &self.name, 0, || self.file.finish(bytes))
     }
 
     fn syncer(&self) -> io::Result<Arc<dyn FileSync>> {

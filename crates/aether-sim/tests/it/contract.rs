@@ -339,3 +339,33 @@ fn a_syncer_works_beside_appends() {
         assert_eq!(read_all(&*storage, "log"), b"record".repeat(500), "{kind}");
     });
 }
+
+#[test]
+fn a_log_is_written_in_reserved_space_and_used_again() {
+    on_each(|kind, storage| {
+        storage.create("taken").unwrap();
+        assert!(storage.create_log("taken", 100).is_err(), "{kind}");
+        let mut log = storage.create_log("1.wal", 10_000).unwrap();
+        assert!(
+            log.write_at(0, b"x").is_err(),
+            "{kind}: nothing is reserved"
+        );
+        log.reserve(20_000).unwrap();
+        log.reserve(100).unwrap();
+        assert!(log.reserved() >= 20_000, "{kind}");
+        log.write_at(0, &[1; 9_999]).unwrap();
+        log.write_at(9_999, &[2; 10_001]).unwrap();
+        log.syncer().unwrap().sync().unwrap();
+        let error = log.rename("taken").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{kind}: {error}");
+        log.rename("2.wal").unwrap();
+        storage.sync_names().unwrap();
+        assert!(storage.open("1.wal").is_err(), "{kind}");
+        log.write_at(0, &[3; 100]).unwrap();
+        log.syncer().unwrap().sync().unwrap();
+        let expected = [&[3; 100][..], &[1; 9_899], &[2; 10_001]].concat();
+        assert_eq!(read_all(&*storage, "2.wal")[..20_000], expected, "{kind}");
+        log.finish(100).unwrap();
+        assert_eq!(read_all(&*storage, "2.wal")[..100], [3; 100], "{kind}");
+    });
+}

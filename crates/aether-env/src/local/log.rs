@@ -1,0 +1,227 @@
+//! Logs as mapped files: a write is a copy into memory that the operating system shares with the file.
+//!
+//! - Space is taken by `fallocate` before anything is written, so that a full disk is an error of
+//!   [`LogFile::reserve`] and never a SIGBUS. File systems on which that does not hold (copy-on-write and network ones)
+//!   are written with `pwrite`, and where `fallocate` is missing space is found by writing.
+//! - What lies behind the mapped part is written with `pwrite`: both see the same pages.
+//! - `fdatasync` covers pages that were changed through the mapping.
+//!
+//! The kernel can still fail to read a page of a file that is used again, after it has dropped it from memory: that
+//! is a SIGBUS, as with every program that maps files.
+
+use super::{LocalFile, LocalStorage, rename_new, write_all_at};
+use crate::log_file::{LogFile, is_reserved, not_reserved};
+use crate::storage::FileSync;
+use memmap2::MmapRaw;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::sync::Arc;
+
+/// See the head of this module.
+#[derive(Debug)]
+pub(super) struct LocalLog {
+    storage: LocalStorage,
+    file: Arc<LocalFile>,
+    /// The front of the file, as far as it was expected to grow.
+    map: Option<MmapRaw>,
+    reserved: u64,
+}
+
+impl LocalLog {
+    pub(super) fn create(
+        storage: &LocalStorage,
+        name: &str,
+        capacity: u64,
+    ) -> io::Result<LocalLog> {
+        let path = storage.path(name)?;
+        let explain = |error: io::Error| storage.explain(&error, "create", name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(explain)?;
+        Ok(LocalLog {
+            storage: storage.clone(),
+            // Without it everything works, more slowly.
+            map: map(&file, capacity),
+            file: Arc::new(LocalFile::new(storage, name, file)),
+            reserved: 0,
+        })
+    }
+}
+
+impl LogFile for LocalLog {
+    fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes <= self.reserved {
+            return Ok(());
+        }
+        match allocate(&self.file.file, self.reserved, bytes) {
+            Ok(()) => self.reserved = bytes,
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.map = None;
+                self.reserved = u64::MAX;
+            }
+            Err(error) => return Err(self.file.explain(&error, "reserve space for")),
+        }
+        Ok(())
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if !is_reserved(offset, bytes.len(), self.reserved) {
+            return Err(not_reserved(
+                &self.file.name,
+                offset,
+                bytes.len(),
+                self.reserved,
+            ));
+        }
+        let mapped = self.map.as_ref().and_then(|map| {
+            let from = usize::try_from(offset).ok()?;
+            (from.checked_add(bytes.len())? <= map.len()).then_some((map, from))
+        });
+        let Some((map, from)) = mapped else {
+            return write_all_at(&self.file.file, offset, bytes)
+                .map_err(|error| self.file.explain(&error, "write to"));
+        };
+        // SAFETY: `from..from + bytes.len()` lies in the mapping (checked above) and in the file (`reserved` bytes were
+        // allocated, and only `finish`, which lowers `reserved` first, cuts it off). Nobody else writes there: `self`
+        // is borrowed mutably, it owns the mapping, and no reference into the mapping is ever made. `bytes` is other
+        // memory, as nothing hands out the mapping's.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(from), bytes.len());
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, new: &str) -> io::Result<()> {
+        let to = self.storage.path(new)?;
+        let from = self.storage.path(&self.file.name)?;
+        let explain = |error: io::Error| {
+            self.file
+                .explain(&error, &format!("give the name {new} to"))
+        };
+        if has_other_names(&self.file.file).map_err(explain)? {
+            // Somebody keeps the old contents under another name: they must not change.
+            return Err(explain(io::ErrorKind::Unsupported.into()));
+        }
+        let file = self.file.file.try_clone().map_err(explain)?;
+        rename_new(&from, &to).map_err(explain)?;
+        self.file = Arc::new(LocalFile::new(&self.storage, new, file));
+        Ok(())
+    }
+
+    fn finish(&mut self, bytes: u64) -> io::Result<()> {
+        if self.reserved == u64::MAX {
+            return Ok(());
+        }
+        self.reserved = 0;
+        self.file
+            .file
+            .set_len(bytes)
+            .map_err(|error| self.file.explain(&error, "cut off"))
+    }
+
+    fn syncer(&self) -> io::Result<Arc<dyn FileSync>> {
+        Ok(Arc::clone(&self.file) as Arc<dyn FileSync>)
+    }
+}
+
+/// Maps the first `capacity` bytes of a file that will grow, where writing to mapped files is sound.
+#[cfg(target_os = "linux")]
+fn map(file: &File, capacity: u64) -> Option<MmapRaw> {
+    /// File systems where bytes that are allocated can be written without more space: ext2 to ext4, XFS, tmpfs.
+    const SOUND: [u64; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+    let kind = rustix::fs::fstatfs(file).ok()?.f_type;
+    if !SOUND.contains(&u64::try_from(kind).ok()?) || capacity == 0 {
+        return None;
+    }
+    let len = usize::try_from(capacity).ok()?;
+    memmap2::MmapOptions::new().len(len).map_raw(file).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn map(_file: &File, _capacity: u64) -> Option<MmapRaw> {
+    None
+}
+
+/// Takes the space of the bytes between `from` and `to`.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    loop {
+        match fallocate(file, FallocateFlags::empty(), from, to - from) {
+            Err(Errno::INTR) => {}
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => return Err(io::ErrorKind::Unsupported.into()),
+            result => return result.map_err(io::Error::from),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_file: &File, _from: u64, _to: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+fn has_other_names(file: &File) -> io::Result<bool> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) > 1)
+}
+
+/// What cannot be found out counts as true.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as on unix")]
+fn has_other_names(_file: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Storage;
+
+    /// What was written through the mapping, behind it, and before the name changed.
+    #[test]
+    fn mapped_and_plain_writes_meet_in_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = LocalStorage::open(directory.path()).unwrap();
+        let mut log = LocalLog::create(&storage, "a.wal", 4096).unwrap();
+        log.reserve(10_000).unwrap();
+        log.write_at(0, &[1; 4_000]).unwrap();
+        log.write_at(4_000, &[2; 1_000]).unwrap();
+        log.write_at(5_000, &[3; 5_000]).unwrap();
+        let error = log.write_at(9_999, &[0; 2]);
+        assert!(log.reserved() == u64::MAX || error.is_err());
+        log.syncer().unwrap().sync().unwrap();
+        log.rename("b.wal").unwrap();
+        log.write_at(0, &[4; 100]).unwrap();
+        let expected = [&[4; 100][..], &[1; 3_900], &[2; 1_000], &[3; 5_000]].concat();
+        let file = storage.open("b.wal").unwrap();
+        assert_eq!(file.map_private().unwrap()[..10_000], expected);
+        assert_eq!(storage.list().unwrap().len(), 1);
+        log.finish(50).unwrap();
+        assert_eq!(storage.list().unwrap()[0].bytes, 50);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_log_with_a_second_name_is_not_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = LocalStorage::open(directory.path()).unwrap();
+        let mut log = LocalLog::create(&storage, "a.wal", 4096).unwrap();
+        std::fs::hard_link(
+            directory.path().join("a.wal"),
+            directory.path().join("kept"),
+        )
+        .unwrap();
+        let error = log.rename("b.wal").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains("a.wal"), "{error}");
+        assert!(storage.open("b.wal").is_err());
+    }
+}
