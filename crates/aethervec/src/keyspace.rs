@@ -38,6 +38,7 @@ impl Keyspaces {
                 compression: Compression::None,
                 ..TableOptions::DEFAULT
             },
+            ..KeyspaceOptions::DEFAULT
         };
         Ok(Keyspaces {
             catalog: db.keyspace("catalog", plain())?,

@@ -8,7 +8,7 @@
 //!
 //! Never here: threads (background/), the commit path and reading (db/).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::attachment::Registry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::key::SeqNo;
-use crate::keyspace::{KeyspaceId, KeyspaceRecord};
+use crate::keyspace::{KeyspaceId, Keyspaces};
 use crate::memtable::MemTable;
 use crate::options::{KeyspaceOptions, Options};
 use crate::signal::Signal;
@@ -42,8 +42,7 @@ pub(crate) struct Engine {
     pub(crate) next_file: AtomicU64,
     pub(crate) state: ArcSwap<State>,
     pub(crate) snapshots: Snapshots,
-    /// By name.
-    pub(crate) keyspaces: RwLock<BTreeMap<String, Arc<KeyspaceRecord>>>,
+    pub(crate) keyspaces: RwLock<Keyspaces>,
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,
     pub(crate) group: GroupSync,
@@ -171,11 +170,9 @@ impl Engine {
 
     /// The options of a keyspace, by its number.
     pub(crate) fn keyspace_options(&self, id: KeyspaceId) -> KeyspaceOptions {
-        let manifest = self.manifest.lock();
-        manifest
-            .catalog()
-            .keyspaces
-            .get(&id)
+        self.keyspaces
+            .read()
+            .by_id(id)
             .map(|record| record.options.clone())
             .unwrap_or_default()
     }

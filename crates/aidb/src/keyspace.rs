@@ -1,6 +1,8 @@
 //! What a keyspace is to the engine: a number, a name and options.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::options::KeyspaceOptions;
@@ -33,7 +35,88 @@ impl fmt::Display for KeyspaceId {
 pub(crate) struct KeyspaceRecord {
     pub(crate) id: KeyspaceId,
     pub(crate) name: String,
+    /// Operator and filter are known once the keyspace was opened.
     pub(crate) options: KeyspaceOptions,
+    /// The name of the merge operator that it was made with.
+    pub(crate) operator: Option<String>,
+}
+
+impl KeyspaceRecord {
+    /// A keyspace with `options`.
+    pub(crate) fn new(id: KeyspaceId, name: &str, options: KeyspaceOptions) -> KeyspaceRecord {
+        KeyspaceRecord {
+            id,
+            name: name.to_owned(),
+            operator: options.merge.as_ref().map(|merge| merge.name().to_owned()),
+            options,
+        }
+    }
+
+    /// True when nothing that is stored tells them apart.
+    pub(crate) fn is_stored_as(&self, other: &KeyspaceRecord) -> bool {
+        let parts = |record: &KeyspaceRecord| {
+            let options = &record.options;
+            (options.table.clone(), options.ttl, record.operator.clone())
+        };
+        self.id == other.id && self.name == other.name && parts(self) == parts(other)
+    }
+
+    /// Refuses another operator than the one that made the operands of this keyspace.
+    pub(crate) fn check_operator(&self, options: &KeyspaceOptions) -> Result<()> {
+        let given = options.merge.as_ref().map(|merge| merge.name());
+        let Some(stored) = self
+            .operator
+            .as_deref()
+            .filter(|stored| Some(*stored) != given)
+        else {
+            return Ok(());
+        };
+        let name = &self.name;
+        let found = given.map_or("none".to_owned(), |given| format!("{given:?}"));
+        Err(Error::invalid(format!(
+            "the keyspace {name:?} was made with the merge operator {stored:?}, and is opened with {found}: give \
+             KeyspaceOptions::merge the operator {stored:?}"
+        )))
+    }
+}
+
+/// The keyspaces of a database.
+#[derive(Debug, Default)]
+pub(crate) struct Keyspaces {
+    by_name: BTreeMap<String, Arc<KeyspaceRecord>>,
+    by_id: BTreeMap<KeyspaceId, Arc<KeyspaceRecord>>,
+}
+
+impl Keyspaces {
+    /// Adds a keyspace, or puts `record` in the place of the one with its number.
+    pub(crate) fn insert(&mut self, record: Arc<KeyspaceRecord>) {
+        self.by_name
+            .insert(record.name.clone(), Arc::clone(&record));
+        self.by_id.insert(record.id, record);
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<KeyspaceRecord>> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn by_id(&self, id: KeyspaceId) -> Option<&Arc<KeyspaceRecord>> {
+        self.by_id.get(&id)
+    }
+
+    /// All of them, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<KeyspaceRecord>> {
+        self.by_name.values()
+    }
+
+    /// A number that no keyspace has; none when there are none left.
+    pub(crate) fn free_id(&self) -> Option<KeyspaceId> {
+        let last = self
+            .by_id
+            .keys()
+            .next_back()
+            .map_or(KeyspaceId::DEFAULT.0, |id| id.0);
+        last.checked_add(1).map(KeyspaceId)
+    }
 }
 
 /// Refuses names that are empty or too long.

@@ -1,19 +1,51 @@
 //! What can be set: plain data, each field with what rises and what falls.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::compaction_filter::CompactionFilter;
 use crate::error::{Error, Result};
+use crate::merge_operator::MergeOperator;
 
 /// How a keyspace is kept. Given when it is created, and again whenever it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyspaceOptions {
     /// How its tables are written. A change holds for tables written from then on.
     pub table: TableOptions,
+    /// What makes values of the operands of [`Keyspace::merge`](crate::Keyspace::merge); none: nothing can be merged.
+    /// Its name is stored, and the keyspace is only opened with an operator of that name.
+    pub merge: Option<Arc<dyn MergeOperator>>,
+    /// How long a value that is put stays, unless the put says otherwise; none: for ever. A change holds for puts from
+    /// then on, by handles from then on. See [`Keyspace::put_expiring`](crate::Keyspace::put_expiring).
+    pub ttl: Option<Duration>,
+    /// What looks at values when they are compacted, and may remove them; none: nothing does. Not stored.
+    pub filter: Option<Arc<dyn CompactionFilter>>,
 }
 
 impl KeyspaceOptions {
     /// What `Default` gives.
     pub const DEFAULT: KeyspaceOptions = KeyspaceOptions {
         table: TableOptions::DEFAULT,
+        merge: None,
+        ttl: None,
+        filter: None,
     };
+}
+
+impl KeyspaceOptions {
+    /// Refuses what cannot be stored.
+    pub(crate) fn check(&self) -> Result<()> {
+        let is_nameless = self
+            .merge
+            .as_ref()
+            .is_some_and(|merge| merge.name().is_empty());
+        if is_nameless {
+            return Err(Error::invalid(
+                "KeyspaceOptions::merge is an operator without a name: let MergeOperator::name give one",
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Default for KeyspaceOptions {

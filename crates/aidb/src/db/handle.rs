@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use aether_env::Env;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
@@ -41,7 +42,7 @@ pub struct DB(Arc<Owner>);
 
 struct Owner {
     engine: Arc<Engine>,
-    default: Arc<KeyspaceRecord>,
+    default: ArcSwap<KeyspaceRecord>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// What closing came to, once it happened.
     closed: Mutex<Option<Result<()>>>,
@@ -72,7 +73,7 @@ impl DB {
         let default = engine
             .keyspaces
             .read()
-            .get(keyspace::DEFAULT_KEYSPACE)
+            .by_name(keyspace::DEFAULT_KEYSPACE)
             .cloned()
             .ok_or_else(|| {
                 Error::new(
@@ -82,7 +83,7 @@ impl DB {
             })?;
         Ok(DB(Arc::new(Owner {
             engine,
-            default,
+            default: ArcSwap::new(default),
             threads: Mutex::new(threads),
             closed: Mutex::new(None),
         })))
@@ -124,7 +125,7 @@ impl DB {
 
     /// The keyspace that [`DB::put`] and its like use.
     pub fn default_keyspace(&self) -> Keyspace {
-        Keyspace::new(self.clone(), Arc::clone(&self.0.default))
+        Keyspace::new(self.clone(), self.0.default.load_full())
     }
 
     /// Opens the keyspace `name`, and makes it (durably) when it does not exist. Other options than last time hold for
@@ -132,46 +133,49 @@ impl DB {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for a name that is empty or longer than
-    /// [`KEYSPACE_NAME_BYTES_MAX`](crate::KEYSPACE_NAME_BYTES_MAX).
+    /// [`KEYSPACE_NAME_BYTES_MAX`](crate::KEYSPACE_NAME_BYTES_MAX), and for another merge operator than the one that the
+    /// keyspace was made with.
     pub fn keyspace(&self, name: &str, options: KeyspaceOptions) -> Result<Keyspace> {
         keyspace::check_name(name)?;
+        options.check()?;
         let engine = self.engine();
         engine.check_open()?;
-        let known = engine.keyspaces.read().get(name).cloned();
-        if let Some(known) = known.filter(|known| known.options == options) {
-            return Ok(Keyspace::new(self.clone(), known));
+        let known = engine.keyspaces.read().by_name(name).cloned();
+        if let Some(known) = known {
+            known.check_operator(&options)?;
+            if known.options == options {
+                return Ok(Keyspace::new(self.clone(), known));
+            }
         }
         let mut keyspaces = engine.keyspaces.write();
-        let id = keyspaces.get(name).map(|known| known.id).or_else(|| {
-            let last = keyspaces
-                .values()
-                .map(|known| known.id.0)
-                .max()
-                .unwrap_or(KeyspaceId::DEFAULT.0);
-            last.checked_add(1).map(KeyspaceId)
-        });
-        let id = id.ok_or_else(|| Error::invalid("there are no numbers left for keyspaces"))?;
-        let record = KeyspaceRecord {
-            id,
-            name: name.to_owned(),
-            options,
-        };
-        engine.commit_edit(
-            Edit {
+        let known = keyspaces.by_name(name).cloned();
+        known
+            .as_ref()
+            .map_or(Ok(()), |known| known.check_operator(&options))?;
+        let id = known.as_ref().map(|known| known.id);
+        let id = id
+            .or_else(|| keyspaces.free_id())
+            .ok_or_else(|| Error::invalid("there are no numbers left for keyspaces"))?;
+        let record = KeyspaceRecord::new(id, name, options);
+        if known.is_none_or(|known| !known.is_stored_as(&record)) {
+            let edit = Edit {
                 keyspaces: vec![record.clone()],
                 ..Edit::default()
-            },
-            &[],
-            None,
-        )?;
+            };
+            engine.commit_edit(edit, &[], None)?;
+        }
         let record = Arc::new(record);
-        keyspaces.insert(name.to_owned(), Arc::clone(&record));
+        keyspaces.insert(Arc::clone(&record));
+        if id == KeyspaceId::DEFAULT {
+            self.0.default.store(Arc::clone(&record));
+        }
         Ok(Keyspace::new(self.clone(), record))
     }
 
     /// The names of all keyspaces, sorted.
     pub fn keyspace_names(&self) -> Vec<String> {
-        self.engine().keyspaces.read().keys().cloned().collect()
+        let keyspaces = self.engine().keyspaces.read();
+        keyspaces.iter().map(|record| record.name.clone()).collect()
     }
 
     /// Commits `batch`: all of it becomes visible at once, and with [`Durability::Sync`] this waits until it survives a
@@ -368,7 +372,7 @@ fn stats(engine: &Engine) -> Stats {
     let keyspaces: Vec<KeyspaceStats> = engine
         .keyspaces
         .read()
-        .values()
+        .iter()
         .map(|record| KeyspaceStats {
             name: record.name.clone(),
             levels: levels(record.id),

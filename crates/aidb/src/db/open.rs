@@ -27,7 +27,7 @@ use crate::engine::{Engine, LogState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{self, FileKind};
 use crate::files::Files;
-use crate::keyspace::{DEFAULT_KEYSPACE, KeyspaceId, KeyspaceRecord};
+use crate::keyspace::{DEFAULT_KEYSPACE, KeyspaceId, KeyspaceRecord, Keyspaces};
 use crate::options::{KeyspaceOptions, Options};
 use crate::signal::Signal;
 use crate::snapshots::Snapshots;
@@ -101,11 +101,11 @@ fn create(env: &Env, options: &Options, listed: &Listed) -> Result<Manifest> {
     if !options.create_if_missing {
         return Err(missing(&env.storage.location()));
     }
-    let default = KeyspaceRecord {
-        id: KeyspaceId::DEFAULT,
-        name: DEFAULT_KEYSPACE.to_owned(),
-        options: KeyspaceOptions::DEFAULT,
-    };
+    let default = KeyspaceRecord::new(
+        KeyspaceId::DEFAULT,
+        DEFAULT_KEYSPACE,
+        KeyspaceOptions::DEFAULT,
+    );
     let edit = Edit {
         next_file: Some(1),
         keyspaces: vec![default],
@@ -193,7 +193,10 @@ fn assemble(
         .max()
         .unwrap_or(1)
         .max(catalog.next_file);
-    let keyspaces = catalog.keyspaces.values();
+    let mut keyspaces = Keyspaces::default();
+    for keyspace in catalog.keyspaces.values() {
+        keyspaces.insert(Arc::new(keyspace.clone()));
+    }
     let snapshots = Snapshots::default();
     snapshots.publish(replay.last_seq);
     Engine {
@@ -202,11 +205,7 @@ fn assemble(
         next_file: AtomicU64::new(next_file),
         state: ArcSwap::from_pointee(state),
         snapshots,
-        keyspaces: RwLock::new(
-            keyspaces
-                .map(|keyspace| (keyspace.name.clone(), Arc::new(keyspace.clone())))
-                .collect(),
-        ),
+        keyspaces: RwLock::new(keyspaces),
         log: Mutex::new(LogState {
             last_seq: replay.last_seq,
             previous: replay.previous,

@@ -7,12 +7,15 @@
 //!   3 log floor            number: logs below it are not needed any more
 //!   4 log                  number, 0 (open) or 1 + bytes of it that count (sealed)
 //!   5 log dropped          number
-//!   6 keyspace             id, name, block bytes, filter bits per key, compression (0 none, 1 lz4)
+//!   6 keyspace             id, name, block bytes, filter bits per key, compression (0 none, 1 lz4),
+//!                          time to live in milliseconds (0 none), name of the merge operator (empty: none)
 //!   7 table removed        keyspace, level, number
 //!   8 table added          keyspace, level, number, bytes, entries, tombstones, smallest seq, largest seq,
 //!                          merges, range deletes, value files and per value file: number, bytes,
 //!                          smallest internal key, largest internal key
 //! ```
+
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -144,6 +147,14 @@ fn encode_keyspace(out: &mut Vec<u8>, keyspace: &KeyspaceRecord) {
         Compression::None => 0,
         Compression::Lz4 => 1,
     });
+    let ttl = keyspace.options.ttl.map_or(0, |ttl| millis(ttl).max(1));
+    varint::put(out, ttl);
+    let operator = keyspace.operator.as_deref().unwrap_or_default();
+    varint::put_bytes(out, operator.as_bytes());
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn decode_keyspace(rest: &mut &[u8]) -> Option<KeyspaceRecord> {
@@ -163,10 +174,17 @@ fn decode_keyspace(rest: &mut &[u8]) -> Option<KeyspaceRecord> {
         filter_bits_per_key,
         compression,
     };
+    let ttl = Some(varint::take(rest)?).filter(|millis| *millis > 0);
+    let operator = String::from_utf8(varint::take_bytes(rest)?.to_vec()).ok()?;
     Some(KeyspaceRecord {
         id,
         name,
-        options: KeyspaceOptions { table },
+        options: KeyspaceOptions {
+            table,
+            ttl: ttl.map(Duration::from_millis),
+            ..KeyspaceOptions::DEFAULT
+        },
+        operator: Some(operator).filter(|name| !name.is_empty()),
     })
 }
 
@@ -287,7 +305,11 @@ mod tests {
             keyspaces: vec![KeyspaceRecord {
                 id: KeyspaceId(300),
                 name: "documents".to_owned(),
-                options: KeyspaceOptions::DEFAULT,
+                options: KeyspaceOptions {
+                    ttl: Some(Duration::from_millis(1_500)),
+                    ..KeyspaceOptions::DEFAULT
+                },
+                operator: Some("append".to_owned()),
             }],
             removed: vec![place(4), place(5)],
             added: vec![(place(6), table(6, b"", b"zz"))],

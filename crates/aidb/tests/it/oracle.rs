@@ -84,7 +84,10 @@ impl Setup {
         };
         Setup {
             options,
-            keyspace: KeyspaceOptions { table },
+            keyspace: KeyspaceOptions {
+                table,
+                ..KeyspaceOptions::DEFAULT
+            },
         }
     }
 }
