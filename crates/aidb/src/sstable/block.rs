@@ -1,25 +1,35 @@
-//! A data block: up to a few dozen entries, found by binary search over restart points and a short scan.
+//! A data block: entries whose parts stand apart, each found by its number without reading the others.
 //!
 //! ```text
-//! values        one behind the other, in the order of the entries
-//! entries       shared, suffix bytes, value bytes (varints) | kind << 4 | n (1) | sequence number (n) | suffix
-//! restarts      entry offset u32, value offset u32: where a key is stored whole, at least every 16 entries
-//! tail          offset of the entries u32, number of restarts u32
+//! values     one behind the other
+//! keys       per group of 16 entries: what all its user keys begin with; then the rest of each key
+//! tags       one byte per entry: part of the hash of its user key
+//! records    per entry: end of its key (1, 2 or 4) | end of its value (0, 1, 2 or 4) | sequence number - least (0 to 7) | kind (0 or 1)
+//! prefixes   per group: length of what its keys begin with, u16
+//! tail       see `Tail`
 //! ```
 //!
-//! Keys stand apart from values and close to the restart points, so that a search touches few cache lines. Everything is checked when it is used: a
-//! block of arbitrary bytes gives a [`Fault`] or wrong entries, but no panic and no read outside.
+//! A point lookup reads tags, and the record and key of the entry whose tag is right: others only by chance. Ends count
+//! from the start of their area. Values of one length need no ends. Everything is checked when it is used: a block of
+//! arbitrary bytes gives a [`Fault`] or wrong entries, but no panic and no read outside.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::key::KEY_BYTES_MAX;
 
+/// Entries that share one stored prefix.
+pub(super) const GROUP_ENTRIES: usize = 16;
+
+/// Stands for the kind in the tail when entries have different ones.
+pub(super) const KINDS_DIFFER: u8 = 0xff;
+
 /// What is wrong in a block, and at which byte of its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    pub(super) at: u32,
+    pub(super) at: usize,
     pub(super) what: &'static str,
 }
 
@@ -29,79 +39,165 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// The last bytes of a block: what is needed to read the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) entries: u32,
+    pub(super) keys_start: u32,
+    pub(super) tags_start: u32,
+    /// The length of each value when `value_end_bytes` is 0.
+    pub(super) value_bytes: u32,
+    pub(super) least_seq: u64,
+    /// The kind of all entries, or [`KINDS_DIFFER`].
+    pub(super) kind: u8,
+    pub(super) key_end_bytes: u8,
+    pub(super) value_end_bytes: u8,
+    pub(super) seq_bytes: u8,
+}
+
+/// Length of a tail. Not less than 16, so that whole words can be read wherever a record or a key begins.
+pub(super) const TAIL_BYTES: usize = 28;
+
+impl Tail {
+    pub(super) fn encode(&self) -> [u8; TAIL_BYTES] {
+        let mut bytes = [0; TAIL_BYTES];
+        let numbers = [
+            self.entries,
+            self.keys_start,
+            self.tags_start,
+            self.value_bytes,
+        ];
+        for (to, number) in bytes.chunks_exact_mut(4).zip(numbers) {
+            to.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes[16..24].copy_from_slice(&self.least_seq.to_le_bytes());
+        bytes[24..].copy_from_slice(&[
+            self.kind,
+            self.key_end_bytes,
+            self.value_end_bytes,
+            self.seq_bytes,
+        ]);
+        bytes
+    }
+
+    fn decode(bytes: &[u8; TAIL_BYTES]) -> Tail {
+        let number =
+            |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        Tail {
+            entries: number(0),
+            keys_start: number(4),
+            tags_start: number(8),
+            value_bytes: number(12),
+            least_seq: u64::from(number(20)) << 32 | u64::from(number(16)),
+            kind: bytes[24],
+            key_end_bytes: bytes[25],
+            value_end_bytes: bytes[26],
+            seq_bytes: bytes[27],
+        }
+    }
+
+    /// Length of a record.
+    pub(super) fn record_bytes(&self) -> usize {
+        let kind = u8::from(self.kind == KINDS_DIFFER);
+        usize::from(self.key_end_bytes + self.value_end_bytes + self.seq_bytes + kind)
+    }
+}
+
 /// The contents of a data block in memory. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     data: Bytes,
-    entries_start: u32,
-    restarts_start: u32,
-    restarts: u32,
+    entries: usize,
+    keys_start: usize,
+    tags_start: usize,
+    records_start: usize,
+    prefixes_start: usize,
+    record_bytes: usize,
+    value_bytes: usize,
+    key_end: Field,
+    value_end: Field,
+    seq: Field,
+    kind: Field,
+    least_seq: u64,
+    /// What `kind` lacks: the kind of all entries, or nothing.
+    common_kind: u64,
 }
 
-/// A place in a block: that of an entry and of its value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) entry: u32,
-    pub(super) value: u32,
+/// Where in a record a number stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Field {
+    at: usize,
+    mask: u64,
 }
 
-/// A decoded entry. All offsets lie inside the block.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// How many bytes of the previous user key this one begins with.
-    pub(super) shared: usize,
-    suffix_start: usize,
-    suffix_end: usize,
+impl Field {
+    fn new(at: &mut usize, bytes: u8) -> Field {
+        let field = Field {
+            at: *at,
+            mask: (1 << (8 * bytes)) - 1,
+        };
+        *at += usize::from(bytes);
+        field
+    }
+}
+
+/// What a block knows of an entry beside its key's prefix and where it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Record {
+    pub(super) key_end: usize,
+    pub(super) value_end: usize,
     /// Sequence number and kind, as in an internal key.
     pub(super) trailer: u64,
-    value_start: u32,
-    /// Where the next entry would be, which is also where this one's suffix and value end.
-    pub(super) next: Place,
 }
 
-impl Entry {
-    /// Length of the user key.
-    pub(super) fn key_bytes(&self) -> usize {
-        self.shared + (self.suffix_end - self.suffix_start)
-    }
-
-    /// Where the value is in the block.
-    pub(super) fn value(&self) -> (u32, u32) {
-        (self.value_start, self.next.value)
-    }
-}
-
-/// The first entry at or after a target.
-pub(super) struct Found {
-    pub(super) entry: Entry,
-    /// Where the entry is.
-    pub(super) place: Place,
-    /// True when its user key is that of the target.
-    pub(super) same_user_key: bool,
+/// An entry: where its parts are in the block. The key is the prefix and the suffix.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) prefix: Range<usize>,
+    pub(super) suffix: Range<usize>,
+    pub(super) trailer: u64,
+    pub(super) value: Range<usize>,
 }
 
 impl Block {
     /// Takes the contents of a data block.
     pub(super) fn new(data: Bytes) -> Result<Block, Fault> {
         let fault = |what| Fault { at: 0, what };
-        let length = u32::try_from(data.len()).map_err(|_| fault("a block of 4 GiB or more"))?;
         let tail = data
-            .last_chunk::<8>()
+            .last_chunk::<TAIL_BYTES>()
             .ok_or(fault("too short for a block"))?;
-        let entries_start = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
-        let restarts = u32::from_le_bytes([tail[4], tail[5], tail[6], tail[7]]);
-        let restarts_start = restarts
-            .checked_mul(8)
-            .and_then(|bytes| (length - 8).checked_sub(bytes))
-            .ok_or(fault("more restart points than bytes"))?;
-        if restarts == 0 || entries_start > restarts_start {
+        let tail = Tail::decode(tail);
+        let entries = tail.entries as usize;
+        let [keys_start, tags_start] = [tail.keys_start, tail.tags_start].map(|at| at as usize);
+        let widths = [tail.key_end_bytes, tail.value_end_bytes, tail.seq_bytes];
+        if entries == 0 || keys_start > tags_start || widths.into_iter().any(|bytes| bytes > 7) {
             return Err(fault("the tail of the block contradicts itself"));
         }
+        let record_bytes = tail.record_bytes();
+        let records_start = tags_start.saturating_add(entries);
+        let prefixes_start = records_start.saturating_add(entries.saturating_mul(record_bytes));
+        let end = prefixes_start.saturating_add(2 * entries.div_ceil(GROUP_ENTRIES));
+        if end != data.len() - TAIL_BYTES {
+            return Err(fault("the parts of the block do not add up"));
+        }
+        let mut at = 0;
+        let [key_end, value_end, seq] = widths.map(|bytes| Field::new(&mut at, bytes));
+        let differ = tail.kind == KINDS_DIFFER;
         Ok(Block {
             data,
-            entries_start,
-            restarts_start,
-            restarts,
+            entries,
+            keys_start,
+            tags_start,
+            records_start,
+            prefixes_start,
+            record_bytes,
+            value_bytes: tail.value_bytes as usize,
+            key_end,
+            value_end,
+            seq,
+            kind: Field::new(&mut at, u8::from(differ)),
+            least_seq: tail.least_seq,
+            common_kind: if differ { 0 } else { u64::from(tail.kind) },
         })
     }
 
@@ -109,183 +205,246 @@ impl Block {
     pub(super) fn empty() -> Block {
         Block {
             data: Bytes::new(),
-            entries_start: 0,
-            restarts_start: 0,
-            restarts: 0,
+            entries: 0,
+            keys_start: 0,
+            tags_start: 0,
+            records_start: 0,
+            prefixes_start: 0,
+            record_bytes: 0,
+            value_bytes: 0,
+            key_end: Field::default(),
+            value_end: Field::default(),
+            seq: Field::default(),
+            kind: Field::default(),
+            least_seq: 0,
+            common_kind: 0,
         }
     }
 
     /// Memory held, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.data.len()
+        self.data.len() + size_of::<Block>()
     }
 
-    /// Number of restart points.
-    pub(super) fn restarts(&self) -> usize {
-        self.restarts as usize
-    }
-
-    /// The end of the entries.
-    pub(super) fn end(&self) -> u32 {
-        self.restarts_start
-    }
-
-    /// The place of restart point `index`, which is less than their number.
+    /// Number of entries.
     #[inline]
-    pub(super) fn restart(&self, index: usize) -> Place {
-        let at = self.restarts_start as usize + index * 8;
-        let bytes: [u8; 8] = self.data[at..at + 8].try_into().expect("eight bytes");
-        let both = u64::from_le_bytes(bytes);
-        let [low, high] = [both & 0xffff_ffff, both >> 32]
-            .map(|half| u32::try_from(half).expect("half of a u64"));
-        Place {
-            entry: low,
-            value: high,
-        }
+    pub(super) fn entries(&self) -> usize {
+        self.entries
     }
 
-    /// Decodes the entry at `place`.
+    /// The record of entry `index`. Its ends may be anywhere: see [`key_part`](Self::key_part) and
+    /// [`value`](Self::value).
     #[inline(always)]
-    pub(super) fn entry(&self, place: Place) -> Result<Entry, Fault> {
-        self.decode(place).ok_or(Fault {
-            at: place.entry,
-            what: "an entry runs over its limits",
-        })
-    }
-
-    #[inline(always)]
-    fn decode(&self, place: Place) -> Option<Entry> {
-        let data = &self.data[..];
-        let keys = data.get(..self.restarts_start as usize)?;
-        let mut at = place.entry as usize;
-        let (shared, suffix_bytes, value_bytes) = match *keys.get(at..at + 3)? {
-            [a, b, c] if (a | b | c) < 0x80 => {
-                at += 3;
-                (u32::from(a), u32::from(b), u32::from(c))
-            }
-            _ => (
-                varint(keys, &mut at)?,
-                varint(keys, &mut at)?,
-                varint(keys, &mut at)?,
-            ),
+    pub(super) fn record(&self, index: usize) -> Record {
+        let at = self.records_start + index * self.record_bytes;
+        let field = |field: Field| {
+            // The tail is longer than a word, so that one can be read wherever a record begins.
+            let word = self.data[at + field.at..].first_chunk::<8>();
+            word.map_or(0, |word| u64::from_le_bytes(*word) & field.mask)
         };
-        let version = *keys.get(at)?;
-        let seq_bytes = usize::from(version & 0xf);
-        if seq_bytes > 7 {
-            return None;
+        let value_end = if self.value_end.mask == 0 {
+            (index + 1).wrapping_mul(self.value_bytes)
+        } else {
+            index_of(field(self.value_end))
+        };
+        let kind = if self.kind.mask == 0 {
+            self.common_kind
+        } else {
+            field(self.kind)
+        };
+        Record {
+            key_end: index_of(field(self.key_end)).wrapping_add(self.keys_start),
+            value_end,
+            trailer: self.least_seq.wrapping_add(field(self.seq)) << 8 | kind,
         }
-        // The tail of the block makes eight bytes readable behind any entry.
-        let word = u64::from_le_bytes(data.get(at + 1..at + 9)?.try_into().ok()?);
-        let seq = word & ((1 << (8 * seq_bytes)) - 1);
-        let suffix_start = at + 1 + seq_bytes;
-        let suffix_end = suffix_start.checked_add(suffix_bytes as usize)?;
-        let value_end = place.value.checked_add(value_bytes)?;
-        if suffix_end > keys.len()
-            || value_end > self.entries_start
-            || place.entry < self.entries_start
-            || shared as usize + suffix_bytes as usize > KEY_BYTES_MAX
-        {
-            return None;
+    }
+
+    /// Where what the keys of group `index` begin with is.
+    #[inline]
+    pub(super) fn prefix(&self, index: usize) -> Range<usize> {
+        let start = match (index * GROUP_ENTRIES).checked_sub(1) {
+            Some(last) => self.record(last).key_end,
+            None => self.keys_start,
+        };
+        let at = self.prefixes_start + 2 * index;
+        let bytes = u16::from_le_bytes([self.data[at], self.data[at + 1]]);
+        start..start.wrapping_add(bytes.into())
+    }
+
+    /// Entry `index`, which is less than their number; its ranges are inside the block.
+    #[inline]
+    pub(super) fn entry(&self, index: usize) -> Result<Entry, Fault> {
+        let record = self.record(index);
+        let prefix = self.prefix(index / GROUP_ENTRIES);
+        let before = index.checked_sub(1).map(|before| self.record(before));
+        let suffix_start = match before {
+            Some(before) if !index.is_multiple_of(GROUP_ENTRIES) => before.key_end,
+            _ => prefix.end,
+        };
+        let value_start = before.map_or(0, |before| before.value_end);
+        let entry = Entry {
+            prefix,
+            suffix: suffix_start..record.key_end,
+            trailer: record.trailer,
+            value: value_start..record.value_end,
+        };
+        self.check(&entry.prefix, &entry.suffix, &entry.value)
+            .map_err(|what| self.fault(index, what))?;
+        Ok(entry)
+    }
+
+    /// Refuses ranges that are not inside the areas where they belong.
+    #[inline(always)]
+    pub(super) fn check(
+        &self,
+        prefix: &Range<usize>,
+        suffix: &Range<usize>,
+        value: &Range<usize>,
+    ) -> Result<(), &'static str> {
+        let inside = self.keys_start <= prefix.start
+            && prefix.start <= prefix.end
+            && prefix.end <= suffix.start
+            && suffix.start <= suffix.end
+            && suffix.end <= self.tags_start
+            && value.start <= value.end
+            && value.end <= self.keys_start;
+        if !inside || prefix.len() + suffix.len() > KEY_BYTES_MAX {
+            return Err("an entry runs over its limits");
         }
-        Some(Entry {
-            shared: shared as usize,
-            suffix_start,
-            suffix_end,
-            trailer: seq << 8 | u64::from(version >> 4),
-            value_start: place.value,
-            next: Place {
-                entry: u32::try_from(suffix_end).ok()?,
-                value: value_end,
-            },
-        })
+        Ok(())
     }
 
-    /// The part of an entry's user key that it does not share with the previous one.
-    #[inline]
-    pub(super) fn suffix(&self, entry: &Entry) -> &[u8] {
-        &self.data[entry.suffix_start..entry.suffix_end]
+    #[cold]
+    pub(super) fn fault(&self, index: usize, what: &'static str) -> Fault {
+        Fault {
+            at: self.records_start + index * self.record_bytes,
+            what,
+        }
     }
 
-    /// A value, sharing this block's memory.
+    /// A part of the contents.
     #[inline]
-    pub(super) fn value(&self, (start, end): (u32, u32)) -> Bytes {
-        self.data.slice(start as usize..end as usize)
+    pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
+        &self.data[range]
     }
 
-    /// The first entry that stands at or after (`user_key`, `trailer`), if this block has one. Its user key is the
-    /// first `shared` bytes of `user_key` and its suffix.
-    ///
-    /// No key is put together on the way: while all keys so far stand before the target and the last has `matched`
-    /// bytes in common with it, an entry that shares more with the last is before it too, one that shares less is
-    /// after it, and only one that shares as much has to be compared, from there on.
+    /// At least 16 bytes from `at` on, which is in the keys: behind them there are always more.
+    #[inline(always)]
+    pub(super) fn word(&self, at: usize) -> &[u8; 16] {
+        self.data[at..]
+            .first_chunk()
+            .expect("the tail is behind the keys")
+    }
+
+    /// A part of the contents, sharing their memory.
     #[inline]
-    pub(super) fn find(&self, user_key: &[u8], trailer: u64) -> Result<Option<Found>, Fault> {
-        let mut place = self.restart(self.last_restart_before(user_key, trailer)?);
-        let (mut matched, mut last_bytes) = (0, 0);
-        while place.entry < self.restarts_start {
-            let entry = self.entry(place)?;
-            let shared = entry.shared;
-            if shared > last_bytes {
-                return Err(Fault {
-                    at: place.entry,
-                    what: "a key shares more than the previous one has",
-                });
-            }
-            last_bytes = entry.key_bytes();
-            // A restart point shares nothing by decree: compare it from its first byte.
-            if shared == 0 || shared == matched {
-                let (suffix, rest) = (self.suffix(&entry), &user_key[shared..]);
-                let common = common_prefix(suffix, rest);
-                matched = shared + common;
-                match suffix.get(common).cmp(&rest.get(common)) {
-                    Ordering::Less => {}
-                    Ordering::Greater => {
-                        return Ok(Some(Found {
-                            entry,
-                            place,
-                            same_user_key: false,
-                        }));
-                    }
-                    Ordering::Equal if entry.trailer <= trailer => {
-                        return Ok(Some(Found {
-                            entry,
-                            place,
-                            same_user_key: true,
-                        }));
-                    }
-                    Ordering::Equal => {}
+    pub(super) fn share(&self, range: Range<usize>) -> Bytes {
+        self.data.slice(range)
+    }
+
+    /// The first entry of `user_key` with a trailer up to `trailer`, if this block has one. `hash` is that of the key.
+    #[inline]
+    pub(super) fn get(
+        &self,
+        user_key: &[u8],
+        hash: u64,
+        trailer: u64,
+    ) -> Result<Option<Entry>, Fault> {
+        let tags = &self.data[self.tags_start..self.records_start];
+        let tag = tag(hash);
+        let pattern = u64::from(tag).wrapping_mul(ONES);
+        let words = tags.chunks_exact(8);
+        let rest = words.remainder();
+        for (number, word) in words.enumerate() {
+            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+            // A zero byte of `differ` is an equal tag; bytes above one may look like one too, and are compared.
+            let differ = word ^ pattern;
+            let mut equal = differ.wrapping_sub(ONES) & !differ & (ONES << 7);
+            while equal != 0 {
+                let index = 8 * number + equal.trailing_zeros() as usize / 8;
+                if let Some(entry) = self.is(index, user_key, trailer)? {
+                    return Ok(Some(entry));
                 }
-            } else if shared < matched {
-                return Ok(Some(Found {
-                    entry,
-                    place,
-                    same_user_key: false,
-                }));
+                equal &= equal - 1;
             }
-            place = entry.next;
+        }
+        for (number, _) in rest.iter().enumerate().filter(|(_, found)| **found == tag) {
+            let index = tags.len() - rest.len() + number;
+            if let Some(entry) = self.is(index, user_key, trailer)? {
+                return Ok(Some(entry));
+            }
         }
         Ok(None)
     }
 
-    /// The last restart point whose key stands before the target; the first one when none does.
+    /// Entry `index` when it is of `user_key` and not newer than `trailer`.
     #[inline]
-    fn last_restart_before(&self, user_key: &[u8], trailer: u64) -> Result<usize, Fault> {
-        let (mut low, mut high) = (0, self.restarts());
+    fn is(&self, index: usize, user_key: &[u8], trailer: u64) -> Result<Option<Entry>, Fault> {
+        let entry = self.entry(index)?;
+        let is = entry.trailer <= trailer
+            && user_key.len() == entry.prefix.len() + entry.suffix.len()
+            && user_key.starts_with(&self.data[entry.prefix.clone()])
+            && user_key.ends_with(&self.data[entry.suffix.clone()]);
+        Ok(is.then_some(entry))
+    }
+
+    /// The number of the first entry that stands at or after (`user_key`, `trailer`); that of all when none does.
+    #[inline]
+    pub(super) fn lower_bound(&self, user_key: &[u8], trailer: u64) -> Result<usize, Fault> {
+        let (mut low, mut high) = (0, self.entries.div_ceil(GROUP_ENTRIES));
+        // The last group that begins before the target; the first one when none does.
         while low + 1 < high {
             let middle = low + (high - low) / 2;
-            let entry = self.entry(self.restart(middle))?;
-            let order = self
-                .suffix(&entry)
-                .cmp(user_key)
-                .then_with(|| trailer.cmp(&entry.trailer));
-            if order == Ordering::Less {
+            if self.compare(middle * GROUP_ENTRIES, user_key, trailer)? == Ordering::Less {
                 low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        let (mut low, mut high) = (
+            low * GROUP_ENTRIES,
+            self.entries.min((low + 1) * GROUP_ENTRIES),
+        );
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.compare(middle, user_key, trailer)? == Ordering::Less {
+                low = middle + 1;
             } else {
                 high = middle;
             }
         }
         Ok(low)
     }
+
+    /// Where entry `index` stands in relation to (`user_key`, `trailer`).
+    #[inline]
+    fn compare(&self, index: usize, user_key: &[u8], trailer: u64) -> Result<Ordering, Fault> {
+        let entry = self.entry(index)?;
+        let (prefix, suffix) = (
+            &self.data[entry.prefix.clone()],
+            &self.data[entry.suffix.clone()],
+        );
+        let order = match user_key.split_at_checked(prefix.len()) {
+            Some((start, rest)) => prefix.cmp(start).then_with(|| suffix.cmp(rest)),
+            None => prefix.cmp(user_key).then(Ordering::Greater),
+        };
+        Ok(order.then_with(|| trailer.cmp(&entry.trailer)))
+    }
+}
+
+/// A byte of 1 in every place.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The part of a user key's hash that its entries carry.
+#[inline]
+pub(super) fn tag(hash: u64) -> u8 {
+    hash.to_le_bytes()[6]
+}
+
+/// A number as an index; one that does not fit lies outside of any block.
+#[inline(always)]
+fn index_of(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// How many bytes `a` and `b` begin with in common.
@@ -305,19 +464,4 @@ pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
             .zip(&b[common..])
             .take_while(|(a, b)| a == b)
             .count()
-}
-
-/// A LEB128 integer of up to 32 bits.
-#[inline]
-fn varint(bytes: &[u8], at: &mut usize) -> Option<u32> {
-    let mut value = 0_u64;
-    for shift in [0, 7, 14, 21, 28] {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return u32::try_from(value).ok();
-        }
-    }
-    None
 }

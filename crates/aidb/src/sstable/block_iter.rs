@@ -1,35 +1,30 @@
-//! Goes through one data block in either direction.
-//!
-//! Forward, the current key is put together in a buffer. Backward, the up to 16 keys from a restart point on are put
-//! into the buffer at once and then handed out from the last to the first: each is decoded once either way.
+//! Goes through one data block in either direction. The current key is put together in a buffer.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::key::{TRAILER_BYTES, split};
 
-use super::block::{Block, Entry, Fault, Place};
-use super::format::RESTART_INTERVAL;
+use super::block::{Block, Fault, GROUP_ENTRIES};
 
-/// A cursor over one block. Keeps its buffers when it gets another block.
+/// Keys up to this length are copied as a whole word, however short they are.
+const WORD_BYTES: usize = 16;
+
+/// A cursor over one block. Keeps its buffer when it gets another block.
 #[derive(Debug)]
 pub(super) struct BlockIter {
     block: Block,
-    /// Forward: the current internal key. Backward: those of the current restart interval up to the current one.
-    keys: Vec<u8>,
-    current: Option<Current>,
-    /// Backward: the entries of the restart interval before the current one.
-    earlier: Vec<Current>,
-    /// Backward: the restart interval that `earlier` belongs to.
-    interval: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Current {
-    entry: u32,
-    key_start: usize,
+    /// The current entry; their number when it stands nowhere.
+    at: usize,
+    /// The current internal key, and more behind it.
+    key: Vec<u8>,
+    key_bytes: usize,
+    /// What the keys of the current group begin with: where it is in the block. It is in front of `key`.
+    prefix: Range<usize>,
+    /// Where the key of the current entry ends in the block.
     key_end: usize,
-    value: (u32, u32),
-    next: Place,
+    value: Range<usize>,
 }
 
 impl BlockIter {
@@ -37,10 +32,12 @@ impl BlockIter {
     pub(super) fn new() -> BlockIter {
         BlockIter {
             block: Block::empty(),
-            keys: Vec::new(),
-            current: None,
-            earlier: Vec::new(),
-            interval: None,
+            at: 0,
+            key: Vec::new(),
+            key_bytes: 0,
+            prefix: 0..0,
+            key_end: 0,
+            value: 0..0,
         }
     }
 
@@ -51,201 +48,123 @@ impl BlockIter {
     }
 
     fn nowhere(&mut self) {
-        self.current = None;
-        self.earlier.clear();
-        self.interval = None;
-        self.keys.clear();
+        self.at = self.block.entries();
+        self.key_bytes = 0;
+        self.value = 0..0;
     }
 
     /// True when it stands on an entry.
     #[inline]
     pub(super) fn valid(&self) -> bool {
-        self.current.is_some()
+        self.key_bytes > 0
     }
 
     /// The internal key; empty when not valid.
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
-        self.current.map_or(&[], |current| {
-            &self.keys[current.key_start..current.key_end]
-        })
+        &self.key[..self.key_bytes]
     }
 
     /// The value; empty when not valid.
     #[inline]
-    pub(super) fn value(&self) -> Bytes {
-        self.current
-            .map_or_else(Bytes::new, |current| self.block.value(current.value))
+    pub(super) fn value(&self) -> &[u8] {
+        self.block.slice(self.value.clone())
+    }
+
+    /// The value, sharing the memory of its block.
+    #[inline]
+    pub(super) fn value_bytes(&self) -> Bytes {
+        self.block.share(self.value.clone())
     }
 
     /// Goes to the first entry.
     pub(super) fn seek_to_first(&mut self) -> Result<(), Fault> {
-        self.nowhere();
-        if self.block.restarts() == 0 {
-            return Ok(());
-        }
-        self.forward_to(self.block.restart(0))
+        self.go_to(Some(0))
     }
 
     /// Goes to the last entry.
     pub(super) fn seek_to_last(&mut self) -> Result<(), Fault> {
-        self.nowhere();
-        match self.block.restarts().checked_sub(1) {
-            Some(last) => self.load_interval(last, self.block.end()),
-            None => Ok(()),
-        }
+        self.go_to(self.block.entries().checked_sub(1))
     }
 
     /// Goes to the first entry at or after the internal key `target`.
     pub(super) fn seek(&mut self, target: &[u8]) -> Result<(), Fault> {
         self.nowhere();
-        if self.block.restarts() == 0 {
-            return Ok(());
-        }
         let (user_key, trailer) = split(target);
-        if let Some(found) = self.block.find(user_key, trailer)? {
-            self.keys.extend_from_slice(&user_key[..found.entry.shared]);
-            self.stand_on(found.place, &found.entry);
-        }
-        Ok(())
+        let at = self.block.lower_bound(user_key, trailer)?;
+        self.go_to(Some(at))
     }
 
     /// Goes to the next entry; to nowhere after the last.
     #[inline]
     pub(super) fn next(&mut self) -> Result<(), Fault> {
-        let Some(current) = self.current else {
-            return Ok(());
-        };
-        if self.interval.is_some() {
-            self.turn_forward(current);
+        let next = self.at + 1;
+        if next >= self.block.entries() || next.is_multiple_of(GROUP_ENTRIES) {
+            return self.go_to(Some(next));
         }
-        self.forward_to(current.next)
+        let record = self.block.record(next);
+        let (suffix, value) = (
+            self.key_end..record.key_end,
+            self.value.end..record.value_end,
+        );
+        self.at = next;
+        self.stand(suffix, value, record.trailer)
     }
 
     /// Goes to the previous entry; to nowhere before the first.
     pub(super) fn prev(&mut self) -> Result<(), Fault> {
-        let Some(current) = self.current else {
-            return Ok(());
-        };
-        if let Some(earlier) = self.earlier.pop() {
-            self.current = Some(earlier);
-            return Ok(());
-        }
-        let interval = match self.interval {
-            Some(interval) => interval.checked_sub(1),
-            None => self.last_interval_before(current.entry),
-        };
-        match interval {
-            Some(interval) => self.load_interval(interval, current.entry),
-            None => {
-                self.nowhere();
-                Ok(())
-            }
-        }
+        let before = self.at.checked_sub(1).filter(|_| self.valid());
+        self.go_to(before)
     }
 
-    /// Keeps only the current key of an interval, where going forward expects it.
-    fn turn_forward(&mut self, current: Current) {
-        self.keys.truncate(current.key_end);
-        self.keys.drain(..current.key_start);
-        self.earlier.clear();
-        self.interval = None;
-    }
-
-    /// Decodes the entry at `place`, the one behind the key in the buffer.
-    #[inline]
-    fn forward_to(&mut self, place: Place) -> Result<(), Fault> {
-        if place.entry >= self.block.end() {
+    /// Goes to entry `at`; to nowhere when there is none.
+    fn go_to(&mut self, at: Option<usize>) -> Result<(), Fault> {
+        let Some(at) = at.filter(|&at| at < self.block.entries()) else {
             self.nowhere();
             return Ok(());
+        };
+        let entry = self.block.entry(at).inspect_err(|_| self.nowhere())?;
+        self.make_room(entry.prefix.len());
+        self.key[..entry.prefix.len()]
+            .copy_from_slice(self.block.slice(entry.prefix.clone()));
+        self.prefix = entry.prefix;
+        self.at = at;
+        self.stand(entry.suffix, entry.value, entry.trailer)
+    }
+
+    /// Stands on entry `at`, whose prefix is in the buffer.
+    #[inline(always)]
+    fn stand(
+        &mut self,
+        suffix: Range<usize>,
+        value: Range<usize>,
+        trailer: u64,
+    ) -> Result<(), Fault> {
+        if let Err(what) = self.block.check(&self.prefix, &suffix, &value) {
+            let fault = self.block.fault(self.at, what);
+            self.nowhere();
+            return Err(fault);
         }
-        let entry = self
-            .block
-            .entry(place)
-            .inspect_err(|_| self.current = None)?;
-        if entry.shared > self.keys.len().saturating_sub(TRAILER_BYTES) {
-            self.current = None;
-            return Err(Fault {
-                at: place.entry,
-                what: "a key shares more than the previous one has",
-            });
+        let (start, bytes) = (self.prefix.len(), suffix.len());
+        self.make_room(start + bytes);
+        if bytes <= WORD_BYTES {
+            self.key[start..start + WORD_BYTES].copy_from_slice(self.block.word(suffix.start));
+        } else {
+            self.key[start..start + bytes].copy_from_slice(self.block.slice(suffix.clone()));
         }
-        self.keys.truncate(entry.shared);
-        self.stand_on(place, &entry);
+        self.key_bytes = start + bytes + TRAILER_BYTES;
+        self.key[start + bytes..self.key_bytes].copy_from_slice(&trailer.to_le_bytes());
+        self.key_end = suffix.end;
+        self.value = value;
         Ok(())
     }
 
-    /// Completes the key in the buffer, which holds its shared part, and stands on the entry.
-    #[inline]
-    fn stand_on(&mut self, place: Place, entry: &Entry) {
-        self.keys.extend_from_slice(self.block.suffix(entry));
-        self.keys.extend_from_slice(&entry.trailer.to_le_bytes());
-        self.current = Some(Current {
-            entry: place.entry,
-            key_start: 0,
-            key_end: self.keys.len(),
-            value: entry.value(),
-            next: entry.next,
-        });
-    }
-
-    /// Puts the entries from restart point `interval` up to the entry at `end` in the buffers; stands on the last.
-    fn load_interval(&mut self, interval: usize, end: u32) -> Result<(), Fault> {
-        self.nowhere();
-        let mut place = self.block.restart(interval);
-        let mut last_start = 0;
-        while place.entry < end {
-            let entry = self.block.entry(place)?;
-            let last_bytes = self.keys.len().saturating_sub(last_start + TRAILER_BYTES);
-            if entry.shared > last_bytes || self.earlier.len() == RESTART_INTERVAL {
-                let what = match self.earlier.len() {
-                    RESTART_INTERVAL => "too many entries without a restart point",
-                    _ => "a key shares more than the previous one has",
-                };
-                self.nowhere();
-                return Err(Fault {
-                    at: place.entry,
-                    what,
-                });
-            }
-            let key_start = self.keys.len();
-            self.keys
-                .extend_from_within(last_start..last_start + entry.shared);
-            self.keys.extend_from_slice(self.block.suffix(&entry));
-            self.keys.extend_from_slice(&entry.trailer.to_le_bytes());
-            self.earlier.push(Current {
-                entry: place.entry,
-                key_start,
-                key_end: self.keys.len(),
-                value: entry.value(),
-                next: entry.next,
-            });
-            last_start = key_start;
-            place = entry.next;
+    /// Makes the buffer long enough for a user key of `bytes`, its trailer and a word.
+    #[inline(always)]
+    fn make_room(&mut self, bytes: usize) {
+        let needed = bytes + TRAILER_BYTES + WORD_BYTES;
+        if self.key.len() < needed {
+            self.key.resize(needed.next_power_of_two(), 0);
         }
-        if place.entry != end || self.earlier.is_empty() {
-            self.nowhere();
-            return Err(Fault {
-                at: place.entry,
-                what: "restart points and entries disagree",
-            });
-        }
-        self.interval = Some(interval);
-        self.current = self.earlier.pop();
-        Ok(())
-    }
-
-    /// The last restart interval that begins before the entry at `entry`.
-    fn last_interval_before(&self, entry: u32) -> Option<usize> {
-        let (mut low, mut high) = (0, self.block.restarts());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.block.restart(middle).entry < entry {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low.checked_sub(1)
     }
 }

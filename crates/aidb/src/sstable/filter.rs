@@ -20,9 +20,9 @@ const PROBES_MAX: u8 = 16;
 /// The one type of filter so far.
 const BLOCKED_BLOOM: u8 = 1;
 
-/// The hash that filters are asked with.
+/// The hash of a user key that its tables are asked with.
 #[inline]
-pub(super) fn hash(user_key: &[u8]) -> u64 {
+pub(crate) fn hash(user_key: &[u8]) -> u64 {
     xxh3_64(user_key)
 }
 

@@ -25,9 +25,6 @@ pub(super) const FOOTER_BYTES: usize = 68;
 /// What a stored block has more than its payload.
 pub(super) const BLOCK_TRAILER_BYTES: usize = 9;
 
-/// A key is stored whole at least this often; readers refuse more entries between two restart points.
-pub(super) const RESTART_INTERVAL: usize = 16;
-
 /// The payload is the contents.
 const CODEC_NONE: u8 = 0;
 

@@ -22,6 +22,7 @@ mod tests;
 mod writer;
 
 pub(crate) use block::Block;
+pub(crate) use filter::hash;
 pub(crate) use properties::Properties;
 pub(crate) use reader::Reader;
 pub(crate) use table_iter::TableIter;

@@ -127,22 +127,23 @@ impl Reader {
             + self.range_deletes.memory_bytes()
     }
 
-    /// False when the table surely has no version of `user_key`.
+    /// False when the table surely has no version of a user key with this [`hash`](super::hash).
     #[inline]
-    pub(crate) fn may_contain(&self, user_key: &[u8]) -> bool {
+    pub(crate) fn may_contain(&self, hash: u64) -> bool {
         self.filter
             .as_ref()
-            .is_none_or(|filter| filter.may_contain(filter::hash(user_key)))
+            .is_none_or(|filter| filter.may_contain(hash))
     }
 
-    /// The newest version of `user_key` with a sequence number up to `at`. Asks the filter first, and reads at most
+    /// The newest version of `user_key`, whose [`hash`](super::hash) this is, with a sequence number up to `at`. Asks the filter first, and reads at most
     /// one block. The value shares the block's memory.
     pub(crate) fn get(
         &self,
         user_key: &[u8],
+        hash: u64,
         at: SeqNo,
     ) -> Result<Option<(SeqNo, ValueKind, Bytes)>> {
-        if !self.may_contain(user_key) {
+        if !self.may_contain(hash) {
             return Ok(None);
         }
         let trailer = seek_trailer(at);
@@ -154,17 +155,17 @@ impl Reader {
         // with a greater user key: versions of one key are separated exactly.
         let block = self.block(position)?;
         let found = block
-            .find(user_key, trailer)
+            .get(user_key, hash, trailer)
             .map_err(|fault| self.fault(position, fault))?;
-        let Some(found) = found.filter(|found| found.same_user_key) else {
+        let Some(found) = found else {
             return Ok(None);
         };
-        let trailer = found.entry.trailer;
+        let trailer = found.trailer;
         let kind = trailer_kind(trailer).ok_or_else(|| self.unknown_kind(position, trailer))?;
         Ok(Some((
             trailer_seq(trailer),
             kind,
-            block.value(found.entry.value()),
+            block.share(found.value),
         )))
     }
 
@@ -295,7 +296,7 @@ impl Reader {
             if seen.entries > 0 && crate::key::compare(&seen.largest, key).is_ge() {
                 return Err(self.fault(position, "keys do not ascend"));
             }
-            if !self.may_contain(user_key) {
+            if !self.may_contain(filter::hash(user_key)) {
                 return Err(self.fault(position, "the filter does not know a key"));
             }
             let kind = trailer_kind(trailer).ok_or_else(|| self.unknown_kind(position, trailer))?;

@@ -193,7 +193,7 @@ impl InternalIterator for TableIter {
 
     #[inline]
     fn value(&self) -> Bytes {
-        self.entries.value()
+        self.entries.value_bytes()
     }
 
     fn status(&self) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::options::{Compression, TableOptions};
 use super::block::Block;
 use super::block_builder::BlockBuilder;
 use super::block_iter::BlockIter;
-use super::{Reader, TableInfo, Writer};
+use super::{Reader, TableInfo, Writer, hash};
 
 const NUMBER: u64 = 42;
 
@@ -139,8 +139,8 @@ proptest! {
         });
         for (key, at) in others.into_iter().chain(own) {
             let expected = newest(&entries, &key, SeqNo(at));
-            prop_assert!(expected.is_none() || table.may_contain(&key));
-            prop_assert_eq!(table.get(&key, SeqNo(at)).unwrap(), expected);
+            prop_assert!(expected.is_none() || table.may_contain(hash(&key)));
+            prop_assert_eq!(table.get(&key, hash(&key), SeqNo(at)).unwrap(), expected);
         }
     }
 
@@ -170,7 +170,7 @@ proptest! {
         let mut builder = BlockBuilder::default();
         for (key, value) in &entries {
             let (user_key, trailer) = split(key);
-            builder.add(user_key, 0, trailer, value);
+            builder.add(user_key, 0, hash(user_key), trailer, value);
         }
         let mut damaged = builder.finish().to_vec();
         for (at, byte) in changes {
@@ -179,7 +179,8 @@ proptest! {
         }
         for bytes in [damaged, noise] {
             let Ok(block) = Block::new(bytes.into()) else { continue };
-            let _ = block.find(&target, 77 << 8);
+            let _ = block.get(&target, hash(&target), 77 << 8);
+            let _ = block.lower_bound(&target, 77 << 8);
             let mut cursor = BlockIter::new();
             cursor.reset(block);
             let _ = cursor.seek_to_first();
@@ -246,7 +247,7 @@ fn read_all(entries: &[Pair], bytes: Vec<u8>) -> bool {
     let mut whole = table.verify().is_ok();
     for (key, value) in entries {
         let (user_key, trailer) = split(key);
-        match table.get(user_key, trailer_seq(trailer)) {
+        match table.get(user_key, hash(user_key), trailer_seq(trailer)) {
             Ok(found) => {
                 let expected = (
                     trailer_seq(trailer),
@@ -383,7 +384,10 @@ fn an_error_names_the_block_and_the_other_blocks_stay_readable() {
     let table = open(bytes, 0).unwrap();
     let outcomes: Vec<bool> = entries
         .iter()
-        .map(|(key, _)| table.get(split(key).0, SeqNo::MAX).is_ok())
+        .map(|(key, _)| {
+            let user_key = split(key).0;
+            table.get(user_key, hash(user_key), SeqNo::MAX).is_ok()
+        })
         .collect();
     assert!(outcomes[0] && outcomes[entries.len() - 1] && outcomes.contains(&false));
     let error = table.verify().unwrap_err();

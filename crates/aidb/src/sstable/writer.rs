@@ -67,6 +67,7 @@ pub(crate) struct Writer {
     hashes: Vec<u64>,
     last_key: Vec<u8>,
     last_trailer: u64,
+    last_hash: u64,
     range_deletes: Vec<RangeDelete>,
     values: BTreeMap<u64, u64>,
     properties: Properties,
@@ -133,6 +134,7 @@ impl Writer {
             hashes: Vec::new(),
             last_key: Vec::new(),
             last_trailer: 0,
+            last_hash: 0,
             range_deletes: Vec::new(),
             values: BTreeMap::new(),
             properties: Properties {
@@ -172,10 +174,14 @@ impl Writer {
                 block_bytes,
             );
         }
-        self.block.add(user_key, shared, trailer, value);
-        if new_key && self.options.filter_bits_per_key > 0 {
-            self.hashes.push(filter::hash(user_key));
+        if new_key {
+            self.last_hash = filter::hash(user_key);
+            if self.options.filter_bits_per_key > 0 {
+                self.hashes.push(self.last_hash);
+            }
         }
+        self.block
+            .add(user_key, shared, self.last_hash, trailer, value);
         self.count(internal_key, trailer, value);
         self.last_key.truncate(shared);
         self.last_key.extend_from_slice(&user_key[shared..]);

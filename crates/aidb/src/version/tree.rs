@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::iter::{InternalIterator, LevelIter, LevelTables};
 use crate::key::{SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
-use crate::sstable::TableIter;
+use crate::sstable::{self, TableIter};
 
 /// Levels of a tree, level 0 included.
 pub(crate) const LEVELS: usize = 7;
@@ -92,11 +92,12 @@ impl Tree {
         user_key: &[u8],
         at: SeqNo,
     ) -> Result<Option<(SeqNo, ValueKind, Bytes)>> {
+        let hash = sstable::hash(user_key);
         for run in self.runs() {
             let Some(table) = table_of(run, user_key) else {
                 continue;
             };
-            if let Some(found) = table.reader()?.get(user_key, at)? {
+            if let Some(found) = table.reader()?.get(user_key, hash, at)? {
                 return Ok(Some(found));
             }
         }
