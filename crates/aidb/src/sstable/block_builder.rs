@@ -70,7 +70,8 @@ impl BlockBuilder {
         self.group.extend_from_slice(user_key);
         self.group_ends.push(self.group.len());
         self.tags.push(tag(hash));
-        self.shape.add(trailer, value.len(), self.entries.is_empty());
+        self.shape
+            .add(trailer, value.len(), self.entries.is_empty());
         self.values.extend_from_slice(value);
         self.entries.push(Added {
             key_end: 0,
@@ -88,7 +89,8 @@ impl BlockBuilder {
         self.keys.extend_from_slice(&self.group[..prefix]);
         let mut start = 0;
         for (entry, &end) in self.entries[first..].iter_mut().zip(&self.group_ends) {
-            self.keys.extend_from_slice(&self.group[start + prefix..end]);
+            self.keys
+                .extend_from_slice(&self.group[start + prefix..end]);
             entry.key_end = offset(self.keys.len());
             start = end;
         }
@@ -113,7 +115,9 @@ impl BlockBuilder {
 
     /// The contents; the builder is then ready for the next block once [`clear`](Self::clear) is called.
     pub(super) fn finish(&mut self) -> &[u8] {
-        self.finish_group();
+        if !self.group_ends.is_empty() {
+            self.finish_group();
+        }
         let keys_start = offset(self.values.len());
         let value_bytes = self.shape.value_bytes.map(offset);
         let tail = Tail {
@@ -129,7 +133,7 @@ impl BlockBuilder {
             } else {
                 width(self.values.len() as u64)
             },
-            seq_bytes: width(self.shape.greatest_seq - self.shape.least_seq),
+            seq_bytes: width(self.shape.greatest_seq.saturating_sub(self.shape.least_seq)),
         };
         self.values.extend_from_slice(&self.keys);
         self.values.extend_from_slice(&self.tags);
@@ -155,7 +159,8 @@ impl BlockBuilder {
             if tail.kind == KINDS_DIFFER {
                 record |= u128::from(entry.trailer & 0xff) << kind_at;
             }
-            self.values.extend_from_slice(&record.to_le_bytes()[..bytes]);
+            self.values
+                .extend_from_slice(&record.to_le_bytes()[..bytes]);
         }
     }
 

@@ -125,8 +125,7 @@ impl BlockIter {
         };
         let entry = self.block.entry(at).inspect_err(|_| self.nowhere())?;
         self.make_room(entry.prefix.len());
-        self.key[..entry.prefix.len()]
-            .copy_from_slice(self.block.slice(entry.prefix.clone()));
+        self.key[..entry.prefix.len()].copy_from_slice(self.block.slice(entry.prefix.clone()));
         self.prefix = entry.prefix;
         self.at = at;
         self.stand(entry.suffix, entry.value, entry.trailer)

@@ -162,11 +162,7 @@ impl Reader {
         };
         let trailer = found.trailer;
         let kind = trailer_kind(trailer).ok_or_else(|| self.unknown_kind(position, trailer))?;
-        Ok(Some((
-            trailer_seq(trailer),
-            kind,
-            block.share(found.value),
-        )))
+        Ok(Some((trailer_seq(trailer), kind, block.share(found.value))))
     }
 
     /// A cursor over all entries.
