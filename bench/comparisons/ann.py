@@ -5,7 +5,8 @@ import os
 import hnswlib
 import numpy as np
 
-from common import K, DataSet, Engine, Timer, emit, median, note, qps_at, rounded
+from common import K, DataSet, Engine, Timer, qps_at
+from report import emit, median, note, rounded
 
 M, EF_CONSTRUCTION = 16, 200
 EFS = [10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 200, 240, 300, 360, 450, 540]

@@ -1,9 +1,8 @@
-"""What the comparisons share: printing, data sets, recall, curves, and the Rust process."""
+"""What the comparisons of vectors share: data sets, recall, curves, and the Rust process."""
 import gzip
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -19,33 +18,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 K = 10
-
-
-def emit(**line):
-    print(json.dumps(line), flush=True)
-
-
-def note(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class Figures:
-    """The figures that decide, printed at the very end."""
-
-    def __init__(self):
-        self.lines = []
-
-    def at_least(self, figure, value, must, goal):
-        self.lines.append(dict(figure=figure, value=value, must=f">= {must}", goal=f">= {goal}", holds=value is not None and value >= must))
-
-    def at_most(self, figure, value, must, goal):
-        self.lines.append(dict(figure=figure, value=value, must=f"<= {must}", goal=f"<= {goal}", holds=value is not None and value <= must))
-
-    def finish(self):
-        """Prints all; the exit code."""
-        for line in self.lines:
-            emit(**line)
-        return 0 if all(line["holds"] for line in self.lines) else 1
 
 
 def data_dir(option):
@@ -108,15 +80,6 @@ def qps_at(level, points):
     (r0, q0), (r1, q1) = front[above - 1], front[above]
     share = (level - r0) / (r1 - r0)
     return math.exp(math.log(q0) * (1 - share) + math.log(q1) * share)
-
-
-def median(values):
-    values = [value for value in values if value is not None]
-    return statistics.median(values) if values else None
-
-
-def rounded(value, digits=4):
-    return None if value is None else round(value, digits)
 
 
 class Timer:

@@ -1,13 +1,13 @@
 """The comparison `main`: every figure of the whole path, from vectors in a file to answers after a restart."""
 import argparse
 import os
-import platform
 import shutil
 import tempfile
 
 import ann
 import db
-from common import BENCH, Figures, data_dir, emit, engine_binary
+from common import BENCH, data_dir, engine_binary
+from report import Figures, emit, machine_line
 
 
 def main(arguments):
@@ -18,7 +18,7 @@ def main(arguments):
     binary = engine_binary()
     figures = Figures()
     try:
-        machine(options)
+        emit(comparison="main", **machine_line(), quick=options.quick, rounds=options.rounds, builds=options.builds, cpu=options.cpu)
         everywhere = os.sched_getaffinity(0)
         if options.only != "db":
             # The engine's process inherits this.
@@ -45,14 +45,3 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (1 if options.quick else 5)
     return options
-
-
-def machine(options):
-    model = platform.processor()
-    try:
-        with open("/proc/cpuinfo") as file:
-            model = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    emit(comparison="main", machine=model, cpus=os.cpu_count(), load=[round(load, 2) for load in os.getloadavg()],
-         quick=options.quick, rounds=options.rounds, builds=options.builds, cpu=options.cpu)

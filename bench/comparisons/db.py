@@ -4,7 +4,8 @@ import shutil
 
 import numpy as np
 
-from common import K, DataSet, Engine, emit, median, note, rounded
+from common import K, DataSet, Engine
+from report import emit, median, note, rounded
 
 BATCH = 1_000
 PENDING = 50_000

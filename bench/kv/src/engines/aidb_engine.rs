@@ -1,0 +1,105 @@
+//! AiDb.
+
+use aidb::{
+    Compression, DB, Durability, Keyspace, KeyspaceOptions, Options, TableOptions, WriteBatch,
+};
+
+use crate::engine::{Engine, Key, Session, Settings};
+
+pub struct AiDb {
+    db: DB,
+    keyspace: Keyspace,
+}
+
+pub fn open(settings: &Settings) -> AiDb {
+    let options = Options {
+        memtable_bytes: settings.write_buffer_bytes,
+        block_cache_bytes: settings.cache_bytes as u64,
+        background_threads: settings.background_threads,
+        durability: Durability::Buffered,
+        ..Options::DEFAULT
+    };
+    let db = DB::open(&settings.directory, options).expect("open aidb");
+    let table = TableOptions {
+        block_bytes: settings.block_bytes,
+        filter_bits_per_key: 10,
+        compression: Compression::None,
+    };
+    let keyspace = db
+        .keyspace("bench", KeyspaceOptions { table })
+        .expect("open the keyspace");
+    AiDb { db, keyspace }
+}
+
+impl Engine for AiDb {
+    fn session(&self, sync: bool) -> Box<dyn Session + '_> {
+        let durability = if sync {
+            Durability::Sync
+        } else {
+            Durability::Buffered
+        };
+        Box::new(Caller {
+            engine: self,
+            durability,
+        })
+    }
+
+    fn compact(&self) {
+        self.db.compact().expect("compact");
+    }
+
+    fn describe(&self) -> String {
+        format!("aidb {}", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+struct Caller<'a> {
+    engine: &'a AiDb,
+    durability: Durability,
+}
+
+impl Session for Caller<'_> {
+    fn put(&mut self, key: &Key, value: &[u8]) {
+        if self.durability == Durability::Buffered {
+            return self.engine.keyspace.put(key, value).expect("put");
+        }
+        let mut batch = WriteBatch::new();
+        batch.put(&self.engine.keyspace, key, value);
+        self.engine.db.write(batch, self.durability).expect("put");
+    }
+
+    fn batch(&mut self, entries: &[(Key, &[u8])]) {
+        let bytes = entries.iter().map(|(_, value)| value.len() + 24).sum();
+        let mut batch = WriteBatch::with_capacity(bytes);
+        for (key, value) in entries {
+            batch.put(&self.engine.keyspace, key, value);
+        }
+        self.engine
+            .db
+            .write(batch, self.durability)
+            .expect("write a batch");
+    }
+
+    fn get(&mut self, key: &Key, see: &mut dyn FnMut(&[u8])) -> bool {
+        match self.engine.keyspace.get(key).expect("get") {
+            Some(value) => {
+                see(&value);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn scan(&mut self, from: &Key, limit: usize, see: &mut dyn FnMut(&[u8], &[u8])) -> usize {
+        let mut iter = self.engine.keyspace.range(&from[..]..);
+        let mut entries = 0;
+        while entries < limit {
+            let Some((key, value)) = iter.try_next().expect("iterate") else {
+                break;
+            };
+            see(&key, &value);
+            entries += 1;
+        }
+        entries
+    }
+}
