@@ -3,7 +3,7 @@
 //! Locks, in the order in which they may be taken:
 //!
 //! ```text
-//! collecting → flush_turn → compacting → log → manifest → (state, snapshots, group sync, registry: leaves, held for moments)
+//! collecting → flush_turn → compacting → log → manifest → (state, snapshots, group sync, log pool, registry: leaves, held for moments)
 //! ```
 //!
 //! Never here: threads (background/), the commit path and reading (db/).
@@ -20,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::Registry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file_name;
 use crate::files::Files;
 use crate::key::SeqNo;
 use crate::keyspace::{KeyspaceId, Keyspaces};
@@ -30,7 +31,7 @@ use crate::snapshots::Snapshots;
 use crate::state::State;
 use crate::stats::Counters;
 use crate::version::{Edit, Manifest, Refused, Table};
-use crate::wal::{GroupSync, LogWriter};
+use crate::wal::{GroupSync, LogPool, LogWriter};
 
 /// An open database.
 pub(crate) struct Engine {
@@ -46,6 +47,7 @@ pub(crate) struct Engine {
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,
     pub(crate) group: GroupSync,
+    pub(crate) log_pool: Mutex<LogPool>,
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) attachments: Arc<Registry>,
     /// One flush at a time, oldest memtable first.
@@ -186,6 +188,7 @@ impl Engine {
         if let Some(current) = log.current.take() {
             log.previous = (current.number(), current.bytes());
             self.group.finish();
+            self.log_pool.lock().fill(current);
         }
         let next = log
             .spare
@@ -201,7 +204,7 @@ impl Engine {
     /// flush while `log.spare` is none.
     pub(crate) fn prepare_log(&self, unused: &[u64]) -> Result<LogWriter> {
         let number = self.new_file_number();
-        let writer = LogWriter::create(self.files.storage.as_ref(), number)?;
+        let writer = self.new_log_file(number)?;
         let edit = Edit {
             logs: vec![crate::wal::LogRecord {
                 number,
@@ -213,13 +216,13 @@ impl Engine {
         match self.commit_edit(edit, &[], None) {
             Ok(()) => {
                 for number in unused {
-                    let _ = self.files.storage.delete(&crate::file_name::log(*number));
+                    let _ = self.files.storage.delete(&file_name::log(*number));
                 }
                 Ok(writer)
             }
             Err(refused) => {
                 if refused.clean {
-                    let _ = self.files.storage.delete(&crate::file_name::log(number));
+                    let _ = self.files.storage.delete(&file_name::log(number));
                 }
                 Err(refused.error)
             }
@@ -250,6 +253,32 @@ impl<E: Deref<Target = Engine>> Drop for Held<E> {
     fn drop(&mut self) {
         self.engine.snapshots.release(self.seq);
         self.engine.look_again();
+    }
+}
+
+impl Engine {
+    /// The file of a log that no manifest knows yet.
+    fn new_log_file(&self, number: u64) -> Result<LogWriter> {
+        let storage = self.files.storage.as_ref();
+        let free = self.log_pool.lock().take_free();
+        if let Some(free) = free {
+            let old_name = file_name::log(free.number());
+            if let Ok(renewed) = free.renew(storage, number) {
+                self.files.forget(&old_name);
+                return Ok(renewed);
+            }
+            // It may still have its old name.
+            self.files.discard(old_name);
+        }
+        LogWriter::create(storage, number, self.options.memtable_bytes as u64)
+    }
+
+    /// Files of logs that wait for new ones can be deleted.
+    pub(crate) fn empty_log_pool(&self) {
+        let mut pool = self.log_pool.lock();
+        while let Some(log) = pool.take_free() {
+            self.files.discard(file_name::log(log.number()));
+        }
     }
 }
 

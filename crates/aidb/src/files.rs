@@ -40,6 +40,11 @@ impl Files {
         self.leaving.lock().insert(name);
     }
 
+    /// Such a file is gone, or has another name.
+    pub(crate) fn forget(&self, name: &str) {
+        self.leaving.lock().remove(name);
+    }
+
     /// Leaves a file to be deleted.
     pub(crate) fn discard(&self, name: String) {
         self.leaving.lock().insert(name.clone());

@@ -144,7 +144,12 @@ fn commit(
     engine.group.flushed(memtable.last_seq(), ceiling);
     engine.look_again();
     for number in old_logs {
-        engine.files.discard(file_name::log(number));
+        let name = file_name::log(number);
+        if engine.log_pool.lock().release(number) {
+            engine.files.will_discard(name);
+        } else {
+            engine.files.discard(name);
+        }
     }
     engine.files.delete_garbage();
     Ok(())

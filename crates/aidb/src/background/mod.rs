@@ -63,11 +63,12 @@ pub(crate) fn stop(engine: &Engine, threads: Vec<JoinHandle<()>>) {
     }
 }
 
-/// Discards attachments that nobody can reach, and deletes all discarded files.
+/// Discards attachments that nobody can reach and logs kept for later, and deletes all discarded files.
 pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
     // Asked for: look, whether or not there is a reason to.
     engine.attachments.suspect();
     collect_attachments(engine)?;
+    engine.empty_log_pool();
     engine.files.delete_garbage();
     Ok(())
 }

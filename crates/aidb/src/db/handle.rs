@@ -23,7 +23,7 @@ use crate::keyspace::{self, KeyspaceId, KeyspaceRecord};
 use crate::options::{Durability, KeyspaceOptions, Options};
 use crate::stats::{KeyspaceStats, LevelStats, Stats};
 use crate::version::Edit;
-use crate::wal::LogRecord;
+use crate::wal::{LogRecord, LogWriter};
 
 use super::commit::Commit;
 use super::iter::Iter;
@@ -335,7 +335,9 @@ fn finish(engine: &Engine) -> Result<()> {
 
 fn seal_logs(engine: &Engine) -> Result<()> {
     let mut log = engine.log.lock();
-    log.current = None;
+    log.current.take().into_iter().for_each(LogWriter::finish);
+    engine.log_pool.lock().finish();
+    engine.empty_log_pool();
     engine.group.finish();
     let mut unused = std::mem::take(&mut log.unused);
     unused.extend(log.spare.take().map(|spare| spare.number()));

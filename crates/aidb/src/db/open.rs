@@ -16,7 +16,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use aether_env::{Env, FileLock};
+use aether_env::{Env, FileLock, Storage};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
@@ -34,7 +34,7 @@ use crate::snapshots::Snapshots;
 use crate::state::State;
 use crate::stats::Counters;
 use crate::version::{Catalog, Edit, Manifest, Table, Version, numbers};
-use crate::wal::{FILE_HEADER_BYTES, GroupSync};
+use crate::wal::{self, GroupSync, START_BYTES};
 
 use super::recover::{self, Replay};
 
@@ -58,7 +58,7 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
         None => create(&env, &options, &listed)?,
     };
     check_files(manifest.catalog(), &listed)?;
-    check_newest(&manifest, &listed)?;
+    check_newest(storage.as_ref(), &manifest, &listed)?;
 
     let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
     let files = Arc::new(Files::new(storage, cache));
@@ -138,23 +138,23 @@ fn check_files(catalog: &Catalog, listed: &Listed) -> Result<()> {
 }
 
 /// A log is written to only after the manifest that names it: one that nobody names shows that a manifest is gone.
-fn check_newest(manifest: &Manifest, listed: &Listed) -> Result<()> {
-    let catalog = manifest.catalog();
-    let is_unknown = |name: &str, bytes: u64| match file_name::parse(name) {
-        FileKind::Log(number) => number >= catalog.next_file && bytes > FILE_HEADER_BYTES as u64,
-        _ => false,
-    };
-    match listed
-        .iter()
-        .find(|(name, bytes)| is_unknown(name, **bytes))
-    {
-        Some((name, _)) => {
+fn check_newest(storage: &dyn Storage, manifest: &Manifest, listed: &Listed) -> Result<()> {
+    for name in listed.keys() {
+        let FileKind::Log(number) = file_name::parse(name) else {
+            continue;
+        };
+        // One that cannot be read now tells nothing; it is deleted when its manifest is there.
+        let is_begun = || {
+            recover::read(storage, number, START_BYTES)
+                .is_ok_and(|head| wal::read_start(number, &head).is_some())
+        };
+        if number >= manifest.catalog().next_file && is_begun() {
             let missing = file_name::manifest(manifest.numbers().1 + 1);
             let detail = format_args!("the file is missing, and {name} was written after it");
-            Err(Error::corruption(&missing, 0, detail))
+            return Err(Error::corruption(&missing, 0, detail));
         }
-        None => Ok(()),
     }
+    Ok(())
 }
 
 fn assemble(
@@ -213,6 +213,7 @@ fn assemble(
             ..LogState::default()
         }),
         group: GroupSync::new(replay.last_seq),
+        log_pool: Mutex::default(),
         attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),
         manifest: Mutex::new(manifest),
         flush_turn: Mutex::new(()),

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use aether_env::Storage;
 use bytes::Bytes;
 
 use crate::batch;
@@ -48,7 +49,7 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
     // The log that was cut off, and where.
     let mut cut: Option<(u64, u64)> = None;
     for (&number, &sealed) in &catalog.logs {
-        let mut bytes = read(files, number, usize::MAX)?;
+        let mut bytes = read(files.storage.as_ref(), number, usize::MAX)?;
         let end = ends.get(&number).copied().filter(|_| sealed.is_none());
         if let Some(end) = end.and_then(|end| usize::try_from(end).ok()) {
             bytes.truncate(end);
@@ -139,7 +140,7 @@ impl Replay {
 fn ends(files: &Files, catalog: &Catalog) -> Result<BTreeMap<u64, u64>> {
     let mut ends = BTreeMap::new();
     for &number in catalog.logs.keys() {
-        let head = read(files, number, START_BYTES)?;
+        let head = read(files.storage.as_ref(), number, START_BYTES)?;
         if let Some(start) = wal::read_start(number, &head) {
             ends.insert(start.previous, start.previous_bytes);
         }
@@ -148,7 +149,7 @@ fn ends(files: &Files, catalog: &Catalog) -> Result<BTreeMap<u64, u64>> {
 }
 
 /// The first bytes of a log, at most `limit`.
-pub(super) fn read(files: &Files, number: u64, limit: usize) -> Result<Bytes> {
+pub(super) fn read(storage: &dyn Storage, number: u64, limit: usize) -> Result<Bytes> {
     let name = file_name::log(number);
     let explain = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -156,7 +157,7 @@ pub(super) fn read(files: &Files, number: u64, limit: usize) -> Result<Bytes> {
         }
         _ => Error::io(format_args!("read {name}"), error),
     };
-    let file = files.storage.open(&name).map_err(explain)?;
+    let file = storage.open(&name).map_err(explain)?;
     let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(limit);
     let mut bytes = vec![0; length];
     file.read_at(0, &mut bytes).map_err(explain)?;

@@ -154,7 +154,7 @@ fn check_logs(engine: &Engine, report: &mut VerifyReport) {
     let unsealed = engine.group.unsealed_bytes();
     for (number, sealed) in logs {
         let limit = sealed.or_else(|| unsealed.get(&number).copied());
-        let read = recover::read(&engine.files, number, usize::MAX)
+        let read = recover::read(engine.files.storage.as_ref(), number, usize::MAX)
             .and_then(|bytes| wal::read(number, bytes, limit));
         match read {
             Ok(log) => {

@@ -103,6 +103,8 @@ impl Engine {
         let first = SeqNo(log.last_seq.0 + 1);
         let last = SeqNo(log.last_seq.0 + u64::from(entries));
         let current = log.current.as_mut().expect("the log was just made sure of");
+        // No space: the log is as it was, and so is everything else.
+        current.reserve(record.len())?;
         let position = LogPosition {
             log: current.number(),
             offset: current.bytes() + RECORD_HEADER_BYTES as u64,

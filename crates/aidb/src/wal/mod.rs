@@ -1,17 +1,19 @@
 //! The write-ahead log: what is written before the memtable, and replayed at open. The bytes: docs/formats/wal.md.
 //!
 //! One log serves all keyspaces. A log is appended to by one writer, is never opened for writing again, and its
-//! number is never used again. Which logs count, and how far, stands in the manifest.
+//! number is never used again; its file may become another log. Which logs count, and how far, stands in the manifest.
 //!
 //! Never here: locks and order of commits (db/write.rs), what a record means (batch.rs).
 
 mod format;
 mod group;
+mod pool;
 mod reader;
 mod writer;
 
-pub(crate) use format::{FILE_HEADER_BYTES, RECORD_HEADER_BYTES, payload_checksum};
+pub(crate) use format::{RECORD_HEADER_BYTES, payload_checksum};
 pub(crate) use group::GroupSync;
+pub(crate) use pool::LogPool;
 pub(crate) use reader::{Record, START_BYTES, read, read_start};
 pub(crate) use writer::LogWriter;
 

@@ -1,22 +1,25 @@
 //! Reads a log back, and tells a write that was cut off from damage.
 //!
-//! A log ends at the first record that does not read back. That end is
+//! A log ends at the first place where no record reads back; its file goes on, with zeros or with what the log left
+//! that the file was before. That end is
 //!
 //! 1. *damage* when the manifest says that the log is longer ("sealed");
 //! 2. *damage* when a later record of this log reads back, and was written when the place in question was already
 //!    synced;
-//! 3. *a lost write* when a later record reads back, but a whole sector before it is zero: a power cut keeps any
-//!    subset of the pages that were never synced, and a page that never reached the disk reads as zeros;
+//! 3. *a lost write* when a later record reads back, but a whole sector before it is as it was before the log was
+//!    written: a power cut keeps any subset of the sectors that were never synced. In a new file those are zeros; in
+//!    one that was used before they can be anything;
 //! 4. *damage* in any other case with a later record;
-//! 5. *a torn write* when nothing follows.
+//! 5. *the end, or a torn write*, when nothing follows.
 //!
 //! Lost and torn writes were never acknowledged as durable: the records before them are a clean prefix.
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::format::{
     FILE_HEADER_BYTES, FORMAT, FileHeader, RECORD_HEADER_BYTES, RecordHeader, payload_checksum,
-    read_file_header, u64_at,
+    read_file_header, tag, u64_at,
 };
 use crate::error::{Error, Result};
 use crate::file_name;
@@ -36,7 +39,7 @@ pub(crate) struct LogContents {
     pub(crate) bytes: u64,
     /// How much of it is known to have been synced by whoever wrote it.
     pub(crate) durable: u64,
-    /// False when bytes follow that do not read back.
+    /// False when it is not known where it ends: records may have been lost.
     pub(crate) clean: bool,
 }
 
@@ -78,7 +81,7 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
             }
         }
     }
-    check_file_header(&name, number, &bytes)?;
+    let was_used = check_file_header(&name, number, &bytes)?;
 
     let mut log = LogContents {
         start: None,
@@ -121,7 +124,14 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
         log.bytes = at as u64;
     }
     if !log.clean {
-        judge_end(&name, number, &bytes, at, limit.is_some())?;
+        let end = End {
+            name: &name,
+            number,
+            bytes: &bytes,
+            at,
+            was_used,
+        };
+        end.judge(limit.is_some())?;
     }
     Ok(log)
 }
@@ -138,7 +148,8 @@ pub(crate) fn read_start(number: u64, head: &Bytes) -> Option<Start> {
     start("", 0, SeqNo(header.seq), &payload).ok()
 }
 
-fn check_file_header(name: &str, number: u64, bytes: &[u8]) -> Result<()> {
+/// True when the file was another log before.
+fn check_file_header(name: &str, number: u64, bytes: &[u8]) -> Result<bool> {
     match read_file_header(bytes) {
         FileHeader::Log { format, .. } if format > FORMAT => Err(Error::invalid(format!(
             "{name} has format {format}, and this build reads formats up to {FORMAT}: use a newer build"
@@ -148,7 +159,7 @@ fn check_file_header(name: &str, number: u64, bytes: &[u8]) -> Result<()> {
             16,
             format_args!("this is log {found} under another name"),
         )),
-        FileHeader::Log { .. } => Ok(()),
+        FileHeader::Log { was_used, .. } => Ok(was_used),
         FileHeader::Damaged => Err(Error::corruption(
             name,
             0,
@@ -180,26 +191,46 @@ fn start(name: &str, at: usize, first: SeqNo, payload: &[u8]) -> Result<Start> {
     }
 }
 
-/// Decides whether a log may end at `end`; see the head of this module.
-fn judge_end(name: &str, number: u64, bytes: &Bytes, end: usize, sealed: bool) -> Result<()> {
-    if sealed {
-        return Err(Error::corruption(
-            name,
-            end as u64,
-            "a record does not read back",
-        ));
+/// The place where a log seems to end.
+struct End<'a> {
+    name: &'a str,
+    number: u64,
+    bytes: &'a Bytes,
+    at: usize,
+    was_used: bool,
+}
+
+impl End<'_> {
+    /// Decides whether the log may end here; see the head of this module.
+    fn judge(&self, sealed: bool) -> Result<()> {
+        if sealed {
+            return Err(self.damage(format_args!("a record does not read back")));
+        }
+        match self.later() {
+            None => Ok(()),
+            Some((at, header))
+                if header.durable <= self.at as u64
+                    && (self.was_used || has_lost_sector(self.bytes, self.at, at)) =>
+            {
+                Ok(())
+            }
+            Some((at, _)) => Err(self.damage(format_args!(
+                "a record does not read back, and a later one at byte {at} does"
+            ))),
+        }
     }
-    let later = (end + 1..bytes.len()).find_map(|at| Some((at, record_at(bytes, at, number)?.0)));
-    match later {
-        None => Ok(()),
-        Some((at, header)) if header.durable <= end as u64 && has_lost_sector(bytes, end, at) => {
-            Ok(())
-        }
-        Some((at, _)) => {
-            let detail =
-                format_args!("a record does not read back, and a later one at byte {at} does");
-            Err(Error::corruption(name, end as u64, detail))
-        }
+
+    /// The next record of this log that reads back, and where.
+    fn later(&self) -> Option<(usize, RecordHeader)> {
+        let from = self.at + 1;
+        memmem::find_iter(self.bytes.get(from..)?, &tag(self.number)).find_map(|found| {
+            let at = from + found;
+            Some((at, record_at(self.bytes, at, self.number)?.0))
+        })
+    }
+
+    fn damage(&self, detail: std::fmt::Arguments<'_>) -> Error {
+        Error::corruption(self.name, self.at as u64, detail)
     }
 }
 
@@ -222,29 +253,49 @@ mod tests {
     use super::super::writer::LogWriter;
     use super::*;
     use crate::error::ErrorKind;
-    use aether_env::{MemoryStorage, Storage};
+    use aether_env::MemoryStorage;
 
     const NUMBER: u64 = 7;
 
-    /// A log of `records` records of 100 bytes; the ends of the records.
-    fn log(records: u64, durable: u64) -> (Vec<u8>, Vec<usize>) {
-        let storage = MemoryStorage::new();
-        let mut writer = LogWriter::create(&storage, NUMBER).unwrap();
+    fn writer(storage: &MemoryStorage) -> LogWriter {
+        LogWriter::create(storage, NUMBER, 1 << 20).unwrap()
+    }
+
+    /// Writes `records` records of 100 bytes; the ends of the records.
+    fn fill(writer: &mut LogWriter, records: u64, durable: u64) -> Vec<usize> {
         writer.start(3, 99, SeqNo(10)).unwrap();
         let mut ends = vec![usize::try_from(writer.bytes()).unwrap()];
         for index in 0..records {
             let mut record = vec![0; RECORD_HEADER_BYTES];
             record.extend((0..100_u8).map(|byte| byte | 1));
             let checksum = payload_checksum(&record[RECORD_HEADER_BYTES..]);
+            writer.reserve(record.len()).unwrap();
             writer
                 .append(&mut record, SeqNo(10 + index * 2), 2, checksum, durable)
                 .unwrap();
             ends.push(usize::try_from(writer.bytes()).unwrap());
         }
-        let file = storage.open(&file_name::log(NUMBER)).unwrap();
-        let mut bytes = vec![0; usize::try_from(file.len()).unwrap()];
-        file.read_at(0, &mut bytes).unwrap();
+        ends
+    }
+
+    /// A log of `records` records up to its end, and the ends of the records.
+    fn log(records: u64, durable: u64) -> (Vec<u8>, Vec<usize>) {
+        let storage = MemoryStorage::new();
+        let mut writer = writer(&storage);
+        let ends = fill(&mut writer, records, durable);
+        let mut bytes = storage.contents(&file_name::log(NUMBER)).unwrap();
+        bytes.truncate(*ends.last().unwrap());
         (bytes, ends)
+    }
+
+    /// A log of 20 records in a file that was a log of 60 before, and the ends of the records.
+    fn log_in_used_file(durable: u64) -> (Vec<u8>, Vec<usize>) {
+        let storage = MemoryStorage::new();
+        let mut old = LogWriter::create(&storage, NUMBER - 1, 1 << 20).unwrap();
+        fill(&mut old, 60, 0);
+        let mut writer = old.renew(&storage, NUMBER).unwrap();
+        let ends = fill(&mut writer, 20, durable);
+        (storage.contents(&file_name::log(NUMBER)).unwrap(), ends)
     }
 
     fn read_log(bytes: &[u8], limit: Option<u64>) -> Result<LogContents> {
@@ -333,6 +384,39 @@ mod tests {
         lost[end..end.next_multiple_of(SECTOR_BYTES)].fill(0);
         let log = read_log(&lost, None).unwrap();
         assert_eq!((log.bytes, log.clean), (end as u64, false));
+    }
+
+    #[test]
+    fn what_is_left_of_another_log_is_never_read() {
+        let (bytes, ends) = log_in_used_file(0);
+        let log = read_log(&bytes, None).unwrap();
+        assert_eq!(log.records.len(), 20);
+        assert_eq!(log.bytes, ends[20] as u64);
+        // All of the older log is still there behind it, and cannot be told from a lost write.
+        for count in [5, 19] {
+            let mut lost = bytes.clone();
+            let sector = ends[count].next_multiple_of(SECTOR_BYTES);
+            lost[sector..sector + SECTOR_BYTES].fill(0xab);
+            let log = read_log(&lost, None).unwrap();
+            assert!((count..count + 5).contains(&log.records.len()));
+        }
+    }
+
+    #[test]
+    fn a_used_file_keeps_no_damage_secret_once_it_was_synced() {
+        let (bytes, ends) = log_in_used_file(1_500);
+        for position in 0..ends[20] {
+            let mut damaged = bytes.clone();
+            damaged[position] ^= 4;
+            match read_log(&damaged, None) {
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Corruption),
+                Ok(log) => {
+                    let whole = ends[1..].iter().filter(|end| **end <= position).count();
+                    assert_eq!(log.records.len(), whole);
+                    assert!(position >= 1_400);
+                }
+            }
+        }
     }
 
     #[test]

@@ -184,9 +184,10 @@ fn fail_everywhere(seed: u64, on: &'static [Io], sticky: bool) {
 
 #[test]
 fn appends_that_fail() {
+    const WRITES: &[Io] = &[Io::Append, Io::Reserve, Io::Write, Io::Finish];
     seeds::for_each(1, |seed| {
-        fail_everywhere(seed, &[Io::Append], false);
-        fail_everywhere(seed, &[Io::Append], true);
+        fail_everywhere(seed, WRITES, false);
+        fail_everywhere(seed, WRITES, true);
     });
 }
 
@@ -200,7 +201,7 @@ fn syncs_that_fail() {
 
 #[test]
 fn changes_of_names_that_fail() {
-    const NAMES: &[Io] = &[Io::Create, Io::Put, Io::Delete, Io::SyncNames];
+    const NAMES: &[Io] = &[Io::Create, Io::Rename, Io::Put, Io::Delete, Io::SyncNames];
     seeds::for_each(1, |seed| {
         fail_everywhere(seed, NAMES, false);
         fail_everywhere(seed, NAMES, true);
