@@ -8,7 +8,6 @@
 //!
 //! Never here: threads (background/), the commit path and reading (db/).
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::Registry;
+use crate::background::Claims;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::files::Files;
@@ -52,8 +52,8 @@ pub(crate) struct Engine {
     pub(crate) attachments: Arc<Registry>,
     /// One flush at a time, oldest memtable first.
     pub(crate) flush_turn: Mutex<()>,
-    /// Keyspaces that are being compacted.
-    pub(crate) compacting: Mutex<BTreeSet<KeyspaceId>>,
+    /// Ranges that are being compacted.
+    pub(crate) compacting: Mutex<Claims>,
     /// Rings when there is work for the background.
     pub(crate) work: Arc<Signal>,
     /// Rings when the background has done some.

@@ -108,12 +108,12 @@ pub struct Options {
     pub background_threads: usize,
     /// What [`crate::DB::put`] and [`crate::DB::delete`] wait for.
     pub durability: Durability,
-    /// Tables of level 0 at which they are merged into the next level. More: less rewriting, slower reads.
-    pub level0_compact_tables: usize,
-    /// Tables of level 0 from which on writers are slowed down, a little at first.
-    pub level0_slow_tables: usize,
-    /// Tables of level 0 at which writers wait.
-    pub level0_stop_tables: usize,
+    /// Runs of level 0 (one for each flush, or fewer when flushes follow each other in key order) at which they are
+    /// merged into the level below. More: less rewriting, and more runs for reads to look at.
+    pub level0_compact_runs: usize,
+    /// Runs of level 0 at which writers wait; on the way there they are slowed down more and more. More: longer bursts
+    /// at full speed, slower reads during them.
+    pub level0_stop_runs: usize,
     /// Bytes of the first level below level 0 that holds anything, before it spills into the next one.
     pub level_base_bytes: u64,
     /// How many times larger each further level is. More: less space and fewer levels to read, more rewriting.
@@ -131,10 +131,9 @@ impl Options {
         block_cache_bytes: 64 << 20,
         background_threads: 1,
         durability: Durability::Sync,
-        level0_compact_tables: 4,
-        level0_slow_tables: 12,
-        level0_stop_tables: 24,
-        level_base_bytes: 256 << 20,
+        level0_compact_runs: 8,
+        level0_stop_runs: 32,
+        level_base_bytes: 2 << 30,
         level_ratio: 10,
         table_bytes: 64 << 20,
     };
@@ -146,12 +145,8 @@ impl Options {
         let least = [
             ("memtable_bytes", self.memtable_bytes as u64, 1),
             ("sealed_memtables_max", self.sealed_memtables_max as u64, 1),
-            (
-                "level0_compact_tables",
-                self.level0_compact_tables as u64,
-                1,
-            ),
-            ("level0_stop_tables", self.level0_stop_tables as u64, 1),
+            ("level0_compact_runs", self.level0_compact_runs as u64, 1),
+            ("level0_stop_runs", self.level0_stop_runs as u64, 1),
             ("level_base_bytes", self.level_base_bytes, 1),
             ("level_ratio", self.level_ratio, 2),
             ("table_bytes", self.table_bytes, 1),

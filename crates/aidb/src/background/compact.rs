@@ -1,19 +1,17 @@
-//! Compacting: carries out the most urgent plan over all keyspaces; one at a time in each keyspace.
+//! Compacting: carries out the most urgent plan over all keyspaces. Plans that run at the same time in one keyspace
+//! have no key in common (claims.rs).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::compaction::{self, Limits, Merge, Plan};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::iter::{InternalIterator, LevelIter, MergeIter};
 use crate::keyspace::KeyspaceId;
-use crate::version::{Edit, LEVELS, Run, RunTables, Table, TablePlace};
+use crate::version::{Edit, LEVELS, Run, RunTables, Table, TablePlace, runs_of};
 
+use super::claims::Turn;
 use super::flush::NewTables;
-
-/// How long to wait for another thread's compaction before looking again.
-const TURN_WAIT: Duration = Duration::from_millis(100);
 
 /// A unit of a compacting thread's work.
 pub(super) fn step(engine: &Engine) -> Result<bool> {
@@ -41,96 +39,44 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
         .collect();
     for keyspace in keyspaces {
         let turn = Turn::wait(engine, keyspace)?;
-        let plan = engine
-            .state
-            .load()
-            .version
-            .tree(keyspace)
-            .and_then(|tree| compaction::everything(tree));
-        if let Some(plan) = plan {
+        let tree = engine.state.load().version.tree(keyspace).cloned();
+        for plan in tree.iter().flat_map(|tree| compaction::everything(tree)) {
             carry_out(engine, keyspace, &plan)?;
         }
         drop(turn);
         engine.progress.ring();
+        engine.work.ring();
     }
     Ok(())
 }
 
-/// Waits until nobody compacts; for the end, when nobody begins any more.
-pub(crate) fn wait_for_all(engine: &Engine) {
-    loop {
-        let seen = engine.progress.rings();
-        if engine.compacting.lock().is_empty() {
-            return;
-        }
-        engine.progress.wait(seen, TURN_WAIT);
-    }
-}
-
-/// Keeps all keyspaces from being compacted for as long as the result lives.
-pub(crate) fn hold_all(engine: &Engine) -> Result<Vec<Turn<'_>>> {
-    let keyspaces: Vec<KeyspaceId> = engine
-        .state
-        .load()
-        .version
-        .trees()
-        .map(|(keyspace, _)| keyspace)
-        .collect();
-    keyspaces
-        .into_iter()
-        .map(|keyspace| Turn::wait(engine, keyspace))
-        .collect()
-}
-
-/// The right to compact a keyspace.
-pub(crate) struct Turn<'a> {
-    engine: &'a Engine,
-    keyspace: KeyspaceId,
-}
-
-impl<'a> Turn<'a> {
-    fn wait(engine: &'a Engine, keyspace: KeyspaceId) -> Result<Turn<'a>> {
-        loop {
-            engine.check_open()?;
-            let seen = engine.progress.rings();
-            if engine.compacting.lock().insert(keyspace) {
-                return Ok(Turn { engine, keyspace });
-            }
-            engine.progress.wait(seen, TURN_WAIT);
-        }
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.engine.compacting.lock().remove(&self.keyspace);
+/// What the policy needs of the options.
+pub(super) fn limits(engine: &Engine) -> Limits {
+    let options = &engine.options;
+    Limits {
+        // Writers that wait for level 0 must not wait for ever.
+        level0_runs: options.level0_compact_runs.min(options.level0_stop_runs),
+        level_base_bytes: options.level_base_bytes,
+        level_ratio: options.level_ratio,
+        table_bytes: options.table_bytes,
     }
 }
 
 fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
-    let options = &engine.options;
-    let limits = Limits {
-        // Writers that wait for level 0 must not wait for ever.
-        level0_tables: options
-            .level0_compact_tables
-            .min(options.level0_stop_tables),
-        level_base_bytes: options.level_base_bytes,
-        level_ratio: options.level_ratio,
-        table_bytes: options.table_bytes,
-    };
+    let limits = limits(engine);
     let watermark = engine.snapshots.watermark();
     let mut compacting = engine.compacting.lock();
     let state = engine.state.load();
     let (keyspace, plan) = state
         .version
         .trees()
-        .filter(|(keyspace, _)| !compacting.contains(keyspace))
         .filter_map(|(keyspace, tree)| {
-            Some((keyspace, compaction::plan(tree, &limits, watermark)?))
+            let busy = compacting.busy(keyspace)?;
+            Some((keyspace, compaction::plan(tree, &limits, watermark, &busy)?))
         })
         .max_by(|(_, a), (_, b)| a.urgency.total_cmp(&b.urgency))?;
-    compacting.insert(keyspace);
-    Some((Turn { engine, keyspace }, plan))
+    let id = compacting.take(keyspace, Some(plan.span.clone()));
+    Some((Turn::new(engine, id, keyspace), plan))
 }
 
 /// The caller has the turn of `keyspace`: whoever closes the database has either seen that, or is seen here.
@@ -232,6 +178,8 @@ fn merge(
         retention: &retention,
         options: &options.table,
         table_bytes: engine.options.table_bytes,
+        cuts: &[],
+        piece_bytes: 0,
         below: Some(&below),
         stop: &|| engine.is_stopping(),
     };
@@ -247,13 +195,15 @@ fn merge(
 fn cursors(plan: &Plan) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
     let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
     for (level, tables) in &plan.inputs {
-        if *level == 0 {
-            for table in tables {
-                cursors.push(Box::new(table.reader()?.iter_once()));
-            }
-        } else {
-            let run: Run = tables.clone().into();
-            cursors.push(Box::new(LevelIter::new(RunTables { run, once: true })));
+        let runs = match level {
+            0 => runs_of(tables),
+            _ => vec![Run::from(&tables[..])],
+        };
+        for run in runs {
+            cursors.push(match &run[..] {
+                [table] => Box::new(table.reader()?.iter_once()),
+                _ => Box::new(LevelIter::new(RunTables { run, once: true })),
+            });
         }
     }
     Ok(cursors)

@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use crate::compaction::{Merge, TableSink};
+use bytes::Bytes;
+
+use crate::compaction::{self, Merge, TableSink};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::file_name;
@@ -16,7 +18,7 @@ use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
 use crate::version::{Edit, Table, TablePlace};
 
-use super::collect;
+use super::{collect, compact};
 
 /// A unit of the flushing thread's work.
 pub(super) fn step(engine: &Engine) -> Result<bool> {
@@ -80,10 +82,13 @@ fn write_tables(
     let mut added = Vec::new();
     for keyspace in memtable.keyspaces() {
         let options = engine.keyspace_options(keyspace);
+        let shape = Shape::of(engine, keyspace);
         let merge = Merge {
             retention: &retention,
             options: &options.table,
-            table_bytes: u64::MAX,
+            table_bytes: shape.table_bytes,
+            cuts: &shape.cuts,
+            piece_bytes: shape.piece_bytes,
             below: None,
             stop: &|| false,
         };
@@ -109,6 +114,33 @@ fn write_tables(
         added,
         ..Edit::default()
     })
+}
+
+/// Where the tables of a flush end: where those below do, so that level 0 can be compacted piece by piece.
+struct Shape {
+    table_bytes: u64,
+    cuts: Vec<Bytes>,
+    piece_bytes: u64,
+}
+
+impl Shape {
+    fn of(engine: &Engine, keyspace: KeyspaceId) -> Shape {
+        let limits = compact::limits(engine);
+        let piece_bytes = compaction::piece_bytes(&limits);
+        let state = engine.state.load();
+        let tree = state.version.tree(keyspace);
+        let cuts = tree.map_or_else(Vec::new, |tree| compaction::cuts(tree, &limits));
+        Shape {
+            // The first tables make the first cuts.
+            table_bytes: if cuts.is_empty() {
+                2 * piece_bytes
+            } else {
+                u64::MAX
+            },
+            cuts,
+            piece_bytes,
+        }
+    }
 }
 
 fn commit(

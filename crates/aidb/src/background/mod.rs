@@ -3,6 +3,7 @@
 //! One thread flushes (and keeps house), `background_threads` threads compact. Without threads, [`step`] does one unit
 //! of the same work, in the same order, when somebody calls.
 
+mod claims;
 mod collect;
 mod compact;
 mod flush;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
+pub(crate) use claims::{Claims, hold_all, wait_for_all};
 pub(crate) use collect::collect_attachments;
-pub(crate) use compact::{compact_everything, hold_all, wait_for_all};
+pub(crate) use compact::compact_everything;
 pub(crate) use flush::flush_sealed;
 
 /// A thread without work looks again after this time, for what no ring announces.

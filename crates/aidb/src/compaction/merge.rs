@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use aether_env::WritableFile;
+use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::iter::InternalIterator;
@@ -61,6 +62,9 @@ pub(crate) struct Merge<'a> {
     pub(crate) options: &'a TableOptions,
     /// A table is closed once it has this many bytes.
     pub(crate) table_bytes: u64,
+    /// A table is also closed before the first key at or after one of these, ascending, once it has `piece_bytes`.
+    pub(crate) cuts: &'a [Bytes],
+    pub(crate) piece_bytes: u64,
     /// Tables below the target that a tombstone may still have to hide; none when tombstones stay in any case.
     pub(crate) below: Option<&'a [Arc<Table>]>,
     /// Asked now and then.
@@ -80,6 +84,7 @@ impl Merge<'_> {
         // The next newer version of the same user key; none at the first version.
         let mut newer: Option<SeqNo> = None;
         let mut entries = 0_u64;
+        let mut cuts = self.cuts;
         cursor.seek_to_first();
         while cursor.valid() {
             let (current, trailer) = key::split(cursor.key());
@@ -97,9 +102,15 @@ impl Merge<'_> {
                 user_key.clear();
                 user_key.extend_from_slice(current);
                 newer = None;
+                let passed = cuts.iter().take_while(|cut| **cut <= *current).count();
+                cuts = &cuts[passed..];
+                let enough = match passed {
+                    0 => self.table_bytes,
+                    _ => self.piece_bytes,
+                };
                 if writer
                     .as_ref()
-                    .is_some_and(|(_, writer)| writer.bytes_written() >= self.table_bytes)
+                    .is_some_and(|(_, writer)| writer.bytes_written() >= enough)
                 {
                     finish(&mut writer, &mut output)?;
                 }

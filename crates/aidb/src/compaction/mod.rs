@@ -1,9 +1,14 @@
-//! Compaction: which tables to merge (policy.rs, pure) and the merging (merge.rs).
+//! Compaction: which tables to merge (policy.rs, level0.rs, span.rs: pure) and the merging (merge.rs).
 //!
 //! Never here: threads, locks, the manifest.
 
+mod level0;
 mod merge;
 mod policy;
+#[cfg(test)]
+mod policy_tests;
+mod span;
 
 pub(crate) use merge::{Merge, Retention, TableSink};
-pub(crate) use policy::{Limits, Plan, everything, plan};
+pub(crate) use policy::{Limits, Plan, cuts, debt, everything, piece_bytes, plan};
+pub(crate) use span::Span;

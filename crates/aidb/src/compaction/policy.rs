@@ -1,29 +1,49 @@
 //! Leveled compaction: the shape of a tree in, a plan out. Pure.
 //!
 //! ```text
-//! level 0      flushed tables, at most a few: all of them are merged into the base level at once
+//! level 0      flushed tables, in runs (version/tree.rs): up to `level0_runs` of them before they are merged
 //! (empty)      levels above the base level hold nothing
 //! base..6      each about `level_ratio` times larger than the one above; the sizes follow from the last one, so that
-//!              nine tenths of the data lie in it, and a small database has only level 0 and the last
+//!              nine tenths of the data lie in it, and all but large databases have only level 0 and the last
 //! ```
 //!
-//! A level that is over its target gives the table that overlaps the least with the next one. Tables are moved instead
-//! of merged where nothing overlaps. Two more reasons to compact, when no level is over its target: tombstones in the
-//! last place where they can be dropped, and tables of mostly tombstones anywhere, which hide what lies below.
+//! - Level 0 is compacted by *column*: the tables that hang together by their ranges, with those of the base level
+//!   below them. Flushes cut their tables where columns end ([`cuts`]), so that columns stay narrow, several threads
+//!   find work at once, and little is held twice.
+//! - A level that is over its target gives the table that overlaps the least with the next one.
+//! - Tables are moved instead of merged where nothing overlaps: a sequential load is never rewritten.
+//! - When nothing is over a limit: tombstones, where dropping them and what they hide gives back a good part of what
+//!   it costs; and rows of small tables.
+//!
+//! Plans of one tree may be carried out at the same time when their ranges have no key in common: a plan takes all
+//! older versions of its range from the levels that it reads, and puts its result into the same range.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::level0::Level0;
+use super::span::{Span, columns};
 use crate::key::{self, SeqNo};
 use crate::version::{LEVELS, Table, Tree};
 
 /// What the policy needs of [`crate::Options`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(crate) level0_tables: usize,
+    pub(crate) level0_runs: usize,
     pub(crate) level_base_bytes: u64,
     pub(crate) level_ratio: u64,
     pub(crate) table_bytes: u64,
 }
+
+/// The urgency of what only gives space back.
+pub(super) const URGENCY_OF_SPACE: f64 = 0.5;
+
+/// Neighbours in a level that are merged into one table when they are small.
+const ROW_TABLES: usize = 8;
+
+/// A flushed table is cut into no smaller pieces than this part of a full one.
+const PIECES_PER_TABLE: u64 = 16;
 
 /// Tables to be merged, or moved, into a level.
 #[derive(Clone, Debug)]
@@ -36,67 +56,105 @@ pub(crate) struct Plan {
     pub(crate) moves: bool,
     /// How much it is needed: 1 and more is over a limit.
     pub(crate) urgency: f64,
+    /// The range that it reads and writes.
+    pub(crate) span: Span,
 }
 
 impl Plan {
-    fn new(inputs: Vec<(usize, Vec<Arc<Table>>)>, target: usize, urgency: f64) -> Plan {
-        let inputs = inputs
+    /// None without tables.
+    pub(super) fn new(
+        inputs: Vec<(usize, Vec<Arc<Table>>)>,
+        target: usize,
+        urgency: f64,
+        moves: bool,
+    ) -> Option<Plan> {
+        let inputs: Vec<_> = inputs
             .into_iter()
             .filter(|(_, tables)| !tables.is_empty())
             .collect();
-        Plan {
+        let span = Span::of(inputs.iter().flat_map(|(_, tables)| tables))?;
+        Some(Plan {
             inputs,
             target,
-            moves: false,
+            moves,
             urgency,
-        }
+            span,
+        })
     }
 
     /// All input tables.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.inputs.iter().flat_map(|(_, tables)| tables)
     }
+
+    pub(super) fn is_free(&self, busy: &[Span]) -> bool {
+        !busy.iter().any(|span| span.overlaps(&self.span))
+    }
 }
 
-/// The most urgent compaction of `tree`, if one is worth while. `watermark`: no reader looks further back.
-pub(crate) fn plan(tree: &Tree, limits: &Limits, watermark: SeqNo) -> Option<Plan> {
+/// The most urgent compaction of `tree` outside the ranges of `busy`, if one is worth while. `watermark`: no reader
+/// looks further back.
+pub(crate) fn plan(tree: &Tree, limits: &Limits, watermark: SeqNo, busy: &[Span]) -> Option<Plan> {
     let (base, targets) = targets(tree, limits);
-    let mut best: Option<(f64, usize)> = None;
-    for (level, target) in targets.iter().copied().enumerate().take(LEVELS - 1) {
-        let urgency = if level == 0 {
-            // Squared: writers wait for level 0, and for nothing below it.
-            ratio(tree.level(0).len() as u64, limits.level0_tables as u64).powi(2)
-        } else {
-            ratio(bytes(tree.level(level)), target)
-        };
-        if urgency >= 1.0 && best.is_none_or(|(most, _)| urgency > most) {
-            best = Some((urgency, level));
-        }
-    }
-    match best {
-        Some((urgency, 0)) => Some(from_level0(tree, limits, base, urgency)),
-        Some((urgency, level)) => {
-            cheapest(tree, level).map(|table| push_down(tree, level, table, urgency))
-        }
-        None => for_tombstones(tree, watermark),
-    }
+    let level0 = Level0::of(tree, base);
+    let over = (1..LEVELS - 1).filter_map(|level| {
+        let urgency = ratio(bytes(tree.level(level)), targets[level]);
+        (urgency >= 1.0).then(|| cheapest(tree, level, urgency, busy))?
+    });
+    level0
+        .full(limits, busy)
+        .into_iter()
+        .chain(over)
+        .max_by(|a, b| a.urgency.total_cmp(&b.urgency))
+        .or_else(|| level0.apart(limits, busy))
+        .or_else(|| level0.tombstones(watermark, busy))
+        .or_else(|| tombstones(tree, watermark, busy))
+        .or_else(|| small_tables(tree, limits, busy))
 }
 
-/// Merges all tables of `tree` into its last level, so that nothing is left that nobody can see.
-pub(crate) fn everything(tree: &Tree) -> Option<Plan> {
-    let inputs: Vec<_> = tree
-        .levels()
-        .iter()
-        .map(|run| run.to_vec())
-        .enumerate()
-        .collect();
-    let plan = Plan::new(inputs, LEVELS - 1, 1.0);
-    (!plan.inputs.is_empty()).then_some(plan)
+/// Plans that merge all tables of `tree` into its last level, so that nothing is left that nobody can see.
+pub(crate) fn everything(tree: &Tree) -> Vec<Plan> {
+    let levels = tree.levels().iter().map(|run| &run[..]);
+    let plans = columns(levels).into_iter().filter_map(|column| {
+        let inputs = (0..LEVELS).map(|level| (level, column.of_run(level).cloned().collect()));
+        Plan::new(inputs.collect(), LEVELS - 1, 1.0, false)
+    });
+    plans.collect()
+}
+
+/// What has to be read and written, about, until no limit is exceeded.
+pub(crate) fn debt(tree: &Tree, limits: &Limits) -> u64 {
+    let (base, targets) = targets(tree, limits);
+    let level0 = Level0::of(tree, base).debt(limits);
+    let below = (1..LEVELS - 1).map(|level| {
+        let excess = bytes(tree.level(level)).saturating_sub(targets[level]);
+        // On the way down each byte takes along about half of what lies below it when the levels are full.
+        excess.saturating_mul(limits.level_ratio / 2 + 1)
+    });
+    below.fold(level0, u64::saturating_add)
+}
+
+/// The user keys at which a flush ends a table, if it is large enough by then: between two columns.
+pub(crate) fn cuts(tree: &Tree, limits: &Limits) -> Vec<Bytes> {
+    let (base, _) = targets(tree, limits);
+    let columns = columns([&tree.level(0)[..], &tree.level(base)[..]]);
+    let starts = columns.iter().filter_map(|column| column.tables.first());
+    starts
+        .map(|(_, table)| {
+            let smallest = &table.meta.info.smallest;
+            smallest.slice(..smallest.len() - key::TRAILER_BYTES)
+        })
+        .collect()
+}
+
+/// The least bytes of a table that a flush ends at a cut.
+pub(crate) fn piece_bytes(limits: &Limits) -> u64 {
+    limits.table_bytes / PIECES_PER_TABLE
 }
 
 /// The first level below level 0 that holds anything, and the bytes that each level should hold at most.
 fn targets(tree: &Tree, limits: &Limits) -> (usize, [u64; LEVELS]) {
-    let sizes: Vec<u64> = tree.levels().iter().map(bytes).collect();
+    let sizes: Vec<u64> = tree.levels().iter().map(|run| bytes(run)).collect();
     let mut targets = [u64::MAX; LEVELS];
     let first = (1..LEVELS)
         .find(|level| sizes[*level] > 0)
@@ -122,245 +180,107 @@ fn targets(tree: &Tree, limits: &Limits) -> (usize, [u64; LEVELS]) {
     (base, targets)
 }
 
-fn from_level0(tree: &Tree, limits: &Limits, base: usize, urgency: f64) -> Plan {
-    let newest: Vec<Arc<Table>> = tree.level(0).to_vec();
-    let below = overlapping(tree, base, &newest);
-    let apart = newest.iter().enumerate().all(|(index, table)| {
-        newest[index + 1..]
+/// Pushes down the table of `level` that drags the fewest bytes of the next level along, for its size.
+fn cheapest(tree: &Tree, level: usize, urgency: f64, busy: &[Span]) -> Option<Plan> {
+    let cost = |plan: &Plan| {
+        let below: u64 = plan.inputs[1..]
             .iter()
-            .all(|other| !table.meta.overlaps(&other.meta))
-    });
-    // Small tables are merged all the same: moving them would leave many.
-    let mean = newest
-        .iter()
-        .map(|table| table.meta.info.bytes)
-        .sum::<u64>()
-        / (newest.len() as u64).max(1);
-    let moves = below.is_empty() && apart && mean >= limits.table_bytes / 8;
-    Plan {
-        moves,
-        ..Plan::new(vec![(0, newest), (base, below)], base, urgency)
-    }
-}
-
-/// The table of `level` that drags the fewest bytes of the next level along, for its size.
-fn cheapest(tree: &Tree, level: usize) -> Option<Arc<Table>> {
-    let cost = |table: &Arc<Table>| {
-        let below = overlapping(tree, level + 1, std::slice::from_ref(table));
-        ratio(
-            below.iter().map(|table| table.meta.info.bytes).sum(),
-            table.meta.info.bytes,
-        )
+            .map(|(_, tables)| bytes(tables))
+            .sum();
+        ratio(below, bytes(&plan.inputs[0].1))
     };
     tree.level(level)
         .iter()
+        .filter_map(|table| push_down(tree, level, table, urgency))
+        .filter(|plan| plan.is_free(busy))
         .min_by(|a, b| cost(a).total_cmp(&cost(b)))
-        .cloned()
 }
 
-fn push_down(tree: &Tree, level: usize, table: Arc<Table>, urgency: f64) -> Plan {
-    let below = overlapping(tree, level + 1, std::slice::from_ref(&table));
+fn push_down(tree: &Tree, level: usize, table: &Arc<Table>, urgency: f64) -> Option<Plan> {
+    let below = overlapping(tree, level + 1, table);
     let moves = below.is_empty();
-    Plan {
-        moves,
-        ..Plan::new(
-            vec![(level, vec![table]), (level + 1, below)],
-            level + 1,
-            urgency,
-        )
-    }
+    let inputs = vec![(level, vec![Arc::clone(table)]), (level + 1, below)];
+    Plan::new(inputs, level + 1, urgency, moves)
 }
 
-fn for_tombstones(tree: &Tree, watermark: SeqNo) -> Option<Plan> {
-    const URGENCY: f64 = 0.5;
-    for level in 1..LEVELS {
-        for table in tree.level(level).iter() {
-            let info = &table.meta.info;
-            if info.tombstones == 0 || info.max_seq > watermark {
-                continue;
-            }
+/// A table below level 0 whose tombstones can go, or take a good part of what lies below with them.
+fn tombstones(tree: &Tree, watermark: SeqNo, busy: &[Span]) -> Option<Plan> {
+    (1..LEVELS)
+        .flat_map(|level| tree.level(level).iter().map(move |table| (level, table)))
+        .filter(|(_, table)| table.meta.info.max_seq <= watermark)
+        .filter_map(|(level, table)| {
             let one = std::slice::from_ref(table);
-            if (level + 1..LEVELS).all(|below| overlapping(tree, below, one).is_empty()) {
-                return Some(Plan::new(vec![(level, one.to_vec())], level, URGENCY));
+            let is_last =
+                (level + 1..LEVELS).all(|below| overlapping(tree, below, table).is_empty());
+            if is_last {
+                let share = tombstones_of(one) * TOMBSTONES_PER_ENTRIES;
+                let inputs = vec![(level, one.to_vec())];
+                return (share > table.meta.info.entries)
+                    .then(|| Plan::new(inputs, level, URGENCY_OF_SPACE, false))?;
             }
-            if info.tombstones * 2 > info.entries {
-                return Some(push_down(tree, level, Arc::clone(table), URGENCY));
-            }
-        }
-    }
-    None
+            let below = overlapping(tree, level + 1, table);
+            pays(one, &below).then(|| push_down(tree, level, table, URGENCY_OF_SPACE))?
+        })
+        .find(|plan| plan.is_free(busy))
 }
 
-fn overlapping(tree: &Tree, level: usize, tables: &[Arc<Table>]) -> Vec<Arc<Table>> {
-    // The whole range, since the result may cover all of it.
-    let smallest = tables
-        .iter()
-        .map(|table| table.meta.smallest_user_key())
-        .min();
-    let largest = tables
-        .iter()
-        .map(|table| &table.meta.info.largest)
-        .max_by(|a, b| key::compare(a, b));
-    let (Some(smallest), Some(largest)) = (smallest, largest) else {
-        return Vec::new();
+/// A table with nothing below it is rewritten when one in so many of its entries is a tombstone.
+const TOMBSTONES_PER_ENTRIES: u64 = 32;
+
+/// A range that is deleted hides as much as so many deleted keys, for want of a better estimate.
+const KEYS_PER_RANGE: u64 = 16;
+
+fn tombstones_of(tables: &[Arc<Table>]) -> u64 {
+    let of = |table: &Arc<Table>| {
+        let info = &table.meta.info;
+        info.tombstones + info.range_deletes * KEYS_PER_RANGE
     };
-    tree.level(level)
-        .iter()
-        .filter(|table| {
-            !key::ends_before(largest, table.meta.smallest_user_key())
-                && !table.meta.ends_before(smallest)
+    tables.iter().map(of).sum()
+}
+
+/// True when merging `tables` with `below` gives back a third of what it reads, by the tombstones in `tables`.
+pub(super) fn pays(tables: &[Arc<Table>], below: &[Arc<Table>]) -> bool {
+    let mean = |tables: &[Arc<Table>]| {
+        let entries: u64 = tables.iter().map(|table| table.meta.info.entries).sum();
+        ratio(bytes(tables), entries)
+    };
+    let tombstones = ratio(tombstones_of(tables), 1);
+    tombstones * (mean(tables) + mean(below)) * 3.0 > ratio(bytes(tables) + bytes(below), 1)
+}
+
+/// Neighbours that are small, and alike enough that none is rewritten often for the sake of the others.
+fn small_tables(tree: &Tree, limits: &Limits, busy: &[Span]) -> Option<Plan> {
+    (1..LEVELS)
+        .flat_map(|level| {
+            let rows = tree.level(level).windows(ROW_TABLES);
+            rows.map(move |row| (level, row))
         })
+        .filter(|(_, row)| {
+            let total = bytes(row);
+            let largest = row.iter().map(|table| table.meta.info.bytes).max();
+            total <= limits.table_bytes / 2 && largest.is_some_and(|bytes| bytes <= total / 2)
+        })
+        .filter_map(|(level, row)| {
+            Plan::new(vec![(level, row.to_vec())], level, URGENCY_OF_SPACE, false)
+        })
+        .find(|plan| plan.is_free(busy))
+}
+
+fn overlapping(tree: &Tree, level: usize, table: &Arc<Table>) -> Vec<Arc<Table>> {
+    let run = tree.level(level);
+    let first = run.partition_point(|other| other.meta.ends_before(table.meta.smallest_user_key()));
+    let others = run[first..].iter();
+    others
+        .take_while(|other| other.meta.overlaps(&table.meta))
         .cloned()
         .collect()
 }
 
-fn bytes(run: &Arc<[Arc<Table>]>) -> u64 {
-    run.iter().map(|table| table.meta.info.bytes).sum()
+pub(super) fn bytes(tables: &[Arc<Table>]) -> u64 {
+    tables.iter().map(|table| table.meta.info.bytes).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for comparing")]
-fn ratio(a: u64, b: u64) -> f64 {
+pub(super) fn ratio(a: u64, b: u64) -> f64 {
     a as f64 / b.max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::BlockCache;
-    use crate::files::Files;
-    use crate::key::{ValueKind, internal_key};
-    use crate::sstable::TableInfo;
-    use crate::version::TableMeta;
-    use aether_env::MemoryStorage;
-
-    const MIB: u64 = 1 << 20;
-    const LIMITS: Limits = Limits {
-        level0_tables: 4,
-        level_base_bytes: 256 * MIB,
-        level_ratio: 10,
-        table_bytes: 64 * MIB,
-    };
-
-    /// (level, smallest key, largest key, MiB, tombstones)
-    type Shape<'a> = &'a [(usize, &'a str, &'a str, u64, u64)];
-
-    fn tree(shape: Shape<'_>) -> Tree {
-        let files = Arc::new(Files::new(
-            Arc::new(MemoryStorage::new()),
-            Arc::new(BlockCache::new(0)),
-        ));
-        let mut tree = Tree::default();
-        for level in 0..LEVELS {
-            let tables = shape
-                .iter()
-                .enumerate()
-                .filter(|(_, table)| table.0 == level)
-                .map(|(number, (_, smallest, largest, mib, tombstones))| {
-                    let seq = SeqNo(100 + number as u64);
-                    let info = TableInfo {
-                        bytes: mib * MIB,
-                        entries: 100,
-                        tombstones: *tombstones,
-                        smallest: internal_key(smallest.as_bytes(), seq, ValueKind::Put).into(),
-                        largest: internal_key(largest.as_bytes(), seq, ValueKind::Put).into(),
-                        min_seq: seq,
-                        max_seq: seq,
-                        ..TableInfo::default()
-                    };
-                    Arc::new(Table::new(
-                        TableMeta {
-                            number: number as u64,
-                            info,
-                        },
-                        Arc::clone(&files),
-                    ))
-                });
-            tree.set_level(level, tables.collect());
-        }
-        tree
-    }
-
-    /// Inputs by level as table numbers, target level, whether they are moved.
-    type Planned = (Vec<(usize, Vec<u64>)>, usize, bool);
-
-    fn planned(shape: Shape<'_>, watermark: u64) -> Option<Planned> {
-        let plan = plan(&tree(shape), &LIMITS, SeqNo(watermark))?;
-        let numbers =
-            |tables: &Vec<Arc<Table>>| tables.iter().map(|table| table.meta.number).collect();
-        let inputs = plan
-            .inputs
-            .iter()
-            .map(|(level, tables)| (*level, numbers(tables)))
-            .collect();
-        Some((inputs, plan.target, plan.moves))
-    }
-
-    #[test]
-    fn a_small_database_has_level_0_and_the_last() {
-        let level0 = (0, "a", "z", 1, 0);
-        assert_eq!(planned(&[level0; 3], 0), None);
-        let shape = [
-            level0,
-            level0,
-            level0,
-            level0,
-            (6, "c", "d", 10, 0),
-            (6, "zz", "zzz", 10, 0),
-        ];
-        assert_eq!(
-            planned(&shape, 0),
-            Some((vec![(0, vec![3, 2, 1, 0]), (6, vec![4])], 6, false))
-        );
-    }
-
-    #[test]
-    fn large_tables_that_lie_apart_are_moved() {
-        let shape = [
-            (0, "a", "b", 60, 0),
-            (0, "c", "d", 60, 0),
-            (0, "e", "f", 60, 0),
-            (0, "g", "h", 60, 0),
-        ];
-        assert_eq!(
-            planned(&shape, 0),
-            Some((vec![(0, vec![3, 2, 1, 0])], 6, true))
-        );
-    }
-
-    #[test]
-    fn levels_open_upwards_as_the_last_one_grows() {
-        let (base, targets) = targets(&tree(&[(6, "a", "b", 5000, 0)]), &LIMITS);
-        assert_eq!(base, 4);
-        assert_eq!(targets[4..], [50 * MIB, 500 * MIB, 5000 * MIB]);
-    }
-
-    #[test]
-    fn a_full_level_gives_the_table_that_costs_least() {
-        let shape = [
-            (5, "a", "d", 64, 0),
-            (5, "e", "h", 64, 0),
-            (5, "i", "l", 300, 0),
-            (6, "a", "b", 1000, 0),
-            (6, "c", "h", 1500, 0),
-            (6, "i", "z", 100, 0),
-        ];
-        assert_eq!(
-            planned(&shape, 0),
-            Some((vec![(5, vec![2]), (6, vec![5])], 6, false))
-        );
-    }
-
-    #[test]
-    fn tombstones_go_once_nobody_can_see_below_them() {
-        let shape = [(6, "a", "d", 10, 5)];
-        assert_eq!(planned(&shape, 99), None);
-        assert_eq!(planned(&shape, 100), Some((vec![(6, vec![0])], 6, false)));
-        let mostly = [(5, "a", "d", 10, 60), (6, "a", "d", 100, 0)];
-        assert_eq!(
-            planned(&mostly, 100),
-            Some((vec![(5, vec![0]), (6, vec![1])], 6, false))
-        );
-        let few = [(5, "a", "d", 10, 5), (6, "a", "d", 100, 0)];
-        assert_eq!(planned(&few, 100), None);
-    }
 }

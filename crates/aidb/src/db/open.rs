@@ -217,7 +217,7 @@ fn assemble(
         attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),
         manifest: Mutex::new(manifest),
         flush_turn: Mutex::new(()),
-        compacting: Mutex::new(BTreeSet::new()),
+        compacting: Mutex::default(),
         work,
         progress: Signal::default(),
         flush_error: Mutex::new(None),

@@ -262,15 +262,13 @@ impl Engine {
             }
             behind = ratio(state.active.bytes(), options.memtable_bytes);
         }
-        if state.level0_runs >= options.level0_stop_tables {
+        let slow = options.level0_compact_runs + 4;
+        if state.level0_runs >= options.level0_stop_runs {
             return Pressure::Stop("writes wait for level 0 to be compacted");
         }
-        if state.level0_runs >= options.level0_slow_tables {
-            let over = state.level0_runs - options.level0_slow_tables + 1;
-            let room = options
-                .level0_stop_tables
-                .saturating_sub(options.level0_slow_tables)
-                + 1;
+        if state.level0_runs >= slow {
+            let over = state.level0_runs - slow + 1;
+            let room = options.level0_stop_runs.saturating_sub(slow) + 1;
             behind = behind.max(ratio(over, room));
         }
         if behind > 0.0 {

@@ -19,4 +19,4 @@ pub(crate) use catalog::Catalog;
 pub(crate) use edit::{Edit, TablePlace};
 pub(crate) use manifest::{Manifest, Refused, numbers};
 pub(crate) use table::{Table, TableMeta};
-pub(crate) use tree::{LEVELS, Run, RunTables, Tree, Version};
+pub(crate) use tree::{LEVELS, Run, RunTables, Tree, Version, runs_of};

@@ -30,12 +30,17 @@ pub(crate) struct Sketcher {
 
 impl Sketcher {
     pub(crate) fn new() -> Sketcher {
+        Sketcher::from(0)
+    }
+
+    /// The first table has the number `next`.
+    pub(crate) fn from(next: u64) -> Sketcher {
         Sketcher {
             files: Arc::new(Files::new(
                 Arc::new(MemoryStorage::new()),
                 Arc::new(BlockCache::new(0)),
             )),
-            next: 0,
+            next,
         }
     }
 

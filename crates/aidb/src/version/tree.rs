@@ -76,10 +76,8 @@ impl Tree {
     /// Replaces the tables of `level`, given in any order.
     pub(crate) fn set_level(&mut self, level: usize, mut tables: Vec<Arc<Table>>) {
         if level == 0 {
-            tables.sort_by_key(|table| {
-                std::cmp::Reverse((table.meta.info.max_seq, table.meta.number))
-            });
-            self.level0_runs = arrange(&tables);
+            tables.sort_by_key(newest_first);
+            self.level0_runs = runs_of(&tables).into();
         } else {
             tables.sort_by(|a, b| a.meta.smallest_user_key().cmp(b.meta.smallest_user_key()));
         }
@@ -127,8 +125,14 @@ fn table_of<'a>(run: &'a Run, user_key: &[u8]) -> Option<&'a Arc<Table>> {
     run.get(index).filter(|table| table.meta.spans(user_key))
 }
 
-/// The fewest runs of `tables`, which are given newest first and may overlap; the newest run first.
-fn arrange(tables: &[Arc<Table>]) -> Arc<[Run]> {
+fn newest_first(table: &Arc<Table>) -> std::cmp::Reverse<(SeqNo, u64)> {
+    std::cmp::Reverse((table.meta.info.max_seq, table.meta.number))
+}
+
+/// The fewest runs of tables of level 0; the newest run first, the tables of each in key order.
+pub(crate) fn runs_of(tables: &[Arc<Table>]) -> Vec<Run> {
+    let mut tables: Vec<&Arc<Table>> = tables.iter().collect();
+    tables.sort_by_key(|table| newest_first(table));
     let mut runs: Vec<Vec<Arc<Table>>> = Vec::new();
     for table in tables.iter().rev() {
         let place = |run: &Vec<Arc<Table>>| {

@@ -22,8 +22,8 @@ impl Specimen {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut setup = Setup::tiny(&mut random, 0);
         setup.options.memtable_bytes = 1 << 20;
-        setup.options.level0_compact_tables = 4;
-        setup.options.level0_stop_tables = 8;
+        setup.options.level0_compact_runs = 4;
+        setup.options.level0_stop_runs = 8;
         let storage = SimStorage::new(seed);
         let world = World::open(storage.env(), &setup).unwrap();
         let mut state = State::default();

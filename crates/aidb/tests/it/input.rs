@@ -202,9 +202,9 @@ fn options_that_cannot_work_are_refused() {
             },
         ),
         (
-            "level0_stop_tables",
+            "level0_stop_runs",
             Options {
-                level0_stop_tables: 0,
+                level0_stop_runs: 0,
                 ..Options::DEFAULT
             },
         ),
