@@ -4,13 +4,18 @@
 //! copies nothing: the same memory is written to the log and then shared by the memtable.
 //!
 //! ```text
-//! entry = kind u8 (0 delete, 1 put)  keyspace varint  key varint length, bytes  [put: value varint length, bytes]
+//! entry   = kind u8  keyspace varint  key varint length, bytes  [but for a delete: stored varint length, bytes]
+//! kind    0 delete   1 put   2 merge   4 range delete   5 expiring put
+//! stored  put: the value   merge: the operand   expiring put: the moment of its end, in milliseconds since 1970, u64
+//!         little endian, then the value   range delete: the end of the range, excluded; its key is the start
 //! ```
 //!
 //! The entry at position i of a batch has sequence number `first + i`.
 
 use std::fmt;
+use std::ops::{Bound, RangeBounds};
 
+use aether_env::Timestamp;
 use bytes::Bytes;
 
 use crate::attachment::{self, Attachment};
@@ -18,6 +23,8 @@ use crate::db::Keyspace;
 use crate::error::{Error, Result};
 use crate::key::{KEY_BYTES_MAX, ValueKind};
 use crate::keyspace::KeyspaceId;
+use crate::lookup::EXPIRY_BYTES;
+use crate::range_deletes::BOUND_BYTES_MAX;
 use crate::varint;
 use crate::wal::{LogPosition, RECORD_HEADER_BYTES};
 
@@ -55,16 +62,86 @@ impl WriteBatch {
         }
     }
 
-    /// `key` has the value `value`.
+    /// `key` has the value `value`, for as long as [`KeyspaceOptions::ttl`](crate::KeyspaceOptions::ttl) says.
+    #[inline]
     pub fn put(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        match keyspace.expiry() {
+            None => {
+                self.join(keyspace);
+                self.push(keyspace.id(), ValueKind::Put, key.as_ref(), value.as_ref());
+            }
+            Some(end) => self.put_expiring(keyspace, key, value, end),
+        }
+    }
+
+    /// `key` has the value `value` until `expires_at`, to the millisecond, by the clock of the environment; then it has
+    /// none. Snapshots see it go, too.
+    pub fn put_expiring(
+        &mut self,
+        keyspace: &Keyspace,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        expires_at: Timestamp,
+    ) {
         self.join(keyspace);
-        self.push(keyspace.id(), key.as_ref(), Some(value.as_ref()));
+        let end = expires_at.0.div_ceil(1000).to_le_bytes();
+        self.push_parts(
+            keyspace.id(),
+            ValueKind::Expiring,
+            key.as_ref(),
+            &end,
+            value.as_ref(),
+        );
     }
 
     /// `key` has no value.
     pub fn delete(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) {
         self.join(keyspace);
-        self.push(keyspace.id(), key.as_ref(), None);
+        self.push(keyspace.id(), ValueKind::Delete, key.as_ref(), &[]);
+    }
+
+    /// The value of `key` is what the keyspace's merge operator makes of its value so far and `operand`. Reads nothing.
+    ///
+    /// It is a mistake of the batch when [`KeyspaceOptions::merge`](crate::KeyspaceOptions::merge) names no operator.
+    pub fn merge(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>, operand: impl AsRef<[u8]>) {
+        self.join(keyspace);
+        if !keyspace.has_operator() {
+            self.mistake.get_or_insert_with(|| {
+                Error::invalid(format!(
+                    "the keyspace {:?} has no merge operator: open it with KeyspaceOptions::merge",
+                    keyspace.name()
+                ))
+            });
+        }
+        self.push(
+            keyspace.id(),
+            ValueKind::Merge,
+            key.as_ref(),
+            operand.as_ref(),
+        );
+    }
+
+    /// No key in `range` has a value. One entry, however many keys there are. Attachments stay.
+    pub fn delete_range<K: AsRef<[u8]>>(
+        &mut self,
+        keyspace: &Keyspace,
+        range: impl RangeBounds<K>,
+    ) {
+        self.join(keyspace);
+        let behind = |key: &K| [key.as_ref(), &[0]].concat();
+        let start = match range.start_bound() {
+            Bound::Included(start) => start.as_ref().to_vec(),
+            Bound::Excluded(start) => behind(start),
+            Bound::Unbounded => Vec::new(),
+        };
+        let end = match range.end_bound() {
+            Bound::Included(end) => behind(end),
+            Bound::Excluded(end) => end.as_ref().to_vec(),
+            Bound::Unbounded => vec![0xff; BOUND_BYTES_MAX],
+        };
+        if start < end {
+            self.push(keyspace.id(), ValueKind::RangeDelete, &start, &end);
+        }
     }
 
     /// `attachment` is now the one of `key`. A key may have both a value and an attachment; they are independent.
@@ -76,8 +153,9 @@ impl WriteBatch {
         let key = attachment::registry_key(keyspace.id(), key.as_ref());
         self.push(
             KeyspaceId::ATTACHMENTS,
+            ValueKind::Put,
             &key,
-            Some(&attachment.record().encode()),
+            &attachment.record().encode(),
         );
         self.attachments.push(attachment);
         self.touches_attachments = true;
@@ -87,7 +165,7 @@ impl WriteBatch {
     pub fn detach(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) {
         self.join(keyspace);
         let key = attachment::registry_key(keyspace.id(), key.as_ref());
-        self.push(KeyspaceId::ATTACHMENTS, &key, None);
+        self.push(KeyspaceId::ATTACHMENTS, ValueKind::Delete, &key, &[]);
         self.touches_attachments = true;
     }
 
@@ -112,13 +190,32 @@ impl WriteBatch {
         }
     }
 
-    fn push(&mut self, keyspace: KeyspaceId, key: &[u8], value: Option<&[u8]>) {
-        let value_bytes = value.map_or(0, <[u8]>::len);
-        if key.len() > KEY_BYTES_MAX {
-            self.mistake.get_or_insert_with(|| key_too_long(key));
+    #[inline]
+    fn push(&mut self, keyspace: KeyspaceId, kind: ValueKind, key: &[u8], stored: &[u8]) {
+        self.push_parts(keyspace, kind, key, &[], stored);
+    }
+
+    /// Stores `head` and `tail` one behind the other, nothing for a delete.
+    fn push_parts(
+        &mut self,
+        keyspace: KeyspaceId,
+        kind: ValueKind,
+        key: &[u8],
+        head: &[u8],
+        tail: &[u8],
+    ) {
+        let is_range = kind == ValueKind::RangeDelete;
+        let stored_bytes = head.len() + tail.len();
+        if !has_valid_bounds(kind, key, stored_bytes) {
+            let longest = if is_range && tail.len() > key.len() {
+                tail
+            } else {
+                key
+            };
+            self.mistake.get_or_insert_with(|| key_too_long(longest));
             return;
         }
-        if value_bytes > BATCH_BYTES_MAX - self.bytes().min(BATCH_BYTES_MAX) {
+        if stored_bytes > BATCH_BYTES_MAX - self.bytes().min(BATCH_BYTES_MAX) {
             self.mistake.get_or_insert_with(|| {
                 Error::invalid(format!(
                     "the batch has more than {BATCH_BYTES_MAX} bytes: write it in parts"
@@ -129,17 +226,14 @@ impl WriteBatch {
         if self.record.is_empty() {
             self.record.resize(RECORD_HEADER_BYTES, 0);
         }
-        self.record.reserve(key.len() + value_bytes + 24);
-        let kind = if value.is_some() {
-            ValueKind::Put
-        } else {
-            ValueKind::Delete
-        };
+        self.record.reserve(key.len() + stored_bytes + 24);
         self.record.push(kind as u8);
         varint::put(&mut self.record, u64::from(keyspace.0));
         varint::put_bytes(&mut self.record, key);
-        if let Some(value) = value {
-            varint::put_bytes(&mut self.record, value);
+        if kind != ValueKind::Delete {
+            varint::put(&mut self.record, stored_bytes as u64);
+            self.record.extend_from_slice(head);
+            self.record.extend_from_slice(tail);
         }
         self.entries += 1;
     }
@@ -185,6 +279,15 @@ fn other_database() -> Error {
     )
 }
 
+/// True when the key, or the bounds of the range, are not too long.
+#[inline]
+fn has_valid_bounds(kind: ValueKind, key: &[u8], stored_bytes: usize) -> bool {
+    match kind {
+        ValueKind::RangeDelete => key.len().max(stored_bytes) <= BOUND_BYTES_MAX,
+        _ => key.len() <= KEY_BYTES_MAX,
+    }
+}
+
 /// The mistake of a key beyond [`KEY_BYTES_MAX`].
 pub(crate) fn key_too_long(key: &[u8]) -> Error {
     Error::invalid(format!(
@@ -199,7 +302,7 @@ pub(crate) struct Entry {
     pub(crate) kind: ValueKind,
     pub(crate) keyspace: KeyspaceId,
     pub(crate) key: Bytes,
-    /// Empty for a delete.
+    /// What is stored: empty for a delete, the end for the delete of a range.
     pub(crate) value: Bytes,
     /// Where the value stands in the logs.
     pub(crate) position: LogPosition,
@@ -231,17 +334,20 @@ fn decode_one(entries: &Bytes, at: LogPosition, rest: &mut &[u8]) -> Option<Entr
     let kind = ValueKind::from_byte(kind)?;
     let keyspace = KeyspaceId(u32::try_from(varint::take(rest)?).ok()?);
     let key = varint::take_bytes(rest)?;
-    if key.len() > KEY_BYTES_MAX {
-        return None;
-    }
     let value = match kind {
         ValueKind::Delete => &[],
-        ValueKind::Put | ValueKind::Merge | ValueKind::RangeDelete | ValueKind::Expiring => {
-            varint::take_bytes(rest)?
-        }
-        // Values are in the log itself; only tables point elsewhere.
-        ValueKind::Pointer | ValueKind::ExpiringPointer => return None,
+        _ => varint::take_bytes(rest)?,
     };
+    let makes_sense = match kind {
+        ValueKind::Delete | ValueKind::Put | ValueKind::Merge => true,
+        ValueKind::RangeDelete => key < value,
+        ValueKind::Expiring => value.len() >= EXPIRY_BYTES,
+        // Values are in the log itself; only tables point elsewhere.
+        ValueKind::Pointer | ValueKind::ExpiringPointer => false,
+    };
+    if !makes_sense || !has_valid_bounds(kind, key, value.len()) {
+        return None;
+    }
     let share = |part: &[u8]| {
         if part.is_empty() {
             Bytes::new()
@@ -268,7 +374,8 @@ mod tests {
     fn batch(writes: &[Write<'_>]) -> Bytes {
         let mut batch = WriteBatch::new();
         for (keyspace, key, value) in writes {
-            batch.push(KeyspaceId(*keyspace), key, *value);
+            let kind = value.map_or(ValueKind::Delete, |_| ValueKind::Put);
+            batch.push(KeyspaceId(*keyspace), kind, key, value.unwrap_or_default());
         }
         assert_eq!(batch.len(), writes.len());
         Bytes::from(batch.into_parts().unwrap().record).slice(RECORD_HEADER_BYTES..)
@@ -322,7 +429,8 @@ mod tests {
     #[test]
     fn a_long_key_is_a_mistake_of_the_batch() {
         let mut batch = WriteBatch::new();
-        batch.push(KeyspaceId(1), &vec![0; KEY_BYTES_MAX + 1], None);
+        let key = vec![0; KEY_BYTES_MAX + 1];
+        batch.push(KeyspaceId(1), ValueKind::Delete, &key, &[]);
         let mistake = batch.into_parts().err().unwrap();
         assert!(mistake.to_string().contains("65536"), "{mistake}");
     }

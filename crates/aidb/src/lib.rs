@@ -52,6 +52,7 @@ mod files;
 mod iter;
 mod key;
 mod keyspace;
+mod lookup;
 mod memtable;
 mod merge_operator;
 mod options;

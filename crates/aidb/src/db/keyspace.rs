@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
+use aether_env::Timestamp;
 use bytes::Bytes;
 
 use crate::batch::WriteBatch;
@@ -34,6 +35,19 @@ impl Keyspace {
         self.db.engine().id
     }
 
+    pub(crate) fn has_operator(&self) -> bool {
+        self.record.options.merge.is_some()
+    }
+
+    /// When a value that is put now ends; none: never.
+    #[inline]
+    pub(crate) fn expiry(&self) -> Option<Timestamp> {
+        let ttl = self.record.options.ttl?;
+        let now = self.db.engine().env.clock.now();
+        let micros = u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX);
+        Some(Timestamp(now.0.saturating_add(micros)))
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.record.name
@@ -47,6 +61,34 @@ impl Keyspace {
         self.write(batch)
     }
 
+    /// `key` has the value `value` until `expires_at`, to the millisecond, by the clock of the environment
+    /// ([`aether_env::Env::clock`]); then it has none, also for snapshots. Compactions remove what is over. A merge on
+    /// top of it stays when it ends. Waits as [`Options::durability`](crate::Options::durability) says.
+    pub fn put_expiring(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        let mut batch = WriteBatch::new();
+        batch.put_expiring(self, key, value, expires_at);
+        self.write(batch)
+    }
+
+    /// The value of `key` is from now on what [`KeyspaceOptions::merge`](crate::KeyspaceOptions::merge) makes of its value
+    /// so far and `operand`. Reads nothing: it costs what a put of the operand costs. Waits as
+    /// [`Options::durability`](crate::Options::durability) says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the keyspace has no operator. One that can make no value
+    /// of this operand is an error for whoever reads the key.
+    pub fn merge(&self, key: impl AsRef<[u8]>, operand: impl AsRef<[u8]>) -> Result<()> {
+        let (key, operand) = (key.as_ref(), operand.as_ref());
+        let mut batch = WriteBatch::with_capacity(key.len() + operand.len() + 24);
+        batch.merge(self, key, operand);
+        self.write(batch)
+    }
+
     /// The value of `key`.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
         self.db.engine().get(self.record.id, key.as_ref(), None)
@@ -56,6 +98,14 @@ impl Keyspace {
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
         let mut batch = WriteBatch::new();
         batch.delete(self, key);
+        self.write(batch)
+    }
+
+    /// No key in `range` has a value from now on. Costs the same however many there are. Attachments stay. Waits as
+    /// [`Options::durability`](crate::Options::durability) says.
+    pub fn delete_range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<()> {
+        let mut batch = WriteBatch::new();
+        batch.delete_range(self, range);
         self.write(batch)
     }
 

@@ -7,9 +7,11 @@ use bytes::Bytes;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::iter::{InternalIterator, MergeIter, VisibleIter};
+use crate::iter::{Covers, InternalIterator, MergeIter, RangeSource, View, VisibleIter};
 use crate::key::{SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
+use crate::lookup::{Lookup, Rules};
+use crate::merge_operator::MergeOperator;
 use crate::state::State;
 
 /// A value up to this size is copied out of a memtable, so that it does not keep its whole batch in memory.
@@ -28,17 +30,37 @@ impl Engine {
         // After the state: then no compaction that this state does not contain can have dropped what is visible at
         // this moment, and writes that this state lacks only make the answer the one of a moment ago.
         let at = at.unwrap_or_else(|| self.snapshots.visible());
+        let mut lookup = Lookup::new(key, at);
         for memtable in state.memtables() {
-            if let Some((_, kind, value)) = memtable.get(keyspace, key, at) {
-                return Ok((kind == ValueKind::Put).then(|| detached(value)));
+            if memtable.look(keyspace, &mut lookup, || self.operator(keyspace)) {
+                return Ok(self.settle(keyspace, lookup)?.map(detached));
             }
         }
-        match state.version.tree(keyspace) {
-            Some(tree) => Ok(tree
-                .get(key, at)?
-                .and_then(|(_, kind, value)| (kind == ValueKind::Put).then_some(value))),
-            None => Ok(None),
+        if let Some(tree) = state.version.tree(keyspace) {
+            tree.look(&mut lookup)?;
         }
+        self.settle(keyspace, lookup)
+    }
+
+    /// What a lookup comes to.
+    #[inline]
+    fn settle(&self, keyspace: KeyspaceId, lookup: Lookup<'_>) -> Result<Option<Bytes>> {
+        let key = lookup.key();
+        match lookup.into_parts() {
+            (None, operands) if operands.is_empty() => Ok(None),
+            (Some((ValueKind::Put, value)), operands) if operands.is_empty() => Ok(Some(value)),
+            (base, operands) => self.rules(keyspace).settle(key, base, &operands),
+        }
+    }
+
+    /// What the versions of `keyspace` mean.
+    pub(crate) fn rules(&self, keyspace: KeyspaceId) -> Rules {
+        Rules::new(self.operator(keyspace), Arc::clone(&self.env.clock))
+    }
+
+    fn operator(&self, keyspace: KeyspaceId) -> Option<Arc<dyn MergeOperator>> {
+        let keyspaces = self.keyspaces.read();
+        keyspaces.by_id(keyspace)?.options.merge.clone()
     }
 
     /// The entries of `keyspace` between the bounds, at a moment that a snapshot holds; and the state that they are in.
@@ -52,14 +74,25 @@ impl Engine {
         self.check_open()?;
         let state = self.state.load_full();
         let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+        let mut ranges: Vec<(usize, Box<dyn RangeSource>)> = Vec::new();
         for memtable in state.memtables().filter(|memtable| !memtable.is_empty()) {
+            for set in memtable.range_deletes(keyspace) {
+                ranges.push((cursors.len(), Box::new(set)));
+            }
             cursors.push(Box::new(memtable.iter(keyspace)));
         }
         if let Some(tree) = state.version.tree(keyspace) {
+            let deletes = tree.range_deletes();
+            ranges.extend(deletes.map(|(rank, source)| (cursors.len() + rank, source)));
             cursors.extend(tree.cursors()?);
         }
+        let view = View {
+            at,
+            rules: self.rules(keyspace),
+            covers: Covers::new(ranges, at),
+        };
         Ok((
-            VisibleIter::new(MergeIter::new(cursors), at, lower, upper),
+            VisibleIter::new(MergeIter::new(cursors), view, lower, upper),
             state,
         ))
     }

@@ -201,6 +201,32 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         }
     }
 
+    fn skip(&mut self, rank: usize, target: &[u8]) {
+        if self.heap[0] <= rank {
+            return self.next();
+        }
+        debug_assert!(!self.backward, "the way goes forward");
+        for child in self.children.iter_mut().skip(rank + 1) {
+            if child.valid() && compare(child.key(), target).is_lt() {
+                child.seek(target);
+            }
+        }
+        self.rebuild(false);
+    }
+
+    fn skip_back(&mut self, rank: usize, target: &[u8]) {
+        if self.heap[0] <= rank {
+            return self.prev();
+        }
+        debug_assert!(self.backward, "the way goes backward");
+        for child in self.children.iter_mut().skip(rank + 1) {
+            if child.valid() && compare(child.key(), target).is_gt() {
+                child.seek_for_prev(target);
+            }
+        }
+        self.rebuild(true);
+    }
+
     #[inline]
     fn valid(&self) -> bool {
         !self.heap.is_empty()

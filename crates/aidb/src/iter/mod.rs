@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! VisibleIter          user keys at a sequence number, within bounds, from both ends
+//!   ├ Covers           the deleted ranges of all sources
 //!   └ MergeIter        many sorted sources as one
 //!       ├ memtables    (implemented beside the memtable)
 //!       ├ tables       (implemented beside the table)
@@ -10,6 +11,7 @@
 //!
 //! Never here: where the sources come from, and files.
 
+mod covers;
 mod level;
 mod merge;
 #[cfg(test)]
@@ -18,9 +20,10 @@ pub(crate) mod model;
 mod tests;
 mod visible;
 
+pub(crate) use covers::{Covers, RangeSource, Window};
 pub(crate) use level::{LevelIter, LevelTables};
 pub(crate) use merge::MergeIter;
-pub(crate) use visible::VisibleIter;
+pub(crate) use visible::{View, VisibleIter};
 
 use bytes::Bytes;
 
@@ -43,6 +46,17 @@ pub(crate) trait InternalIterator {
     fn next(&mut self);
     /// Goes to the previous entry. Only when valid.
     fn prev(&mut self);
+    /// Goes on past entries that are gone: those of sources with a rank (place among the sources, newest first) above
+    /// `rank` that stand before `target`. Or to the next entry when the current one is not among them. Only when valid.
+    fn skip(&mut self, rank: usize, target: &[u8]) {
+        let _ = (rank, target);
+        self.next();
+    }
+    /// The same backward, past entries that stand after `target`.
+    fn skip_back(&mut self, rank: usize, target: &[u8]) {
+        let _ = (rank, target);
+        self.prev();
+    }
     /// True when it stands on an entry.
     fn valid(&self) -> bool;
     /// The internal key. Only when valid.

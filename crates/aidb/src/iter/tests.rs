@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::key::{SeqNo, ValueKind, internal_key, split, trailer_kind, trailer_seq};
 
 use super::model::{ListIter, Pair, assert_walks_as, entries, user_keys, walks};
-use super::{InternalIterator, LevelIter, LevelTables, MergeIter, VisibleIter};
+use super::{InternalIterator, LevelIter, LevelTables, MergeIter, View, VisibleIter};
 
 /// Tables in memory. Those from `broken` on cannot be opened.
 struct Lists {
@@ -120,7 +120,7 @@ proptest! {
         let expected: Vec<Pair> =
             visible(&all, at).into_iter().filter(|(key, _)| range.contains(&Bytes::copy_from_slice(key))).collect();
         let merged = MergeIter::new(deal(&all, 3, &choices));
-        let mut found = VisibleIter::new(merged, at, lower, upper);
+        let mut found = VisibleIter::new(merged, View::plain(at), lower, upper);
         let (mut front, mut back) = (0, expected.len());
         for pull in pulls {
             match pull {
@@ -199,7 +199,12 @@ fn an_error_ends_the_iteration_instead_of_hiding_entries() {
         broken: 1,
     };
     let merged = MergeIter::new(vec![LevelIter::new(broken), LevelIter::new(whole)]);
-    let mut found = VisibleIter::new(merged, SeqNo::MAX, Bound::Unbounded, Bound::Unbounded);
+    let mut found = VisibleIter::new(
+        merged,
+        View::plain(SeqNo::MAX),
+        Bound::Unbounded,
+        Bound::Unbounded,
+    );
     assert_eq!(found.next().unwrap().unwrap().0, "a");
     for _ in 0..2 {
         let error = found.next().unwrap_err();
@@ -223,7 +228,7 @@ fn many_versions_of_a_key_are_skipped_in_both_directions() {
         let view = || {
             VisibleIter::new(
                 ListIter::new(all.clone()),
-                SeqNo(at),
+                View::plain(SeqNo(at)),
                 Bound::Unbounded,
                 Bound::Unbounded,
             )

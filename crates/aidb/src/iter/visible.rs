@@ -1,4 +1,5 @@
-//! What a snapshot sees: the newest version of each user key up to a sequence number, tombstones hidden.
+//! What a snapshot sees: the newest version of each user key up to a sequence number; tombstones, deleted ranges and
+//! values whose time is over are hidden, and operands are made values.
 //!
 //! One cursor serves both ends: it stays where the last call from one end left it, and seeks when the other end is
 //! asked. The ends move towards each other and stop when they meet.
@@ -9,8 +10,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::{Error, Result};
 use crate::key::{SeqNo, ValueKind, compare, split, trailer_kind, trailer_seq, write_internal};
+use crate::lookup::{Base, Rules};
 
 use super::InternalIterator;
+use super::covers::Covers;
 
 /// After so many versions of one key that are not wanted, a seek is cheaper than going on one by one.
 const SKIPPED_MAX: u32 = 8;
@@ -18,11 +21,21 @@ const SKIPPED_MAX: u32 = 8;
 /// Keys that are handed out share pieces of memory of up to this size.
 const KEY_CHUNK_BYTES_MAX: usize = 4096;
 
+/// How versions are seen.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// The newest versions up to here.
+    pub(crate) at: SeqNo,
+    pub(crate) rules: Rules,
+    /// The deleted ranges of the cursor's sources.
+    pub(crate) covers: Covers,
+}
+
 /// User keys and values visible at a sequence number, within bounds, from both ends.
 #[derive(Debug)]
 pub(crate) struct VisibleIter<I> {
     cursor: I,
-    at: SeqNo,
+    view: View,
     /// As given, and the same after a seek of the front.
     lower_given: Bound<Bytes>,
     lower: Bound<Bytes>,
@@ -47,16 +60,18 @@ enum Position {
     Nowhere,
     /// On a version of the key that the front has passed last.
     OnFront,
+    /// Behind all versions of that key, or nowhere when there is nothing.
+    AfterFront,
     /// On the first entry of the next key at the back, or nowhere when there is none.
     BeforeBack,
 }
 
 impl<I: InternalIterator> VisibleIter<I> {
-    /// Over the user keys of `cursor` from `lower` to `upper`, as of `at`.
-    pub(crate) fn new(cursor: I, at: SeqNo, lower: Bound<Bytes>, upper: Bound<Bytes>) -> Self {
+    /// Over the user keys of `cursor` from `lower` to `upper`.
+    pub(crate) fn new(cursor: I, view: View, lower: Bound<Bytes>, upper: Bound<Bytes>) -> Self {
         VisibleIter {
             cursor,
-            at,
+            view,
             lower_given: lower.clone(),
             lower,
             upper,
@@ -96,6 +111,7 @@ impl<I: InternalIterator> VisibleIter<I> {
         }
         match self.position {
             Position::OnFront => self.cursor.next(),
+            Position::AfterFront => {}
             Position::Nowhere | Position::BeforeBack => self.seek_front(),
         }
         self.position = Position::Nowhere;
@@ -108,7 +124,7 @@ impl<I: InternalIterator> VisibleIter<I> {
                 self.exhausted = true;
                 return Ok(None);
             }
-            if seen || trailer_seq(trailer) > self.at {
+            if seen || trailer_seq(trailer) > self.view.at {
                 skipped += 1;
                 if skipped == SKIPPED_MAX {
                     skipped = 0;
@@ -119,6 +135,12 @@ impl<I: InternalIterator> VisibleIter<I> {
                 continue;
             }
             let kind = trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))?;
+            if !self.view.covers.is_empty()
+                && let Some(rank) = self.view.skip(user_key, trailer, true, &mut self.target)?
+            {
+                self.cursor.skip(rank, &self.target);
+                continue;
+            }
             let front = self.front.get_or_insert_default();
             if user_key < front.as_slice() {
                 return Err(Error::disordered(user_key));
@@ -130,12 +152,58 @@ impl<I: InternalIterator> VisibleIter<I> {
                 let key = copy_key(&mut self.keys, &mut self.key_chunk_bytes, user_key);
                 return Ok(Some((key, self.cursor.value())));
             }
+            if kind != ValueKind::Delete
+                && let Some(value) = self.unusual_value(kind)?
+            {
+                let front = self.front.as_deref().unwrap_or_default();
+                let key = copy_key(&mut self.keys, &mut self.key_chunk_bytes, front);
+                return Ok(Some((key, value)));
+            }
             skipped = 0;
-            self.cursor.next();
+            if self.position == Position::Nowhere {
+                self.cursor.next();
+            }
+            self.position = Position::Nowhere;
         }
         self.cursor.status()?;
         self.exhausted = true;
         Ok(None)
+    }
+
+    /// The value of the key that the front has just come to, of a version that is neither a put nor a delete. The
+    /// position is set when there is one; and when the cursor has gone on.
+    #[cold]
+    fn unusual_value(&mut self, kind: ValueKind) -> Result<Option<Bytes>> {
+        let front = self.front.as_deref().unwrap_or_default();
+        if kind != ValueKind::Merge {
+            let value = self.view.rules.value(front, kind, self.cursor.value())?;
+            if value.is_some() {
+                self.position = Position::OnFront;
+            }
+            return Ok(value);
+        }
+        let mut operands = Vec::new();
+        let mut base: Base = None;
+        while self.cursor.valid() {
+            let (user_key, trailer) = split(self.cursor.key());
+            if user_key != front || self.view.is_gone(user_key, trailer)? {
+                break;
+            }
+            match trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))? {
+                ValueKind::Merge => operands.push(self.cursor.value()),
+                ValueKind::Delete => break,
+                kind => {
+                    base = Some((kind, self.cursor.value()));
+                    break;
+                }
+            }
+            self.cursor.next();
+        }
+        self.cursor.status()?;
+        let value = self.view.rules.settle(front, base, &operands)?;
+        // Maybe on an older version of this key: those are passed.
+        self.position = Position::AfterFront;
+        Ok(value)
     }
 
     /// The next entry from the back.
@@ -160,6 +228,15 @@ impl<I: InternalIterator> VisibleIter<I> {
             if self.back.as_deref().is_some_and(|back| user_key >= back) {
                 return Err(Error::disordered(user_key));
             }
+            if !self.view.covers.is_empty() {
+                let (user_key, trailer) = split(self.cursor.key());
+                let rank = self.view.skip(user_key, trailer, false, &mut self.target)?;
+                if let Some(rank) = rank {
+                    self.cursor.skip_back(rank, &self.target);
+                    continue;
+                }
+            }
+            let (user_key, _) = split(self.cursor.key());
             self.candidate.clear();
             self.candidate.extend_from_slice(user_key);
             let newest = self.newest_visible()?;
@@ -178,19 +255,28 @@ impl<I: InternalIterator> VisibleIter<I> {
         Ok(None)
     }
 
-    /// Goes backward over the versions of the candidate, oldest first, and gives the newest that is visible,
-    /// unless it is a tombstone. The cursor then stands on the key before.
+    /// Goes backward over the versions of the candidate, oldest first, and gives what the newest visible ones say, unless
+    /// that is nothing. The cursor then stands on the key before.
     fn newest_visible(&mut self) -> Result<Option<Bytes>> {
-        let mut newest = None;
+        let mut base: Base = None;
+        // Oldest first.
+        let mut operands = Vec::new();
         let mut skipped = 0;
         while self.cursor.valid() {
             let (user_key, trailer) = split(self.cursor.key());
             if self.candidate != user_key {
                 break;
             }
-            if trailer_seq(trailer) <= self.at {
+            if trailer_seq(trailer) <= self.view.at {
                 let kind = trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))?;
-                newest = (kind == ValueKind::Put).then(|| self.cursor.value());
+                if self.view.covers.is_empty() || !self.view.is_gone(user_key, trailer)? {
+                    if kind == ValueKind::Merge {
+                        operands.push(self.cursor.value());
+                    } else {
+                        operands.clear();
+                        base = (kind != ValueKind::Delete).then(|| (kind, self.cursor.value()));
+                    }
+                }
             } else {
                 skipped += 1;
             }
@@ -203,7 +289,8 @@ impl<I: InternalIterator> VisibleIter<I> {
             }
         }
         self.cursor.status()?;
-        Ok(newest)
+        operands.reverse();
+        self.view.rules.settle(&self.candidate, base, &operands)
     }
 
     /// Seeks past versions of the current user key: all of them when it was `seen`, else those that are too new.
@@ -213,7 +300,7 @@ impl<I: InternalIterator> VisibleIter<I> {
         let trailer = if seen {
             0
         } else {
-            crate::key::seek_trailer(self.at)
+            crate::key::seek_trailer(self.view.at)
         };
         let (user_key, current) = split(self.cursor.key());
         if current <= trailer {
@@ -274,6 +361,52 @@ impl<I: InternalIterator> VisibleIter<I> {
             (None, Bound::Excluded(lower)) => user_key <= &**lower,
             (None, Bound::Unbounded) => false,
         }
+    }
+}
+
+impl View {
+    /// Of sources without deleted ranges and operands.
+    #[cfg(test)]
+    pub(crate) fn plain(at: SeqNo) -> View {
+        let clock = std::sync::Arc::new(aether_env::SystemClock::new());
+        View {
+            at,
+            rules: Rules::new(None, clock),
+            covers: Covers::default(),
+        }
+    }
+
+    /// True when a version is gone with a range.
+    fn is_gone(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        if self.covers.is_empty() {
+            return Ok(false);
+        }
+        let (window, _) = self.covers.at(user_key)?;
+        Ok(Some(trailer_seq(trailer)) < window.hidden)
+    }
+
+    /// When a version is gone with a range: how to leave that range, which is by `target` and the rank of the result;
+    /// see [`InternalIterator::skip`].
+    #[cold]
+    fn skip(
+        &mut self,
+        user_key: &[u8],
+        trailer: u64,
+        forward: bool,
+        target: &mut Vec<u8>,
+    ) -> Result<Option<usize>> {
+        let (window, rank) = self.covers.at(user_key)?;
+        if Some(trailer_seq(trailer)) >= window.hidden {
+            return Ok(None);
+        }
+        let bound = if forward {
+            &window.upper
+        } else {
+            &window.lower
+        };
+        // A deleted range has two ends.
+        write_internal(target, bound.as_deref().unwrap_or(user_key), u64::MAX);
+        Ok(Some(rank))
     }
 }
 

@@ -7,14 +7,19 @@
 //! writes   in the order in which they came; versions of a key are chained, newest first
 //! index    key → its newest write: point reads look at nothing else
 //! sorted   runs of writes in key order, for cursors; made behind the writes, a piece at a time
+//! ranges   the deletes of ranges, which are in none of the others
+//! folds    operands that readers have put together
 //! ```
 //!
 //! A write is in `writes`, then in `index`, then counted, and only then may its sequence number become visible. So
 //! whoever has seen a sequence number finds all writes up to it, and ignores later ones by their numbers.
 
 mod cursor;
+mod folds;
 mod index;
+mod look;
 mod position;
+mod ranges;
 mod sorted;
 #[cfg(test)]
 mod tests;
@@ -24,15 +29,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+#[cfg(test)]
 use bytes::Bytes;
 
 use crate::batch::Entry;
 use crate::key::{self, SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
+use crate::range_deletes::{RangeDelete, RangeDeletes};
 
 pub(crate) use cursor::MemIter;
+use folds::Folds;
 use index::Index;
 use position::Position;
+use ranges::Ranges;
 use sorted::{SEAL_WRITES, Sorted};
 use writes::Writes;
 
@@ -45,6 +54,8 @@ pub(crate) struct MemTable {
     writes: Writes,
     index: Index,
     sorted: Sorted,
+    ranges: Ranges,
+    folds: Folds,
     bytes: AtomicUsize,
     last_seq: AtomicU64,
     /// The first log whose writes are not here; 0 until the table is sealed.
@@ -58,6 +69,8 @@ impl MemTable {
             writes: Writes::new(),
             index: Index::new(),
             sorted: Sorted::default(),
+            ranges: Ranges::default(),
+            folds: Folds::default(),
             bytes: AtomicUsize::new(0),
             last_seq: AtomicU64::new(0),
             log_ceiling: AtomicU64::new(0),
@@ -69,6 +82,16 @@ impl MemTable {
     /// Now and then it also sorts and merges for about a millisecond.
     pub(crate) fn insert(&self, seq: SeqNo, entry: Entry) {
         let bytes = entry.key.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES;
+        if entry.kind == ValueKind::RangeDelete {
+            self.delete_range(seq, entry);
+        } else {
+            self.insert_point(seq, entry);
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.last_seq.store(seq.0, Ordering::Relaxed);
+    }
+
+    fn insert_point(&self, seq: SeqNo, entry: Entry) {
         let place = self.index.place(entry.keyspace, &entry.key, |id| {
             self.writes.get(id).is_of(entry.keyspace, &entry.key)
         });
@@ -79,11 +102,20 @@ impl MemTable {
         if len.is_multiple_of(SEAL_WRITES) {
             self.sorted.seal(&self.writes, len);
         }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.last_seq.store(seq.0, Ordering::Relaxed);
     }
 
-    /// The newest version of `user_key` up to `at`.
+    #[cold]
+    fn delete_range(&self, seq: SeqNo, entry: Entry) {
+        let delete = RangeDelete {
+            start: entry.key,
+            end: entry.value,
+            seq,
+        };
+        self.ranges.insert(entry.keyspace, delete);
+    }
+
+    /// The newest version of `user_key` up to `at`, without a look at deleted ranges.
+    #[cfg(test)]
     pub(crate) fn get(
         &self,
         keyspace: KeyspaceId,
@@ -93,14 +125,23 @@ impl MemTable {
         let newest = self.index.newest(keyspace, user_key, |id| {
             self.writes.get(id).is_of(keyspace, user_key)
         })?;
-        let write = self.writes.version(newest, at)?;
-        let kind = key::trailer_kind(write.trailer).expect("only known kinds are inserted");
-        Some((write.seq(), kind, write.value.clone()))
+        let (_, write) = self.writes.version(newest, at)?;
+        Some((write.seq(), write.kind(), write.value.clone()))
+    }
+
+    /// The ranges that are deleted in `keyspace`; a few sets.
+    pub(crate) fn range_deletes(&self, keyspace: KeyspaceId) -> Vec<Arc<RangeDeletes>> {
+        self.ranges.sets(keyspace)
+    }
+
+    /// How many writes it holds, deletes of ranges apart.
+    pub(crate) fn points(&self) -> u32 {
+        self.writes.len()
     }
 
     /// Memory taken, about.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed) + self.folds.bytes()
     }
 
     /// True when nothing was inserted.
@@ -140,6 +181,9 @@ impl MemTable {
             found.push(keyspace);
             next = keyspace.0.checked_add(1).map(KeyspaceId);
         }
+        found.extend(self.ranges.keyspaces());
+        found.sort_unstable();
+        found.dedup();
         found
     }
 

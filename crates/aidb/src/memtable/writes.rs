@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 
 use crate::batch::Entry;
-use crate::key::{self, SeqNo};
+use crate::key::{self, SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 use crate::wal::LogPosition;
 
@@ -44,6 +44,15 @@ pub(super) struct Write {
 impl Write {
     pub(super) fn seq(&self) -> SeqNo {
         key::trailer_seq(self.trailer)
+    }
+
+    pub(super) fn kind(&self) -> ValueKind {
+        key::trailer_kind(self.trailer).expect("only known kinds are inserted")
+    }
+
+    /// How many older versions there are.
+    pub(super) fn depth(&self) -> u32 {
+        self.chain.depth
     }
 
     pub(super) fn is_of(&self, keyspace: KeyspaceId, user_key: &[u8]) -> bool {
@@ -126,20 +135,25 @@ impl Writes {
     }
 
     /// The newest of `newest` and the versions before it up to `at`.
-    pub(super) fn version(&self, newest: WriteId, at: SeqNo) -> Option<&Write> {
-        let mut write = self.get(newest);
+    pub(super) fn version(&self, newest: WriteId, at: SeqNo) -> Option<(WriteId, &Write)> {
+        let (mut id, mut write) = (newest, self.get(newest));
         while write.seq() > at {
             if write.chain.depth == 0 {
                 return None;
             }
             let much_older = self.get(write.chain.much_older);
-            write = if much_older.seq() > at {
-                much_older
+            (id, write) = if much_older.seq() > at {
+                (write.chain.much_older, much_older)
             } else {
-                self.get(write.chain.older)
+                (write.chain.older, self.get(write.chain.older))
             };
         }
-        Some(write)
+        Some((id, write))
+    }
+
+    /// The version before `write`.
+    pub(super) fn older(&self, write: &Write) -> Option<WriteId> {
+        (write.chain.depth > 0).then_some(write.chain.older)
     }
 
     fn chain(&self, id: WriteId, previous: Option<WriteId>) -> Chain {
@@ -181,7 +195,7 @@ fn place(id: WriteId) -> (usize, usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{ValueKind, trailer};
+    use crate::key::trailer;
 
     #[test]
     fn every_id_has_a_cell_of_its_own() {
@@ -233,7 +247,7 @@ mod tests {
                 steps += 1;
             }
             assert!(steps < 50, "{steps} steps to {at}");
-            let found = writes.version(newest.unwrap(), SeqNo(at)).unwrap();
+            let (_, found) = writes.version(newest.unwrap(), SeqNo(at)).unwrap();
             assert_eq!(found.seq(), SeqNo(at / 2 * 2));
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
@@ -28,6 +29,15 @@ impl TableMeta {
     /// that ends with a deleted range is the end of that range, which is excluded: compare by this, never by itself.
     pub(crate) fn ends_before(&self, user_key: &[u8]) -> bool {
         key::ends_before(&self.info.largest, user_key)
+    }
+
+    /// The first user key that is greater than all of its keys, and not in the ranges that it deletes.
+    pub(crate) fn end(&self) -> Bytes {
+        let (largest, trailer) = key::split(&self.info.largest);
+        if trailer == key::EXCLUSIVE_TRAILER {
+            return self.info.largest.slice(..largest.len());
+        }
+        [largest, &[0]].concat().into()
     }
 
     /// True when its range of user keys and that of `other` share a key.

@@ -18,9 +18,10 @@ use bytes::Bytes;
 
 use super::table::Table;
 use crate::error::Result;
-use crate::iter::{InternalIterator, LevelIter, LevelTables};
-use crate::key::{SeqNo, ValueKind};
+use crate::iter::{InternalIterator, LevelIter, LevelTables, RangeSource, Window};
+use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
+use crate::lookup::Lookup;
 use crate::sstable::{self, TableIter};
 
 /// Levels of a tree, level 0 included.
@@ -84,22 +85,40 @@ impl Tree {
         self.levels[level] = tables.into();
     }
 
-    /// The newest version of `user_key` up to `at`.
-    pub(crate) fn get(
-        &self,
-        user_key: &[u8],
-        at: SeqNo,
-    ) -> Result<Option<(SeqNo, ValueKind, Bytes)>> {
-        let hash = sstable::hash(user_key);
+    /// Tells `lookup` of the versions of its key, until no older one matters.
+    pub(crate) fn look(&self, lookup: &mut Lookup<'_>) -> Result<()> {
+        let hash = sstable::hash(lookup.key());
         for run in self.runs() {
-            let Some(table) = table_of(run, user_key) else {
+            let Some(table) = table_of(run, lookup.key()) else {
                 continue;
             };
-            if let Some(found) = table.reader()?.get(user_key, hash, at)? {
-                return Ok(Some(found));
+            let reader = table.reader()?;
+            if table.meta.info.range_deletes > 0 {
+                let deletes = reader.range_deletes();
+                lookup.hide(deletes.covering_seq(lookup.key(), lookup.moment()));
+            }
+            // A second round is for what is below an operand.
+            while let Some((seq, kind, stored)) = reader.get(lookup.key(), hash, lookup.at())? {
+                if lookup.take(seq, kind, stored) {
+                    return Ok(());
+                }
+            }
+            if lookup.is_settled() {
+                return Ok(());
             }
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// The deleted ranges of the runs that have any, with their places in [`Tree::runs`].
+    pub(crate) fn range_deletes(&self) -> impl Iterator<Item = (usize, Box<dyn RangeSource>)> {
+        self.runs().enumerate().filter_map(|(place, run)| {
+            let tables = run.iter().filter(|table| table.meta.info.range_deletes > 0);
+            let tables: Vec<Arc<Table>> = tables.cloned().collect();
+            let any = !tables.is_empty();
+            let source: Box<dyn RangeSource> = Box::new(RunDeletes(tables));
+            any.then_some((place, source))
+        })
     }
 
     /// Cursors over all tables, newest first.
@@ -150,6 +169,35 @@ pub(crate) fn runs_of(tables: &[Arc<Table>]) -> Vec<Run> {
         run.insert(place(run), Arc::clone(table));
     }
     runs.into_iter().rev().map(Run::from).collect()
+}
+
+/// The deleted ranges of a run: those of its tables that have any, each opened when it is reached.
+struct RunDeletes(Vec<Arc<Table>>);
+
+impl RangeSource for RunDeletes {
+    fn window(&self, user_key: &[u8], at: SeqNo) -> Result<Window> {
+        let next = self
+            .0
+            .partition_point(|table| table.meta.ends_before(user_key));
+        let before = next.checked_sub(1).map(|before| self.0[before].meta.end());
+        let Some(table) = self.0.get(next) else {
+            return Ok(Window {
+                lower: before,
+                ..Window::default()
+            });
+        };
+        let start = Bytes::copy_from_slice(table.meta.smallest_user_key());
+        if user_key < &start[..] {
+            return Ok(Window {
+                hidden: None,
+                lower: before,
+                upper: Some(start),
+            });
+        }
+        let mut window = table.reader()?.range_deletes().window(user_key, at)?;
+        window.cut(Some(start), Some(table.meta.end()));
+        Ok(window)
+    }
 }
 
 /// A run as a source of cursors.
