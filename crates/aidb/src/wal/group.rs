@@ -1,29 +1,45 @@
-//! Group commit: those who wait for durability share syncs.
+//! Group commit: those who wait for durability share syncs, in waves.
 //!
-//! The first waiter leads: it syncs all that is appended by now, wakes everybody whose write is covered, and one of the
-//! rest leads the next round. Appending goes on meanwhile. Logs are synced in their order, so that what is durable is
-//! always a prefix of all writes.
+//! ```text
+//! wave n      closed: its leader syncs all that was appended when it closed
+//! wave n + 1  open: whoever comes now waits for it; its leader closes it when wave n is durable
+//! ```
+//!
+//! The first waiter of a wave leads it. Before it closes the wave it lets those run that the last one has woken: they
+//! are likely to come back with their next write, and would otherwise just miss the sync. Each wave has its own
+//! condition, so that nobody is woken in vain. Appending goes on meanwhile. Logs are synced in their order, so that
+//! what is durable is always a prefix of all writes.
 //!
 //! After a failed sync nothing is acknowledged any more: the operating system may have dropped the pages that it could
 //! not write, and a second sync that succeeds proves nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, OnceLock, PoisonError};
 
 use aether_env::FileSync;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::LogRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::key::SeqNo;
 
+/// Turns that a leader gives away at most for each waiter that it expects.
+const PATIENCE_MAX: u64 = 8;
+
 /// Who waits, who syncs, and what is durable.
 #[derive(Debug, Default)]
 pub(crate) struct GroupSync {
     tail: Mutex<Tail>,
-    turn: Mutex<Turn>,
-    wake: Condvar,
+    /// Not `parking_lot`'s, whose conditions wake their waiters one after another.
+    turn: std::sync::Mutex<Turn>,
+    /// Of even waves, and of odd ones.
+    conditions: [Condvar; 2],
+    /// Those who wait for the open wave.
+    waiting: AtomicU64,
+    /// What `turn` says, for a look without waiting.
+    durable: AtomicU64,
     failure: OnceLock<Error>,
 }
 
@@ -51,7 +67,17 @@ struct TailLog {
 #[derive(Debug, Default)]
 struct Turn {
     durable: SeqNo,
+    /// The last closed wave, and the last write that it covers.
+    wave: u64,
+    covered: SeqNo,
+    /// Somebody leads: from before a wave is closed until it is durable.
     is_led: bool,
+    /// How many wait for the wave under way, or the last one.
+    size: u64,
+    /// How many it is worth to wait for in the open wave: those of the last wave, and those who had missed it.
+    expected: u64,
+    /// Turns that a leader gives away for each of them; less after it was in vain.
+    patience: u64,
     syncs: u64,
 }
 
@@ -60,7 +86,7 @@ impl GroupSync {
     pub(crate) fn new(seq: SeqNo) -> GroupSync {
         let group = GroupSync::default();
         group.tail.lock().seq = seq;
-        group.turn.lock().durable = seq;
+        group.settle(&mut group.turn(), seq);
         group
     }
 
@@ -109,10 +135,8 @@ impl GroupSync {
             .retain(|log| log.number >= floor || Some(log.number) == open);
         tail.sealed.retain(|log| log.number >= floor);
         drop(tail);
-        let mut turn = self.turn.lock();
-        turn.durable = turn.durable.max(seq);
-        drop(turn);
-        self.wake.notify_all();
+        self.settle(&mut self.turn(), seq);
+        self.conditions.iter().for_each(Condvar::notify_all);
     }
 
     /// How much of the open log is synced.
@@ -132,12 +156,12 @@ impl GroupSync {
 
     /// The last write that survives a power cut.
     pub(crate) fn durable(&self) -> SeqNo {
-        self.turn.lock().durable
+        SeqNo(self.durable.load(Ordering::Acquire))
     }
 
     /// Syncs so far.
     pub(crate) fn syncs(&self) -> u64 {
-        self.turn.lock().syncs
+        self.turn().syncs
     }
 
     /// Finished logs whose length is final and durable. Whoever takes them records them in the manifest, or gives them
@@ -163,37 +187,98 @@ impl GroupSync {
     /// # Errors
     /// When a sync failed before they were. They stay visible; whether they survive is unknown.
     pub(crate) fn wait(&self, seq: SeqNo) -> Result<()> {
-        let mut turn = self.turn.lock();
-        loop {
-            if turn.durable >= seq {
-                return Ok(());
-            }
-            self.check()?;
-            if turn.is_led {
-                self.wake.wait(&mut turn);
-                continue;
-            }
-            turn.is_led = true;
-            drop(turn);
-            let synced = self.sync();
-            turn = self.turn.lock();
-            turn.is_led = false;
-            turn.syncs += 1;
-            match synced {
-                Ok(synced) => turn.durable = turn.durable.max(synced),
-                Err(error) => {
-                    let _ = self.failure.set(error);
-                }
-            }
-            self.wake.notify_all();
+        if self.durable() >= seq {
+            return Ok(());
         }
+        let mut turn = self.turn();
+        while turn.durable < seq {
+            self.check()?;
+            turn = if turn.is_led {
+                self.follow(turn, seq)
+            } else {
+                self.lead(turn)
+            };
+        }
+        Ok(())
     }
 
-    fn sync(&self) -> Result<SeqNo> {
-        let (seq, logs) = {
-            let tail = self.tail.lock();
-            (tail.seq, tail.logs.clone())
+    /// Waits for the wave that covers `seq`, or to lead it.
+    fn follow<'a>(&'a self, turn: Guard<'a>, seq: SeqNo) -> Guard<'a> {
+        let is_covered = turn.covered >= seq;
+        let wave = turn.wave + u64::from(!is_covered);
+        if !is_covered {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
+        self.condition(wave)
+            .wait(turn)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the open wave and syncs what it covers.
+    fn lead<'a>(&'a self, mut turn: Guard<'a>) -> Guard<'a> {
+        turn.is_led = true;
+        let (expected, patience) = (turn.expected, turn.patience);
+        drop(turn);
+        let is_complete = self.gather(expected, patience);
+
+        let mut turn = self.turn();
+        turn.patience = if is_complete {
+            (patience * 2).clamp(1, PATIENCE_MAX)
+        } else {
+            patience / 2
         };
+        let (seq, logs) = self.tail.lock().unsynced();
+        turn.wave += 1;
+        turn.covered = seq;
+        turn.size = self.waiting.swap(0, Ordering::Relaxed).max(1);
+        let wave = turn.wave;
+        drop(turn);
+        let synced = self.sync(logs);
+
+        let mut turn = self.turn();
+        turn.is_led = false;
+        turn.syncs += 1;
+        turn.expected = turn.size + self.waiting.load(Ordering::Relaxed);
+        match synced {
+            Ok(()) => self.settle(&mut turn, seq),
+            Err(error) => {
+                let _ = self.failure.set(error);
+                self.condition(wave + 1).notify_all();
+            }
+        }
+        // Somebody who waits for the next wave leads it.
+        self.condition(wave + 1).notify_one();
+        self.condition(wave).notify_all();
+        turn
+    }
+
+    /// Lets others run until `expected` wait for the open wave. False when they did not come.
+    fn gather(&self, expected: u64, patience: u64) -> bool {
+        let is_complete = || expected <= 1 || self.waiting.load(Ordering::Relaxed) >= expected;
+        for _ in 0..expected * patience {
+            if is_complete() {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        is_complete()
+    }
+
+    fn settle(&self, turn: &mut Turn, seq: SeqNo) {
+        turn.durable = turn.durable.max(seq);
+        self.durable.store(turn.durable.0, Ordering::Release);
+    }
+
+    fn turn(&self) -> Guard<'_> {
+        // Nothing panics while it is held, and what it guards is always whole.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn condition(&self, wave: u64) -> &Condvar {
+        &self.conditions[usize::from(wave % 2 == 1)]
+    }
+
+    fn sync(&self, logs: Vec<TailLog>) -> Result<()> {
         for log in &logs {
             log.syncer
                 .sync()
@@ -206,11 +291,18 @@ impl GroupSync {
             }
         }
         tail.retire();
-        Ok(seq)
+        Ok(())
     }
 }
 
+type Guard<'a> = std::sync::MutexGuard<'a, Turn>;
+
 impl Tail {
+    /// The last write, and the logs that must be synced to make it durable.
+    fn unsynced(&self) -> (SeqNo, Vec<TailLog>) {
+        (self.seq, self.logs.clone())
+    }
+
     fn finish_open(&mut self) {
         self.is_open = false;
         self.retire();
@@ -250,7 +342,7 @@ fn failed(number: u64, error: &std::io::Error) -> Error {
 mod tests {
     use super::*;
     use std::io;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     #[derive(Debug, Default)]
     struct Disk {
@@ -315,6 +407,50 @@ mod tests {
                 sealed: Some(200)
             }]
         );
+    }
+
+    /// Many threads wait for their own writes again and again: all return, and they share syncs.
+    #[test]
+    fn waiters_share_waves() {
+        const THREADS: u64 = 8;
+        const WRITES: u64 = 500;
+        let disk = Arc::new(Disk::default());
+        let group = group(&disk);
+        let last = Mutex::new(10);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..WRITES {
+                        let seq = {
+                            let mut last = last.lock();
+                            *last += 1;
+                            group.appended(SeqNo(*last), *last * 100);
+                            SeqNo(*last)
+                        };
+                        group.wait(seq).unwrap();
+                        assert!(group.durable() >= seq);
+                    }
+                });
+            }
+        });
+        assert_eq!(group.durable(), SeqNo(10 + THREADS * WRITES));
+        assert_eq!(group.syncs(), disk.syncs.load(Ordering::Relaxed));
+        assert!(group.syncs() <= THREADS * WRITES);
+    }
+
+    #[test]
+    fn a_failed_sync_reaches_all_who_wait() {
+        let disk = Arc::new(Disk::default());
+        let group = group(&disk);
+        disk.fails.store(true, Ordering::Relaxed);
+        group.appended(SeqNo(20), 100);
+        std::thread::scope(|scope| {
+            for seq in 11..=20 {
+                let group = &group;
+                scope.spawn(move || group.wait(SeqNo(seq)).unwrap_err());
+            }
+        });
+        assert_eq!(disk.syncs.load(Ordering::Relaxed), 1);
     }
 
     #[test]
