@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("aether-env", &[]),
     ("aether-distance", &[]),
+    ("aether-crypt", &["aether-env"]),
     ("aidb", &["aether-env"]),
     ("aether-index", &["aether-distance"]),
     ("aether-sim", &["aether-env"]),

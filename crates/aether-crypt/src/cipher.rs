@@ -49,9 +49,7 @@ impl Sealer {
     pub(crate) fn new(cipher: Cipher, key: &[u8; KEY_BYTES]) -> Sealer {
         match cipher {
             Cipher::Aes256Gcm => Sealer::Aes(Box::new(Aes256Gcm::new(key.into()))),
-            Cipher::ChaCha20Poly1305 => {
-                Sealer::ChaCha(Box::new(ChaCha20Poly1305::new(key.into())))
-            }
+            Cipher::ChaCha20Poly1305 => Sealer::ChaCha(Box::new(ChaCha20Poly1305::new(key.into()))),
         }
     }
 

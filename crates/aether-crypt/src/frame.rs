@@ -81,7 +81,11 @@ impl FileKey {
         let start = out.len();
         out.extend_from_slice(&header.number.to_le_bytes());
         out.extend_from_slice(&header.offset.to_le_bytes());
-        let length = if header.is_last { length | LAST } else { length };
+        let length = if header.is_last {
+            length | LAST
+        } else {
+            length
+        };
         out.extend_from_slice(&length.to_le_bytes());
         let check = self.check(&out[start..]);
         out.extend_from_slice(&check.to_le_bytes());

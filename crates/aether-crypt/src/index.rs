@@ -147,7 +147,10 @@ impl Index {
     /// The mark of exactly this offset.
     pub(crate) fn mark_at(&self, offset: u64) -> Option<Mark> {
         let at = self.marks.partition_point(|mark| mark.offset < offset);
-        self.marks.get(at).copied().filter(|mark| mark.offset == offset)
+        self.marks
+            .get(at)
+            .copied()
+            .filter(|mark| mark.offset == offset)
     }
 
     /// The first mark behind this offset.
@@ -164,7 +167,9 @@ pub(crate) fn gap_in(bytes: &[u8], base: u64, from: u64, to: u64) -> Gap {
     while at < to {
         let end = ((at / SECTOR_BYTES + 1) * SECTOR_BYTES).min(to);
         let part = |place: u64| usize::try_from(place - base).ok();
-        let sector = part(at).zip(part(end)).and_then(|(at, end)| bytes.get(at..end));
+        let sector = part(at)
+            .zip(part(end))
+            .and_then(|(at, end)| bytes.get(at..end));
         let is_zero = sector.is_some_and(|sector| sector.iter().all(|byte| *byte == 0));
         if is_zero && (end - at >= 8 || at == from) {
             return Gap::Lost;
@@ -204,7 +209,12 @@ mod tests {
         let mut offset = 0;
         let mut ends = vec![bytes.len()];
         for (number, &length) in (0..).zip(lengths) {
-            let header = FrameHeader { number, offset, length, is_last: false };
+            let header = FrameHeader {
+                number,
+                offset,
+                length,
+                is_last: false,
+            };
             key.seal(&header, &vec![7; length], &mut bytes);
             offset = header.end();
             ends.push(bytes.len());
@@ -217,13 +227,19 @@ mod tests {
         let key = key();
         let (bytes, _) = file(&key, &[10, 20_000, 0, 30_000, 5]);
         let index = Index::scan(&key, &bytes);
-        assert_eq!((index.len, index.physical_end), (50_015, bytes.len() as u64));
+        assert_eq!(
+            (index.len, index.physical_end),
+            (50_015, bytes.len() as u64)
+        );
         assert!(index.marks.iter().all(|mark| mark.gap.is_none()));
         let offsets: Vec<u64> = index.marks.iter().map(|mark| mark.offset).collect();
         assert_eq!(offsets, [0, 20_010, 50_010]);
         let (first, end) = index.span(100, 20_010).unwrap();
         assert_eq!((first.offset, end), (0, index.marks[1].physical));
-        assert_eq!(index.span(20_009, 20_011).unwrap().1, index.marks[2].physical);
+        assert_eq!(
+            index.span(20_009, 20_011).unwrap().1,
+            index.marks[2].physical
+        );
     }
 
     #[test]
@@ -232,7 +248,11 @@ mod tests {
         let (bytes, ends) = file(&key, &[100, 100, 100]);
         for cut in HEADER_BYTES..bytes.len() {
             let whole = ends.iter().filter(|end| **end <= cut).count() - 1;
-            assert_eq!(Index::scan(&key, &bytes[..cut]).len, whole as u64 * 100, "{cut}");
+            assert_eq!(
+                Index::scan(&key, &bytes[..cut]).len,
+                whole as u64 * 100,
+                "{cut}"
+            );
         }
     }
 
@@ -261,14 +281,25 @@ mod tests {
 
     #[test]
     fn regular_lengths_are_computed() {
-        for len in [0, 1, 8, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 10 * CHUNK_BYTES] {
+        for len in [
+            0,
+            1,
+            8,
+            CHUNK_BYTES - 1,
+            CHUNK_BYTES,
+            CHUNK_BYTES + 1,
+            10 * CHUNK_BYTES,
+        ] {
             let mut lengths = vec![CHUNK_BYTES; len / CHUNK_BYTES];
             lengths.extend(Some(len % CHUNK_BYTES).filter(|rest| *rest > 0));
             let (bytes, ends) = file(&key(), &lengths);
             let physical = bytes.len() as u64;
             assert!(regular_len_max(physical) - len as u64 <= 7, "{len}");
             let last = regular_last(physical);
-            assert_eq!(last.map(|(_, number)| number + 1).unwrap_or(0), lengths.len() as u64);
+            assert_eq!(
+                last.map(|(_, number)| number + 1).unwrap_or(0),
+                lengths.len() as u64
+            );
             if let Some((at, _)) = last {
                 assert_eq!(at, ends[ends.len() - 2] as u64);
             }

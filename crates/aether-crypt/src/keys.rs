@@ -181,7 +181,13 @@ mod tests {
         assert_eq!(Key::parse(&raw).unwrap().as_bytes(), &raw);
         let digits = format!("  {}\n", "aB".repeat(KEY_BYTES));
         assert_eq!(Key::parse(digits.as_bytes()).unwrap().as_bytes(), &raw);
-        for wrong in [&b""[..], b"password", &[0; 31], &[b'g'; 64], "ä".repeat(32).as_bytes()] {
+        for wrong in [
+            &b""[..],
+            b"password",
+            &[0; 31],
+            &[b'g'; 64],
+            "ä".repeat(32).as_bytes(),
+        ] {
             assert_eq!(
                 Key::parse(wrong).unwrap_err().kind(),
                 io::ErrorKind::InvalidData

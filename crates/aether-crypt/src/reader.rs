@@ -32,10 +32,9 @@ pub(crate) struct EncryptedReader {
 
 /// How places are found.
 enum Places {
-    /// No file key is needed, as there is nothing.
-    Regular {
-        physical: u64,
-    },
+    /// Computed, in a file of so many bytes.
+    Regular { physical: u64 },
+    /// By the headers of the frames, once read, or as the writer keeps them.
     Listed(Arc<RwLock<Index>>),
 }
 
@@ -98,12 +97,12 @@ impl EncryptedReader {
     /// Sets `places` and `len`; true when the last frame says that it is the last.
     fn find_places(&mut self) -> io::Result<bool> {
         let physical = self.inner.len();
-        if self.kind != Kind::Log {
-            if let Some(last) = self.regular_last(physical)? {
-                self.len = last.end();
-                self.places = Places::Regular { physical };
-                return Ok(last.is_last);
-            }
+        if self.kind != Kind::Log
+            && let Some(last) = self.regular_last(physical)?
+        {
+            self.len = last.end();
+            self.places = Places::Regular { physical };
+            return Ok(last.is_last);
         }
         let bytes = usize::try_from(physical).map_err(io::Error::other)?;
         let mut contents = vec![0; bytes];

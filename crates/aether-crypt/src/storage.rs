@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Weak};
 
-use aether_env::{
-    FileEntry, FileLock, FileRange, LogFile, RandomFile, Storage, WritableFile,
-};
+use aether_env::{FileEntry, FileLock, FileRange, LogFile, RandomFile, Storage, WritableFile};
 use parking_lot::{Mutex, RwLock};
 use std::any::Any;
 
@@ -35,6 +33,9 @@ enum Live {
     Appended(Weak<Mutex<Appended>>),
     Log(Weak<RwLock<Index>>, Arc<FileKey>),
 }
+
+/// The index that a log's writer keeps, and the log's key.
+type LiveLog = (Arc<RwLock<Index>>, Arc<FileKey>);
 
 /// An open inner file with its header.
 struct Opened {
@@ -93,7 +94,8 @@ impl EncryptedStorage {
             Err(detail) => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!(
-                    "{name} in {} is damaged at byte 0: {detail}; restore this file from a backup",
+                    "{name} in {} is not an encrypted file, or is damaged at byte 0: {detail}; open a database as it was \
+                     made, or restore this file from a backup",
                     self.location()
                 ),
             )),
@@ -131,7 +133,7 @@ impl EncryptedStorage {
     }
 
     fn reader(&self, name: &str) -> io::Result<Option<EncryptedReader>> {
-        let live = self.live_log(name)?;
+        let live = self.live_log(name);
         let file = self.inner.open(name)?;
         if file.is_empty() {
             return Ok(None);
@@ -146,24 +148,24 @@ impl EncryptedStorage {
     }
 
     /// Has all that was appended to `name` in its file, if it is being appended to; the index of a log.
-    fn live_log(&self, name: &str) -> io::Result<Option<(Arc<RwLock<Index>>, Arc<FileKey>)>> {
+    fn live_log(&self, name: &str) -> Option<LiveLog> {
         let mut live = self.live.lock();
         let appended = match live.get(name) {
-            None => return Ok(None),
+            None => return None,
             Some(Live::Log(index, key)) => match index.upgrade() {
-                Some(index) => return Ok(Some((index, Arc::clone(key)))),
+                Some(index) => return Some((index, Arc::clone(key))),
                 None => None,
             },
             Some(Live::Appended(file)) => file.upgrade(),
         };
         let Some(appended) = appended else {
             live.remove(name);
-            return Ok(None);
+            return None;
         };
         drop(live);
         // A file whose writing failed is read as far as it goes.
         let _ = appended.lock().flush();
-        Ok(None)
+        None
     }
 
     fn live_len(&self, name: &str) -> Option<u64> {

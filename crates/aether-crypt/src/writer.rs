@@ -264,7 +264,8 @@ impl LogFile for EncryptedLog {
 
     fn reserve(&mut self, bytes: u64) -> io::Result<()> {
         let more = sealed_bytes(bytes.saturating_sub(self.frames.offset));
-        self.file.reserve(self.physical_end().saturating_add(more))?;
+        self.file
+            .reserve(self.physical_end().saturating_add(more))?;
         self.promised = self.promised.max(bytes);
         Ok(())
     }

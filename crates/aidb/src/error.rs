@@ -81,6 +81,8 @@ impl Error {
                 (ErrorKind::Unavailable, "; free some space and try again")
             }
             io::ErrorKind::WouldBlock => (ErrorKind::Unavailable, ""),
+            // The storage itself has found the bytes to be others than were written.
+            io::ErrorKind::InvalidData => (ErrorKind::Corruption, ""),
             _ => (ErrorKind::Io, ""),
         };
         let message = format!("{context}: {source}{remedy}");

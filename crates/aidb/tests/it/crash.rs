@@ -1,5 +1,6 @@
 //! Power cuts at every single I/O: what was acknowledged is there, nothing is half there, and life goes on.
 
+use crate::encryption::encrypted;
 use crate::script::{Logged, Script, Step};
 use crate::seeds;
 use aether_env::{CrashImage, Env, MemoryStorage};
@@ -16,9 +17,12 @@ struct Progress {
     durable: BTreeSet<usize>,
 }
 
+/// What stands between the database and the disk.
+type Wrap = fn(Env) -> Env;
+
 /// Runs the script until the power goes.
-fn run(script: &Script, storage: &SimStorage, progress: &mut Progress) -> Result<()> {
-    let mut logged = Logged::open(storage.env(), &script.setup)?;
+fn run(script: &Script, env: &Env, progress: &mut Progress) -> Result<()> {
+    let mut logged = Logged::open(env.clone(), &script.setup)?;
     let mut visible = BTreeSet::new();
     for step in &script.steps {
         if let Step::Write(number, _) | Step::Submit(number) = step {
@@ -30,7 +34,7 @@ fn run(script: &Script, storage: &SimStorage, progress: &mut Progress) -> Result
                 progress.durable.clone_from(&visible);
             }
             drop(logged);
-            logged = Logged::open(storage.env(), &script.setup)?;
+            logged = Logged::open(env.clone(), &script.setup)?;
             continue;
         }
         let durable = logged.step(script, step)?;
@@ -60,15 +64,15 @@ fn recover(script: &Script, env: Env, progress: &Progress) -> (Logged, usize) {
     (logged, visible.len())
 }
 
-fn cut_everywhere(seed: u64, steps: usize) {
+fn cut_everywhere(seed: u64, steps: usize, wrap: Wrap) {
     let script = Script::random(seed, steps);
     let whole = SimStorage::new(seed);
-    run(&script, &whole, &mut Progress::default()).unwrap();
+    run(&script, &wrap(whole.env()), &mut Progress::default()).unwrap();
     for n in 0..whole.io_count() {
         let storage = SimStorage::new(seed ^ n << 32);
         storage.power_cut_at(n);
         let mut progress = Progress::default();
-        if run(&script, &storage, &mut progress).is_ok() {
+        if run(&script, &wrap(storage.env()), &mut progress).is_ok() {
             assert!(storage.is_off(), "the last I/O is the failed one of a drop");
         }
         for image in CrashImage::ALL {
@@ -78,13 +82,19 @@ fn cut_everywhere(seed: u64, steps: usize) {
                 format!("power cut at I/O {n} ({io:?} of {file}), image {image:?}")
             };
             let guard = OnPanic(context);
-            let (logged, _) = recover(&script, Env::memory(memory.clone()), &progress);
+            let (logged, _) = recover(&script, wrap(Env::memory(memory.clone())), &progress);
             if image == CrashImage::Random {
                 logged.goes_on(&script);
             }
             drop(logged);
             if image == CrashImage::Torn {
-                second_cut(&script, storage.memory().image(image, n), &progress, n);
+                second_cut(
+                    &script,
+                    storage.memory().image(image, n),
+                    &progress,
+                    n,
+                    wrap,
+                );
             }
             std::mem::forget(guard);
         }
@@ -92,11 +102,11 @@ fn cut_everywhere(seed: u64, steps: usize) {
 }
 
 /// The power goes again while the database recovers or soon after.
-fn second_cut(script: &Script, memory: MemoryStorage, progress: &Progress, seed: u64) {
+fn second_cut(script: &Script, memory: MemoryStorage, progress: &Progress, seed: u64, wrap: Wrap) {
     let mut random = fastrand::Rng::with_seed(seed);
     let again = SimStorage::on(memory, seed);
     again.power_cut_at(random.u64(..40));
-    let there = Logged::open(again.env(), &script.setup).and_then(|mut logged| {
+    let there = Logged::open(wrap(again.env()), &script.setup).and_then(|mut logged| {
         let visible = logged.visible()?.len();
         logged.step(script, &Step::Flush)?;
         logged.step(script, &Step::Compact)?;
@@ -109,7 +119,7 @@ fn second_cut(script: &Script, memory: MemoryStorage, progress: &Progress, seed:
         format!("second power cut after {trace:?}, image {image:?}")
     });
     let memory = again.memory().image(image, seed);
-    let (logged, found) = recover(script, Env::memory(memory), progress);
+    let (logged, found) = recover(script, wrap(Env::memory(memory)), progress);
     if let Ok(there) = there {
         assert_eq!(found, there, "what a flush has made durable");
     }
@@ -129,10 +139,16 @@ impl<F: Fn() -> String> Drop for OnPanic<F> {
 
 #[test]
 fn at_every_io() {
-    seeds::for_each(4, |seed| cut_everywhere(seed, 60));
+    seeds::for_each(4, |seed| cut_everywhere(seed, 60, |env| env));
 }
 
 #[test]
 fn at_every_io_of_creation() {
-    seeds::for_each(8, |seed| cut_everywhere(seed, 1));
+    seeds::for_each(8, |seed| cut_everywhere(seed, 1, |env| env));
+}
+
+#[test]
+fn at_every_io_with_encryption() {
+    seeds::for_each(1, |seed| cut_everywhere(seed ^ 0x5ec2e7, 40, encrypted));
+    seeds::for_each(2, |seed| cut_everywhere(seed, 1, encrypted));
 }

@@ -9,6 +9,7 @@ mod attachments;
 mod concurrency;
 mod corruption;
 mod crash;
+mod encryption;
 mod example;
 mod faults;
 mod input;

@@ -1,5 +1,6 @@
 //! Random operations on a database and on plain maps agree.
 
+use crate::encryption::encrypted;
 use crate::oracle::{
     Change, KEYSPACES, Map, Setup, State, World, assert_entry, collect, random_batch, random_key,
     random_value,
@@ -350,6 +351,16 @@ fn with_threads() {
     seeds::for_each(12, |seed| {
         let threads = 1 + usize::try_from(seed % 2).unwrap();
         Run::new(seed, Env::memory(MemoryStorage::new()), threads).steps(1_500);
+    });
+}
+
+#[test]
+fn with_encryption() {
+    seeds::for_each(6, |seed| {
+        Run::new(seed, encrypted(SimStorage::new(seed).env()), 0).steps(800);
+    });
+    seeds::for_each(2, |seed| {
+        Run::new(seed, encrypted(Env::memory(MemoryStorage::new())), 1).steps(800);
     });
 }
 
