@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aether_env::WritableFile;
 use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
 use crate::key::{
@@ -30,6 +31,8 @@ const SKIPPED_BLOCKS_MAX: u32 = 31;
 pub(crate) struct TableInfo {
     /// Length of the file.
     pub(crate) bytes: u64,
+    /// xxh3-64 of the file: tells whether a copy is this very table.
+    pub(crate) checksum: u64,
     /// Entries, tombstones included.
     pub(crate) entries: u64,
     /// Entries that delete.
@@ -61,6 +64,7 @@ pub(crate) struct Writer {
     /// Bytes not yet in the file, and where they will begin.
     pending: Vec<u8>,
     pending_offset: u64,
+    hasher: Box<Xxh3>,
     index: IndexBuilder,
     /// Length of a finished block whose separator waits for the next key.
     unindexed: Option<u32>,
@@ -129,6 +133,7 @@ impl Writer {
             block: BlockBuilder::default(),
             pending: Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 8),
             pending_offset: 0,
+            hasher: Box::default(),
             index: IndexBuilder::default(),
             unindexed: None,
             hashes: Vec::new(),
@@ -275,6 +280,7 @@ impl Writer {
     }
 
     fn write_pending(&mut self) -> Result<()> {
+        self.hasher.update(&self.pending);
         self.file
             .append(&self.pending)
             .map_err(|error| Error::io(format_args!("append to {}", self.id.name), error))?;
@@ -333,6 +339,7 @@ impl Writer {
             .map_err(|error| Error::io(format_args!("sync {}", self.id.name), error))?;
         Ok(TableInfo {
             bytes: self.end(),
+            checksum: self.hasher.digest(),
             entries: self.properties.entries,
             tombstones: self.properties.tombstones,
             smallest: self.properties.smallest,

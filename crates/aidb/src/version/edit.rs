@@ -10,7 +10,7 @@
 //!   6 keyspace             id, name, block bytes, filter bits per key, compression (0 none, 1 lz4),
 //!                          time to live in milliseconds (0 none), name of the merge operator (empty: none)
 //!   7 table removed        keyspace, level, number
-//!   8 table added          keyspace, level, number, bytes, entries, tombstones, smallest seq, largest seq,
+//!   8 table added          keyspace, level, number, bytes, checksum, entries, tombstones, smallest seq, largest seq,
 //!                          merges, range deletes, value files and per value file: number, bytes,
 //!                          smallest internal key, largest internal key
 //! ```
@@ -196,6 +196,7 @@ fn encode_table(out: &mut Vec<u8>, place: TablePlace, table: &TableMeta) {
         place.level as u64,
         place.number,
         info.bytes,
+        info.checksum,
         info.entries,
         info.tombstones,
         info.min_seq.0,
@@ -217,6 +218,7 @@ fn encode_table(out: &mut Vec<u8>, place: TablePlace, table: &TableMeta) {
 fn decode_table(rest: &mut &[u8], number: u64) -> Option<TableMeta> {
     let info = TableInfo {
         bytes: varint::take(rest)?,
+        checksum: varint::take(rest)?,
         entries: varint::take(rest)?,
         tombstones: varint::take(rest)?,
         min_seq: take_seq(rest)?,
@@ -268,6 +270,7 @@ mod tests {
     pub(crate) fn table(number: u64, smallest: &[u8], largest: &[u8]) -> TableMeta {
         let info = TableInfo {
             bytes: 1000,
+            checksum: u64::MAX,
             entries: 10,
             tombstones: 3,
             smallest: internal_key(smallest, SeqNo(9), ValueKind::Put).into(),

@@ -48,6 +48,7 @@ impl Sketcher {
         let key = |key| internal_key(key, SeqNo(sketch.seq), ValueKind::Put).into();
         let info = TableInfo {
             bytes: sketch.bytes,
+            checksum: 0,
             entries: 100,
             tombstones: sketch.tombstones,
             smallest: key(sketch.smallest),
