@@ -80,6 +80,7 @@ fn write_tables(
 ) -> Result<Edit> {
     let retention = engine.snapshots.retention();
     let mut added = Vec::new();
+    memtable.settle();
     for keyspace in memtable.keyspaces() {
         let options = engine.keyspace_options(keyspace);
         let shape = Shape::of(engine, keyspace);

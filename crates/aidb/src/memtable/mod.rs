@@ -79,7 +79,7 @@ impl MemTable {
 
     /// Adds a write. Callers take turns, in the order of sequence numbers.
     ///
-    /// Now and then it also sorts and merges for about a millisecond.
+    /// Now and then it also sorts, for a fraction of a millisecond.
     pub(crate) fn insert(&self, seq: SeqNo, entry: Entry) {
         let bytes = entry.key.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES;
         if entry.kind == ValueKind::RangeDelete {
@@ -185,6 +185,11 @@ impl MemTable {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Makes walking over all of it cheap: for its flush.
+    pub(crate) fn settle(&self) {
+        self.sorted.settle(&self.writes);
     }
 
     /// A cursor over the entries of `keyspace`.

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! writes   0 ........................................ sealed ........ now
-//! runs     [          a           ] [    b    ] [ c ]  [  d  ] [e] [f]
-//!          made by the writer                          the tail: made by readers
+//! runs     [        a         ] [    b    ] [c] [d] [e] [f]
+//!          sealed by the writer, merged by readers      the tail: made by readers
 //! ```
 //!
-//! - Every [`SEAL_WRITES`] writes the writer sorts them into a run, and does a bounded piece of merging work: runs of
-//!   about the same length become one, so that there are few of them. A large merge goes on over many such steps,
-//!   and smaller ones overtake it; until it is done its inputs serve.
+//! - Every [`SEAL_WRITES`] writes the writer sorts them into a run. It merges nothing: who only writes needs no order
+//!   but at the flush, which merges all runs at once.
+//! - Readers pay for each run. When there are [`WIDTH`] neighbours of about the same length, a reader makes one of
+//!   them, for those after it.
 //! - A reader needs the writes after the last sealed one too. It sorts what nobody has sorted yet, merges it with the
 //!   short runs of the readers before it, and leaves the result for the next reader.
 //!
@@ -27,16 +28,11 @@ use super::writes::{WriteId, Writes};
 /// Writes that are sorted together by the writer.
 pub(super) const SEAL_WRITES: u32 = 4096;
 
-/// Entries that are merged at most when a run is sealed. On average about 8 per write are needed.
-const MERGE_STEP_ENTRIES: usize = 12 * SEAL_WRITES as usize;
+/// Runs of about one length that become one.
+const WIDTH: usize = 8;
 
-/// What it costs to compare two keys beyond their heads, in entries that are merged without.
-const DETOUR_ENTRIES: usize = 4;
-
-/// A sealed run is merged with its successor unless it is more than this many times as long.
-const SEALED_RATIO: usize = 3;
-
-/// The same for the tail. There merging is cheap, and runs are what a short scan pays for.
+/// A run of the tail is merged with its successor unless it is more than this many times as long: short runs are what
+/// a short scan pays for.
 const TAIL_RATIO: usize = 8;
 
 /// Entries per sample of a run.
@@ -90,14 +86,15 @@ impl Run {
         run.finished()
     }
 
-    /// Appends what `from` has after `taken` entries, up to `len` in all.
-    fn copy(&mut self, from: &Run, taken: &mut usize, len: usize) {
-        let entries = (from.len() - *taken).min(len.saturating_sub(self.len()));
-        let range = *taken..*taken + entries;
-        self.firsts.extend_from_slice(&from.firsts[range.clone()]);
-        self.seconds.extend_from_slice(&from.seconds[range.clone()]);
-        self.ids.extend_from_slice(&from.ids[range]);
-        *taken += entries;
+    /// All entries of `runs`, of consecutive writes each, as one run.
+    fn merged(writes: &Writes, runs: &[Arc<Run>]) -> Arc<Run> {
+        let mut merged = Run::with_capacity(runs.iter().map(|run| run.len()).sum());
+        let mut heap = Heap::new(writes, runs);
+        while let Some(part) = heap.parts.first_mut() {
+            merged.push(part.head, part.id);
+            heap.advance();
+        }
+        merged.finished()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -185,82 +182,122 @@ fn compare_alike(writes: &Writes, a: WriteId, b: WriteId) -> Ordering {
         .then_with(|| b.cmp(&a))
 }
 
-/// Two neighbouring runs on the way to be one.
-#[derive(Debug)]
-struct Merge {
-    left: Arc<Run>,
-    right: Arc<Run>,
-    left_taken: usize,
-    right_taken: usize,
-    merged: Run,
+/// The next entries of several runs, the first one on top: a binary heap.
+struct Heap<'a> {
+    writes: &'a Writes,
+    parts: Vec<Part<'a>>,
 }
 
-impl Merge {
-    fn new(left: &Arc<Run>, right: &Arc<Run>) -> Merge {
-        Merge {
-            merged: Run::with_capacity(left.len() + right.len()),
-            left: Arc::clone(left),
-            right: Arc::clone(right),
-            left_taken: 0,
-            right_taken: 0,
+/// A run, and its next entry.
+struct Part<'a> {
+    head: Head,
+    id: WriteId,
+    run: &'a Run,
+    place: usize,
+}
+
+impl<'a> Heap<'a> {
+    fn new(writes: &'a Writes, runs: &'a [Arc<Run>]) -> Heap<'a> {
+        let parts = runs.iter().filter_map(|run| {
+            let (head, id) = run.item(0)?;
+            Some(Part {
+                head,
+                id,
+                run,
+                place: 0,
+            })
+        });
+        let mut heap = Heap {
+            writes,
+            parts: parts.collect(),
+        };
+        for place in (0..heap.parts.len() / 2).rev() {
+            heap.sink(place);
+        }
+        heap
+    }
+
+    /// Goes on behind the entry on top.
+    fn advance(&mut self) {
+        let top = &mut self.parts[0];
+        top.place += 1;
+        match top.run.item(top.place) {
+            Some((head, id)) => (top.head, top.id) = (head, id),
+            None => drop(self.parts.swap_remove(0)),
+        }
+        self.sink(0);
+    }
+
+    fn sink(&mut self, mut place: usize) {
+        loop {
+            let mut first = place;
+            for child in [2 * place + 1, 2 * place + 2] {
+                if child < self.parts.len() && self.is_before(child, first) {
+                    first = child;
+                }
+            }
+            if first == place {
+                return;
+            }
+            self.parts.swap(place, first);
+            place = first;
         }
     }
 
-    /// Merges for about `work` entries, and tells what it cost.
-    fn step(&mut self, writes: &Writes, work: usize) -> usize {
-        let before = self.merged.len();
-        let mut target = before.saturating_add(work);
-        let mut detours = 0;
-        while self.merged.len() < target {
-            let (Some(left), Some(right)) = (
-                self.left.item(self.left_taken),
-                self.right.item(self.right_taken),
-            ) else {
-                break;
-            };
-            let is_left = if left.0 == right.0 {
-                detours += DETOUR_ENTRIES;
-                target = target.saturating_sub(DETOUR_ENTRIES);
-                compare_alike(writes, left.1, right.1).is_lt()
-            } else {
-                left.0 < right.0
-            };
-            let (head, id) = if is_left { left } else { right };
-            self.left_taken += usize::from(is_left);
-            self.right_taken += usize::from(!is_left);
-            self.merged.push(head, id);
-        }
-        // One of them is used up, or `work` is.
-        self.merged.copy(&self.left, &mut self.left_taken, target);
-        self.merged.copy(&self.right, &mut self.right_taken, target);
-        self.merged.len() - before + detours
-    }
-
-    fn is_done(&self) -> bool {
-        self.merged.len() == self.left.len() + self.right.len()
+    fn is_before(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (&self.parts[a], &self.parts[b]);
+        compare(self.writes, (a.head, a.id), (b.head, b.id)).is_lt()
     }
 }
 
 /// Sealed runs, or the tail of a moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Span {
     writes: Range<u32>,
     /// Of consecutive writes, the oldest first.
     runs: Vec<Arc<Run>>,
 }
 
+impl Span {
+    /// The first [`WIDTH`] neighbours that are to become one.
+    fn crowd(&self) -> Option<&[Arc<Run>]> {
+        let tier = |run: &Arc<Run>| (run.len() / SEAL_WRITES as usize).max(1).ilog(WIDTH);
+        self.runs
+            .windows(WIDTH)
+            .find(|runs| runs.iter().all(|run| tier(run) == tier(&runs[0])))
+    }
+
+    /// With `one` in the place of `many`.
+    fn with(&self, one: &Arc<Run>, many: &[Arc<Run>]) -> Span {
+        let mut span = self.clone();
+        let place = many
+            .first()
+            .and_then(|first| span.runs.iter().position(|run| Arc::ptr_eq(run, first)));
+        if let Some(place) = place {
+            span.runs
+                .splice(place..place + many.len(), [Arc::clone(one)]);
+        }
+        span
+    }
+}
+
 /// See the head of this module.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
+    /// The writer adds runs at the end; who holds `merging` puts one in the place of several.
     sealed: ArcSwap<Span>,
     tail: ArcSwap<Span>,
-    merges: Mutex<Merges>,
+    merging: Mutex<()>,
 }
 
 impl Sorted {
     /// Runs of all writes that are counted when it is called, and of no write twice.
     pub(super) fn runs(&self, writes: &Writes) -> Vec<Arc<Run>> {
-        let sealed = self.sealed.load();
+        let mut sealed = self.sealed.load();
+        if sealed.crowd().is_some() {
+            self.merge_crowds(writes);
+            sealed = self.sealed.load();
+        }
         // After the sealed runs: so there are at least as many.
         let len = writes.len();
         let mut runs = sealed.runs.clone();
@@ -286,10 +323,9 @@ impl Sorted {
         while let [.., left, right] = &runs[..]
             && left.len() <= TAIL_RATIO * right.len()
         {
-            let mut merge = Merge::new(left, right);
-            merge.step(writes, usize::MAX);
+            let merged = Run::merged(writes, &[Arc::clone(left), Arc::clone(right)]);
             runs.truncate(runs.len() - 2);
-            runs.push(merge.merged.finished());
+            runs.push(merged);
         }
         // A reader that comes late does not put an old tail in the place of a new one.
         if known.writes.start <= range.start {
@@ -304,48 +340,41 @@ impl Sorted {
 
     /// Sorts the last [`SEAL_WRITES`] writes up to number `len`. Callers take turns.
     pub(super) fn seal(&self, writes: &Writes, len: u32) {
-        let mut runs = self.sealed.load().runs.clone();
-        runs.push(Run::sort(writes, len - SEAL_WRITES..len));
-        self.merges.lock().work(writes, &mut runs);
-        self.sealed.store(Arc::new(Span {
-            writes: 0..len,
-            runs,
-        }));
-    }
-}
-
-/// Merges of sealed runs that are under way, from left to right. The last one is the smallest and goes on first.
-#[derive(Debug, Default)]
-struct Merges {
-    /// With the place of the left run in the list of runs.
-    open: Vec<(usize, Merge)>,
-}
-
-impl Merges {
-    /// A bounded piece of work on `runs`.
-    fn work(&mut self, writes: &Writes, runs: &mut Vec<Arc<Run>>) {
-        let mut left = MERGE_STEP_ENTRIES;
-        while left > 0 {
-            self.begin(runs);
-            let Some((place, merge)) = self.open.last_mut() else {
-                return;
-            };
-            left = left.saturating_sub(merge.step(writes, left));
-            if merge.is_done() {
-                let merged = std::mem::take(&mut merge.merged);
-                runs.splice(*place..*place + 2, [merged.finished()]);
-                self.open.pop();
+        let run = Run::sort(writes, len - SEAL_WRITES..len);
+        self.sealed.rcu(|span| {
+            let mut runs = Vec::with_capacity(span.runs.len() + 1);
+            runs.extend(span.runs.iter().cloned());
+            runs.push(Arc::clone(&run));
+            Span {
+                writes: 0..len,
+                runs,
             }
+        });
+    }
+
+    /// Makes one run of all that are sealed.
+    pub(super) fn settle(&self, writes: &Writes) {
+        let _turn = self.merging.lock();
+        let sealed = self.sealed.load_full();
+        if sealed.runs.len() > 1 {
+            self.replace(writes, &sealed.runs);
         }
     }
 
-    /// Opens a merge when two runs right of all open merges ask for it.
-    fn begin(&mut self, runs: &[Arc<Run>]) {
-        let free = self.open.last().map_or(0, |(place, _)| place + 2);
-        let place = (free..runs.len().saturating_sub(1))
-            .rev()
-            .find(|&place| runs[place].len() <= SEALED_RATIO * runs[place + 1].len());
-        self.open
-            .extend(place.map(|place| (place, Merge::new(&runs[place], &runs[place + 1]))));
+    fn merge_crowds(&self, writes: &Writes) {
+        let _turn = self.merging.lock();
+        loop {
+            let sealed = self.sealed.load_full();
+            let Some(crowd) = sealed.crowd() else {
+                return;
+            };
+            self.replace(writes, crowd);
+        }
+    }
+
+    /// Puts one run in the place of `many`. The caller holds `merging`.
+    fn replace(&self, writes: &Writes, many: &[Arc<Run>]) {
+        let one = Run::merged(writes, many);
+        self.sealed.rcu(|span| span.with(&one, many));
     }
 }
