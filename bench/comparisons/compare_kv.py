@@ -106,7 +106,7 @@ def main(arguments):
         for name, part in PARTS.items():
             print(f"{name:8} {part.about}")
         return 0
-    binary, built = build(options.engines)
+    binary, built = given(options) if options.program else build(options.engines)
     os.makedirs(options.work, exist_ok=True)
     work = tempfile.mkdtemp(prefix="kv-", dir=options.work)
     emit(comparison="kv", **machine_line(), quick=options.quick, rounds=options.rounds, cpu=options.cpu, engines=built)
@@ -133,6 +133,7 @@ def parse(arguments):
     parser.add_argument("--engines", type=words(everything), default=everything, help=f"these engines ({','.join(everything)})")
     parser.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), help="the CPU to which single-threaded parts are pinned (the last)")
     parser.add_argument("--work", default=os.path.join(BENCH, "target", "work"), help="where databases are written: on the disk to be measured")
+    parser.add_argument("--program", help="a kvbench that was built before, to compare commits with")
     parser.add_argument("--list", action="store_true", help="the parts")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (1 if options.quick else 3)
@@ -167,6 +168,12 @@ def build(engines):
         ["cargo", "metadata", "--no-deps", "--format-version=1", "--manifest-path", MANIFEST],
         check=True, capture_output=True, text=True)
     return os.path.join(json.loads(metadata.stdout)["target_directory"], "release", "kvbench"), engines
+
+
+def given(options):
+    """The program that was asked for, and its engines."""
+    built = subprocess.run([options.program, "engines"], check=True, capture_output=True, text=True).stdout.split()
+    return options.program, [engine for engine in options.engines if engine in built]
 
 
 def can_link(library):

@@ -20,7 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "aethervec",
         &["aether-env", "aether-distance", "aether-index", "aidb"],
     ),
-    ("aethervec-cli", &["aether-env", "aethervec"]),
+    ("aethervec-cli", &["aether-env", "aethervec", "aidb"]),
 ];
 
 /// Words that only unfinished code has. Written apart, so that this file does not find itself.

@@ -28,11 +28,13 @@ macro_rules! after {
             "  1    failed: input or output, a full disk, a damaged file, or the database is open elsewhere\n",
             "  2    wrong arguments, or wrong contents of a file to import\n",
             "  3    no such database, collection, document or file\n",
-            "  4    `check` found damage\n",
+            "  4    `check` or `aidb verify` found damage\n",
             "  130  interrupted; what was reported as written is kept",
         )
     };
 }
+
+pub(crate) mod aidb;
 
 /// A vector database in one directory.
 ///
@@ -78,6 +80,7 @@ pub(crate) enum Command {
     Check(Check),
     Bench(Bench),
     Demo(Demo),
+    Aidb(aidb::Aidb),
     Completions(Completions),
 }
 

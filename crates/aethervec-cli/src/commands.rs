@@ -1,5 +1,6 @@
 //! What each command does. One module per command; [`documents`], [`collections`] hold several small ones.
 
+mod aidb;
 mod bench;
 mod check;
 mod collections;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Check(_) => check::run(&session),
         Command::Bench(args) => bench::run(&session, args),
         Command::Demo(args) => demo::run(&session, args),
+        Command::Aidb(args) => aidb::run(&session, args),
         Command::Completions(args) => completions(session.out, args),
     }
 }

@@ -25,8 +25,12 @@ pub fn open(settings: &Settings) -> AiDb {
         filter_bits_per_key: 10,
         compression: Compression::None,
     };
+    let options = KeyspaceOptions {
+        table,
+        ..KeyspaceOptions::DEFAULT
+    };
     let keyspace = db
-        .keyspace("bench", KeyspaceOptions { table })
+        .keyspace("bench", options)
         .expect("open the keyspace");
     AiDb { db, keyspace }
 }

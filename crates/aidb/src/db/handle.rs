@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::key::SeqNo;
 use crate::keyspace::{self, KeyspaceId, KeyspaceRecord};
+use crate::merge_operator;
 use crate::options::{Durability, KeyspaceOptions, Options};
 use crate::stats::{KeyspaceStats, LevelStats, Stats};
 use crate::version::Edit;
@@ -170,6 +171,34 @@ impl DB {
             self.0.default.store(Arc::clone(&record));
         }
         Ok(Keyspace::new(self.clone(), record))
+    }
+
+    /// Opens the keyspace `name` with the options that are stored: for programs that do not know how it was made. A merge
+    /// operator is known only if it is one of this crate's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such keyspace; the text says which there are.
+    pub fn existing_keyspace(&self, name: &str) -> Result<Keyspace> {
+        let known = self.engine().keyspaces.read().by_name(name).cloned();
+        let Some(known) = known else {
+            let names = self.keyspace_names().join(", ");
+            let message = format!("there is no keyspace {name:?}; there are {names}");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        };
+        let built_in = known.operator.as_deref().and_then(merge_operator::built_in);
+        match built_in.filter(|_| known.options.merge.is_none()) {
+            None => Ok(Keyspace::new(self.clone(), known)),
+            operator => {
+                let options = known.options.clone();
+                self.keyspace(
+                    name,
+                    KeyspaceOptions {
+                        merge: operator,
+                        ..options
+                    },
+                )
+            }
+        }
     }
 
     /// The names of all keyspaces, sorted.
