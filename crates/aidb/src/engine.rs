@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::Registry;
-use crate::background::Claims;
+use crate::background::{self, Claims, Pace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::files::Files;
@@ -60,6 +60,7 @@ pub(crate) struct Engine {
     pub(crate) progress: Signal,
     pub(crate) flush_error: Mutex<Option<Error>>,
     pub(crate) compaction_error: Mutex<Option<Error>>,
+    pub(crate) pace: Pace,
     pub(crate) counters: Counters,
     /// No calls are served any more.
     pub(crate) closed: AtomicBool,
@@ -157,6 +158,7 @@ impl Engine {
             let state = state.with_version(state.version.with(&removed, added));
             flushed.map_or_else(|| state.clone(), |flushed| state.without(flushed))
         });
+        self.pace.owes(background::level0_debt(self));
         Ok(())
     }
 

@@ -43,6 +43,8 @@ pub struct Stats {
     pub stalls: u64,
     /// Time that both took.
     pub stall_micros: u64,
+    /// The longest time that a write slept or waited at once.
+    pub longest_stall_micros: u64,
     /// Registered attachments, those included that only snapshots still reach.
     pub attachments: u64,
     /// Their bytes.
@@ -87,7 +89,7 @@ pub(crate) struct Counters {
     pub(crate) bytes_compacted: Counter,
     pub(crate) slowdowns: Counter,
     pub(crate) stalls: Counter,
-    pub(crate) stall_micros: Counter,
+    pub(crate) pauses: Pauses,
 }
 
 /// A number that only grows.
@@ -101,5 +103,28 @@ impl Counter {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long writers were held up.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    micros: Counter,
+    longest_micros: AtomicU64,
+}
+
+impl Pauses {
+    pub(crate) fn add(&self, time: std::time::Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.micros.add(micros);
+        self.longest_micros.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn micros(&self) -> u64 {
+        self.micros.get()
+    }
+
+    pub(crate) fn longest_micros(&self) -> u64 {
+        self.longest_micros.load(Ordering::Relaxed)
     }
 }

@@ -62,6 +62,16 @@ pub(super) fn limits(engine: &Engine) -> Limits {
     }
 }
 
+/// Bytes in columns of level 0 that have too many runs, over all keyspaces.
+pub(crate) fn level0_debt(engine: &Engine) -> u64 {
+    let limits = limits(engine);
+    let state = engine.state.load();
+    let trees = state.version.trees();
+    trees
+        .map(|(_, tree)| compaction::level0_debt(tree, &limits))
+        .sum()
+}
+
 fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
     let limits = limits(engine);
     let watermark = engine.snapshots.watermark();
@@ -106,6 +116,7 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
             engine,
             names: Vec::new(),
         };
+        let began = engine.env.clock.elapsed();
         let tables = match merge(engine, keyspace, plan, &mut sink) {
             Ok(tables) => tables,
             Err(error) => {
@@ -121,6 +132,9 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
             return Err(refused.error);
         }
         plan.tables().for_each(|table| table.mark_obsolete());
+        let read = plan.tables().map(|table| table.meta.info.bytes).sum();
+        let took = engine.env.clock.elapsed().saturating_sub(began);
+        engine.pace.merged(read, took);
         engine.counters.bytes_compacted.add(bytes);
     }
     engine.counters.compactions.add(1);

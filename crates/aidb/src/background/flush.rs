@@ -53,11 +53,22 @@ fn flush_oldest(engine: &Engine) -> Result<bool> {
     let Some(memtable) = engine.state.load().sealed.last().cloned() else {
         return Ok(false);
     };
+    engine.pace.flush_begins(engine.env.clock.elapsed());
+    let flushed = flush(engine, &memtable);
+    let bytes = flushed.as_ref().map_or(0, |()| memtable.bytes() as u64);
+    engine.pace.flush_ends(engine.env.clock.elapsed(), bytes);
+    flushed?;
+    engine.progress.ring();
+    engine.work.ring();
+    Ok(true)
+}
+
+fn flush(engine: &Engine, memtable: &Arc<MemTable>) -> Result<()> {
     let mut sink = NewTables {
         engine,
         names: Vec::new(),
     };
-    let edit = match write_tables(engine, &memtable, &mut sink) {
+    let edit = match write_tables(engine, memtable, &mut sink) {
         Ok(edit) => edit,
         Err(error) => {
             sink.delete();
@@ -65,12 +76,10 @@ fn flush_oldest(engine: &Engine) -> Result<bool> {
         }
     };
     let bytes: u64 = edit.added.iter().map(|(_, table)| table.info.bytes).sum();
-    commit(engine, edit, &memtable, &sink)?;
+    commit(engine, edit, memtable, &sink)?;
     engine.counters.flushes.add(1);
     engine.counters.bytes_flushed.add(bytes);
-    engine.progress.ring();
-    engine.work.ring();
-    Ok(true)
+    Ok(())
 }
 
 fn write_tables(

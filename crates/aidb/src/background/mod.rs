@@ -7,6 +7,7 @@ mod claims;
 mod collect;
 mod compact;
 mod flush;
+mod pace;
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use crate::error::{Error, Result};
 
 pub(crate) use claims::{Claims, hold_all, wait_for_all};
 pub(crate) use collect::collect_attachments;
-pub(crate) use compact::compact_everything;
+pub(crate) use compact::{compact_everything, level0_debt};
 pub(crate) use flush::flush_sealed;
+pub(crate) use pace::{Backlog, Pace, speed};
 
 /// A thread without work looks again after this time, for what no ring announces.
 const IDLE: Duration = Duration::from_secs(60);

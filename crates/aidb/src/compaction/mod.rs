@@ -10,5 +10,5 @@ mod policy_tests;
 mod span;
 
 pub(crate) use merge::{Merge, Retention, TableSink};
-pub(crate) use policy::{Limits, Plan, cuts, debt, everything, piece_bytes, plan};
+pub(crate) use policy::{Limits, Plan, cuts, debt, everything, level0_debt, piece_bytes, plan};
 pub(crate) use span::Span;

@@ -122,10 +122,18 @@ pub(crate) fn everything(tree: &Tree) -> Vec<Plan> {
     plans.collect()
 }
 
+/// The bytes that stand in columns of level 0 with too many runs: what writers wait for.
+pub(crate) fn level0_debt(tree: &Tree, limits: &Limits) -> u64 {
+    if tree.level0_runs().len() < limits.level0_runs {
+        return 0;
+    }
+    Level0::of(tree, targets(tree, limits).0).debt(limits)
+}
+
 /// What has to be read and written, about, until no limit is exceeded.
 pub(crate) fn debt(tree: &Tree, limits: &Limits) -> u64 {
-    let (base, targets) = targets(tree, limits);
-    let level0 = Level0::of(tree, base).debt(limits);
+    let (_, targets) = targets(tree, limits);
+    let level0 = level0_debt(tree, limits);
     let below = (1..LEVELS - 1).map(|level| {
         let excess = bytes(tree.level(level)).saturating_sub(targets[level]);
         // On the way down each byte takes along about half of what lies below it when the levels are full.

@@ -435,7 +435,8 @@ fn stats(engine: &Engine) -> Stats {
         bytes_compacted: counters.bytes_compacted.get(),
         slowdowns: counters.slowdowns.get(),
         stalls: counters.stalls.get(),
-        stall_micros: counters.stall_micros.get(),
+        stall_micros: counters.pauses.micros(),
+        longest_stall_micros: counters.pauses.longest_micros(),
         attachments: registered.len() as u64,
         attachment_bytes: registered
             .iter()

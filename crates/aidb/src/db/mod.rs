@@ -8,6 +8,7 @@ mod open;
 mod read;
 mod recover;
 mod snapshot;
+mod throttle;
 mod verify;
 mod write;
 

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::{AttachmentRecord, Registry};
-use crate::background;
+use crate::background::{self, Pace};
 use crate::cache::BlockCache;
 use crate::engine::{Engine, LogState};
 use crate::error::{Error, ErrorKind, Result};
@@ -222,6 +222,7 @@ fn assemble(
         progress: Signal::default(),
         flush_error: Mutex::new(None),
         compaction_error: Mutex::new(None),
+        pace: Pace::default(),
         counters: Counters::default(),
         closed: AtomicBool::new(false),
         stopping: AtomicBool::new(false),

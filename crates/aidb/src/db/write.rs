@@ -19,7 +19,6 @@
 //!   do not eat the last free bytes.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -27,26 +26,9 @@ use crate::attachment::Attachment;
 use crate::background;
 use crate::batch::{self, BatchParts, WriteBatch};
 use crate::engine::{Engine, LogState};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::key::SeqNo;
 use crate::wal::{LogPosition, RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
-
-/// The longest that one write waits for flushes and compactions before it fails.
-const STALL_MAX: Duration = Duration::from_secs(120);
-
-/// The longest sleep of a write that is only slowed down.
-const SLOWDOWN_MAX: Duration = Duration::from_millis(100);
-
-/// Bytes per second that a writer may still write when it is about to be stopped.
-const SLOWEST_BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
-
-/// How far behind the background is.
-enum Pressure {
-    None,
-    /// From 0 (hardly) to 1 (nearly stopped).
-    Slow(f64),
-    Stop(&'static str),
-}
 
 impl Engine {
     /// Logs `batch`, applies it and makes it visible. The result is the number of its last write.
@@ -77,7 +59,7 @@ impl Engine {
             background::flush_sealed(self)?;
             self.must_flush.store(false, Ordering::Release);
         }
-        self.throttle(parts.record.len())?;
+        self.throttle(parts.record.len(), parts.entries)?;
         let suspect = parts.touches_attachments;
         let seq = self.commit(parts, admit)?;
         if suspect {
@@ -178,105 +160,6 @@ impl Engine {
         log.current = Some(next);
         Ok(())
     }
-
-    /// Slows a write of `bytes` down by as much as the background is behind, or makes it wait.
-    fn throttle(&self, bytes: usize) -> Result<()> {
-        if self.options.background_threads == 0 {
-            while !matches!(self.pressure(), Pressure::None) && background::step(self)? {}
-            return Ok(());
-        }
-        match self.pressure() {
-            Pressure::None => Ok(()),
-            Pressure::Slow(behind) => {
-                self.counters.slowdowns.add(1);
-                #[expect(clippy::cast_precision_loss, reason = "a duration, about")]
-                let seconds = bytes as f64 * behind * behind / SLOWEST_BYTES_PER_SECOND;
-                let delay = Duration::from_secs_f64(seconds).min(SLOWDOWN_MAX);
-                self.pause(delay);
-                Ok(())
-            }
-            Pressure::Stop(_) => {
-                self.counters.stalls.add(1);
-                self.wait_for_room()
-            }
-        }
-    }
-
-    fn wait_for_room(&self) -> Result<()> {
-        let from = self.env.clock.elapsed();
-        let mut is_retried = false;
-        loop {
-            let seen = self.progress.rings();
-            let Pressure::Stop(why) = self.pressure() else {
-                return Ok(());
-            };
-            self.check_open()?;
-            if let Some(error) = self.trouble() {
-                if is_retried {
-                    return Err(Error::stalled(why, &error));
-                }
-                // The error may be old and its cause gone: the background tries again now.
-                is_retried = true;
-                *self.flush_error.lock() = None;
-                *self.compaction_error.lock() = None;
-                self.work.ring();
-            }
-            if self.env.clock.elapsed().saturating_sub(from) > STALL_MAX {
-                let message = format!(
-                    "{why}, and still do after {} s: write less",
-                    STALL_MAX.as_secs()
-                );
-                return Err(Error::new(ErrorKind::Unavailable, message));
-            }
-            let before = self.env.clock.elapsed();
-            self.progress.wait(seen, Duration::from_secs(1));
-            self.count_pause(self.env.clock.elapsed().saturating_sub(before));
-        }
-    }
-
-    /// Why the background makes no progress, if that is so.
-    fn trouble(&self) -> Option<Error> {
-        let flush = self.flush_error.lock().clone();
-        flush.or_else(|| self.compaction_error.lock().clone())
-    }
-
-    fn pause(&self, delay: Duration) {
-        let seen = self.progress.rings();
-        self.progress.wait(seen, delay);
-        self.count_pause(delay);
-    }
-
-    fn count_pause(&self, time: Duration) {
-        self.counters
-            .stall_micros
-            .add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    fn pressure(&self) -> Pressure {
-        let state = self.state.load();
-        let options = &self.options;
-        let mut behind = 0.0_f64;
-        if state.sealed.len() >= options.sealed_memtables_max.max(1) {
-            if state.active.bytes() >= options.memtable_bytes {
-                return Pressure::Stop("writes wait for memtables to be flushed");
-            }
-            behind = ratio(state.active.bytes(), options.memtable_bytes);
-        }
-        let slow = options.level0_compact_runs + 4;
-        if state.level0_runs >= options.level0_stop_runs {
-            return Pressure::Stop("writes wait for level 0 to be compacted");
-        }
-        if state.level0_runs >= slow {
-            let over = state.level0_runs - slow + 1;
-            let room = options.level0_stop_runs.saturating_sub(slow) + 1;
-            behind = behind.max(ratio(over, room));
-        }
-        if behind > 0.0 {
-            Pressure::Slow(behind)
-        } else {
-            Pressure::None
-        }
-    }
 }
 
 /// See the head of this module.
@@ -291,11 +174,6 @@ fn give_up_log(engine: &Engine, log: &mut LogState) {
         log.unused.push(current.number());
         engine.group.abandon();
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a share, about")]
-fn ratio(part: usize, whole: usize) -> f64 {
-    part as f64 / whole.max(1) as f64
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ use writes::Writes;
 
 /// What an entry takes beside its key and value: 104 as a write, 12 to 24 in the index, 36 in a run, and the share of
 /// merges under way.
-const ENTRY_OVERHEAD_BYTES: usize = 168;
+pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 168;
 
 /// The writes between two switches of the log, sorted.
 pub(crate) struct MemTable {
