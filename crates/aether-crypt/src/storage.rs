@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
-use aether_env::{FileEntry, FileLock, FileRange, LogFile, RandomFile, Storage, WritableFile};
+use aether_env::{
+    Draft, FileEntry, FileLock, FileRange, LogFile, RandomFile, Storage, WritableFile,
+};
 use parking_lot::{Mutex, RwLock};
 use std::any::Any;
 
@@ -323,7 +326,48 @@ impl Storage for EncryptedStorage {
         self.inner.lock(name)
     }
 
+    /// Files are shared only among storages with the same keys: others get copies under keys of their own.
+    fn link_from(&self, source: &dyn Storage, name: &str) -> io::Result<bool> {
+        let source: &dyn Any = source;
+        match source.downcast_ref::<EncryptedStorage>() {
+            Some(source) if Arc::ptr_eq(&self.keys, &source.keys) => {
+                self.inner.link_from(&*source.inner, name)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn draft(&self, path: &Path) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(EncryptedDraft {
+            inner: self.inner.draft(path)?,
+            keys: Arc::clone(&self.keys),
+            cipher: self.cipher,
+        }))
+    }
+
     fn location(&self) -> String {
         self.inner.location()
+    }
+}
+
+#[derive(Debug)]
+struct EncryptedDraft {
+    inner: Box<dyn Draft>,
+    keys: Arc<dyn KeyProvider>,
+    cipher: Cipher,
+}
+
+impl Draft for EncryptedDraft {
+    fn storage(&self) -> Arc<dyn Storage> {
+        let keys = Arc::clone(&self.keys);
+        Arc::new(EncryptedStorage::new(
+            self.inner.storage(),
+            keys,
+            self.cipher,
+        ))
+    }
+
+    fn publish(self: Box<Self>) -> io::Result<()> {
+        self.inner.publish()
     }
 }

@@ -20,7 +20,7 @@ pub use log_file::LogFile;
 pub use memory::{CrashImage, MemoryStorage};
 pub use spawn::{Spawner, Task, Threads};
 pub use storage::{
-    FileEntry, FileLock, FileMap, FileRange, FileSync, NAME_BYTES_MAX, RandomFile, Storage,
+    Draft, FileEntry, FileLock, FileMap, FileRange, FileSync, NAME_BYTES_MAX, RandomFile, Storage,
     WritableFile,
 };
 

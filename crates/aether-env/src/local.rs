@@ -10,13 +10,15 @@
 //! removes those that a crash left.
 
 mod batch;
+mod draft;
 mod log;
 
 use crate::log_file::LogFile;
 use crate::name;
 use crate::storage::{
-    FileEntry, FileLock, FileMap, FileRange, FileSync, RandomFile, Storage, WritableFile,
+    Draft, FileEntry, FileLock, FileMap, FileRange, FileSync, RandomFile, Storage, WritableFile,
 };
+use std::any::Any;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -239,6 +241,33 @@ impl Storage for LocalStorage {
         write_pid(&mut file).map_err(explain)?;
         self.remove_temporaries().map_err(explain)?;
         Ok(Box::new(LocalLock { _file: file }))
+    }
+
+    fn link_from(&self, source: &dyn Storage, name: &str) -> io::Result<bool> {
+        let source: &dyn Any = source;
+        let Some(source) = source.downcast_ref::<LocalStorage>() else {
+            return Ok(false);
+        };
+        let (from, to) = (source.path(name)?, self.path(name)?);
+        match fs::hard_link(from, to) {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::CrossesDevices
+                        | io::ErrorKind::Unsupported
+                        | io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::TooManyLinks
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.explain(&error, "link", name)),
+        }
+    }
+
+    fn draft(&self, path: &Path) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(draft::LocalDraft::new(path)?))
     }
 
     fn location(&self) -> String {

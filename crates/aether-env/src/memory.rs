@@ -15,6 +15,7 @@ use crate::log_file::LogFile;
 use crate::name;
 use crate::storage::{FileEntry, FileLock, FileMap, FileSync, RandomFile, Storage, WritableFile};
 use parking_lot::{Mutex, RwLock};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -237,6 +238,25 @@ impl Storage for MemoryStorage {
             state: Arc::clone(&self.state),
             name: name.to_owned(),
         }))
+    }
+
+    fn link_from(&self, source: &dyn Storage, name: &str) -> io::Result<bool> {
+        let source: &dyn Any = source;
+        let Some(source) = source.downcast_ref::<MemoryStorage>() else {
+            return Ok(false);
+        };
+        let file = source.find(name, "link")?;
+        let mut state = self.state.lock();
+        if state.names.contains_key(name) {
+            return Err(name::explain(
+                &io::ErrorKind::AlreadyExists.into(),
+                "link",
+                name,
+                LOCATION,
+            ));
+        }
+        state.names.insert(name.to_owned(), file);
+        Ok(true)
     }
 
     fn location(&self) -> String {

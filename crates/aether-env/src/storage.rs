@@ -13,13 +13,16 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The longest name of a file, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// A place for the files of one database: a directory, memory, or a bucket prefix.
-pub trait Storage: Send + Sync + Debug {
+///
+/// It is [`Any`], so that another storage of its kind knows it again in [`Storage::link_from`].
+pub trait Storage: Any + Send + Sync + Debug {
     /// A new empty file. `AlreadyExists` when the name is taken.
     fn create(&self, name: &str) -> io::Result<Box<dyn WritableFile>>;
 
@@ -59,8 +62,36 @@ pub trait Storage: Send + Sync + Debug {
     /// the message then names the holder's process id.
     fn lock(&self, name: &str) -> io::Result<Box<dyn FileLock>>;
 
+    /// Makes the file `name` of `source`, which is complete and synced, a file of this storage too, without copying its
+    /// bytes; durable with the next [`Storage::sync_names`]. False, and nothing has changed, when that is impossible
+    /// (another kind of storage, another file system): copy it then. `AlreadyExists` when the name is taken here.
+    fn link_from(&self, source: &dyn Storage, name: &str) -> io::Result<bool> {
+        let _ = (source, name);
+        Ok(false)
+    }
+
+    /// A new, empty storage of the same kind that will be the directory `path`, once it is published. `AlreadyExists`
+    /// when there is something; `Unsupported` when this is no directory.
+    fn draft(&self, path: &Path) -> io::Result<Box<dyn Draft>> {
+        let text = format!(
+            "{} is not a directory, and cannot make {}",
+            self.location(),
+            path.display()
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
     /// Where this is, for messages to people: a path, `memory`, or a URL.
     fn location(&self) -> String;
+}
+
+/// A storage in the making; see [`Storage::draft`]. Dropped before it is published, it leaves nothing.
+pub trait Draft: Send + Debug {
+    /// Its files.
+    fn storage(&self) -> Arc<dyn Storage>;
+
+    /// Gives it its name, durably. Its files and their names are durable already, by their own syncs.
+    fn publish(self: Box<Self>) -> io::Result<()>;
 }
 
 /// An append-only file.

@@ -6,6 +6,7 @@ use aether_env::{
     Spawner, Storage, SystemClock, Task, Threads, WritableFile,
 };
 use parking_lot::Mutex;
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -194,6 +195,16 @@ impl Storage for SimStorage {
     fn lock(&self, name: &str) -> io::Result<Box<dyn FileLock>> {
         self.plan.lock().check_power()?;
         self.memory.lock(name)
+    }
+
+    fn link_from(&self, source: &dyn Storage, name: &str) -> io::Result<bool> {
+        let source: &dyn Any = source;
+        let Some(source) = source.downcast_ref::<SimStorage>() else {
+            return Ok(false);
+        };
+        self.atomic(Io::Create, name, 0, || {
+            self.memory.link_from(&source.memory, name)
+        })
     }
 
     fn location(&self) -> String {

@@ -335,6 +335,44 @@ fn the_lock_is_exclusive_and_names_its_holder() {
     });
 }
 
+/// A link is the same file, and stays when the first name goes; it takes no name that is there.
+#[test]
+fn files_are_linked_into_storages_of_the_same_kind() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name| Arc::new(LocalStorage::open(directory.path().join(name)).unwrap());
+    let keys = Arc::new(StaticKeys::new(KeyId(1), Key::random().unwrap()));
+    let encrypted = |inner: Arc<dyn Storage>| {
+        Arc::new(EncryptedStorage::new(
+            inner,
+            keys.clone(),
+            Cipher::Aes256Gcm,
+        ))
+    };
+    let pairs: [(Arc<dyn Storage>, Arc<dyn Storage>); 4] = [
+        (place("a"), place("b")),
+        (
+            Arc::new(MemoryStorage::new()),
+            Arc::new(MemoryStorage::new()),
+        ),
+        (Arc::new(SimStorage::new(0)), Arc::new(SimStorage::new(0))),
+        (encrypted(place("c")), encrypted(place("d"))),
+    ];
+    for (from, to) in &pairs {
+        from.put_if_absent("f", b"contents").unwrap();
+        assert!(to.link_from(&**from, "f").unwrap(), "{from:?}");
+        to.sync_names().unwrap();
+        from.delete("f").unwrap();
+        assert_eq!(read_all(&**to, "f"), b"contents");
+        let error = from.link_from(&**to, "g").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        from.put_if_absent("f", b"other").unwrap();
+        let error = to.link_from(&**from, "f").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    }
+    let (local, memory) = (&pairs[0].1, &pairs[1].0);
+    assert!(!memory.link_from(&**local, "f").unwrap());
+}
+
 #[test]
 fn a_syncer_works_beside_appends() {
     on_each(|kind, storage| {
