@@ -273,6 +273,23 @@ pub(crate) struct BatchParts {
     pub(crate) touches_attachments: bool,
 }
 
+impl BatchParts {
+    /// Adds a write of the engine's own: a put, or a delete without a value.
+    pub(crate) fn push_own(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let kind = match value {
+            Some(_) => ValueKind::Put,
+            None => ValueKind::Delete,
+        };
+        self.record.push(kind as u8);
+        varint::put(&mut self.record, u64::from(KeyspaceId::SYSTEM.0));
+        varint::put_bytes(&mut self.record, key);
+        if let Some(value) = value {
+            varint::put_bytes(&mut self.record, value);
+        }
+        self.entries += 1;
+    }
+}
+
 fn other_database() -> Error {
     Error::invalid(
         "the batch holds keyspaces or attachments of two databases: use one batch for each",
@@ -328,7 +345,30 @@ pub(crate) fn decode(
     })
 }
 
-fn decode_one(entries: &Bytes, at: LogPosition, rest: &mut &[u8]) -> Option<Entry> {
+/// A write of a batch, where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Write<'a> {
+    pub(crate) kind: ValueKind,
+    pub(crate) keyspace: KeyspaceId,
+    /// The start of a deleted range.
+    pub(crate) key: &'a [u8],
+    /// The end of a deleted range; empty for a delete.
+    pub(crate) value: &'a [u8],
+}
+
+/// The writes in `entries`, in order, as far as they make sense.
+pub(crate) fn writes(entries: &[u8]) -> impl Iterator<Item = Write<'_>> {
+    let mut rest = entries;
+    std::iter::from_fn(move || {
+        let write = take_write(&mut rest);
+        if write.is_none() {
+            rest = &[];
+        }
+        write
+    })
+}
+
+fn take_write<'a>(rest: &mut &'a [u8]) -> Option<Write<'a>> {
     let (&kind, after) = rest.split_first()?;
     *rest = after;
     let kind = ValueKind::from_byte(kind)?;
@@ -348,6 +388,21 @@ fn decode_one(entries: &Bytes, at: LogPosition, rest: &mut &[u8]) -> Option<Entr
     if !makes_sense || !has_valid_bounds(kind, key, value.len()) {
         return None;
     }
+    Some(Write {
+        kind,
+        keyspace,
+        key,
+        value,
+    })
+}
+
+fn decode_one(entries: &Bytes, at: LogPosition, rest: &mut &[u8]) -> Option<Entry> {
+    let Write {
+        kind,
+        keyspace,
+        key,
+        value,
+    } = take_write(rest)?;
     let share = |part: &[u8]| {
         if part.is_empty() {
             Bytes::new()
@@ -369,9 +424,9 @@ mod tests {
     use super::*;
 
     /// Keyspace, key, value.
-    type Write<'a> = (u32, &'a [u8], Option<&'a [u8]>);
+    type Given<'a> = (u32, &'a [u8], Option<&'a [u8]>);
 
-    fn batch(writes: &[Write<'_>]) -> Bytes {
+    fn batch(writes: &[Given<'_>]) -> Bytes {
         let mut batch = WriteBatch::new();
         for (keyspace, key, value) in writes {
             let kind = value.map_or(ValueKind::Delete, |_| ValueKind::Put);
@@ -383,7 +438,7 @@ mod tests {
 
     #[test]
     fn what_is_pushed_is_decoded() {
-        let writes: [Write<'_>; 4] = [
+        let writes: [Given<'_>; 4] = [
             (1, b"a", Some(b"x")),
             (300, b"", None),
             (2, &[7; 1000], Some(&[9; 5000])),

@@ -19,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::Registry;
 use crate::background::{self, Claims, Pace};
+use crate::conflicts::Conflicts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::files::Files;
@@ -27,7 +28,7 @@ use crate::keyspace::{KeyspaceId, Keyspaces};
 use crate::memtable::MemTable;
 use crate::options::{KeyspaceOptions, Options};
 use crate::signal::Signal;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Moment, Snapshots};
 use crate::state::State;
 use crate::stats::Counters;
 use crate::version::{Edit, Manifest, Refused, Table};
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) next_file: AtomicU64,
     pub(crate) state: ArcSwap<State>,
     pub(crate) snapshots: Snapshots,
+    pub(crate) conflicts: Conflicts,
     pub(crate) keyspaces: RwLock<Keyspaces>,
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,
@@ -145,6 +147,9 @@ impl Engine {
         let sealed = self.group.take_sealed();
         edit.logs.splice(0..0, sealed.iter().copied());
         edit.next_file = Some(self.next_file.load(Ordering::Relaxed));
+        if edit.flushed.is_some() || !edit.removed.is_empty() {
+            edit.floor = Some(self.snapshots.floor());
+        }
         if let Err(refused) = manifest.commit(&edit) {
             self.group.give_back(sealed);
             return Err(refused);
@@ -232,28 +237,34 @@ impl Engine {
     }
 }
 
-/// The present, held for reading. There is no other way to hold a moment, so that none ends without a look at what only
+/// A moment that is held for reading. There is no other way to hold a moment, so that none ends without a look at what only
 /// it could see.
 pub(crate) struct Held<E: Deref<Target = Engine>> {
     engine: E,
-    seq: SeqNo,
+    moment: Moment,
 }
 
 impl<E: Deref<Target = Engine>> Held<E> {
     pub(crate) fn new(engine: E) -> Held<E> {
-        let seq = engine.snapshots.acquire();
-        Held { engine, seq }
+        let moment = engine.snapshots.acquire();
+        Held { engine, moment }
+    }
+
+    /// A past moment, if what it sees is still there.
+    pub(crate) fn at(engine: E, seq: SeqNo) -> Result<Held<E>> {
+        let moment = engine.snapshots.acquire_at(seq)?;
+        Ok(Held { engine, moment })
     }
 
     /// The last write that is visible at it.
     pub(crate) fn seq(&self) -> SeqNo {
-        self.seq
+        self.moment.seq()
     }
 }
 
 impl<E: Deref<Target = Engine>> Drop for Held<E> {
     fn drop(&mut self) {
-        self.engine.snapshots.release(self.seq);
+        self.engine.snapshots.release(&self.moment);
         self.engine.look_again();
     }
 }

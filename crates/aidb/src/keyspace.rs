@@ -20,8 +20,15 @@ pub(crate) struct KeyspaceId(pub(crate) u32);
 impl KeyspaceId {
     /// The registry of attachments.
     pub(crate) const ATTACHMENTS: KeyspaceId = KeyspaceId(0);
+    /// What the engine itself remembers: marks of time (snapshots/window.rs), prepared transactions (db/prepared.rs).
+    pub(crate) const SYSTEM: KeyspaceId = KeyspaceId(u32::MAX);
     /// The default keyspace.
     pub(crate) const DEFAULT: KeyspaceId = KeyspaceId(1);
+
+    /// True for those that are always there and belong to no user.
+    pub(crate) fn is_own(self) -> bool {
+        self == KeyspaceId::ATTACHMENTS || self == KeyspaceId::SYSTEM
+    }
 }
 
 impl fmt::Display for KeyspaceId {
@@ -115,7 +122,7 @@ impl Keyspaces {
             .keys()
             .next_back()
             .map_or(KeyspaceId::DEFAULT.0, |id| id.0);
-        last.checked_add(1).map(KeyspaceId)
+        Some(KeyspaceId(last.checked_add(1)?)).filter(|id| *id < KeyspaceId::SYSTEM)
     }
 }
 

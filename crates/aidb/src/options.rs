@@ -120,6 +120,10 @@ pub struct Options {
     pub level_ratio: u64,
     /// A table that compaction writes is closed once it has this many bytes.
     pub table_bytes: u64,
+    /// How far back [`crate::DB::snapshot_at`] can go, beyond what live snapshots hold. More: what was replaced or
+    /// deleted within that time stays on the disk, scans read past it, and attachments stay as long. Besides, each
+    /// thousandth of it costs one small write, if anything is written at all.
+    pub retention: Duration,
 }
 
 impl Options {
@@ -136,6 +140,7 @@ impl Options {
         level_base_bytes: 2 << 30,
         level_ratio: 10,
         table_bytes: 64 << 20,
+        retention: Duration::ZERO,
     };
 }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::error::Result;
+use crate::iter::{InternalIterator, MergeIter};
+use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
 use crate::version::Version;
 
@@ -59,6 +62,18 @@ impl State {
         let mut state = self.clone();
         state.sealed.retain(|table| !Arc::ptr_eq(table, flushed));
         state
+    }
+
+    /// All versions of all keys of a keyspace that are still there, seen by somebody or not.
+    pub(crate) fn versions(&self, keyspace: KeyspaceId) -> Result<MergeIter> {
+        let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+        for memtable in self.memtables() {
+            cursors.push(Box::new(memtable.iter(keyspace)));
+        }
+        if let Some(tree) = self.version.tree(keyspace) {
+            cursors.extend(tree.cursors()?);
+        }
+        Ok(MergeIter::new(cursors))
     }
 
     /// All memtables, newest first.

@@ -4,13 +4,13 @@
 //! to it: a version is needed if it is the newest, if a snapshot stands between it and the next newer one, or if that
 //! newer one is not durable yet.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::attachment::AttachmentRecord;
 use crate::compaction::Retention;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::iter::{InternalIterator, MergeIter};
+use crate::iter::InternalIterator;
 use crate::key::{self, SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 
@@ -39,7 +39,7 @@ pub(crate) fn collect_attachments(engine: &Engine) -> Result<bool> {
     };
     let unreachable: Vec<u64> = registered
         .into_iter()
-        .filter(|number| !reach.files.contains(number))
+        .filter(|number| !reach.files.contains_key(number))
         .collect();
     engine.attachments.discard(&unreachable);
     engine.attachments.set_wake_at(reach.until);
@@ -48,18 +48,30 @@ pub(crate) fn collect_attachments(engine: &Engine) -> Result<bool> {
     Ok(!unreachable.is_empty())
 }
 
+/// Takes over the files that can be reached in a database that was just opened.
+pub(crate) fn adopt_attachments(engine: &Engine) -> Result<()> {
+    let reach = reach(engine, &engine.snapshots.retention())?;
+    // One that is missing or cut short is an error for whoever opens it: the rest stays readable.
+    for record in reach.files.values() {
+        engine.attachments.recover(record);
+    }
+    engine.attachments.set_wake_at(reach.until);
+    Ok(())
+}
+
 /// What can be reached.
 struct Reach {
-    files: BTreeSet<u64>,
+    files: BTreeMap<u64, AttachmentRecord>,
     /// Once nobody can go back before this, less can be reached.
     until: SeqNo,
 }
 
 /// The files that needed versions refer to.
 fn reach(engine: &Engine, retention: &Retention) -> Result<Reach> {
-    let mut cursor = cursor(engine)?;
+    let state = engine.state.load_full();
+    let mut cursor = state.versions(KeyspaceId::ATTACHMENTS)?;
     let mut reach = Reach {
-        files: BTreeSet::new(),
+        files: BTreeMap::new(),
         until: SeqNo::MAX,
     };
     let mut last: Option<(Vec<u8>, SeqNo)> = None;
@@ -75,7 +87,7 @@ fn reach(engine: &Engine, retention: &Retention) -> Result<Reach> {
         if is_put && retention.is_seen(seq, newer) {
             let record =
                 AttachmentRecord::decode(&cursor.value()).ok_or_else(|| unreadable(user_key))?;
-            reach.files.insert(record.number);
+            reach.files.insert(record.number, record);
             reach.until = reach.until.min(newer.unwrap_or(SeqNo::MAX));
         }
         last = Some((user_key.to_vec(), seq));
@@ -83,19 +95,6 @@ fn reach(engine: &Engine, retention: &Retention) -> Result<Reach> {
     }
     cursor.status()?;
     Ok(reach)
-}
-
-/// All versions of all keys of the registry.
-fn cursor(engine: &Engine) -> Result<MergeIter> {
-    let state = engine.state.load_full();
-    let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
-    for memtable in state.memtables() {
-        cursors.push(Box::new(memtable.iter(KeyspaceId::ATTACHMENTS)));
-    }
-    if let Some(tree) = state.version.tree(KeyspaceId::ATTACHMENTS) {
-        cursors.extend(tree.cursors()?);
-    }
-    Ok(MergeIter::new(cursors))
 }
 
 fn unreadable(user_key: &[u8]) -> Error {

@@ -33,6 +33,8 @@ pub(super) fn step(engine: &Engine) -> Result<bool> {
 }
 
 fn work(engine: &Engine) -> Result<bool> {
+    // Time alone moves the begin of the retention window.
+    engine.look_again();
     if flush_oldest(engine)? || prepare_next_log(engine)? || collect::collect_attachments(engine)? {
         return Ok(true);
     }

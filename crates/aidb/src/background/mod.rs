@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 pub(crate) use claims::{Claims, hold_all, wait_for_all};
-pub(crate) use collect::collect_attachments;
+pub(crate) use collect::{adopt_attachments, collect_attachments};
 pub(crate) use compact::{compact_everything, level0_debt};
 pub(crate) use flush::flush_sealed;
 pub(crate) use pace::{Backlog, Pace, speed};

@@ -26,6 +26,7 @@ use crate::stats::{KeyspaceStats, LevelStats, Stats};
 use crate::version::Edit;
 use crate::wal::{LogRecord, LogWriter};
 
+use super::as_of::AsOf;
 use super::commit::Commit;
 use super::iter::Iter;
 use super::keyspace::Keyspace;
@@ -237,7 +238,41 @@ impl DB {
         Snapshot::new(self.clone())
     }
 
-    /// The oldest moment that a live snapshot reads; the newest visible write when there is none.
+    /// The database as it was at a past moment, held for reading from now on. How far back that goes is up to
+    /// [`Options::retention`], and to live snapshots: what one of them sees, others may see too.
+    ///
+    /// A [`SeqNo`] must be one that a commit or a snapshot has told: between the writes of a batch there is no moment.
+    /// A [`Timestamp`](crate::Timestamp) stands for the last moment that had come by then, to about a thousandth of the retention: never
+    /// for a later one. It counts by the clock of the [`Env`], and survives opening again.
+    ///
+    /// ```
+    /// use aidb::{DB, Options};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> aidb::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// let retention = Duration::from_secs(60);
+    /// let db = DB::open(directory.path(), Options { retention, ..Options::default() })?;
+    /// db.put("key", "old")?;
+    /// let before = db.last_seq();
+    /// db.put("key", "new")?;
+    /// db.compact()?;
+    /// let past = db.snapshot_at(before)?;
+    /// assert_eq!(past.get(&db.default_keyspace(), "key")?.as_deref(), Some(&b"old"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the moment is outside of the window, [`ErrorKind::Invalid`] when it is to come.
+    pub fn snapshot_at(&self, moment: impl Into<AsOf>) -> Result<Snapshot> {
+        self.engine().check_open()?;
+        let seq = self.engine().resolve(moment.into())?;
+        Snapshot::at(self.clone(), seq)
+    }
+
+    /// The oldest moment that a live snapshot reads or the retention window keeps; the newest visible write when there
+    /// is none.
     pub fn watermark(&self) -> SeqNo {
         self.engine().snapshots.watermark()
     }

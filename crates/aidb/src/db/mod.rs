@@ -1,5 +1,7 @@
 //! What users hold: the database, keyspaces, snapshots, iterators.
 
+mod admission;
+mod as_of;
 mod commit;
 mod handle;
 mod iter;
@@ -12,6 +14,7 @@ mod throttle;
 mod verify;
 mod write;
 
+pub use as_of::AsOf;
 pub use commit::Commit;
 pub use handle::DB;
 pub use iter::Iter;

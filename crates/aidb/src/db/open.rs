@@ -12,7 +12,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -20,17 +19,20 @@ use aether_env::{Env, FileLock, Storage};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
-use crate::attachment::{AttachmentRecord, Registry};
+use crate::attachment::Registry;
 use crate::background::{self, Pace};
 use crate::cache::BlockCache;
+use crate::conflicts::Conflicts;
 use crate::engine::{Engine, LogState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{self, FileKind};
 use crate::files::Files;
+use crate::iter::InternalIterator;
+use crate::key::{self, ValueKind};
 use crate::keyspace::{DEFAULT_KEYSPACE, KeyspaceId, KeyspaceRecord, Keyspaces};
 use crate::options::{KeyspaceOptions, Options};
 use crate::signal::Signal;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Mark, Snapshots, Window};
 use crate::state::State;
 use crate::stats::Counters;
 use crate::version::{Catalog, Edit, Manifest, Table, Version, numbers};
@@ -64,8 +66,9 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
     let files = Arc::new(Files::new(storage, cache));
     let replay = recover::replay(&files, manifest.catalog())?;
     let engine = assemble(env, options, files, manifest, replay, &listed, lock);
+    adopt_marks(&engine)?;
     settle(&engine)?;
-    adopt_attachments(&engine)?;
+    background::adopt_attachments(&engine)?;
     delete_leftovers(&engine, &listed);
     Ok(engine)
 }
@@ -197,14 +200,15 @@ fn assemble(
     for keyspace in catalog.keyspaces.values() {
         keyspaces.insert(Arc::new(keyspace.clone()));
     }
-    let snapshots = Snapshots::default();
-    snapshots.publish(replay.last_seq);
+    let window = Window::new(options.retention, Arc::clone(&env.clock));
+    let snapshots = Snapshots::new(replay.last_seq, catalog.floor, window);
     Engine {
         id,
         options,
         next_file: AtomicU64::new(next_file),
         state: ArcSwap::from_pointee(state),
         snapshots,
+        conflicts: Conflicts::default(),
         keyspaces: RwLock::new(keyspaces),
         log: Mutex::new(LogState {
             last_seq: replay.last_seq,
@@ -251,25 +255,25 @@ fn settle(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-fn adopt_attachments(engine: &Engine) -> Result<()> {
-    let now = engine.snapshots.visible();
-    let (mut entries, _state) = engine.visible(
-        KeyspaceId::ATTACHMENTS,
-        now,
-        Bound::Unbounded,
-        Bound::Unbounded,
-    )?;
-    while let Some((key, value)) = entries.next()? {
-        let record = AttachmentRecord::decode(&value).ok_or_else(|| {
-            let message = format!(
-                "the registered attachment of key {} does not read back",
-                key.escape_ascii()
-            );
-            Error::new(ErrorKind::Corruption, message)
-        })?;
-        // One that is missing or cut short is an error for whoever opens it: the rest stays readable.
-        engine.attachments.recover(&record);
+/// Goes on with the marks of time that earlier batches made.
+fn adopt_marks(engine: &Engine) -> Result<()> {
+    let state = engine.state.load_full();
+    let mut cursor = state.versions(KeyspaceId::SYSTEM)?;
+    let mut marks = Vec::new();
+    let mut last = Vec::new();
+    cursor.seek_to_first();
+    while cursor.valid() {
+        let (user_key, trailer) = key::split(cursor.key());
+        let is_newest = last != user_key;
+        if is_newest && key::trailer_kind(trailer) == Some(ValueKind::Put) {
+            let seq = key::trailer_seq(trailer);
+            marks.extend(Mark::decode(user_key, &cursor.value(), seq));
+        }
+        last = user_key.to_vec();
+        cursor.next();
     }
+    cursor.status()?;
+    engine.snapshots.window().adopt(marks);
     Ok(())
 }
 

@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::file_name;
 use crate::files::Files;
 use crate::key::SeqNo;
-use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
 use crate::version::Catalog;
 use crate::wal::{self, LogPosition, Record, START_BYTES};
@@ -116,7 +115,7 @@ impl Replay {
         for entry in batch::decode(&record.payload, at) {
             let entry = entry.map_err(|offset| damaged(offset, "a write does not read back"))?;
             let keyspace = entry.keyspace;
-            if keyspace != KeyspaceId::ATTACHMENTS && !catalog.keyspaces.contains_key(&keyspace) {
+            if !keyspace.is_own() && !catalog.keyspaces.contains_key(&keyspace) {
                 return Err(damaged(
                     0,
                     &format!("a write to keyspace {keyspace}, which does not exist"),

@@ -33,6 +33,12 @@ impl Snapshot {
         Snapshot(Arc::new(Hold { held, db }))
     }
 
+    /// The database at a past moment.
+    pub(super) fn at(db: DB, seq: SeqNo) -> Result<Snapshot> {
+        let held = Held::at(Arc::clone(db.engine()), seq)?;
+        Ok(Snapshot(Arc::new(Hold { held, db })))
+    }
+
     /// The last write that it sees.
     pub fn seq(&self) -> SeqNo {
         self.0.held.seq()

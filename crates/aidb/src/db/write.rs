@@ -31,20 +31,17 @@ use crate::key::SeqNo;
 use crate::wal::{LogPosition, RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
 
 impl Engine {
-    /// Logs `batch`, applies it and makes it visible. The result is the number of its last write.
-    pub(super) fn submit(&self, batch: WriteBatch) -> Result<SeqNo> {
-        self.submit_if(batch, |_| Ok(()))
-    }
-
-    /// As [`Engine::submit`], if `admit` agrees. It is asked under the commit lock, with the number of the last write
-    /// so far, which is visible: the batch will be the next. It may still fail afterwards. Never asked about an empty
+    /// Logs `batch`, applies it and makes it visible, if `admit` agrees. The result is the number of its last write.
+    ///
+    /// `admit` is asked under the commit lock, with the number of the last write so far, which is visible, and the
+    /// batch as the log will hold it, which will be the next. It may still fail afterwards. Never asked about an empty
     /// batch.
     pub(super) fn submit_if(
         &self,
         batch: WriteBatch,
-        admit: impl FnOnce(SeqNo) -> Result<()>,
+        admit: impl FnOnce(SeqNo, &[u8]) -> Result<()>,
     ) -> Result<SeqNo> {
-        let parts = batch.into_parts()?;
+        let mut parts = batch.into_parts()?;
         self.check_open()?;
         self.group.check()?;
         if parts.entries == 0 {
@@ -61,14 +58,21 @@ impl Engine {
         }
         self.throttle(parts.record.len(), parts.entries)?;
         let suspect = parts.touches_attachments;
-        let seq = self.commit(parts, admit)?;
+        let due = self.take_marks_along(&mut parts);
+        let seq = self.commit(parts, admit);
+        self.settle_marks(due, &seq);
+        let seq = seq?;
         if suspect {
             self.attachments.suspect();
         }
         Ok(seq)
     }
 
-    fn commit(&self, parts: BatchParts, admit: impl FnOnce(SeqNo) -> Result<()>) -> Result<SeqNo> {
+    fn commit(
+        &self,
+        parts: BatchParts,
+        admit: impl FnOnce(SeqNo, &[u8]) -> Result<()>,
+    ) -> Result<SeqNo> {
         let BatchParts {
             mut record,
             entries,
@@ -79,7 +83,7 @@ impl Engine {
         let mut log = self.log.lock();
         self.check_open()?;
         self.group.check()?;
-        admit(log.last_seq)?;
+        admit(log.last_seq, &record[RECORD_HEADER_BYTES..])?;
         self.make_room(&mut log);
         self.ensure_log(&mut log)?;
         let first = SeqNo(log.last_seq.0 + 1);

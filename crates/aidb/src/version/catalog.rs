@@ -21,6 +21,8 @@ pub(crate) struct Catalog {
     pub(crate) logs: BTreeMap<u64, Option<u64>>,
     pub(crate) keyspaces: BTreeMap<KeyspaceId, KeyspaceRecord>,
     pub(crate) tables: BTreeMap<TablePlace, TableMeta>,
+    /// Versions that only moments before this one see may be gone.
+    pub(crate) floor: SeqNo,
 }
 
 impl Catalog {
@@ -28,6 +30,7 @@ impl Catalog {
     pub(crate) fn apply(&mut self, edit: &Edit) -> Result<(), String> {
         self.next_file = self.next_file.max(edit.next_file.unwrap_or(0));
         self.flushed = self.flushed.max(edit.flushed.unwrap_or_default());
+        self.floor = self.floor.max(edit.floor.unwrap_or_default());
         for log in &edit.logs {
             self.logs.insert(log.number, log.sealed);
         }
@@ -61,6 +64,7 @@ impl Catalog {
             next_file: Some(self.next_file),
             flushed: Some(self.flushed),
             log_floor: Some(self.log_floor),
+            floor: Some(self.floor),
             logs: self
                 .logs
                 .iter()

@@ -13,6 +13,7 @@
 //!   8 table added          keyspace, level, number, bytes, checksum, entries, tombstones, smallest seq, largest seq,
 //!                          merges, range deletes, value files and per value file: number, bytes,
 //!                          smallest internal key, largest internal key
+//!   9 floor                sequence number: versions that only moments before it see may be gone
 //! ```
 
 use std::time::Duration;
@@ -36,6 +37,7 @@ const LOG_DROPPED: u8 = 5;
 const KEYSPACE: u8 = 6;
 const TABLE_REMOVED: u8 = 7;
 const TABLE_ADDED: u8 = 8;
+const FLOOR: u8 = 9;
 
 /// A change of the manifest's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub(crate) struct Edit {
     pub(crate) keyspaces: Vec<KeyspaceRecord>,
     pub(crate) removed: Vec<TablePlace>,
     pub(crate) added: Vec<(TablePlace, TableMeta)>,
+    /// Versions that only moments before this one see may be gone.
+    pub(crate) floor: Option<SeqNo>,
 }
 
 /// Where a table stands.
@@ -79,6 +83,7 @@ impl Edit {
         self.log_floor
             .iter()
             .for_each(|number| field(LOG_FLOOR, &[*number]));
+        self.floor.iter().for_each(|seq| field(FLOOR, &[seq.0]));
         for log in &self.logs {
             field(LOG, &[log.number, log.sealed.map_or(0, |bytes| bytes + 1)]);
         }
@@ -123,6 +128,7 @@ impl Edit {
                 let sealed = varint::take(rest)?.checked_sub(1);
                 self.logs.push(LogRecord { number, sealed });
             }
+            FLOOR => self.floor = Some(take_seq(rest)?),
             LOG_DROPPED => self.logs_dropped.push(varint::take(rest)?),
             KEYSPACE => self.keyspaces.push(decode_keyspace(rest)?),
             TABLE_REMOVED => self.removed.push(decode_place(rest)?),
@@ -316,6 +322,7 @@ mod tests {
             }],
             removed: vec![place(4), place(5)],
             added: vec![(place(6), table(6, b"", b"zz"))],
+            floor: Some(SeqNo(99)),
         }
     }
 

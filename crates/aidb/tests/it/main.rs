@@ -16,5 +16,6 @@ mod input;
 mod kill;
 mod model;
 mod oracle;
+mod retention;
 mod script;
 mod seeds;
