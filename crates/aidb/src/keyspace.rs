@@ -59,13 +59,16 @@ impl KeyspaceRecord {
         }
     }
 
-    /// True when nothing that is stored tells them apart.
-    pub(crate) fn is_stored_as(&self, other: &KeyspaceRecord) -> bool {
-        let parts = |record: &KeyspaceRecord| {
-            let options = &record.options;
-            (options.table.clone(), options.ttl, record.operator.clone())
-        };
-        self.id == other.id && self.name == other.name && parts(self) == parts(other)
+    /// What of it is stored.
+    pub(crate) fn stored(&self) -> KeyspaceRecord {
+        KeyspaceRecord {
+            options: KeyspaceOptions {
+                merge: None,
+                filter: None,
+                ..self.options.clone()
+            },
+            ..self.clone()
+        }
     }
 
     /// Refuses another operator than the one that made the operands of this keyspace.

@@ -119,6 +119,19 @@ impl RangeDeletes {
         )
     }
 
+    /// Those deletes of which `keep` says so, given a piece and the place in its numbers.
+    pub(crate) fn retain(&self, keep: impl Fn(&Piece, usize) -> bool) -> RangeDeletes {
+        let mut set = RangeDeletes::default();
+        for piece in &self.pieces {
+            let places = (0..piece.seqs.len()).filter(|place| keep(piece, *place));
+            let seqs: Vec<SeqNo> = places.map(|place| piece.seqs[place]).collect();
+            if !seqs.is_empty() {
+                set.push(piece.start.clone(), piece.end.clone(), seqs);
+            }
+        }
+        set
+    }
+
     /// Appends a piece behind all others.
     fn push(&mut self, start: Bytes, end: Bytes, seqs: Vec<SeqNo>) {
         match self.pieces.last_mut() {

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::compaction::{self, Limits, Merge, Plan};
+use crate::compaction::{self, Limits, Merge, Plan, Retention};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::iter::{InternalIterator, LevelIter, MergeIter};
 use crate::keyspace::KeyspaceId;
+use crate::range_deletes::RangeDeletes;
 use crate::version::{Edit, LEVELS, Run, RunTables, Table, TablePlace, runs_of};
 
 use super::claims::Turn;
@@ -188,16 +189,21 @@ fn merge(
                 .collect()
         })
         .unwrap_or_default();
+    let deletes = deletes(plan)?;
     let merge = Merge {
         retention: &retention,
         options: &options.table,
         table_bytes: engine.options.table_bytes,
         cuts: &[],
         piece_bytes: 0,
+        rules: &engine.rules(keyspace),
+        filter: options.filter.as_deref(),
+        deletes: &deletes,
         below: Some(&below),
         stop: &|| engine.is_stopping(),
     };
-    let tables = merge.run(&mut MergeIter::new(cursors(plan)?), sink)?;
+    let cursors = cursors(plan, &deletes, &retention)?;
+    let tables = merge.run(&mut MergeIter::new(cursors), sink)?;
     let storage = &engine.files.storage;
     storage
         .sync_names()
@@ -206,11 +212,31 @@ fn merge(
     Ok(tables.into_iter().map(open).collect())
 }
 
-fn cursors(plan: &Plan) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
+/// The ranges that the inputs delete.
+fn deletes(plan: &Plan) -> Result<RangeDeletes> {
+    let mut sets = Vec::new();
+    for table in plan
+        .tables()
+        .filter(|table| table.meta.info.range_deletes > 0)
+    {
+        sets.push(Arc::clone(table.reader()?.range_deletes()));
+    }
+    Ok(RangeDeletes::union(sets.iter().map(|set| &**set)))
+}
+
+/// Over the entries of the inputs, but for those tables of which nobody sees anything any more.
+fn cursors(
+    plan: &Plan,
+    deletes: &RangeDeletes,
+    retention: &Retention,
+) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
     let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
     for (level, tables) in &plan.inputs {
+        let is_needed = |table: &&Arc<Table>| !is_gone(table, deletes, retention);
+        let tables: Vec<Arc<Table>> = tables.iter().filter(is_needed).cloned().collect();
         let runs = match level {
-            0 => runs_of(tables),
+            _ if tables.is_empty() => Vec::new(),
+            0 => runs_of(&tables),
             _ => vec![Run::from(&tables[..])],
         };
         for run in runs {
@@ -221,4 +247,19 @@ fn cursors(plan: &Plan) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
         }
     }
     Ok(cursors)
+}
+
+/// True when ranges that all readers see as deleted hold all of `table`, which is older.
+fn is_gone(table: &Table, deletes: &RangeDeletes, retention: &Retention) -> bool {
+    let (start, end) = (table.meta.smallest_user_key(), table.meta.end());
+    let mut reached = start;
+    for (from, to, seqs) in deletes.within(Some(start), Some(&end)) {
+        let seen_by_all = seqs.iter().find(|seq| **seq <= retention.watermark());
+        let is_older = seen_by_all.is_some_and(|seq| table.meta.info.max_seq < *seq);
+        if from != reached || !is_older {
+            return false;
+        }
+        reached = to;
+    }
+    reached == &end[..]
 }

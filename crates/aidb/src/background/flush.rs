@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::file_name;
 use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
+use crate::range_deletes::RangeDeletes;
 use crate::version::{Edit, Table, TablePlace};
 
 use super::{collect, compact};
@@ -95,12 +96,17 @@ fn write_tables(
     for keyspace in memtable.keyspaces() {
         let options = engine.keyspace_options(keyspace);
         let shape = Shape::of(engine, keyspace);
+        let sets = memtable.range_deletes(keyspace);
+        let deletes = RangeDeletes::union(sets.iter().map(|set| &**set));
         let merge = Merge {
             retention: &retention,
             options: &options.table,
             table_bytes: shape.table_bytes,
             cuts: &shape.cuts,
             piece_bytes: shape.piece_bytes,
+            rules: &engine.rules(keyspace),
+            filter: None,
+            deletes: &deletes,
             below: None,
             stop: &|| false,
         };

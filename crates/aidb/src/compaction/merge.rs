@@ -1,54 +1,29 @@
 //! Carries out the merging of a flush or a compaction: sorted entries in, tables out.
 //!
-//! A version of a key is dropped when no reader can see it: a reader at S sees the newest version up to S. A tombstone
-//! is dropped when every reader sees it and nothing older lies below the target.
+//! ```text
+//! cursor ──► Reducer (reduce.rs: what is left of a key) ──► Output (output.rs: tables, and where they end)
+//! ```
 
 use std::sync::Arc;
 
 use aether_env::WritableFile;
 use bytes::Bytes;
 
+use crate::compaction_filter::CompactionFilter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::iter::InternalIterator;
-use crate::key::{self, KEY_BYTES_MAX, SeqNo, ValueKind};
+use crate::iter::{InternalIterator, unknown_kind};
+use crate::key::{self, KEY_BYTES_MAX, SeqNo};
+use crate::lookup::Rules;
 use crate::options::TableOptions;
-use crate::sstable::Writer;
+use crate::range_deletes::RangeDeletes;
 use crate::version::{Table, TableMeta};
+
+use super::output::{self, Output, Shape};
+use super::reduce::{Reducer, Reduction, Version};
+use super::retention::Retention;
 
 /// Entries between two looks at whether to stop.
 const STOP_CHECK_ENTRIES: u64 = 1024;
-
-/// Who may still read.
-#[derive(Clone, Debug)]
-pub(crate) struct Retention {
-    /// The live snapshots, ascending.
-    pub(crate) snapshots: Vec<SeqNo>,
-    /// The newest write when the list was made: any later snapshot is at least here.
-    pub(crate) visible: SeqNo,
-}
-
-impl Retention {
-    /// No reader looks further back.
-    pub(crate) fn watermark(&self) -> SeqNo {
-        self.snapshots
-            .first()
-            .map_or(self.visible, |first| (*first).min(self.visible))
-    }
-
-    /// True when some reader sees the version `seq` of a key whose next newer version is `newer`.
-    pub(crate) fn is_seen(&self, seq: SeqNo, newer: Option<SeqNo>) -> bool {
-        let Some(newer) = newer else {
-            return true;
-        };
-        if newer > self.visible {
-            return true;
-        }
-        let first = self.snapshots.partition_point(|snapshot| *snapshot < seq);
-        self.snapshots
-            .get(first)
-            .is_some_and(|snapshot| *snapshot < newer)
-    }
-}
 
 /// Makes files for tables.
 pub(crate) trait TableSink {
@@ -65,6 +40,12 @@ pub(crate) struct Merge<'a> {
     /// A table is also closed before the first key at or after one of these, ascending, once it has `piece_bytes`.
     pub(crate) cuts: &'a [Bytes],
     pub(crate) piece_bytes: u64,
+    /// What the versions mean.
+    pub(crate) rules: &'a Rules,
+    /// Has a say in values.
+    pub(crate) filter: Option<&'a dyn CompactionFilter>,
+    /// The ranges that the inputs delete.
+    pub(crate) deletes: &'a RangeDeletes,
     /// Tables below the target that a tombstone may still have to hide; none when tombstones stay in any case.
     pub(crate) below: Option<&'a [Arc<Table>]>,
     /// Asked now and then.
@@ -78,20 +59,25 @@ impl Merge<'_> {
         cursor: &mut dyn InternalIterator,
         sink: &mut dyn TableSink,
     ) -> Result<Vec<TableMeta>> {
-        let mut output = Vec::new();
-        let mut writer: Option<(u64, Writer)> = None;
+        let mut reducer = Reducer::new(Reduction {
+            retention: self.retention,
+            rules: self.rules,
+            filter: self.filter,
+            deletes: self.deletes,
+            below: self.below,
+        });
+        let mut output = self.output(sink);
         let mut user_key: Vec<u8> = Vec::new();
-        // The next newer version of the same user key; none at the first version.
-        let mut newer: Option<SeqNo> = None;
+        // The number of the last version of this key; none before the first.
+        let mut last: Option<SeqNo> = None;
         let mut entries = 0_u64;
-        let mut cuts = self.cuts;
         cursor.seek_to_first();
         while cursor.valid() {
             let (current, trailer) = key::split(cursor.key());
             let seq = key::trailer_seq(trailer);
             let same = entries > 0 && current == user_key;
             let ascends = if same {
-                newer.is_none_or(|newer| seq < newer)
+                last.is_none_or(|last| seq < last)
             } else {
                 entries == 0 || current > &user_key[..]
             };
@@ -99,33 +85,27 @@ impl Merge<'_> {
                 return Err(Error::disordered(current));
             }
             if !same {
+                end(&mut reducer, &mut output, &user_key)?;
                 user_key.clear();
                 user_key.extend_from_slice(current);
-                newer = None;
-                let passed = cuts.iter().take_while(|cut| **cut <= *current).count();
-                cuts = &cuts[passed..];
-                let enough = match passed {
-                    0 => self.table_bytes,
-                    _ => self.piece_bytes,
-                };
-                if writer
-                    .as_ref()
-                    .is_some_and(|(_, writer)| writer.bytes_written() >= enough)
-                {
-                    finish(&mut writer, &mut output)?;
+                output.begin(current)?;
+                reducer.begin();
+            }
+            let kind = key::trailer_kind(trailer).ok_or_else(|| unknown_kind(current, trailer))?;
+            if reducer.is_plain(kind) {
+                if reducer.keeps(current, trailer) {
+                    output.add(cursor.key(), &cursor.value())?;
                 }
-            }
-            if self.retention.is_seen(seq, newer) && !self.is_spent(current, trailer) {
-                let (_, writer) = match &mut writer {
-                    Some(writer) => writer,
-                    none => {
-                        let (number, name, file) = sink.create()?;
-                        none.insert((number, Writer::new(file, &name, number, self.options)))
-                    }
+            } else {
+                let version = Version {
+                    trailer,
+                    stored: cursor.value(),
+                    position: None,
                 };
-                writer.add(cursor.key(), &cursor.value())?;
+                reducer.take(current, kind, version)?;
+                write(&mut reducer, &mut output, &user_key)?;
             }
-            newer = Some(seq);
+            last = Some(seq);
             entries += 1;
             if entries.is_multiple_of(STOP_CHECK_ENTRIES) && (self.stop)() {
                 return Err(Error::new(
@@ -136,43 +116,30 @@ impl Merge<'_> {
             cursor.next();
         }
         cursor.status()?;
-        finish(&mut writer, &mut output)?;
-        Ok(output)
+        end(&mut reducer, &mut output, &user_key)?;
+        output.finish()
     }
 
-    /// True for a tombstone that has nothing left to hide. Older versions in the inputs go with it: every reader is at
-    /// or after the tombstone, so none sees them.
-    fn is_spent(&self, user_key: &[u8], trailer: u64) -> bool {
-        key::trailer_kind(trailer) == Some(ValueKind::Delete)
-            && key::trailer_seq(trailer) <= self.retention.watermark()
-            && self
-                .below
-                .is_some_and(|tables| !tables.iter().any(|table| table.meta.spans(user_key)))
+    fn output<'b>(&'b self, sink: &'b mut dyn TableSink) -> Output<'b> {
+        let shape = Shape {
+            table_bytes: self.table_bytes,
+            cuts: self.cuts,
+            piece_bytes: self.piece_bytes,
+        };
+        let deletes = output::needed(self.deletes, self.retention, self.below);
+        Output::new(sink, self.options, shape, deletes)
     }
 }
 
-fn finish(writer: &mut Option<(u64, Writer)>, output: &mut Vec<TableMeta>) -> Result<()> {
-    if let Some((number, writer)) = writer.take() {
-        let info = writer.finish()?;
-        output.push(TableMeta { number, info });
+/// The key has no older versions.
+fn end(reducer: &mut Reducer<'_>, output: &mut Output<'_>, user_key: &[u8]) -> Result<()> {
+    reducer.end(user_key);
+    write(reducer, output, user_key)
+}
+
+fn write(reducer: &mut Reducer<'_>, output: &mut Output<'_>, user_key: &[u8]) -> Result<()> {
+    for version in reducer.left() {
+        output.add_version(user_key, &version)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_seen_by_snapshots_between_it_and_the_next() {
-        let retention = Retention {
-            snapshots: vec![SeqNo(5), SeqNo(10)],
-            visible: SeqNo(20),
-        };
-        let seen = |seq, newer: u64| retention.is_seen(SeqNo(seq), Some(SeqNo(newer)));
-        assert!(retention.is_seen(SeqNo(3), None));
-        assert!(seen(3, 6) && seen(5, 6) && seen(10, 11) && seen(4, 21) && seen(6, 12));
-        assert!(!seen(3, 5) && !seen(6, 10) && !seen(11, 20) && !seen(1, 2));
-        assert_eq!(retention.watermark(), SeqNo(5));
-    }
 }

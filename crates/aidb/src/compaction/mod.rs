@@ -4,11 +4,15 @@
 
 mod level0;
 mod merge;
+mod output;
 mod policy;
 #[cfg(test)]
 mod policy_tests;
+mod reduce;
+mod retention;
 mod span;
 
-pub(crate) use merge::{Merge, Retention, TableSink};
+pub(crate) use merge::{Merge, TableSink};
 pub(crate) use policy::{Limits, Plan, cuts, debt, everything, level0_debt, piece_bytes, plan};
+pub(crate) use retention::Retention;
 pub(crate) use span::Span;

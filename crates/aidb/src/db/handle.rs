@@ -159,9 +159,9 @@ impl DB {
             .or_else(|| keyspaces.free_id())
             .ok_or_else(|| Error::invalid("there are no numbers left for keyspaces"))?;
         let record = KeyspaceRecord::new(id, name, options);
-        if known.is_none_or(|known| !known.is_stored_as(&record)) {
+        if known.is_none_or(|known| known.stored() != record.stored()) {
             let edit = Edit {
-                keyspaces: vec![record.clone()],
+                keyspaces: vec![record.stored()],
                 ..Edit::default()
             };
             engine.commit_edit(edit, &[], None)?;

@@ -23,7 +23,7 @@ mod visible;
 pub(crate) use covers::{Covers, RangeSource, Window};
 pub(crate) use level::{LevelIter, LevelTables};
 pub(crate) use merge::MergeIter;
-pub(crate) use visible::{View, VisibleIter};
+pub(crate) use visible::{View, VisibleIter, unknown_kind};
 
 use bytes::Bytes;
 

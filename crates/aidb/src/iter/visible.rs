@@ -421,8 +421,9 @@ fn copy_key(chunk: &mut BytesMut, chunk_bytes: &mut usize, key: &[u8]) -> Bytes 
     chunk.split().freeze()
 }
 
+/// The error for a version of a kind that this build does not know.
 #[cold]
-fn unknown_kind(user_key: &[u8], trailer: u64) -> Error {
+pub(crate) fn unknown_kind(user_key: &[u8], trailer: u64) -> Error {
     let (key, kind) = (user_key.escape_ascii(), trailer & 0xff);
     Error::new(
         crate::error::ErrorKind::Corruption,

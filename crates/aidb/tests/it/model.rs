@@ -3,7 +3,7 @@
 use crate::encryption::encrypted;
 use crate::oracle::{
     Change, KEYSPACES, Map, Setup, State, World, assert_entry, collect, random_batch, random_key,
-    random_value,
+    random_operand, random_range, random_value,
 };
 use crate::seeds;
 use aether_env::{Env, MemoryStorage};
@@ -80,19 +80,37 @@ impl Run {
         let keyspace = self.random.usize(..KEYSPACES);
         let key = random_key(&mut self.random);
         let through_db = keyspace == 0 && self.random.bool();
-        let change = if self.random.u8(..3) == 0 {
-            match through_db {
-                true => self.world.db.delete(&key).unwrap(),
-                false => self.world.keyspaces[keyspace].delete(&key).unwrap(),
+        let (db, handle) = (&self.world.db, &self.world.keyspaces[keyspace]);
+        let random = &mut self.random;
+        let change = match random.u8(..24) {
+            0..6 => {
+                match through_db {
+                    true => db.delete(&key).unwrap(),
+                    false => handle.delete(&key).unwrap(),
+                }
+                Change::Delete(keyspace, key)
             }
-            Change::Delete(keyspace, key)
-        } else {
-            let value = random_value(&mut self.random);
-            match through_db {
-                true => self.world.db.put(&key, &value).unwrap(),
-                false => self.world.keyspaces[keyspace].put(&key, &value).unwrap(),
+            6..10 => {
+                let operand = random_operand(random);
+                handle.merge(&key, &operand).unwrap();
+                Change::Append(keyspace, key, operand)
             }
-            Change::Put(keyspace, key, value)
+            10 => {
+                let change = random_range(random, keyspace);
+                let Change::DeleteRange(_, start, end) = &change else {
+                    unreachable!("that is what it gives");
+                };
+                handle.delete_range(start.clone()..end.clone()).unwrap();
+                change
+            }
+            _ => {
+                let value = random_value(random);
+                match through_db {
+                    true => db.put(&key, &value).unwrap(),
+                    false => handle.put(&key, &value).unwrap(),
+                }
+                Change::Put(keyspace, key, value)
+            }
         };
         self.state.apply(&[change]);
     }

@@ -1,13 +1,14 @@
 //! What a database must contain, as plain maps; and a database opened with what the tests use.
 
-use aether_env::Env;
+use aether_env::{Env, Timestamp};
 use aidb::{
-    Compression, DB, Durability, Error, Iter, Keyspace, KeyspaceOptions, Options, Result, SeqNo,
-    Snapshot, TableOptions, WriteBatch,
+    Append, Compression, DB, DEFAULT_KEYSPACE, Durability, Error, Iter, Keyspace, KeyspaceOptions,
+    MergeFailure, MergeOperator, Options, Result, SeqNo, Snapshot, TableOptions, WriteBatch,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 pub(crate) type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -25,7 +26,12 @@ pub(crate) struct State {
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Put(usize, Vec<u8>, Vec<u8>),
+    /// Until the end of time, or until its beginning.
+    PutExpiring(usize, Vec<u8>, Vec<u8>, Timestamp),
     Delete(usize, Vec<u8>),
+    Append(usize, Vec<u8>, Vec<u8>),
+    /// From the first key to the second one, which is excluded.
+    DeleteRange(usize, Vec<u8>, Vec<u8>),
     Attach(usize, Vec<u8>, Vec<u8>),
     Detach(usize, Vec<u8>),
 }
@@ -34,8 +40,18 @@ impl State {
     pub(crate) fn apply(&mut self, batch: &[Change]) {
         for change in batch.iter().cloned() {
             match change {
-                Change::Put(keyspace, key, value) => {
+                Change::Put(keyspace, key, value)
+                | Change::PutExpiring(keyspace, key, value, FUTURE) => {
                     self.maps[keyspace].insert(key, value);
+                }
+                Change::PutExpiring(keyspace, key, ..) => {
+                    self.maps[keyspace].remove(&key);
+                }
+                Change::Append(keyspace, key, operand) => {
+                    self.maps[keyspace].entry(key).or_default().extend(operand);
+                }
+                Change::DeleteRange(keyspace, start, end) => {
+                    self.maps[keyspace].retain(|key, _| *key < start || *key >= end);
                 }
                 Change::Delete(keyspace, key) => {
                     self.maps[keyspace].remove(&key);
@@ -48,6 +64,33 @@ impl State {
                 }
             }
         }
+    }
+}
+
+/// No time to live is over before this, and after that every one is.
+const FUTURE: Timestamp = Timestamp(u64::MAX);
+const PAST: Timestamp = Timestamp(0);
+
+/// [`Append`] that never puts operands together.
+#[derive(Debug)]
+struct LazyAppend;
+
+impl MergeOperator for LazyAppend {
+    fn name(&self) -> &str {
+        Append.name()
+    }
+
+    fn full(
+        &self,
+        key: &[u8],
+        base: Option<&[u8]>,
+        operands: &[&[u8]],
+    ) -> std::result::Result<Vec<u8>, MergeFailure> {
+        Append.full(key, base, operands)
+    }
+
+    fn partial(&self, _key: &[u8], _operands: &[&[u8]]) -> Option<Vec<u8>> {
+        None
     }
 }
 
@@ -81,10 +124,15 @@ impl Setup {
             table_bytes: random.choice([1 << 10, 1 << 12, 1 << 14]).unwrap(),
             ..Options::default()
         };
+        let merge: Arc<dyn MergeOperator> = match random.u8(..4) {
+            0 => Arc::new(LazyAppend),
+            _ => Arc::new(Append),
+        };
         Setup {
             options,
             keyspace: KeyspaceOptions {
                 table,
+                merge: Some(merge),
                 ..KeyspaceOptions::DEFAULT
             },
         }
@@ -101,7 +149,7 @@ impl World {
     pub(crate) fn open(env: Env, setup: &Setup) -> Result<World> {
         let db = DB::open_with(env, setup.options.clone())?;
         let keyspaces = [
-            db.default_keyspace(),
+            db.keyspace(DEFAULT_KEYSPACE, setup.keyspace.clone())?,
             db.keyspace("left", setup.keyspace.clone())?,
             db.keyspace("right", setup.keyspace.clone())?,
         ];
@@ -115,7 +163,16 @@ impl World {
                 Change::Put(keyspace, key, value) => {
                     batch.put(&self.keyspaces[*keyspace], key, value);
                 }
+                Change::PutExpiring(keyspace, key, value, end) => {
+                    batch.put_expiring(&self.keyspaces[*keyspace], key, value, *end);
+                }
                 Change::Delete(keyspace, key) => batch.delete(&self.keyspaces[*keyspace], key),
+                Change::Append(keyspace, key, operand) => {
+                    batch.merge(&self.keyspaces[*keyspace], key, operand);
+                }
+                Change::DeleteRange(keyspace, start, end) => {
+                    batch.delete_range(&self.keyspaces[*keyspace], start.clone()..end.clone());
+                }
                 Change::Attach(keyspace, key, bytes) => {
                     let mut writer = self.db.attachment_writer()?;
                     // In two pieces.
@@ -248,6 +305,31 @@ pub(crate) fn random_value(random: &mut fastrand::Rng) -> Vec<u8> {
     value
 }
 
+/// What is appended: short, since lists grow.
+pub(crate) fn random_operand(random: &mut fastrand::Rng) -> Vec<u8> {
+    let bytes = random.usize(..30);
+    std::iter::repeat_with(|| random.u8(..))
+        .take(bytes)
+        .collect()
+}
+
+/// The delete of a range: often of a few keys, at times of many, or of none.
+pub(crate) fn random_range(random: &mut fastrand::Rng, keyspace: usize) -> Change {
+    let start = random_key(random);
+    let end = match random.u8(..4) {
+        0 => random_key(random),
+        1 => [&start[..], b"\0"].concat(),
+        _ => [&start[..], &random_key(random)].concat(),
+    };
+    Change::DeleteRange(keyspace, start, end)
+}
+
+/// A put that is over at once, or never.
+pub(crate) fn random_expiring(random: &mut fastrand::Rng, keyspace: usize) -> Change {
+    let end = if random.bool() { FUTURE } else { PAST };
+    Change::PutExpiring(keyspace, random_key(random), random_value(random), end)
+}
+
 /// One to eight changes, in any keyspace; `attachments`: of these too.
 pub(crate) fn random_batch(random: &mut fastrand::Rng, attachments: bool) -> Vec<Change> {
     let many = if random.u8(..10) == 0 { 40 } else { 6 };
@@ -266,7 +348,10 @@ pub(crate) fn random_batch(random: &mut fastrand::Rng, attachments: bool) -> Vec
                     )
                 }
                 1 if attachments => Change::Detach(keyspace, key),
-                2..8 => Change::Delete(keyspace, key),
+                2..6 => Change::Delete(keyspace, key),
+                6..10 => Change::Append(keyspace, key, random_operand(random)),
+                10 => random_range(random, keyspace),
+                11 => random_expiring(random, keyspace),
                 _ => Change::Put(keyspace, key, random_value(random)),
             }
         })

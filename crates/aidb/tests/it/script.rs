@@ -163,6 +163,8 @@ impl Logged {
                 Change::Put(keyspace, b"after".to_vec(), vec![7; 3_000]),
                 Change::Attach(keyspace, b"after".to_vec(), vec![8; 3_000]),
                 Change::Delete(keyspace, b"a".to_vec()),
+                Change::Append(keyspace, b"b".to_vec(), vec![9; 100]),
+                Change::DeleteRange(keyspace, b"ba".to_vec(), b"c".to_vec()),
             ];
             self.world.write(&batch, Durability::Sync).unwrap();
             state.apply(&batch);
