@@ -79,4 +79,4 @@ pub use key::{KEY_BYTES_MAX, SeqNo};
 pub use keyspace::{DEFAULT_KEYSPACE, KEYSPACE_NAME_BYTES_MAX};
 pub use merge_operator::{Append, MergeFailure, MergeOperator};
 pub use options::{Compression, Durability, KeyspaceOptions, Options, TableOptions};
-pub use stats::{KeyspaceStats, LevelStats, Stats};
+pub use stats::{KeyspaceStats, LevelStats, LevelWork, PAUSE_BOUNDS_MICROS, Stats};

@@ -63,6 +63,14 @@ pub(super) fn limits(engine: &Engine) -> Limits {
     }
 }
 
+/// What all compactions together still have to read and write, about.
+pub(crate) fn compaction_debt(engine: &Engine) -> u64 {
+    let limits = limits(engine);
+    let state = engine.state.load();
+    let trees = state.version.trees();
+    trees.map(|(_, tree)| compaction::debt(tree, &limits)).sum()
+}
+
 /// Bytes in columns of level 0 that have too many runs, over all keyspaces.
 pub(crate) fn level0_debt(engine: &Engine) -> u64 {
     let limits = limits(engine);
@@ -109,9 +117,12 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
         removed: removed.collect(),
         ..Edit::default()
     };
+    let work = &engine.counters.work[plan.target];
     if plan.moves {
         let tables: Vec<Arc<Table>> = plan.tables().cloned().collect();
+        let bytes = tables.iter().map(|table| table.meta.info.bytes).sum();
         commit(engine, keyspace, plan.target, edit, tables)?;
+        work.moved.add(bytes);
     } else {
         let mut sink = NewTables {
             engine,
@@ -136,6 +147,8 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
         let read = plan.tables().map(|table| table.meta.info.bytes).sum();
         let took = engine.env.clock.elapsed().saturating_sub(began);
         engine.pace.merged(read, took);
+        work.read.add(read);
+        work.written.add(bytes);
         engine.counters.bytes_compacted.add(bytes);
     }
     engine.counters.compactions.add(1);

@@ -82,6 +82,7 @@ fn flush(engine: &Engine, memtable: &Arc<MemTable>) -> Result<()> {
     commit(engine, edit, memtable, &sink)?;
     engine.counters.flushes.add(1);
     engine.counters.bytes_flushed.add(bytes);
+    engine.counters.work[0].written.add(bytes);
     Ok(())
 }
 

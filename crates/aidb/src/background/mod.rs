@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use claims::{Claims, hold_all, wait_for_all};
 pub(crate) use collect::{adopt_attachments, collect_attachments};
-pub(crate) use compact::{compact_everything, level0_debt};
+pub(crate) use compact::{compact_everything, compaction_debt, level0_debt};
 pub(crate) use flush::flush_sealed;
 pub(crate) use pace::{Backlog, Pace, speed};
 

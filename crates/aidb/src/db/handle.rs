@@ -22,12 +22,13 @@ use crate::key::SeqNo;
 use crate::keyspace::{self, KeyspaceId, KeyspaceRecord};
 use crate::merge_operator;
 use crate::options::{Durability, KeyspaceOptions, Options};
-use crate::stats::{KeyspaceStats, LevelStats, Stats};
+use crate::stats::Stats;
 use crate::version::Edit;
 use crate::wal::{LogRecord, LogWriter};
 
 use super::as_of::AsOf;
 use super::commit::Commit;
+use super::figures;
 use super::iter::Iter;
 use super::keyspace::Keyspace;
 use super::open;
@@ -317,7 +318,7 @@ impl DB {
 
     /// Figures of this moment.
     pub fn stats(&self) -> Stats {
-        stats(self.engine())
+        figures::stats(self.engine())
     }
 
     /// Does one unit of background work (a flush, a compaction, cleaning up); false when there is none to do. For
@@ -422,74 +423,4 @@ fn seal_logs(engine: &Engine) -> Result<()> {
         engine.files.discard(file_name::log(number));
     }
     Ok(())
-}
-
-fn stats(engine: &Engine) -> Stats {
-    let state = engine.state.load_full();
-    let level = |run: &[Arc<crate::version::Table>]| LevelStats {
-        tables: run.len() as u64,
-        bytes: run.iter().map(|table| table.meta.info.bytes).sum(),
-        entries: run.iter().map(|table| table.meta.info.entries).sum(),
-    };
-    let levels = |id| match state.version.tree(id) {
-        Some(tree) => tree.levels().iter().map(|run| level(run)).collect(),
-        None => Vec::new(),
-    };
-    let keyspaces: Vec<KeyspaceStats> = engine
-        .keyspaces
-        .read()
-        .iter()
-        .map(|record| KeyspaceStats {
-            name: record.name.clone(),
-            levels: levels(record.id),
-        })
-        .collect();
-    let tables = || state.version.trees().flat_map(|(_, tree)| tree.tables());
-    let attachments = engine.attachments.known();
-    let registered = engine.attachments.registered();
-    let counters = &engine.counters;
-    let text = |error: &Mutex<Option<Error>>| error.lock().as_ref().map(Error::to_string);
-    Stats {
-        table_bytes: tables().map(|table| table.meta.info.bytes).sum(),
-        table_memory_bytes: tables().map(|table| table.memory_bytes() as u64).sum(),
-        keyspaces,
-        memtable_bytes: state
-            .memtables()
-            .map(|memtable| memtable.bytes() as u64)
-            .sum(),
-        sealed_memtables: state.sealed.len() as u64,
-        wal_bytes: wal_bytes(engine),
-        cache: engine.files.cache.stats(),
-        commits: counters.commits.get(),
-        writes: counters.writes.get(),
-        bytes_logged: counters.bytes_logged.get(),
-        syncs: engine.group.syncs(),
-        flushes: counters.flushes.get(),
-        bytes_flushed: counters.bytes_flushed.get(),
-        compactions: counters.compactions.get(),
-        bytes_compacted: counters.bytes_compacted.get(),
-        slowdowns: counters.slowdowns.get(),
-        stalls: counters.stalls.get(),
-        stall_micros: counters.pauses.micros(),
-        longest_stall_micros: counters.pauses.longest_micros(),
-        attachments: registered.len() as u64,
-        attachment_bytes: registered
-            .iter()
-            .filter_map(|number| attachments.get(number))
-            .sum(),
-        snapshots: engine.snapshots.count() as u64,
-        flush_error: text(&engine.flush_error),
-        compaction_error: text(&engine.compaction_error),
-    }
-}
-
-fn wal_bytes(engine: &Engine) -> u64 {
-    let logs = engine.manifest.lock().catalog().logs.clone();
-    let unsealed = engine.group.unsealed_bytes();
-    let sealed: u64 = logs
-        .iter()
-        .filter(|(number, _)| !unsealed.contains_key(*number))
-        .filter_map(|(_, sealed)| *sealed)
-        .sum();
-    sealed + unsealed.values().sum::<u64>()
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod as_of;
 mod commit;
+mod figures;
 mod handle;
 mod iter;
 mod keyspace;

@@ -1,8 +1,12 @@
-//! What the engine has done and what it holds.
+//! What the engine has done and what it holds: [`Stats`], and the same as text for a metrics system (prometheus.rs).
+
+mod prometheus;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::cache::CacheStats;
+use crate::version::LEVELS;
 
 /// A moment's figures; see [`DB::stats`](crate::DB::stats). Counts run from the opening of the database.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,13 @@ pub struct Stats {
     pub stall_micros: u64,
     /// The longest time that a write slept or waited at once.
     pub longest_stall_micros: u64,
+    /// How many of these sleeps and waits were up to each of [`PAUSE_BOUNDS_MICROS`], and not up to the one before; the
+    /// last figure counts the longer ones.
+    pub pauses: [u64; PAUSE_BOUNDS_MICROS.len() + 1],
+    /// What compactions and flushes have read and written, by the level that they wrote to; all keyspaces.
+    pub work: [LevelWork; LEVELS],
+    /// Bytes that compactions still have to read and write, about, until no level exceeds its limits.
+    pub compaction_debt_bytes: u64,
     /// Registered attachments, those included that only snapshots still reach.
     pub attachments: u64,
     /// Their bytes.
@@ -55,6 +66,37 @@ pub struct Stats {
     pub flush_error: Option<String>,
     /// The last failure of a compaction, until one succeeds.
     pub compaction_error: Option<String>,
+}
+
+impl Stats {
+    /// Bytes written to logs and tables for each byte that was logged, since the opening; 1 before anything was.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio, about")]
+    pub fn write_amplification(&self) -> f64 {
+        if self.bytes_logged == 0 {
+            return 1.0;
+        }
+        let written = self.bytes_logged + self.bytes_flushed + self.bytes_compacted;
+        written as f64 / self.bytes_logged as f64
+    }
+
+    /// Memory of memtables, cache, indexes and filters.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memtable_bytes + self.table_memory_bytes + self.cache.bytes
+    }
+}
+
+/// The upper bounds of the figures in [`Stats::pauses`], in microseconds.
+pub const PAUSE_BOUNDS_MICROS: [u64; 6] = [500, 1_000, 5_000, 10_000, 100_000, 1_000_000];
+
+/// What was done to fill a level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LevelWork {
+    /// Bytes of tables that compactions into this level read. A flush reads none.
+    pub bytes_read: u64,
+    /// Bytes of tables that were written to this level: by flushes for level 0, else by compactions.
+    pub bytes_written: u64,
+    /// Bytes of tables that came here without being rewritten.
+    pub bytes_moved: u64,
 }
 
 /// The tables of a keyspace.
@@ -71,10 +113,14 @@ pub struct KeyspaceStats {
 pub struct LevelStats {
     /// How many.
     pub tables: u64,
+    /// The runs that they make: those that a read looks at. At most one below level 0.
+    pub runs: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Their entries, old versions and tombstones included.
     pub entries: u64,
+    /// Those that delete a key.
+    pub tombstones: u64,
 }
 
 /// Running counts.
@@ -90,6 +136,7 @@ pub(crate) struct Counters {
     pub(crate) slowdowns: Counter,
     pub(crate) stalls: Counter,
     pub(crate) pauses: Pauses,
+    pub(crate) work: [LevelCounters; LEVELS],
 }
 
 /// A number that only grows.
@@ -106,18 +153,38 @@ impl Counter {
     }
 }
 
+/// See [`LevelWork`].
+#[derive(Debug, Default)]
+pub(crate) struct LevelCounters {
+    pub(crate) read: Counter,
+    pub(crate) written: Counter,
+    pub(crate) moved: Counter,
+}
+
+impl LevelCounters {
+    pub(crate) fn get(&self) -> LevelWork {
+        LevelWork {
+            bytes_read: self.read.get(),
+            bytes_written: self.written.get(),
+            bytes_moved: self.moved.get(),
+        }
+    }
+}
+
 /// How long writers were held up.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
     micros: Counter,
     longest_micros: AtomicU64,
+    counts: [Counter; PAUSE_BOUNDS_MICROS.len() + 1],
 }
 
 impl Pauses {
-    pub(crate) fn add(&self, time: std::time::Duration) {
+    pub(crate) fn add(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.micros.add(micros);
         self.longest_micros.fetch_max(micros, Ordering::Relaxed);
+        self.counts[PAUSE_BOUNDS_MICROS.partition_point(|bound| *bound < micros)].add(1);
     }
 
     pub(crate) fn micros(&self) -> u64 {
@@ -126,5 +193,9 @@ impl Pauses {
 
     pub(crate) fn longest_micros(&self) -> u64 {
         self.longest_micros.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn counts(&self) -> [u64; PAUSE_BOUNDS_MICROS.len() + 1] {
+        std::array::from_fn(|place| self.counts[place].get())
     }
 }
