@@ -164,7 +164,15 @@ impl Engine {
             flushed.map_or_else(|| state.clone(), |flushed| state.without(flushed))
         });
         self.pace.owes(background::level0_debt(self));
+        self.count_memory();
         Ok(())
+    }
+
+    /// Tells the cache how much memory it has to leave to memtables.
+    pub(crate) fn count_memory(&self) {
+        let state = self.state.load();
+        let bytes = state.memtables().map(|memtable| memtable.bytes() as u64);
+        self.files.cache.set_memtable_bytes(bytes.sum());
     }
 
     /// Has attachments looked at again when the last way to some of them may be gone: call when writes have become

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aether_env::Storage;
 use parking_lot::Mutex;
 
-use crate::cache::BlockCache;
+use crate::cache::Cache;
 
 /// The files of one database, shared by all that read them.
 pub(crate) struct Files {
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) cache: Arc<BlockCache>,
+    pub(crate) cache: Arc<Cache>,
     garbage: Mutex<Vec<String>>,
     /// Files that the manifest no longer names, and that are still read or wait to be deleted.
     leaving: Mutex<BTreeSet<String>>,
@@ -25,7 +25,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(storage: Arc<dyn Storage>, cache: Arc<BlockCache>) -> Files {
+    pub(crate) fn new(storage: Arc<dyn Storage>, cache: Arc<Cache>) -> Files {
         Files {
             storage,
             cache,

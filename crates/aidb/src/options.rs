@@ -101,8 +101,10 @@ pub struct Options {
     pub memtable_bytes: usize,
     /// Full memtables that may wait for their flush before writers wait. Each takes `memtable_bytes`.
     pub sealed_memtables_max: usize,
-    /// Blocks of tables kept in memory, over all keyspaces. More: fewer reads from the disk.
-    pub block_cache_bytes: u64,
+    /// Memory for memtables, indexes and filters of tables, and cached blocks together: what the others do not take,
+    /// blocks have. More: fewer reads from the disk. Memtables get at most three quarters of it: with less,
+    /// `memtable_bytes` counts for less.
+    pub memory_bytes: u64,
     /// Threads that compact; one more flushes. 0: no threads at all; [`crate::DB::tick`] does the work, or a writer
     /// that has reached a limit.
     pub background_threads: usize,
@@ -126,13 +128,16 @@ pub struct Options {
     pub retention: Duration,
 }
 
+/// Memtables are not made smaller than this for lack of memory.
+const MEMTABLE_BYTES_FAIR_MIN: usize = 64 << 10;
+
 impl Options {
     /// What `Default` gives.
     pub const DEFAULT: Options = Options {
         create_if_missing: true,
         memtable_bytes: 64 << 20,
         sealed_memtables_max: 2,
-        block_cache_bytes: 64 << 20,
+        memory_bytes: 256 << 20,
         background_threads: 1,
         durability: Durability::Sync,
         level0_compact_runs: 8,
@@ -145,6 +150,14 @@ impl Options {
 }
 
 impl Options {
+    /// These options with memtables that fit the memory.
+    pub(crate) fn fitted(mut self) -> Options {
+        let memtables = self.sealed_memtables_max.saturating_add(1) as u64;
+        let fair = usize::try_from(self.memory_bytes / 4 * 3 / memtables).unwrap_or(usize::MAX);
+        self.memtable_bytes = self.memtable_bytes.min(fair.max(MEMTABLE_BYTES_FAIR_MIN));
+        self
+    }
+
     /// Refuses values with which nothing could be written.
     pub(crate) fn check(&self) -> Result<()> {
         let least = [

@@ -14,7 +14,8 @@ pub struct AiDb {
 pub fn open(settings: &Settings) -> AiDb {
     let options = Options {
         memtable_bytes: settings.write_buffer_bytes,
-        block_cache_bytes: settings.cache_bytes as u64,
+        // Beside the blocks: what two write buffers take in the others.
+        memory_bytes: settings.cache_bytes as u64 + (128 << 20),
         background_threads: settings.background_threads,
         durability: Durability::Buffered,
         ..Options::DEFAULT

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn identifiers_are_taken_apart() {
         assert_eq!(
-            words("What is the `block_cache_bytes` of WriteBatch?"),
+            words("What is the `memory_bytes` of WriteBatch?"),
             ["block", "cach", "byt", "writ", "batch"]
         );
         assert_eq!(words("HNSW's ef_search"), ["hnsw", "ef", "search"]);

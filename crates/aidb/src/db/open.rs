@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::Registry;
 use crate::background::{self, Pace};
-use crate::cache::BlockCache;
+use crate::cache::Cache;
 use crate::conflicts::Conflicts;
 use crate::engine::{Engine, LogState};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +46,7 @@ const LOGS_KEPT_MAX: usize = 4;
 /// Opens the engine; no threads run yet.
 pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
     options.check()?;
+    let options = options.fitted();
     let storage = Arc::clone(&env.storage);
     let lock = storage.lock(file_name::LOCK).map_err(|error| {
         Error::io(
@@ -62,7 +63,7 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
     check_files(manifest.catalog(), &listed)?;
     check_newest(storage.as_ref(), &manifest, &listed)?;
 
-    let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
+    let cache = Arc::new(Cache::new(options.memory_bytes));
     let files = Arc::new(Files::new(storage, cache));
     let replay = recover::replay(&files, manifest.catalog())?;
     let engine = assemble(env, options, files, manifest, replay, &listed, lock);

@@ -134,6 +134,7 @@ impl Engine {
 
     /// Seals the active memtable when it is full and there is room in the queue.
     fn make_room(&self, log: &mut LogState) {
+        self.count_memory();
         let state = self.state.load();
         let is_full = state.active.bytes() >= self.options.memtable_bytes;
         if is_full && state.sealed.len() < self.options.sealed_memtables_max.max(1) {

@@ -18,6 +18,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::cache::Weigh;
 use crate::key::KEY_BYTES_MAX;
 
 /// Entries that share one stored prefix.
@@ -199,31 +200,6 @@ impl Block {
             least_seq: tail.least_seq,
             common_kind: if differ { 0 } else { u64::from(tail.kind) },
         })
-    }
-
-    /// A block without entries: where an iterator stands before it has one.
-    pub(super) fn empty() -> Block {
-        Block {
-            data: Bytes::new(),
-            entries: 0,
-            keys_start: 0,
-            tags_start: 0,
-            records_start: 0,
-            prefixes_start: 0,
-            record_bytes: 0,
-            value_bytes: 0,
-            key_end: Field::default(),
-            value_end: Field::default(),
-            seq: Field::default(),
-            kind: Field::default(),
-            least_seq: 0,
-            common_kind: 0,
-        }
-    }
-
-    /// Memory held, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.data.len() + size_of::<Block>()
     }
 
     /// Number of entries.
@@ -429,6 +405,12 @@ impl Block {
             None => prefix.cmp(user_key).then(Ordering::Greater),
         };
         Ok(order.then_with(|| trailer.cmp(&entry.trailer)))
+    }
+}
+
+impl Weigh for Block {
+    fn bytes(&self) -> usize {
+        self.data.len() + size_of::<Block>()
     }
 }
 

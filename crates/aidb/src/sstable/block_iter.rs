@@ -1,6 +1,7 @@
 //! Goes through one data block in either direction. The current key is put together in a buffer.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -14,8 +15,8 @@ const WORD_BYTES: usize = 16;
 /// A cursor over one block. Keeps its buffer when it gets another block.
 #[derive(Debug)]
 pub(super) struct BlockIter {
-    block: Block,
-    /// The current entry; their number when it stands nowhere.
+    block: Option<Arc<Block>>,
+    /// The current entry.
     at: usize,
     /// The current internal key, and more behind it.
     key: Vec<u8>,
@@ -31,7 +32,7 @@ impl BlockIter {
     /// A cursor that stands nowhere.
     pub(super) fn new() -> BlockIter {
         BlockIter {
-            block: Block::empty(),
+            block: None,
             at: 0,
             key: Vec::new(),
             key_bytes: 0,
@@ -42,15 +43,24 @@ impl BlockIter {
     }
 
     /// Goes on with another block; stands nowhere then.
-    pub(super) fn reset(&mut self, block: Block) {
-        self.block = block;
+    pub(super) fn reset(&mut self, block: Arc<Block>) {
+        self.block = Some(block);
+        self.nowhere();
+    }
+
+    /// Lets go of its block; stands nowhere then.
+    pub(super) fn clear(&mut self) {
+        self.block = None;
         self.nowhere();
     }
 
     fn nowhere(&mut self) {
-        self.at = self.block.entries();
         self.key_bytes = 0;
         self.value = 0..0;
+    }
+
+    fn entries(&self) -> usize {
+        self.block.as_ref().map_or(0, |block| block.entries())
     }
 
     /// True when it stands on an entry.
@@ -68,13 +78,17 @@ impl BlockIter {
     /// The value; empty when not valid.
     #[inline]
     pub(super) fn value(&self) -> &[u8] {
-        self.block.slice(self.value.clone())
+        self.block
+            .as_ref()
+            .map_or(&[], |block| block.slice(self.value.clone()))
     }
 
     /// The value, sharing the memory of its block.
     #[inline]
     pub(super) fn value_bytes(&self) -> Bytes {
-        self.block.share(self.value.clone())
+        self.block
+            .as_ref()
+            .map_or_else(Bytes::new, |block| block.share(self.value.clone()))
     }
 
     /// Goes to the first entry.
@@ -84,31 +98,39 @@ impl BlockIter {
 
     /// Goes to the last entry.
     pub(super) fn seek_to_last(&mut self) -> Result<(), Fault> {
-        self.go_to(self.block.entries().checked_sub(1))
+        self.go_to(self.entries().checked_sub(1))
     }
 
     /// Goes to the first entry at or after the internal key `target`.
     pub(super) fn seek(&mut self, target: &[u8]) -> Result<(), Fault> {
         self.nowhere();
         let (user_key, trailer) = split(target);
-        let at = self.block.lower_bound(user_key, trailer)?;
-        self.go_to(Some(at))
+        match &self.block {
+            Some(block) => {
+                let at = block.lower_bound(user_key, trailer)?;
+                self.go_to(Some(at))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Goes to the next entry; to nowhere after the last.
     #[inline]
     pub(super) fn next(&mut self) -> Result<(), Fault> {
-        let next = self.at + 1;
-        if next >= self.block.entries() || next.is_multiple_of(GROUP_ENTRIES) {
-            return self.go_to(Some(next));
+        if !self.valid() {
+            return Ok(());
         }
-        let record = self.block.record(next);
-        let (suffix, value) = (
-            self.key_end..record.key_end,
-            self.value.end..record.value_end,
-        );
-        self.at = next;
-        self.stand(suffix, value, record.trailer)
+        let next = self.at + 1;
+        match &self.block {
+            Some(block) if next < block.entries() && !next.is_multiple_of(GROUP_ENTRIES) => {
+                let record = block.record(next);
+                let suffix = self.key_end..record.key_end;
+                let value = self.value.end..record.value_end;
+                self.at = next;
+                self.stand(suffix, value, record.trailer)
+            }
+            _ => self.go_to(Some(next)),
+        }
     }
 
     /// Goes to the previous entry; to nowhere before the first.
@@ -117,15 +139,26 @@ impl BlockIter {
         self.go_to(before)
     }
 
+    /// True when a point lookup with this hash of the current user key leads to the current entry.
+    pub(super) fn is_found_by_hash(&self, hash: u64) -> Result<bool, Fault> {
+        let (user_key, trailer) = split(self.key());
+        let found = match &self.block {
+            Some(block) => block.get(user_key, hash, trailer)?,
+            None => None,
+        };
+        Ok(found.is_some_and(|entry| entry.trailer == trailer))
+    }
+
     /// Goes to entry `at`; to nowhere when there is none.
     fn go_to(&mut self, at: Option<usize>) -> Result<(), Fault> {
-        let Some(at) = at.filter(|&at| at < self.block.entries()) else {
-            self.nowhere();
+        self.nowhere();
+        let (Some(at), Some(block)) = (at.filter(|&at| at < self.entries()), &self.block) else {
             return Ok(());
         };
-        let entry = self.block.entry(at).inspect_err(|_| self.nowhere())?;
-        self.make_room(entry.prefix.len());
-        self.key[..entry.prefix.len()].copy_from_slice(self.block.slice(entry.prefix.clone()));
+        let entry = block.entry(at)?;
+        let prefix = entry.prefix.len();
+        make_room(&mut self.key, prefix);
+        self.key[..prefix].copy_from_slice(block.slice(entry.prefix.clone()));
         self.prefix = entry.prefix;
         self.at = at;
         self.stand(entry.suffix, entry.value, entry.trailer)
@@ -139,17 +172,20 @@ impl BlockIter {
         value: Range<usize>,
         trailer: u64,
     ) -> Result<(), Fault> {
-        if let Err(what) = self.block.check(&self.prefix, &suffix, &value) {
-            let fault = self.block.fault(self.at, what);
+        let Some(block) = &self.block else {
+            return Ok(());
+        };
+        if let Err(what) = block.check(&self.prefix, &suffix, &value) {
+            let fault = block.fault(self.at, what);
             self.nowhere();
             return Err(fault);
         }
         let (start, bytes) = (self.prefix.len(), suffix.len());
-        self.make_room(start + bytes);
+        make_room(&mut self.key, start + bytes);
         if bytes <= WORD_BYTES {
-            self.key[start..start + WORD_BYTES].copy_from_slice(self.block.word(suffix.start));
+            self.key[start..start + WORD_BYTES].copy_from_slice(block.word(suffix.start));
         } else {
-            self.key[start..start + bytes].copy_from_slice(self.block.slice(suffix.clone()));
+            self.key[start..start + bytes].copy_from_slice(block.slice(suffix.clone()));
         }
         self.key_bytes = start + bytes + TRAILER_BYTES;
         self.key[start + bytes..self.key_bytes].copy_from_slice(&trailer.to_le_bytes());
@@ -157,13 +193,13 @@ impl BlockIter {
         self.value = value;
         Ok(())
     }
+}
 
-    /// Makes the buffer long enough for a user key of `bytes`, its trailer and a word.
-    #[inline(always)]
-    fn make_room(&mut self, bytes: usize) {
-        let needed = bytes + TRAILER_BYTES + WORD_BYTES;
-        if self.key.len() < needed {
-            self.key.resize(needed.next_power_of_two(), 0);
-        }
+/// Makes the buffer long enough for a user key of `bytes`, its trailer and a word.
+#[inline(always)]
+fn make_room(key: &mut Vec<u8>, bytes: usize) {
+    let needed = bytes + TRAILER_BYTES + WORD_BYTES;
+    if key.len() < needed {
+        key.resize(needed.next_power_of_two(), 0);
     }
 }

@@ -1,9 +1,10 @@
 //! The frame of a table: constants, footer, and how a block is stored.
 //!
 //! ```text
-//! file    data block ... | filter block | index block | range deletes | properties block | footer
+//! file    per partition: data block ... | filter block | index block
+//!         then: partition index block | range deletes block | properties block | footer
 //! block   payload | codec (1) | xxh3-64 of payload and codec, seeded with file number and offset (8)
-//! footer  4 x (offset u64, bytes u32): filter, index, range deletes, properties | checksum u64 | version u32 | magic (8)
+//! footer  3 x (offset u64, bytes u32): partition index, range deletes, properties | checksum u64 | version u32 | magic (8)
 //! ```
 //!
 //! All integers are little endian. Nothing here looks into a payload.
@@ -20,7 +21,7 @@ pub(super) const MAGIC: [u8; 8] = *b"AiDbSST\0";
 pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// Length of the footer, in bytes.
-pub(super) const FOOTER_BYTES: usize = 68;
+pub(super) const FOOTER_BYTES: usize = 56;
 
 /// What a stored block has more than its payload.
 pub(super) const BLOCK_TRAILER_BYTES: usize = 9;
@@ -35,7 +36,7 @@ const CODEC_LZ4: u8 = 1;
 const LZ4_RATIO_MAX: usize = 255;
 
 /// The footer without checksum, version and magic.
-const HANDLES_BYTES: usize = 48;
+const HANDLES_BYTES: usize = 36;
 
 /// A table's identity, for checksums and messages.
 #[derive(Clone, Debug)]
@@ -182,7 +183,6 @@ impl Lz4 {
 /// The end of a table: where everything but the data blocks is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Footer {
-    pub(super) filter: BlockHandle,
     pub(super) index: BlockHandle,
     pub(super) range_deletes: BlockHandle,
     pub(super) properties: BlockHandle,
@@ -192,7 +192,7 @@ impl Footer {
     /// The bytes of a footer that stands at `offset`.
     pub(super) fn encode(&self, offset: u64, id: &FileId) -> [u8; FOOTER_BYTES] {
         let mut bytes = Vec::with_capacity(FOOTER_BYTES);
-        for handle in [self.filter, self.index, self.range_deletes, self.properties] {
+        for handle in [self.index, self.range_deletes, self.properties] {
             bytes.extend_from_slice(&handle.offset.to_le_bytes());
             bytes.extend_from_slice(&handle.bytes.to_le_bytes());
         }
@@ -233,13 +233,11 @@ impl Footer {
             bytes: u32_at(bytes, at + 8),
         };
         let footer = Footer {
-            filter: handle(0),
-            index: handle(12),
-            range_deletes: handle(24),
-            properties: handle(36),
+            index: handle(0),
+            range_deletes: handle(12),
+            properties: handle(24),
         };
-        let contiguous = footer.filter.end() == footer.index.offset
-            && footer.index.end() == footer.range_deletes.offset
+        let contiguous = footer.index.end() == footer.range_deletes.offset
             && footer.range_deletes.end() == footer.properties.offset
             && footer.properties.end() == offset;
         if version == 0 || !contiguous {
@@ -300,9 +298,9 @@ mod tests {
         }
 
         #[test]
-        fn footers_that_contradict_themselves_are_refused(numbers in any::<[(u64, u32); 4]>(), offset in any::<u64>()) {
-            let [filter, index, range_deletes, properties] = numbers.map(|(offset, bytes)| BlockHandle { offset, bytes });
-            let footer = Footer { filter, index, range_deletes, properties };
+        fn footers_that_contradict_themselves_are_refused(numbers in any::<[(u64, u32); 3]>(), offset in any::<u64>()) {
+            let [index, range_deletes, properties] = numbers.map(|(offset, bytes)| BlockHandle { offset, bytes });
+            let footer = Footer { index, range_deletes, properties };
             prop_assert!(Footer::decode(&footer.encode(offset, &id()), offset, &id()).is_err());
         }
     }

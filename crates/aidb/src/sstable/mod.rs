@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Writer   add (ascending) ... finish        Reader   get, iter, iter_once, verify
-//!   block_builder  index  filter  properties     block  index  filter  properties  table_iter
+//!   block_builder  separators  filter            partitions: separators  filter  block      table_iter  verify
 //!                  format: constants, footer, checksums, codecs: the bytes of docs/formats/sstable.md
 //! ```
 //!
@@ -13,15 +13,18 @@ mod block_builder;
 mod block_iter;
 mod filter;
 mod format;
-mod index;
+mod partition;
+mod partitions;
 mod properties;
 mod reader;
+mod separators;
+mod source;
 mod table_iter;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
-pub(crate) use block::Block;
 pub(crate) use filter::hash;
 pub(crate) use properties::Properties;
 pub(crate) use reader::Reader;

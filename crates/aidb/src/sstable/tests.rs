@@ -7,7 +7,7 @@ use aether_env::{MemoryStorage, Storage};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::cache::BlockCache;
+use crate::cache::Cache;
 use crate::error::{ErrorKind, Result};
 use crate::iter::InternalIterator;
 use crate::iter::model::{ListIter, Pair, assert_walks_as, entries, user_keys, walks};
@@ -17,9 +17,13 @@ use crate::options::{Compression, TableOptions};
 use super::block::Block;
 use super::block_builder::BlockBuilder;
 use super::block_iter::BlockIter;
+use super::format::BlockHandle;
 use super::{Reader, TableInfo, Writer, hash};
 
 const NUMBER: u64 = 42;
+
+/// Tables with blocks below this size are written as if they were large.
+const SMALL_BLOCK_BYTES: usize = 300;
 
 fn write(entries: &[Pair], options: &TableOptions) -> (TableInfo, Vec<u8>) {
     write_with(entries, &[], options)
@@ -37,6 +41,9 @@ fn write_with(
         NUMBER,
         options,
     );
+    if options.block_bytes < SMALL_BLOCK_BYTES {
+        writer.partition_beyond(2000, 600);
+    }
     for (key, value) in entries {
         writer.add(key, value).unwrap();
     }
@@ -65,7 +72,7 @@ fn open_as(bytes: Vec<u8>, number: u64, cache_bytes: u64) -> Result<Arc<Reader>>
         file,
         "000042.sst",
         number,
-        Arc::new(BlockCache::new(cache_bytes)),
+        Arc::new(Cache::new(cache_bytes)),
     )
     .map(Arc::new)
 }
@@ -139,7 +146,7 @@ proptest! {
         });
         for (key, at) in others.into_iter().chain(own) {
             let expected = newest(&entries, &key, SeqNo(at));
-            prop_assert!(expected.is_none() || table.may_contain(hash(&key)));
+            prop_assert!(expected.is_none() || table.place(&key, hash(&key), u64::MAX).unwrap().is_some());
             prop_assert_eq!(table.get(&key, hash(&key), SeqNo(at)).unwrap(), expected);
         }
     }
@@ -182,7 +189,7 @@ proptest! {
             let _ = block.get(&target, hash(&target), 77 << 8);
             let _ = block.lower_bound(&target, 77 << 8);
             let mut cursor = BlockIter::new();
-            cursor.reset(block);
+            cursor.reset(Arc::new(block));
             let _ = cursor.seek_to_first();
             while cursor.valid() {
                 cursor.value();
@@ -198,6 +205,12 @@ proptest! {
             let _ = cursor.next();
         }
     }
+}
+
+/// Where a data block of the first partition is.
+fn block_handle(table: &Reader, position: usize) -> BlockHandle {
+    let partition = table.partitions.get(0, &table.source).unwrap();
+    partition.handle(position)
 }
 
 /// A table with several blocks, versions, tombstones, compressible and other values.
@@ -351,7 +364,7 @@ fn a_block_or_file_in_the_place_of_another_is_an_error() {
     let error = open_as(bytes.clone(), NUMBER + 1, 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corruption);
     let table = open(bytes.clone(), 0).unwrap();
-    let [a, b] = [0, 1].map(|position| table.handle(position));
+    let [a, b] = [0, 1].map(|position| block_handle(&table, position));
     let [a, b] = [a, b].map(|handle| {
         usize::try_from(handle.offset).unwrap()..usize::try_from(handle.end()).unwrap()
     });
@@ -379,7 +392,7 @@ fn a_newer_format_is_named() {
 #[test]
 fn an_error_names_the_block_and_the_other_blocks_stay_readable() {
     let (entries, mut bytes) = small_table(Compression::None);
-    let damaged = open(bytes.clone(), 0).unwrap().handle(1);
+    let damaged = block_handle(&open(bytes.clone(), 0).unwrap(), 1);
     bytes[usize::try_from(damaged.offset).unwrap() + 5] ^= 1;
     let table = open(bytes, 0).unwrap();
     let outcomes: Vec<bool> = entries
@@ -470,7 +483,7 @@ fn the_cache_serves_what_was_read_and_scans_for_one_pass_leave_it_alone() {
         .unwrap()
         .append(&bytes)
         .unwrap();
-    let cache = Arc::new(BlockCache::new(1 << 20));
+    let cache = Arc::new(Cache::new(1 << 20));
     let file = storage.open("000042.sst").unwrap();
     let table = Arc::new(Reader::open(file, "000042.sst", NUMBER, Arc::clone(&cache)).unwrap());
     all_of(table.iter_once()).unwrap();

@@ -17,14 +17,21 @@ use super::block::common_prefix;
 use super::block_builder::BlockBuilder;
 use super::filter::{self, Filter};
 use super::format::{self, BlockHandle, FileId, Footer, Lz4};
-use super::index::IndexBuilder;
+use super::partition::PartitionHandle;
 use super::properties::Properties;
+use super::separators::SeparatorsBuilder;
 
 /// Bytes that are gathered before they go to the file.
 const WRITE_BYTES: usize = 256 * 1024;
 
 /// After blocks that LZ4 did not shrink, up to so many are not tried at all.
 const SKIPPED_BLOCKS_MAX: u32 = 31;
+
+/// Up to so many bytes of data blocks have one index and one filter, written at the end.
+const WHOLE_BYTES: u64 = 64 << 20;
+
+/// Beyond that, so many have an index and a filter of their own, written behind them.
+const PARTITION_BYTES: u64 = 8 << 20;
 
 /// What a finished table holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,16 +72,30 @@ pub(crate) struct Writer {
     pending: Vec<u8>,
     pending_offset: u64,
     hasher: Box<Xxh3>,
-    index: IndexBuilder,
+    /// The stretch of data blocks that is being written, and those before it whose index is not written yet.
+    section: Section,
+    sections: Vec<Section>,
+    /// What is written of the index: per partition the numbers of [`PartitionHandle`].
+    partitions: SeparatorsBuilder<{ PartitionHandle::NUMBERS }>,
+    whole_bytes: u64,
+    partition_bytes: u64,
     /// Length of a finished block whose separator waits for the next key.
     unindexed: Option<u32>,
-    hashes: Vec<u64>,
     last_key: Vec<u8>,
     last_trailer: u64,
     last_hash: u64,
     range_deletes: Vec<RangeDelete>,
     values: BTreeMap<u64, u64>,
     properties: Properties,
+}
+
+/// A stretch of data blocks and what their index and filter are made of.
+#[derive(Default)]
+struct Section {
+    data_start: u64,
+    data_end: u64,
+    index: SeparatorsBuilder<1>,
+    hashes: Vec<u64>,
 }
 
 /// Tries LZ4 less often where it does not pay: vectors hardly shrink.
@@ -134,9 +155,12 @@ impl Writer {
             pending: Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 8),
             pending_offset: 0,
             hasher: Box::default(),
-            index: IndexBuilder::default(),
+            section: Section::default(),
+            sections: Vec::new(),
+            partitions: SeparatorsBuilder::default(),
+            whole_bytes: WHOLE_BYTES,
+            partition_bytes: PARTITION_BYTES,
             unindexed: None,
-            hashes: Vec::new(),
             last_key: Vec::new(),
             last_trailer: 0,
             last_hash: 0,
@@ -147,6 +171,12 @@ impl Writer {
                 ..Properties::default()
             },
         }
+    }
+
+    /// Lets tables have partitions at other sizes than they usually do.
+    #[cfg(test)]
+    pub(crate) fn partition_beyond(&mut self, whole_bytes: u64, partition_bytes: u64) {
+        (self.whole_bytes, self.partition_bytes) = (whole_bytes, partition_bytes);
     }
 
     /// Adds an entry behind all others.
@@ -172,18 +202,15 @@ impl Writer {
             "a key is at most {KEY_BYTES_MAX} bytes long"
         );
         if let Some(block_bytes) = self.unindexed.take() {
-            self.index.add(
-                &self.last_key,
-                self.last_trailer,
-                Some(user_key),
-                block_bytes,
-            );
+            self.separate(Some(user_key), block_bytes)?;
         }
         if new_key {
             self.last_hash = filter::hash(user_key);
-            if self.options.filter_bits_per_key > 0 {
-                self.hashes.push(self.last_hash);
-            }
+        }
+        // Versions of one key may go on in the next section.
+        let unfiltered = new_key || self.section.hashes.is_empty();
+        if unfiltered && self.options.filter_bits_per_key > 0 {
+            self.section.hashes.push(self.last_hash);
         }
         self.block
             .add(user_key, shared, self.last_hash, trailer, value);
@@ -242,9 +269,74 @@ impl Writer {
 
     /// What the file would measure now: what to look at when deciding whether a table is large enough.
     pub(crate) fn bytes_written(&self) -> u64 {
-        let filter_bytes =
-            self.hashes.len() as u64 * u64::from(self.options.filter_bits_per_key) / 8;
-        self.end() + (self.block.bytes() + self.index.bytes()) as u64 + filter_bytes
+        let bits = u64::from(self.options.filter_bits_per_key);
+        let pending = self.sections.iter().chain([&self.section]);
+        let index_bytes: u64 = pending
+            .map(|section| section.index.bytes() as u64 + section.hashes.len() as u64 * bits / 8)
+            .sum();
+        self.end() + self.block.bytes() as u64 + index_bytes
+    }
+
+    /// Ends the last block in the index; `next` is the user key behind it.
+    fn separate(&mut self, next: Option<&[u8]>, block_bytes: u32) -> Result<()> {
+        self.section.index.add(
+            &self.last_key,
+            self.last_trailer,
+            next,
+            [block_bytes.into()],
+        );
+        self.section.data_end = self.end();
+        if self.section.data_end - self.section.data_start >= self.partition_bytes {
+            self.finish_section()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the current section, and writes what belongs behind it once the table is no longer a small one.
+    fn finish_section(&mut self) -> Result<()> {
+        self.sections.push(std::mem::take(&mut self.section));
+        if self.end() > self.whole_bytes {
+            self.write_sections()?;
+        }
+        self.section.data_start = self.end();
+        Ok(())
+    }
+
+    /// Writes index and filter of the sections that lack them.
+    fn write_sections(&mut self) -> Result<()> {
+        for section in std::mem::take(&mut self.sections) {
+            let filter = match self.options.filter_bits_per_key {
+                0 => self.no_block(),
+                bits => self.put_meta_block(&Filter::build(&section.hashes, bits)),
+            };
+            let index = self.put_meta_block(&section.index.finish());
+            let (separator, trailer) = section.index.last().unwrap_or_default();
+            let handle = PartitionHandle {
+                data_start: section.data_start,
+                data_end: section.data_end,
+                filter,
+                index,
+            };
+            self.partitions.push(separator, trailer, handle.numbers());
+            if self.pending.len() >= WRITE_BYTES {
+                self.write_pending()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Index and filter of a small table: those of all its sections together.
+    fn join_sections(&mut self) {
+        let mut sections = self.sections.drain(..);
+        let Some(mut whole) = sections.next() else {
+            return;
+        };
+        for mut section in sections {
+            whole.index.append(&mut section.index);
+            whole.hashes.append(&mut section.hashes);
+            whole.data_end = section.data_end;
+        }
+        self.sections.push(whole);
     }
 
     /// Entries so far.
@@ -273,6 +365,7 @@ impl Writer {
         }
         self.block.clear();
         self.unindexed = Some(bytes);
+        self.properties.data_blocks += 1;
         if self.pending.len() >= WRITE_BYTES {
             self.write_pending()?;
         }
@@ -294,39 +387,31 @@ impl Writer {
     /// # Errors
     /// When the file could not be written or synced.
     pub(crate) fn finish(mut self) -> Result<TableInfo> {
+        let deletes = RangeDeletes::new(std::mem::take(&mut self.range_deletes));
         if !self.block.is_empty() {
             self.finish_block()?;
         }
         if let Some(block_bytes) = self.unindexed.take() {
-            self.index
-                .add(&self.last_key, self.last_trailer, None, block_bytes);
+            self.separate(None, block_bytes)?;
         }
-        let deletes = RangeDeletes::new(std::mem::take(&mut self.range_deletes));
+        if self.section.index.len() > 0 {
+            self.sections.push(std::mem::take(&mut self.section));
+        }
+        if self.partitions.len() == 0 {
+            self.join_sections();
+        }
+        self.write_sections()?;
         self.close_properties(&deletes);
-        let filter = match self.options.filter_bits_per_key {
-            0 => BlockHandle {
-                offset: self.end(),
-                bytes: 0,
-            },
-            bits => {
-                let contents = Filter::build(&self.hashes, bits);
-                self.put_meta_block(&contents)
-            }
-        };
-        let contents = self.index.finish();
+        let contents = self.partitions.finish();
         let index = self.put_meta_block(&contents);
         let range_deletes = if deletes.is_empty() {
-            BlockHandle {
-                offset: self.end(),
-                bytes: 0,
-            }
+            self.no_block()
         } else {
             self.put_meta_block(&deletes.encode())
         };
         let contents = self.properties.encode();
         let properties = self.put_meta_block(&contents);
         let footer = Footer {
-            filter,
             index,
             range_deletes,
             properties,
@@ -354,7 +439,6 @@ impl Writer {
 
     fn close_properties(&mut self, deletes: &RangeDeletes) {
         let properties = &mut self.properties;
-        properties.data_blocks = self.index.blocks() as u64;
         properties.range_deletes = deletes.count();
         properties.values = std::mem::take(&mut self.values).into_iter().collect();
         if properties.entries > 0 {
@@ -367,6 +451,13 @@ impl Writer {
         }
         if properties.min_seq == SeqNo::MAX {
             properties.min_seq = SeqNo::ZERO;
+        }
+    }
+
+    fn no_block(&self) -> BlockHandle {
+        BlockHandle {
+            offset: self.end(),
+            bytes: 0,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aether_env::MemoryStorage;
 
 use super::{Table, TableMeta, Tree};
-use crate::cache::BlockCache;
+use crate::cache::Cache;
 use crate::files::Files;
 use crate::key::{SeqNo, ValueKind, internal_key};
 use crate::sstable::TableInfo;
@@ -38,7 +38,7 @@ impl Sketcher {
         Sketcher {
             files: Arc::new(Files::new(
                 Arc::new(MemoryStorage::new()),
-                Arc::new(BlockCache::new(0)),
+                Arc::new(Cache::new(0)),
             )),
             next,
         }

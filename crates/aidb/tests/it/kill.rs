@@ -20,7 +20,7 @@ fn open(directory: &str) -> (DB, Keyspace, Keyspace) {
         memtable_bytes: 256 << 10,
         table_bytes: 64 << 10,
         level_base_bytes: 512 << 10,
-        block_cache_bytes: 1 << 20,
+        memory_bytes: 1 << 20,
         ..Options::DEFAULT
     };
     let db = DB::open(directory, options).unwrap();

@@ -115,7 +115,7 @@ impl Setup {
         let options = Options {
             memtable_bytes: random.choice([1 << 11, 1 << 13, 1 << 15]).unwrap(),
             sealed_memtables_max: random.usize(1..=3),
-            block_cache_bytes: random.choice([0, 1 << 12, 1 << 20]).unwrap(),
+            memory_bytes: random.choice([0, 1 << 16, 1 << 20]).unwrap(),
             background_threads,
             level0_compact_runs: compact,
             level0_stop_runs: compact + random.usize(2..=4),
