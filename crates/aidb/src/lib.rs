@@ -51,6 +51,8 @@ mod engine;
 mod error;
 mod file_name;
 mod files;
+#[doc(hidden)]
+pub mod inspect;
 mod iter;
 mod key;
 mod keyspace;

@@ -1,7 +1,10 @@
 //! AiDb.
 
+use std::sync::Arc;
+
 use aidb::{
-    Compression, DB, Durability, Keyspace, KeyspaceOptions, Options, TableOptions, WriteBatch,
+    Append, Compression, DB, Durability, Keyspace, KeyspaceOptions, Options, TableOptions,
+    WriteBatch,
 };
 
 use crate::engine::{Engine, Key, Session, Settings};
@@ -28,11 +31,10 @@ pub fn open(settings: &Settings) -> AiDb {
     };
     let options = KeyspaceOptions {
         table,
+        merge: Some(Arc::new(Append)),
         ..KeyspaceOptions::DEFAULT
     };
-    let keyspace = db
-        .keyspace("bench", options)
-        .expect("open the keyspace");
+    let keyspace = db.keyspace("bench", options).expect("open the keyspace");
     AiDb { db, keyspace }
 }
 
@@ -93,6 +95,22 @@ impl Session for Caller<'_> {
             }
             None => false,
         }
+    }
+
+    fn multi_get(&mut self, keys: &[Key], see: &mut dyn FnMut(&[u8])) -> usize {
+        let snapshot = self.engine.db.snapshot();
+        let values = snapshot
+            .multi_get(&self.engine.keyspace, keys)
+            .expect("multi_get");
+        values
+            .into_iter()
+            .flatten()
+            .map(|value| see(&value))
+            .count()
+    }
+
+    fn append(&mut self, key: &Key, tail: &[u8]) {
+        self.engine.keyspace.merge(key, tail).expect("merge");
     }
 
     fn scan(&mut self, from: &Key, limit: usize, see: &mut dyn FnMut(&[u8], &[u8])) -> usize {

@@ -39,6 +39,7 @@ pub(crate) enum AidbCommand {
     Scan(Scan),
     Stats(Stats),
     Verify(Verify),
+    Dump(Dump),
     Bench(Bench),
 }
 
@@ -105,6 +106,17 @@ pub(crate) struct Stats {}
 #[derive(Debug, Args)]
 #[command(after_help = after!("aethervec aidb verify && echo all is well"))]
 pub(crate) struct Verify {}
+
+/// Print a file of a database in readable form: a table, log, manifest or attachment
+///
+/// Opens no database, so the files of a running one can be looked at, too. A damaged file is printed as far as it reads
+/// back; then the damage is named, with exit code 4. Values that are kept apart are shown as the place where they are.
+#[derive(Debug, Args)]
+#[command(after_help = after!("aethervec aidb dump ./data/000007.sst" "aethervec aidb dump --json ./data/000003.wal | jq .key"))]
+pub(crate) struct Dump {
+    /// The file
+    pub(crate) file: PathBuf,
+}
 
 /// Measure this machine with simple workloads, in a new database that is deleted afterwards
 ///

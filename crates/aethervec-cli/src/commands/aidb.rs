@@ -1,6 +1,7 @@
 //! `aidb`: the engine by itself, on any directory that it has written.
 
 mod bench;
+mod dump;
 mod stats;
 mod text;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(session: &Session, args: &Aidb) -> Outcome {
             Ok(())
         }),
         AidbCommand::Verify(_) => group.verify(),
+        AidbCommand::Dump(args) => dump::run(group.out, group.form, &args.file),
         AidbCommand::Bench(args) => bench::run(group.out, &group.args.path, args),
     }
 }

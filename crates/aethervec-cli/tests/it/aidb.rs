@@ -131,6 +131,62 @@ fn verify_finds_damage() {
     );
 }
 
+/// The files of the database whose names contain `part`, in order.
+fn files(tool: &Tool, part: &str) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(tool.path("data"))
+        .unwrap()
+        .map(|entry| format!("data/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .filter(|name| name.contains(part))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn dump_shows_each_kind_of_file_and_names_damage() {
+    let tool = fruits();
+    let dumped: Vec<Value> = files(&tool, "MANIFEST")
+        .iter()
+        .flat_map(|file| tool.json(&["aidb", "dump", file]))
+        .collect();
+    let keyspace = dumped
+        .iter()
+        .find(|item| item["what"] == "keyspace" && item["name"] == "other");
+    assert!(keyspace.is_some(), "{dumped:?}");
+    let logged: Vec<Value> = files(&tool, ".wal")
+        .iter()
+        .flat_map(|file| tool.json(&["aidb", "dump", file]))
+        .collect();
+    let write = logged.iter().find(|item| item["key"] == "banana").unwrap();
+    assert_eq!(
+        (&write["what"], &write["kind"], &write["value"]),
+        (&json!("write"), &json!("put"), &json!("yellow"))
+    );
+
+    let manifest = files(&tool, "MANIFEST").pop().unwrap();
+    let mut bytes = std::fs::read(tool.path(&manifest)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(tool.path(&manifest), bytes).unwrap();
+    assert!(
+        tool.fails(4, &["aidb", "dump", &manifest])
+            .contains("checksum mismatch")
+    );
+    assert!(
+        tool.run(&["aidb", "dump", &manifest])
+            .stdout
+            .contains("manifest")
+    );
+    assert!(
+        tool.fails(3, &["aidb", "dump", "data/999999.sst"])
+            .contains("no such file")
+    );
+    assert!(
+        tool.fails(2, &["aidb", "dump", "data/LOCK"])
+            .contains("no name of a table")
+    );
+}
+
 #[test]
 fn what_does_not_exist() {
     let tool = Tool::new();

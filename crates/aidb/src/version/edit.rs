@@ -116,6 +116,13 @@ impl Edit {
         Ok(edit)
     }
 
+    /// As much of an edit as makes sense.
+    pub(crate) fn decode_front(mut bytes: &[u8]) -> Edit {
+        let mut edit = Edit::default();
+        while !bytes.is_empty() && edit.decode_field(&mut bytes).is_some() {}
+        edit
+    }
+
     fn decode_field(&mut self, rest: &mut &[u8]) -> Option<()> {
         let (&tag, after) = rest.split_first()?;
         *rest = after;

@@ -272,6 +272,26 @@ fn decode(name: &str, number: u64, bytes: &[u8]) -> Result<(u32, Edit)> {
     Ok((kind, edit))
 }
 
+/// What a manifest holds as far as it reads back, whole or difference, and what is wrong with it: for looking at it, not
+/// for opening a database.
+pub(crate) fn inspect(name: &str, number: u64, bytes: &[u8]) -> (bool, Edit, Result<()>) {
+    match decode(name, number, bytes) {
+        Ok((kind, edit)) => (kind == KIND_WHOLE, edit, Ok(())),
+        Err(error) => {
+            let is_whole = bytes
+                .get(12)
+                .is_some_and(|kind| u32::from(*kind) == KIND_WHOLE);
+            let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+            let edit = body.split_last_chunk::<CHECKSUM_BYTES>();
+            (
+                is_whole,
+                Edit::decode_front(edit.map_or(body, |(edit, _)| edit)),
+                Err(error),
+            )
+        }
+    }
+}
+
 fn newer(name: &str, format: u64) -> Error {
     Error::invalid(format!(
         "{name} has format {format}, and this build reads formats up to {FORMAT}: use a newer build"

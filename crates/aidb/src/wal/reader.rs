@@ -136,6 +136,22 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
     Ok(log)
 }
 
+/// Shows the records of log `number` as far as they read back, the start record (of no entries) included; where they end.
+/// Judges nothing: for looking at a log, not for recovering from it.
+pub(crate) fn each_record(number: u64, bytes: &Bytes, mut see: impl FnMut(Record)) -> u64 {
+    let mut at = FILE_HEADER_BYTES;
+    while let Some((header, payload)) = record_at(bytes, at, number) {
+        see(Record {
+            offset: (at + RECORD_HEADER_BYTES) as u64,
+            first: SeqNo(header.seq),
+            entries: header.entries,
+            payload,
+        });
+        at += RECORD_HEADER_BYTES + header.length as usize;
+    }
+    at as u64
+}
+
 /// Bytes at the front of a log that [`read_start`] needs.
 pub(crate) const START_BYTES: usize = FILE_HEADER_BYTES + RECORD_HEADER_BYTES + 16;
 

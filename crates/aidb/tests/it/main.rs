@@ -13,6 +13,7 @@ mod encryption;
 mod example;
 mod faults;
 mod input;
+mod inspect;
 mod kill;
 mod model;
 mod oracle;
