@@ -313,14 +313,14 @@ pub(crate) fn key_too_long(key: &[u8]) -> Error {
     ))
 }
 
-/// One write of a batch. Key and value share the batch's memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+/// One write of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
     pub(crate) kind: ValueKind,
     pub(crate) keyspace: KeyspaceId,
-    pub(crate) key: Bytes,
+    pub(crate) key: &'a [u8],
     /// What is stored: empty for a delete, the end for the delete of a range.
-    pub(crate) value: Bytes,
+    pub(crate) value: &'a [u8],
     /// Where the value stands in the logs.
     pub(crate) position: LogPosition,
 }
@@ -328,16 +328,16 @@ pub(crate) struct Entry {
 /// The writes in `entries`, in order; an error names the offset in `entries` where sense ends. `at`: where `entries`
 /// stand in the logs.
 pub(crate) fn decode(
-    entries: &Bytes,
+    entries: &[u8],
     at: LogPosition,
-) -> impl Iterator<Item = std::result::Result<Entry, usize>> + '_ {
-    let mut rest: &[u8] = entries;
+) -> impl Iterator<Item = std::result::Result<Entry<'_>, usize>> {
+    let mut rest = entries;
     std::iter::from_fn(move || {
         let offset = entries.len() - rest.len();
         if rest.is_empty() {
             return None;
         }
-        let entry = decode_one(entries, at, &mut rest);
+        let entry = decode_one(entries.len(), at, &mut rest);
         if entry.is_none() {
             rest = &[];
         }
@@ -396,26 +396,20 @@ fn take_write<'a>(rest: &mut &'a [u8]) -> Option<Write<'a>> {
     })
 }
 
-fn decode_one(entries: &Bytes, at: LogPosition, rest: &mut &[u8]) -> Option<Entry> {
+/// `bytes`: those of the whole batch, which stands at `at`.
+fn decode_one<'a>(bytes: usize, at: LogPosition, rest: &mut &'a [u8]) -> Option<Entry<'a>> {
     let Write {
         kind,
         keyspace,
         key,
         value,
     } = take_write(rest)?;
-    let share = |part: &[u8]| {
-        if part.is_empty() {
-            Bytes::new()
-        } else {
-            entries.slice_ref(part)
-        }
-    };
     Some(Entry {
         kind,
         keyspace,
-        position: at.plus(entries.len() - rest.len() - value.len()),
-        key: share(key),
-        value: share(value),
+        position: at.plus(bytes - rest.len() - value.len()),
+        key,
+        value,
     })
 }
 
@@ -456,7 +450,7 @@ mod tests {
             assert_eq!(entry.value, value.unwrap_or_default());
             assert_eq!(entry.position.log, 7);
             let from = usize::try_from(entry.position.offset).unwrap() - 100;
-            assert_eq!(entry.value, whole[from..from + entry.value.len()]);
+            assert_eq!(entry.value, &whole[from..from + entry.value.len()]);
             assert_eq!(entry.kind == ValueKind::Put, value.is_some());
         }
         assert_eq!(entries.len(), writes.len());
@@ -466,7 +460,7 @@ mod tests {
     fn damaged_bytes_end_the_batch_with_an_offset_and_never_panic() {
         let whole = batch(&[(1, b"key", Some(b"value")), (1, b"other", None)]);
         for cut in 1..whole.len() {
-            let results: Vec<_> = decode(&whole.slice(..cut), LogPosition::default()).collect();
+            let results: Vec<_> = decode(&whole[..cut], LogPosition::default()).collect();
             assert!(results.len() <= 2);
             if cut != 12 {
                 assert!(results.last().unwrap().is_err(), "{cut} {results:?}");
@@ -476,7 +470,7 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = whole.to_vec();
                 bytes[position] ^= 1 << bit;
-                let _ = decode(&bytes.into(), LogPosition::default()).count();
+                let _ = decode(&bytes, LogPosition::default()).count();
             }
         }
     }

@@ -121,7 +121,11 @@ impl Replay {
                     &format!("a write to keyspace {keyspace}, which does not exist"),
                 ));
             }
-            self.memtable.insert(SeqNo(record.first.0 + entries), entry);
+            self.memtable.insert(
+                SeqNo(record.first.0 + entries),
+                &entry,
+                Some(&record.payload),
+            );
             entries += 1;
         }
         if entries != u64::from(record.entries) {

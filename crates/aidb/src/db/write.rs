@@ -18,8 +18,10 @@
 //! - A log that was given up before it held a batch is removed when its successor is made, so that repeated attempts
 //!   do not eat the last free bytes.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arc_swap::Guard;
 use bytes::Bytes;
 
 use crate::attachment::Attachment;
@@ -28,6 +30,8 @@ use crate::batch::{self, BatchParts, WriteBatch};
 use crate::engine::{Engine, LogState};
 use crate::error::{Error, Result};
 use crate::key::SeqNo;
+use crate::memtable::{MemTable, SHARED_BYTES_MIN};
+use crate::state::State;
 use crate::wal::{LogPosition, RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
 
 impl Engine {
@@ -84,7 +88,7 @@ impl Engine {
         self.check_open()?;
         self.group.check()?;
         admit(log.last_seq, &record[RECORD_HEADER_BYTES..])?;
-        self.make_room(&mut log);
+        let state = self.make_room(&mut log);
         self.ensure_log(&mut log)?;
         let first = SeqNo(log.last_seq.0 + 1);
         let last = SeqNo(log.last_seq.0 + u64::from(entries));
@@ -113,7 +117,7 @@ impl Engine {
         self.counters.writes.add(entries.into());
         self.counters.bytes_logged.add(record.len() as u64);
 
-        self.apply(first, record, position);
+        apply(&state.active, first, record, position);
         self.snapshots.publish(last);
         attachments.into_iter().for_each(Attachment::keep);
         if log.spare.is_none() && log_bytes > self.options.memtable_bytes as u64 / 2 {
@@ -122,24 +126,17 @@ impl Engine {
         Ok(last)
     }
 
-    fn apply(&self, first: SeqNo, record: Vec<u8>, position: LogPosition) {
-        let entries = Bytes::from(record).slice(RECORD_HEADER_BYTES..);
-        let state = self.state.load();
-        for (seq, entry) in (first.0..).zip(batch::decode(&entries, position)) {
-            state
-                .active
-                .insert(SeqNo(seq), entry.expect("a batch decodes what it encoded"));
-        }
-    }
-
-    /// Seals the active memtable when it is full and there is room in the queue.
-    fn make_room(&self, log: &mut LogState) {
+    /// Seals the active memtable when it is full and there is room in the queue. The state that takes the next writes:
+    /// it stays the one with the active memtable while the commit lock is held.
+    fn make_room(&self, log: &mut LogState) -> Guard<Arc<State>> {
         self.count_memory();
         let state = self.state.load();
         let is_full = state.active.bytes() >= self.options.memtable_bytes;
         if is_full && state.sealed.len() < self.options.sealed_memtables_max.max(1) {
             self.rotate(log);
+            return self.state.load();
         }
+        state
     }
 
     fn ensure_log(&self, log: &mut LogState) -> Result<()> {
@@ -164,6 +161,22 @@ impl Engine {
         self.group.begin(next.number(), next.syncer(), next.bytes());
         log.current = Some(next);
         Ok(())
+    }
+}
+
+/// Inserts the writes of `record`, the first of which is `first`. Its payload stands at `position`.
+fn apply(memtable: &MemTable, first: SeqNo, record: Vec<u8>, position: LogPosition) {
+    let insert = |entries: &[u8], shared: Option<&Bytes>| {
+        for (seq, entry) in (first.0..).zip(batch::decode(entries, position)) {
+            let entry = entry.expect("a batch decodes what it encoded");
+            memtable.insert(SeqNo(seq), &entry, shared);
+        }
+    };
+    if record.len() < SHARED_BYTES_MIN {
+        insert(&record[RECORD_HEADER_BYTES..], None);
+    } else {
+        let record = Bytes::from(record);
+        insert(&record[RECORD_HEADER_BYTES..], Some(&record));
     }
 }
 

@@ -1,9 +1,10 @@
 //! Writes in memory: all keyspaces of one span of the log, in the order of internal keys.
 //!
-//! One writer at a time, any number of readers, no locks. Keys and values share the memory of the batches that
-//! brought them.
+//! One writer at a time, any number of readers, no locks. Keys and small values are copied into memory of the table's
+//! own, large values share that of the batches that brought them.
 //!
 //! ```text
+//! arena    the bytes of keys and small values
 //! writes   in the order in which they came; versions of a key are chained, newest first
 //! index    key → its newest write: point reads look at nothing else
 //! sorted   runs of writes in key order, for cursors; made behind the writes, a piece at a time
@@ -14,6 +15,7 @@
 //! A write is in `writes`, then in `index`, then counted, and only then may its sequence number become visible. So
 //! whoever has seen a sequence number finds all writes up to it, and ignores later ones by their numbers.
 
+mod arena;
 mod cursor;
 mod folds;
 mod index;
@@ -29,7 +31,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-#[cfg(test)]
 use bytes::Bytes;
 
 use crate::batch::Entry;
@@ -37,6 +38,7 @@ use crate::key::{self, SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 use crate::range_deletes::{RangeDelete, RangeDeletes};
 
+use arena::Arena;
 pub(crate) use cursor::MemIter;
 use folds::Folds;
 use index::Index;
@@ -45,12 +47,15 @@ use ranges::Ranges;
 use sorted::{SEAL_WRITES, Sorted};
 use writes::Writes;
 
-/// What an entry takes beside its key and value: 104 as a write, 12 to 24 in the index, 36 in a run, and the share of
-/// merges under way.
-pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 168;
+/// What an entry takes beside its key and value: 128 as a write, 12 to 24 in the index, 36 in a run.
+pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 180;
+
+/// A value from this size on shares its batch's memory, if that may be shared.
+pub(crate) const SHARED_BYTES_MIN: usize = 1024;
 
 /// The writes between two switches of the log, sorted.
 pub(crate) struct MemTable {
+    arena: Arena,
     writes: Writes,
     index: Index,
     sorted: Sorted,
@@ -66,6 +71,7 @@ impl MemTable {
     /// A memtable without entries.
     pub(crate) fn new() -> MemTable {
         MemTable {
+            arena: Arena::default(),
             writes: Writes::new(),
             index: Index::new(),
             sorted: Sorted::default(),
@@ -80,23 +86,34 @@ impl MemTable {
     /// Adds a write. Callers take turns, in the order of sequence numbers.
     ///
     /// Now and then it also sorts, for a fraction of a millisecond.
-    pub(crate) fn insert(&self, seq: SeqNo, entry: Entry) {
+    ///
+    /// `shared`: the memory in which key and value are, when large parts of it may be kept.
+    pub(crate) fn insert(&self, seq: SeqNo, entry: &Entry<'_>, shared: Option<&Bytes>) {
         let bytes = entry.key.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES;
         if entry.kind == ValueKind::RangeDelete {
             self.delete_range(seq, entry);
         } else {
-            self.insert_point(seq, entry);
+            self.insert_point(seq, entry, shared);
         }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Nobody else writes.
+        let before = self.bytes.load(Ordering::Relaxed);
+        self.bytes.store(before + bytes, Ordering::Relaxed);
         self.last_seq.store(seq.0, Ordering::Relaxed);
     }
 
-    fn insert_point(&self, seq: SeqNo, entry: Entry) {
-        let place = self.index.place(entry.keyspace, &entry.key, |id| {
-            self.writes.get(id).is_of(entry.keyspace, &entry.key)
+    fn insert_point(&self, seq: SeqNo, entry: &Entry<'_>, shared: Option<&Bytes>) {
+        let place = self.index.place(entry.keyspace, entry.key, |id| {
+            self.writes.get(id).is_of(entry.keyspace, entry.key)
         });
         let trailer = key::trailer(seq, entry.kind);
-        let id = self.writes.append(entry, trailer, place.newest);
+        let kept = match shared {
+            Some(shared) if entry.value.len() >= SHARED_BYTES_MIN => {
+                let (key, _) = self.arena.copy(entry.key, &[]);
+                (key, shared.slice_ref(entry.value))
+            }
+            _ => self.arena.copy(entry.key, entry.value),
+        };
+        let id = self.writes.append(entry, kept, trailer, place.newest);
         place.fill(id);
         let len = self.writes.count(id);
         if len.is_multiple_of(SEAL_WRITES) {
@@ -105,10 +122,10 @@ impl MemTable {
     }
 
     #[cold]
-    fn delete_range(&self, seq: SeqNo, entry: Entry) {
+    fn delete_range(&self, seq: SeqNo, entry: &Entry<'_>) {
         let delete = RangeDelete {
-            start: entry.key,
-            end: entry.value,
+            start: Bytes::copy_from_slice(entry.key),
+            end: Bytes::copy_from_slice(entry.value),
             seq,
         };
         self.ranges.insert(entry.keyspace, delete);

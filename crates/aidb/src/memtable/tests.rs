@@ -8,12 +8,12 @@ use super::*;
 use crate::iter::InternalIterator;
 use crate::wal::LogPosition;
 
-fn entry(keyspace: u32, key: &[u8], value: &[u8]) -> Entry {
+fn entry<'a>(keyspace: u32, key: &'a [u8], value: &'a [u8]) -> Entry<'a> {
     Entry {
         kind: ValueKind::Put,
         keyspace: KeyspaceId(keyspace),
-        key: Bytes::copy_from_slice(key),
-        value: Bytes::copy_from_slice(value),
+        key,
+        value,
         position: LogPosition::default(),
     }
 }
@@ -21,9 +21,9 @@ fn entry(keyspace: u32, key: &[u8], value: &[u8]) -> Entry {
 #[test]
 fn a_read_sees_the_newest_version_up_to_its_moment() {
     let table = MemTable::new();
-    table.insert(SeqNo(3), entry(1, b"k", b"three"));
-    table.insert(SeqNo(7), entry(1, b"k", b"seven"));
-    table.insert(SeqNo(8), entry(2, b"k", b"other keyspace"));
+    table.insert(SeqNo(3), &entry(1, b"k", b"three"), None);
+    table.insert(SeqNo(7), &entry(1, b"k", b"seven"), None);
+    table.insert(SeqNo(8), &entry(2, b"k", b"other keyspace"), None);
     let get = |at| {
         table
             .get(KeyspaceId(1), b"k", SeqNo(at))
@@ -42,7 +42,8 @@ fn a_cursor_walks_one_keyspace_in_both_directions() {
         for keyspace in 1..4 {
             table.insert(
                 SeqNo(number * 3 + u64::from(keyspace)),
-                entry(keyspace, &(number * 7 % 500).to_be_bytes(), b""),
+                &entry(keyspace, &(number * 7 % 500).to_be_bytes(), b""),
+                None,
             );
         }
     }
@@ -92,7 +93,7 @@ fn write(table: &MemTable, model: &mut Model, seq: u64, keyspace: u32, key: &[u8
         kind,
         ..entry(keyspace, key, &value)
     };
-    table.insert(SeqNo(seq), entry);
+    table.insert(SeqNo(seq), &entry, None);
     model.insert((keyspace, key.to_vec(), Reverse(seq)), (kind, value));
 }
 
@@ -235,7 +236,7 @@ fn runs_stay_few() {
     let mut rng = fastrand::Rng::with_seed(1);
     let mut runs_max = 0;
     for seq in 1..=600_000_u64 {
-        table.insert(SeqNo(seq), entry(1, &rng.u64(..).to_be_bytes(), b""));
+        table.insert(SeqNo(seq), &entry(1, &rng.u64(..).to_be_bytes(), b""), None);
         if seq % 1009 == 0 {
             let runs = table.sorted.runs(&table.writes);
             let entries: usize = runs.iter().map(|run| run.len()).sum();
@@ -270,9 +271,9 @@ fn readers_see_whole_batches_while_a_writer_writes() {
                 for number in 0..GROUP_KEYS {
                     let seq = (batch - 1) * GROUP_KEYS + number + 1;
                     let key = group_key(group, number);
-                    table.insert(SeqNo(seq), entry(1, &key, &batch.to_be_bytes()));
+                    table.insert(SeqNo(seq), &entry(1, &key, &batch.to_be_bytes()), None);
                     // Keys that nobody has had before, so that the index grows.
-                    table.insert(SeqNo(seq), entry(2, &seq.to_be_bytes(), b""));
+                    table.insert(SeqNo(seq), &entry(2, &seq.to_be_bytes(), b""), None);
                 }
                 visible.store(batch, Ordering::Release);
             }

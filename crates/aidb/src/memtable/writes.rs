@@ -105,11 +105,19 @@ impl Writes {
     }
 
     /// Appends a version, the next newer one to `previous`. It is not counted yet: see [`Writes::count`].
-    pub(super) fn append(&self, entry: Entry, trailer: u64, previous: Option<WriteId>) -> WriteId {
+    ///
+    /// `key` and `value` are those of `entry`, in memory that may be kept.
+    pub(super) fn append(
+        &self,
+        entry: &Entry<'_>,
+        (key, value): (Bytes, Bytes),
+        trailer: u64,
+        previous: Option<WriteId>,
+    ) -> WriteId {
         let id = WriteId(self.len.load(Ordering::Relaxed));
         let write = Write {
-            key: entry.key,
-            value: entry.value,
+            key,
+            value,
             trailer,
             keyspace: entry.keyspace,
             position: entry.position,
@@ -225,11 +233,11 @@ mod tests {
             let entry = Entry {
                 kind: ValueKind::Put,
                 keyspace: KeyspaceId(1),
-                key: Bytes::new(),
-                value: Bytes::new(),
+                key: b"",
+                value: b"",
                 position: LogPosition::default(),
             };
-            let id = writes.append(entry, trailer, newest);
+            let id = writes.append(&entry, (Bytes::new(), Bytes::new()), trailer, newest);
             writes.count(id);
             newest = Some(id);
         }

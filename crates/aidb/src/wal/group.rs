@@ -40,6 +40,8 @@ pub(crate) struct GroupSync {
     waiting: AtomicU64,
     /// What `turn` says, for a look without waiting.
     durable: AtomicU64,
+    /// How much of the open log is synced.
+    synced_bytes: AtomicU64,
     failure: OnceLock<Error>,
 }
 
@@ -94,6 +96,7 @@ impl GroupSync {
     pub(crate) fn begin(&self, number: u64, syncer: Arc<dyn FileSync>, bytes: u64) {
         let mut tail = self.tail.lock();
         tail.finish_open();
+        self.synced_bytes.store(0, Ordering::Relaxed);
         tail.logs.push(TailLog {
             number,
             syncer,
@@ -141,7 +144,7 @@ impl GroupSync {
 
     /// How much of the open log is synced.
     pub(crate) fn synced_bytes(&self) -> u64 {
-        self.tail.lock().logs.last().map_or(0, |log| log.synced)
+        self.synced_bytes.load(Ordering::Relaxed)
     }
 
     /// Logs that are not wholly synced, or are open, with their bytes.
@@ -289,6 +292,9 @@ impl GroupSync {
             if let Some(log) = tail.logs.iter_mut().find(|log| log.number == synced.number) {
                 log.synced = synced.bytes;
             }
+        }
+        if let Some(open) = tail.logs.last().filter(|_| tail.is_open) {
+            self.synced_bytes.store(open.synced, Ordering::Relaxed);
         }
         tail.retire();
         Ok(())
