@@ -63,8 +63,8 @@ fn tell_record(record: &Record, name: &str, number: u64, tell: &mut dyn FnMut(It
                 ("seq", seq_field(SeqNo(record.first.0 + index))),
                 ("kind", kind_field(Some(entry.kind))),
                 ("keyspace", Field::Number(entry.keyspace.0.into())),
-                ("key", Field::Bytes(entry.key)),
-                ("value", Field::Bytes(entry.value)),
+                ("key", Field::Bytes(Bytes::copy_from_slice(entry.key))),
+                ("value", Field::Bytes(Bytes::copy_from_slice(entry.value))),
             ],
         });
     }

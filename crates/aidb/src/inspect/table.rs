@@ -6,7 +6,7 @@ use aether_env::RandomFile;
 use bytes::Bytes;
 
 use super::{Field, Item, kind_field, seq_field};
-use crate::cache::BlockCache;
+use crate::cache::Cache;
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{split, trailer_kind, trailer_seq};
@@ -22,7 +22,7 @@ pub(super) fn tell(
     tell: &mut dyn FnMut(Item),
 ) -> Result<()> {
     let bytes = file.len();
-    let cache = Arc::new(BlockCache::new(CACHE_BYTES));
+    let cache = Arc::new(Cache::new(CACHE_BYTES));
     let reader = Arc::new(Reader::open(file, name, number, cache)?);
     tell(properties(bytes, reader.properties()));
     for range in reader.range_deletes().iter() {
