@@ -1,7 +1,7 @@
 //! Batches: writes that become visible together or not at all.
 //!
-//! A batch is built as the bytes that the log will hold, behind room for the record's header, so that committing it
-//! copies nothing: the same memory is written to the log and then shared by the memtable.
+//! A batch is built as the bytes that the log will hold, behind room for the record's header: the same memory is written
+//! to the log, and then shared by the memtable as far as its values are large.
 //!
 //! ```text
 //! entry   = kind u8  keyspace varint  key varint length, bytes  [but for a delete: stored varint length, bytes]
@@ -16,7 +16,6 @@ use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
 use aether_env::Timestamp;
-use bytes::Bytes;
 
 use crate::attachment::{self, Attachment};
 use crate::db::Keyspace;
@@ -416,6 +415,7 @@ fn decode_one<'a>(bytes: usize, at: LogPosition, rest: &mut &'a [u8]) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     /// Keyspace, key, value.
     type Given<'a> = (u32, &'a [u8], Option<&'a [u8]>);
