@@ -44,6 +44,7 @@ pub struct WriteBatch {
     database: Option<u64>,
     attachments: Vec<Attachment>,
     touches_attachments: bool,
+    deletes_ranges: bool,
     mistake: Option<Error>,
 }
 
@@ -140,6 +141,7 @@ impl WriteBatch {
         };
         if start < end {
             self.push(keyspace.id(), ValueKind::RangeDelete, &start, &end);
+            self.deletes_ranges = true;
         }
     }
 
@@ -247,6 +249,7 @@ impl WriteBatch {
                 database: self.database,
                 attachments: self.attachments,
                 touches_attachments: self.touches_attachments,
+                deletes_ranges: self.deletes_ranges,
             }),
         }
     }
@@ -270,6 +273,7 @@ pub(crate) struct BatchParts {
     pub(crate) database: Option<u64>,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) touches_attachments: bool,
+    pub(crate) deletes_ranges: bool,
 }
 
 impl BatchParts {

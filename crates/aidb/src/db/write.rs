@@ -34,6 +34,9 @@ use crate::memtable::{MemTable, SHARED_BYTES_MIN};
 use crate::state::State;
 use crate::wal::{LogPosition, RECORD_HEADER_BYTES, START_BYTES, payload_checksum};
 
+/// The most writes of a memtable that may still take the delete of a range.
+const POINTS_BEFORE_RANGE_MAX: u32 = 8192;
+
 impl Engine {
     /// Logs `batch`, applies it and makes it visible, if `admit` agrees. The result is the number of its last write.
     ///
@@ -81,6 +84,7 @@ impl Engine {
             mut record,
             entries,
             attachments,
+            deletes_ranges,
             ..
         } = parts;
         let checksum = payload_checksum(&record[RECORD_HEADER_BYTES..]);
@@ -88,7 +92,7 @@ impl Engine {
         self.check_open()?;
         self.group.check()?;
         admit(log.last_seq, &record[RECORD_HEADER_BYTES..])?;
-        let state = self.make_room(&mut log);
+        let state = self.make_room(&mut log, deletes_ranges);
         self.ensure_log(&mut log)?;
         let first = SeqNo(log.last_seq.0 + 1);
         let last = SeqNo(log.last_seq.0 + u64::from(entries));
@@ -128,10 +132,14 @@ impl Engine {
 
     /// Seals the active memtable when it is full and there is room in the queue. The state that takes the next writes:
     /// it stays the one with the active memtable while the commit lock is held.
-    fn make_room(&self, log: &mut LogState) -> Guard<Arc<State>> {
+    ///
+    /// One of many writes is as good as full for the delete of a range: readers step over what a range hides in older
+    /// memtables, but go through it in the same one.
+    fn make_room(&self, log: &mut LogState, deletes_ranges: bool) -> Guard<Arc<State>> {
         self.count_memory();
         let state = self.state.load();
-        let is_full = state.active.bytes() >= self.options.memtable_bytes;
+        let is_full = state.active.bytes() >= self.options.memtable_bytes
+            || deletes_ranges && state.active.points() >= POINTS_BEFORE_RANGE_MAX;
         if is_full && state.sealed.len() < self.options.sealed_memtables_max.max(1) {
             self.rotate(log);
             return self.state.load();

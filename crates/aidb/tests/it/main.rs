@@ -15,6 +15,7 @@ mod faults;
 mod input;
 mod inspect;
 mod kill;
+mod kinds;
 mod model;
 mod oracle;
 mod retention;
