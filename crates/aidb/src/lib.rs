@@ -27,6 +27,7 @@
 //! A module uses what stands below it.
 //!
 //! ```text
+//! backup        numbered copies in another storage
 //! db            handles; open, commit, read, close
 //! background    flush, compact, collect: the only place that starts threads
 //! engine        what the parts of an open database share
@@ -39,6 +40,7 @@
 
 mod attachment;
 mod background;
+mod backup;
 mod batch;
 mod cache;
 mod changes;
@@ -72,6 +74,7 @@ mod wal;
 
 pub use aether_env::Timestamp;
 pub use attachment::{Attachment, AttachmentFile, AttachmentWriter};
+pub use backup::{Backup, Backups};
 pub use batch::{BATCH_BYTES_MAX, WriteBatch};
 pub use cache::CacheStats;
 pub use compaction_filter::{CompactionFilter, Decision};

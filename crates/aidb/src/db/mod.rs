@@ -2,8 +2,10 @@
 
 mod admission;
 mod as_of;
+mod checkpoint;
 mod commit;
 mod figures;
+mod frozen;
 mod handle;
 mod iter;
 mod keyspace;
@@ -16,7 +18,9 @@ mod verify;
 mod write;
 
 pub use as_of::AsOf;
+pub(crate) use checkpoint::{check_empty, publish};
 pub use commit::Commit;
+pub(crate) use frozen::Frozen;
 pub use handle::DB;
 pub use iter::Iter;
 pub use keyspace::Keyspace;

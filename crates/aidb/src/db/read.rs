@@ -71,8 +71,20 @@ impl Engine {
         lower: Bound<Bytes>,
         upper: Bound<Bytes>,
     ) -> Result<(VisibleIter<MergeIter>, Arc<State>)> {
-        self.check_open()?;
         let state = self.state.load_full();
+        Ok((self.visible_in(&state, keyspace, at, lower, upper)?, state))
+    }
+
+    /// As [`Engine::visible`], in a state that holds what is visible at that moment.
+    pub(super) fn visible_in(
+        &self,
+        state: &State,
+        keyspace: KeyspaceId,
+        at: SeqNo,
+        lower: Bound<Bytes>,
+        upper: Bound<Bytes>,
+    ) -> Result<VisibleIter<MergeIter>> {
+        self.check_open()?;
         let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
         let mut ranges: Vec<(usize, Box<dyn RangeSource>)> = Vec::new();
         for memtable in state.memtables().filter(|memtable| !memtable.is_empty()) {
@@ -91,10 +103,8 @@ impl Engine {
             rules: self.rules(keyspace),
             covers: Covers::new(ranges, at),
         };
-        Ok((
-            VisibleIter::new(MergeIter::new(cursors), view, lower, upper),
-            state,
-        ))
+        let entries = MergeIter::new(cursors);
+        Ok(VisibleIter::new(entries, view, lower, upper))
     }
 }
 

@@ -180,6 +180,15 @@ impl Manifest {
     }
 }
 
+/// The name and the bytes of a first manifest that holds `catalog`.
+pub(crate) fn first_manifest(catalog: &Catalog) -> (String, Vec<u8>) {
+    let number = 1;
+    (
+        file_name::manifest(number),
+        encode(number, KIND_WHOLE, &catalog.as_edit()),
+    )
+}
+
 fn encode(number: u64, kind: u32, edit: &Edit) -> Vec<u8> {
     let edit = edit.encode();
     let mut bytes = Vec::with_capacity(HEADER_BYTES + edit.len() + CHECKSUM_BYTES);

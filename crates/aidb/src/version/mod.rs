@@ -17,6 +17,6 @@ mod tree;
 
 pub(crate) use catalog::Catalog;
 pub(crate) use edit::{Edit, TablePlace};
-pub(crate) use manifest::{Manifest, Refused, inspect, numbers};
+pub(crate) use manifest::{Manifest, Refused, first_manifest, inspect, numbers};
 pub(crate) use table::{Table, TableMeta};
 pub(crate) use tree::{LEVELS, Run, RunTables, Tree, Version, runs_of};
