@@ -23,6 +23,8 @@
 //! A [`WriteBatch`] is committed as a whole, over any number of [`Keyspace`]s. A [`Snapshot`] reads one moment. Writes
 //! survive a power cut when the call returns, unless [`Durability::Buffered`] is asked for.
 //!
+//! The [`guide`] goes through everything with examples, from [getting started](guide::start) to [tuning](guide::tuning).
+//!
 //! # Floors
 //! A module uses what stands below it.
 //!
@@ -53,6 +55,7 @@ mod engine;
 mod error;
 mod file_name;
 mod files;
+pub mod guide;
 #[doc(hidden)]
 pub mod inspect;
 mod iter;

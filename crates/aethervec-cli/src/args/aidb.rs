@@ -99,8 +99,12 @@ pub(crate) struct Scan {
 
 /// Show what is in memory and on disk, level by level
 #[derive(Debug, Args)]
-#[command(after_help = after!("aethervec aidb stats" "aethervec aidb stats --json | jq .table_bytes"))]
-pub(crate) struct Stats {}
+#[command(after_help = after!("aethervec aidb stats" "aethervec aidb stats --json | jq .table_bytes" "aethervec aidb stats --prometheus"))]
+pub(crate) struct Stats {
+    /// As text that Prometheus scrapes
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) prometheus: bool,
+}
 
 /// Read everything and compare it with its checksums, its order and the manifest
 #[derive(Debug, Args)]
@@ -134,9 +138,9 @@ pub(crate) struct Bench {
     /// Bytes of each value
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=16_000_000))]
     pub(crate) value_bytes: u32,
-    /// Memory for the block cache, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
-    pub(crate) cache_mib: u64,
+    /// Memory for memtables, indexes and cached blocks together, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub(crate) memory_mib: u64,
     /// Only these workloads
     #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',')]
     pub(crate) only: Vec<Workload>,

@@ -29,8 +29,11 @@ pub(crate) fn run(session: &Session, args: &Aidb) -> Outcome {
         AidbCommand::Put(put) => group.put(put),
         AidbCommand::Delete(delete) => group.delete(delete),
         AidbCommand::Scan(scan) => group.scan(scan),
-        AidbCommand::Stats(_) => group.with_existing(|db| {
-            stats::show(group.out, &db.stats());
+        AidbCommand::Stats(args) => group.with_existing(|db| {
+            match args.prometheus {
+                true => group.out.verbatim(&db.stats().to_prometheus()),
+                false => stats::show(group.out, &db.stats()),
+            }
             Ok(())
         }),
         AidbCommand::Verify(_) => group.verify(),

@@ -102,6 +102,8 @@ fn stats_tell_of_every_keyspace() {
         .collect();
     assert_eq!(names, ["default", "other"]);
     assert!(stats["flush_error"].is_null());
+    let text = tool.run(&["aidb", "stats", "--prometheus"]).stdout;
+    assert!(text.contains("aidb_commits_total 0"), "{text}");
     let text = tool.run(&["aidb", "stats"]).stdout;
     assert!(
         text.contains("on disk") && text.contains("keyspace"),

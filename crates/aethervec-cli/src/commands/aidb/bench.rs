@@ -32,7 +32,7 @@ pub(super) fn run(out: Output, path: &Path, args: &Bench) -> Outcome {
         )));
     }
     let options = Options {
-        memory_bytes: (args.cache_mib << 20) + (128 << 20),
+        memory_bytes: args.memory_mib << 20,
         durability: Durability::Buffered,
         ..Options::DEFAULT
     };

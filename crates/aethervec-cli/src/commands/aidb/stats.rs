@@ -48,7 +48,15 @@ fn sentences(stats: &Stats) -> Vec<(&'static str, String)> {
 
 /// One row per level that has tables.
 fn levels(stats: &Stats) -> Vec<Vec<String>> {
-    let head = ["keyspace", "level", "tables", "bytes", "entries"];
+    let head = [
+        "keyspace",
+        "level",
+        "tables",
+        "runs",
+        "bytes",
+        "entries",
+        "tombstones",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for keyspace in &stats.keyspaces {
         let before = rows.len();
@@ -58,8 +66,10 @@ fn levels(stats: &Stats) -> Vec<Vec<String>> {
                     keyspace.name.clone(),
                     format!("L{number}"),
                     human::count(level.tables),
+                    human::count(level.runs),
                     human::bytes(level.bytes),
                     human::count(level.entries),
+                    human::count(level.tombstones),
                 ]);
             }
         }
@@ -73,7 +83,7 @@ fn levels(stats: &Stats) -> Vec<Vec<String>> {
 fn as_json(stats: &Stats) -> Value {
     let keyspaces = stats.keyspaces.iter().map(|keyspace| {
         let levels = keyspace.levels.iter().map(
-            |level| json!({"tables": level.tables, "bytes": level.bytes, "entries": level.entries}),
+            |level| json!({"tables": level.tables, "runs": level.runs, "bytes": level.bytes, "entries": level.entries, "tombstones": level.tombstones}),
         );
         json!({"name": keyspace.name, "levels": levels.collect::<Vec<_>>()})
     });
@@ -84,6 +94,7 @@ fn as_json(stats: &Stats) -> Value {
         "wal_bytes": stats.wal_bytes,
         "memtable_bytes": stats.memtable_bytes,
         "sealed_memtables": stats.sealed_memtables,
+        "compaction_debt_bytes": stats.compaction_debt_bytes,
         "attachments": stats.attachments,
         "attachment_bytes": stats.attachment_bytes,
         "cache": {"bytes": stats.cache.bytes, "hits": stats.cache.hits, "misses": stats.cache.misses},
