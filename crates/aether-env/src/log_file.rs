@@ -27,6 +27,12 @@ pub trait LogFile: Send + Debug {
     /// After any other error it is unknown what was written, and the caller writes no more.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
+    /// As [`LogFile::write_at`], and durable on return; what else was written before may or may not become durable too.
+    fn write_durably_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_at(offset, bytes)?;
+        self.syncer()?.sync()
+    }
+
     /// Gives the file the name `name`, durable with the next [`crate::Storage::sync_names`]; until then a crash may
     /// leave the old name, the new one, both or none. It may be written from the front again. `AlreadyExists` when the
     /// name is taken, `Unsupported` when this kind of file cannot be used again.

@@ -98,6 +98,20 @@ impl LogFile for LocalLog {
         Ok(())
     }
 
+    /// Leaves pages that wait to be written alone: those of a log that is used again are mostly written over before
+    /// they reach the disk.
+    #[cfg(target_os = "linux")]
+    fn write_durably_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        use rustix::io::{ReadWriteFlags, pwritev2};
+        self.write_at(offset, bytes)?;
+        let slices = [io::IoSlice::new(bytes)];
+        match pwritev2(&self.file.file, &slices, offset, ReadWriteFlags::DSYNC) {
+            Ok(written) if written == bytes.len() => Ok(()),
+            // An old kernel, an interruption, or an error that the whole sync will show.
+            _ => crate::storage::FileSync::sync(&*self.file),
+        }
+    }
+
     fn rename(&mut self, new: &str) -> io::Result<()> {
         let to = self.storage.path(new)?;
         let from = self.storage.path(&self.file.name)?;

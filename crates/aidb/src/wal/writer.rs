@@ -34,7 +34,7 @@ impl LogWriter {
         let header = file_header(number, false);
         let prepared = file
             .reserve(RESERVE_BYTES_MIN)
-            .and_then(|()| file.write_at(0, &header))
+            .and_then(|()| file.write_durably_at(0, &header))
             .and_then(|()| settle(storage, &*file));
         match prepared {
             Ok(syncer) => Ok(LogWriter {
@@ -59,7 +59,7 @@ impl LogWriter {
         let file = &mut self.file;
         let prepared = file
             .rename(&name)
-            .and_then(|()| file.write_at(0, &header))
+            .and_then(|()| file.write_durably_at(0, &header))
             .and_then(|()| settle(storage, &**file));
         match prepared {
             Ok(syncer) => Ok(LogWriter {
@@ -150,10 +150,8 @@ impl LogWriter {
     }
 }
 
-/// Makes the file and its name durable.
+/// Makes the file's name durable.
 fn settle(storage: &dyn Storage, file: &dyn LogFile) -> std::io::Result<Arc<dyn FileSync>> {
-    let syncer = file.syncer()?;
-    syncer.sync()?;
     storage.sync_names()?;
-    Ok(syncer)
+    file.syncer()
 }
