@@ -185,6 +185,50 @@ impl WriteBatch {
         self.record.len().saturating_sub(RECORD_HEADER_BYTES)
     }
 
+    /// The writes, as the log will hold them.
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.record.get(RECORD_HEADER_BYTES..).unwrap_or_default()
+    }
+
+    /// The batch with the writes of `payload` for the database `database`; none when they make no sense.
+    pub(crate) fn from_payload(database: u64, payload: &[u8]) -> Option<WriteBatch> {
+        let mut rest = payload;
+        let mut entries = 0;
+        let mut deletes_ranges = false;
+        while !rest.is_empty() {
+            let write = take_write(&mut rest)?;
+            deletes_ranges |= write.kind == ValueKind::RangeDelete;
+            entries += 1;
+        }
+        let mut record = vec![0; RECORD_HEADER_BYTES];
+        record.extend_from_slice(payload);
+        Some(WriteBatch {
+            record,
+            entries,
+            database: Some(database),
+            deletes_ranges,
+            ..WriteBatch::default()
+        })
+    }
+
+    /// Keeps only the first `entries` writes, which take `bytes`. Not for batches with attachments.
+    pub(crate) fn truncate(&mut self, bytes: usize, entries: u32) {
+        self.record.truncate(RECORD_HEADER_BYTES + bytes);
+        self.entries = entries;
+    }
+
+    /// The first mistake, if there was one; it is forgotten.
+    pub(crate) fn take_mistake(&mut self) -> Option<Error> {
+        self.mistake.take()
+    }
+
+    /// Adds a write of the engine `database` itself: a put, or a delete without a value.
+    pub(crate) fn push_own(&mut self, database: u64, key: &[u8], value: Option<&[u8]>) {
+        self.database.get_or_insert(database);
+        let kind = value.map_or(ValueKind::Delete, |_| ValueKind::Put);
+        self.push(KeyspaceId::SYSTEM, kind, key, value.unwrap_or_default());
+    }
+
     fn join(&mut self, keyspace: &Keyspace) {
         if *self.database.get_or_insert(keyspace.database_id()) != keyspace.database_id() {
             self.mistake.get_or_insert_with(other_database);

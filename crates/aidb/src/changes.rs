@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::conflicts::{Clash, Footprint, KeyRange};
 use crate::error::Result;
 use crate::iter::{InternalIterator, MergeIter};
 use crate::key::{self, SeqNo};
 use crate::keyspace::KeyspaceId;
+use crate::range_deletes::RangeDeletes;
 use crate::state::State;
 
 impl State {
@@ -69,20 +71,23 @@ impl State {
         footprint: &Footprint,
         since: SeqNo,
     ) -> Result<Option<Clash>> {
+        let mut sets: Vec<Arc<RangeDeletes>> = self
+            .memtables()
+            .flat_map(|memtable| memtable.range_deletes(keyspace))
+            .collect();
         let tables = self.version.tree(keyspace).into_iter();
         for table in tables.flat_map(|tree| tree.tables()) {
-            if table.meta.info.max_seq <= since || table.meta.info.range_deletes == 0 {
-                continue;
-            }
-            let reader = table.reader()?;
-            let deletes = reader.range_deletes();
-            for delete in deletes.iter().filter(|delete| delete.seq > since) {
-                if let Some(key) = footprint.meets(keyspace, &delete.start, &delete.end) {
-                    return Ok(Some(Clash::new(keyspace, &key, delete.seq)));
-                }
+            if table.meta.info.max_seq > since && table.meta.info.range_deletes > 0 {
+                sets.push(Arc::clone(table.reader()?.range_deletes()));
             }
         }
-        Ok(None)
+        let mut deletes = sets.iter().flat_map(|set| set.iter());
+        Ok(deletes.find_map(|delete| {
+            let key = footprint
+                .meets(keyspace, &delete.start, &delete.end)
+                .filter(|_| delete.seq > since)?;
+            Some(Clash::new(keyspace, &key, delete.seq))
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Locks, in the order in which they may be taken:
 //!
 //! ```text
-//! collecting → flush_turn → compacting → log → manifest → (state, snapshots, group sync, log pool, registry: leaves, held for moments)
+//! (collecting, resolving) → flush_turn → compacting → log → manifest → (state, snapshots, group sync, log pool, registry: leaves, held for moments)
 //! ```
 //!
 //! Never here: threads (background/), the commit path and reading (db/).
@@ -45,6 +45,8 @@ pub(crate) struct Engine {
     pub(crate) state: ArcSwap<State>,
     pub(crate) snapshots: Snapshots,
     pub(crate) conflicts: Conflicts,
+    /// Held while a prepared transaction is resolved.
+    pub(crate) resolving: Mutex<()>,
     pub(crate) keyspaces: RwLock<Keyspaces>,
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,

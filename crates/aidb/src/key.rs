@@ -23,6 +23,9 @@ pub struct SeqNo(pub u64);
 impl SeqNo {
     /// Before every write.
     pub const ZERO: SeqNo = SeqNo(0);
+    /// The first of those that the writes of a transaction have while it is not committed: everybody who meets one
+    /// sees it. No commit has such a number.
+    pub(crate) const OWN: SeqNo = SeqNo(1 << 55);
     /// The greatest that fits beside a kind: 56 bits.
     pub const MAX: SeqNo = SeqNo((1 << 56) - 1);
 }

@@ -81,7 +81,10 @@ pub use backup::{Backup, Backups};
 pub use batch::{BATCH_BYTES_MAX, WriteBatch};
 pub use cache::CacheStats;
 pub use compaction_filter::{CompactionFilter, Decision};
-pub use db::{AsOf, Commit, DB, Iter, Keyspace, Problem, Snapshot, VerifyReport};
+pub use db::{
+    AsOf, Commit, DB, Isolation, Iter, Keyspace, PREPARED_NAME_BYTES_MAX, Problem, Savepoint,
+    Snapshot, Transaction, TransactionOptions, VerifyReport,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, SeqNo};
 pub use keyspace::{DEFAULT_KEYSPACE, KEYSPACE_NAME_BYTES_MAX};

@@ -1,5 +1,7 @@
 //! What a commit goes through besides the log: conflicts with transactions, and marks of time.
 
+use bytes::Bytes;
+
 use crate::batch::{BatchParts, WriteBatch};
 use crate::conflicts::{Clash, Footprint, Garbage};
 use crate::engine::Engine;
@@ -14,6 +16,17 @@ pub(super) struct Claim<'a> {
     pub(super) unchanged: Option<(&'a Footprint, SeqNo)>,
     /// The prepared transaction whose locks are its own.
     pub(super) own: Option<&'a [u8]>,
+    /// What it locks when it is prepared.
+    pub(super) lock: Option<Lock<'a>>,
+}
+
+/// What a transaction locks when it is prepared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lock<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) locks: &'a Footprint,
+    /// The batch that it will write.
+    pub(super) writes: &'a [u8],
 }
 
 impl Engine {
@@ -29,21 +42,42 @@ impl Engine {
     pub(super) fn submit_as(&self, batch: WriteBatch, claim: Claim<'_>) -> Result<SeqNo> {
         // Freed behind the commit lock.
         let mut garbage: Garbage = None;
-        self.submit_if(batch, |last, payload| {
+        let mut is_locked = false;
+        let submitted = self.submit_if(batch, |last, payload| {
             self.admit(last, payload, claim)?;
+            is_locked = claim.lock.is_some();
             garbage = self.conflicts.record(SeqNo(last.0 + 1), payload);
             Ok(())
-        })
+        });
+        if let (Some(lock), Err(_), true) = (claim.lock, &submitted, is_locked) {
+            self.conflicts.unlock(lock.name);
+        }
+        submitted
     }
 
     fn admit(&self, last: SeqNo, payload: &[u8], claim: Claim<'_>) -> Result<()> {
-        if let Some(clash) = self.conflicts.locked(payload, claim.own) {
+        let writes = claim.lock.map_or(payload, |lock| lock.writes);
+        if let Some(clash) = self.conflicts.locked(writes, claim.own) {
             return Err(self.conflict(&clash));
         }
-        match claim.unchanged {
-            Some((footprint, since)) => self.check_unchanged(footprint, since, last),
+        if let Some((footprint, since)) = claim.unchanged {
+            self.check_unchanged(footprint, since, last)?;
+        }
+        match claim.lock {
+            Some(lock) => self.lock(lock),
             None => Ok(()),
         }
+    }
+
+    fn lock(&self, lock: Lock<'_>) -> Result<()> {
+        let name = Bytes::copy_from_slice(lock.name);
+        if self.conflicts.lock(name, lock.locks.clone()) {
+            return Ok(());
+        }
+        let name = lock.name.escape_ascii();
+        Err(Error::invalid(format!(
+            "there is a prepared transaction {name} already: resolve it, or choose another name"
+        )))
     }
 
     /// Nothing of `footprint` was written after `since` and up to `last`; all of that is visible.

@@ -83,7 +83,7 @@ fn attachments(
     at: SeqNo,
 ) -> Result<Vec<(AttachmentRecord, AttachmentFile)>> {
     let all = (Bound::Unbounded, Bound::Unbounded);
-    let mut entries = engine.visible_in(state, KeyspaceId::ATTACHMENTS, at, all.0, all.1)?;
+    let mut entries = engine.visible_in(state, KeyspaceId::ATTACHMENTS, None, at, all)?;
     let mut attachments = Vec::new();
     while let Some((key, value)) = entries.next()? {
         let record = AttachmentRecord::decode(&value).ok_or_else(|| {

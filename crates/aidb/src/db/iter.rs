@@ -10,6 +10,7 @@ use crate::iter::{MergeIter, VisibleIter};
 use crate::state::State;
 
 use super::snapshot::Snapshot;
+use super::transaction::Track;
 
 /// Entries in key order, from both ends, as of one moment.
 ///
@@ -21,9 +22,17 @@ pub struct Iter {
     // Behind the entries, so that it goes after them: their memory and files.
     _state: Option<Arc<State>>,
     _snapshot: Snapshot,
+    /// Told where the iterator comes past.
+    track: Option<Track>,
 }
 
 impl Iter {
+    /// The same for a transaction that has to know what it read.
+    pub(super) fn tracked(mut self, track: Option<Track>) -> Iter {
+        self.track = track;
+        self
+    }
+
     pub(super) fn new(
         opened: Result<(VisibleIter<MergeIter>, Arc<State>)>,
         snapshot: Snapshot,
@@ -34,12 +43,14 @@ impl Iter {
                 error: None,
                 _state: Some(state),
                 _snapshot: snapshot,
+                track: None,
             },
             Err(error) => Iter {
                 entries: None,
                 error: Some(error),
                 _state: None,
                 _snapshot: snapshot,
+                track: None,
             },
         }
     }
@@ -49,18 +60,29 @@ impl Iter {
     /// # Errors
     /// When a file cannot be read; the iteration is over then.
     pub fn try_next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
-        self.step(VisibleIter::next)
+        let entry = self.step(VisibleIter::next)?;
+        if let Some(track) = &mut self.track {
+            track.passed(entry.as_ref().map(|(key, _)| key));
+        }
+        Ok(entry)
     }
 
     /// The next entry from the back; none when the front is met. Errors as [`Iter::try_next`].
     pub fn try_next_back(&mut self) -> Result<Option<(Bytes, Bytes)>> {
-        self.step(VisibleIter::next_back)
+        let entry = self.step(VisibleIter::next_back)?;
+        if let Some(track) = &mut self.track {
+            track.passed_back(entry.as_ref().map(|(key, _)| key));
+        }
+        Ok(entry)
     }
 
     /// Moves the front: the next entry is the first one at or after `key`, within the bounds.
     pub fn seek(&mut self, key: impl AsRef<[u8]>) {
         if let Some(entries) = &mut self.entries {
             entries.seek(key.as_ref());
+        }
+        if let Some(track) = &mut self.track {
+            track.sought(key.as_ref());
         }
     }
 

@@ -14,6 +14,7 @@ mod read;
 mod recover;
 mod snapshot;
 mod throttle;
+mod transaction;
 mod verify;
 mod write;
 
@@ -25,4 +26,7 @@ pub use handle::DB;
 pub use iter::Iter;
 pub use keyspace::Keyspace;
 pub use snapshot::Snapshot;
+pub use transaction::{
+    Isolation, PREPARED_NAME_BYTES_MAX, Savepoint, Transaction, TransactionOptions,
+};
 pub use verify::{Problem, VerifyReport};

@@ -39,6 +39,7 @@ use crate::version::{Catalog, Edit, Manifest, Table, Version, numbers};
 use crate::wal::{self, GroupSync, START_BYTES};
 
 use super::recover::{self, Replay};
+use super::transaction::adopt_prepared;
 
 /// Logs that an open leaves unflushed: more would make the next open slow.
 const LOGS_KEPT_MAX: usize = 4;
@@ -68,6 +69,7 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
     let replay = recover::replay(&files, manifest.catalog())?;
     let engine = assemble(env, options, files, manifest, replay, &listed, lock);
     adopt_marks(&engine)?;
+    adopt_prepared(&engine)?;
     settle(&engine)?;
     background::adopt_attachments(&engine)?;
     delete_leftovers(&engine, &listed);
@@ -210,6 +212,7 @@ fn assemble(
         state: ArcSwap::from_pointee(state),
         snapshots,
         conflicts: Conflicts::default(),
+        resolving: Mutex::new(()),
         keyspaces: RwLock::new(keyspaces),
         log: Mutex::new(LogState {
             last_seq: replay.last_seq,

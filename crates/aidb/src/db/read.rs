@@ -17,6 +17,12 @@ use crate::state::State;
 /// A value up to this size is copied out of a memtable, so that it does not keep its whole batch in memory.
 const COPY_BYTES_MAX: usize = 4096;
 
+/// The writes of a transaction in one keyspace.
+pub(super) struct OwnWrites {
+    pub(super) cursor: Box<dyn InternalIterator + Send>,
+    pub(super) ranges: Option<Box<dyn RangeSource>>,
+}
+
 impl Engine {
     /// The value of `key` at a moment that a snapshot holds; `None`: now.
     pub(super) fn get(
@@ -71,22 +77,39 @@ impl Engine {
         lower: Bound<Bytes>,
         upper: Bound<Bytes>,
     ) -> Result<(VisibleIter<MergeIter>, Arc<State>)> {
-        let state = self.state.load_full();
-        Ok((self.visible_in(&state, keyspace, at, lower, upper)?, state))
+        self.visible_over(keyspace, None, at, lower, upper)
     }
 
-    /// As [`Engine::visible`], in a state that holds what is visible at that moment.
+    /// As [`Engine::visible`], with the writes of a transaction on top.
+    pub(super) fn visible_over(
+        &self,
+        keyspace: KeyspaceId,
+        own: Option<OwnWrites>,
+        at: SeqNo,
+        lower: Bound<Bytes>,
+        upper: Bound<Bytes>,
+    ) -> Result<(VisibleIter<MergeIter>, Arc<State>)> {
+        let state = self.state.load_full();
+        let entries = self.visible_in(&state, keyspace, own, at, (lower, upper))?;
+        Ok((entries, state))
+    }
+
+    /// As [`Engine::visible_over`], in a state that holds what is visible at that moment.
     pub(super) fn visible_in(
         &self,
         state: &State,
         keyspace: KeyspaceId,
+        own: Option<OwnWrites>,
         at: SeqNo,
-        lower: Bound<Bytes>,
-        upper: Bound<Bytes>,
+        (lower, upper): (Bound<Bytes>, Bound<Bytes>),
     ) -> Result<VisibleIter<MergeIter>> {
         self.check_open()?;
         let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
         let mut ranges: Vec<(usize, Box<dyn RangeSource>)> = Vec::new();
+        if let Some(own) = own {
+            ranges.extend(own.ranges.map(|source| (0, source)));
+            cursors.push(own.cursor);
+        }
         for memtable in state.memtables().filter(|memtable| !memtable.is_empty()) {
             for set in memtable.range_deletes(keyspace) {
                 ranges.push((cursors.len(), Box::new(set)));

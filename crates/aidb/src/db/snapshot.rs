@@ -15,6 +15,7 @@ use crate::keyspace::KeyspaceId;
 use super::handle::DB;
 use super::iter::Iter;
 use super::keyspace::Keyspace;
+use super::read::OwnWrites;
 
 /// The database as it was when the snapshot was taken. Cheap; clones share the hold. What it can see stays on the disk
 /// for as long as it lives.
@@ -112,16 +113,25 @@ impl Snapshot {
     }
 
     fn entries(&self, keyspace: &Keyspace, lower: Bound<Bytes>, upper: Bound<Bytes>) -> Iter {
+        self.entries_over(keyspace, None, lower, upper)
+    }
+
+    /// Entries with the writes of a transaction on top.
+    pub(super) fn entries_over(
+        &self,
+        keyspace: &Keyspace,
+        own: Option<OwnWrites>,
+        lower: Bound<Bytes>,
+        upper: Bound<Bytes>,
+    ) -> Iter {
         let opened = self.check(keyspace).and_then(|()| {
-            self.0
-                .db
-                .engine()
-                .visible(keyspace.id(), self.seq(), lower, upper)
+            let engine = self.0.db.engine();
+            engine.visible_over(keyspace.id(), own, self.seq(), lower, upper)
         });
         Iter::new(opened, self.clone())
     }
 
-    fn check(&self, keyspace: &Keyspace) -> Result<()> {
+    pub(super) fn check(&self, keyspace: &Keyspace) -> Result<()> {
         if keyspace.database_id() == self.0.db.engine().id {
             return Ok(());
         }
@@ -139,7 +149,7 @@ impl fmt::Debug for Snapshot {
 }
 
 /// The first key after all keys that start with `prefix`; none when there is no such key.
-fn after_prefix(prefix: &[u8]) -> Option<Bytes> {
+pub(super) fn after_prefix(prefix: &[u8]) -> Option<Bytes> {
     let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
     let mut after = prefix[..=last].to_vec();
     after[last] += 1;

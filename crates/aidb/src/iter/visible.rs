@@ -124,7 +124,7 @@ impl<I: InternalIterator> VisibleIter<I> {
                 self.exhausted = true;
                 return Ok(None);
             }
-            if seen || trailer_seq(trailer) > self.view.at {
+            if seen || !self.view.sees(trailer_seq(trailer)) {
                 skipped += 1;
                 if skipped == SKIPPED_MAX {
                     skipped = 0;
@@ -267,7 +267,7 @@ impl<I: InternalIterator> VisibleIter<I> {
             if self.candidate != user_key {
                 break;
             }
-            if trailer_seq(trailer) <= self.view.at {
+            if self.view.sees(trailer_seq(trailer)) {
                 let kind = trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))?;
                 if self.view.covers.is_empty() || !self.view.is_gone(user_key, trailer)? {
                     if kind == ValueKind::Merge {
@@ -281,9 +281,11 @@ impl<I: InternalIterator> VisibleIter<I> {
                 skipped += 1;
             }
             if skipped == SKIPPED_MAX {
-                // Before all versions of this key, thus on the key before.
-                write_internal(&mut self.target, &self.candidate, u64::MAX);
+                // On the own writes of this key, if there are any, or else on the key before.
+                let own = crate::key::trailer(SeqNo::OWN, ValueKind::Delete);
+                write_internal(&mut self.target, &self.candidate, own);
                 self.cursor.seek_for_prev(&self.target);
+                skipped = 0;
             } else {
                 self.cursor.prev();
             }
@@ -365,6 +367,12 @@ impl<I: InternalIterator> VisibleIter<I> {
 }
 
 impl View {
+    /// True when a version of that number is not too new.
+    #[inline]
+    fn sees(&self, seq: SeqNo) -> bool {
+        seq <= self.at || seq >= SeqNo::OWN
+    }
+
     /// Of sources without deleted ranges and operands.
     #[cfg(test)]
     pub(crate) fn plain(at: SeqNo) -> View {

@@ -60,9 +60,6 @@ impl Mark {
         value
     }
 
-    /// All keys of marks start with this.
-    pub(crate) const PREFIX: [u8; 1] = [TAG];
-
     /// The mark that `key` and `value` say, written at `seq`; none for what is no mark.
     pub(crate) fn decode(key: &[u8], value: &[u8], seq: SeqNo) -> Option<Mark> {
         let time: &[u8; 8] = key.strip_prefix(&[TAG])?.try_into().ok()?;

@@ -22,3 +22,4 @@ mod oracle;
 mod retention;
 mod script;
 mod seeds;
+mod transactions;
