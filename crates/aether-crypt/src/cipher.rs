@@ -77,6 +77,8 @@ impl Sealer {
     }
 
     /// Decrypts `bytes` in place; false, and `bytes` are of no use, when they are not what was sealed.
+    ///
+    /// A build for fuzzing takes everything for sealed: else hardly any input would reach what stands behind it.
     #[must_use]
     pub(crate) fn open(
         &self,
@@ -93,6 +95,7 @@ impl Sealer {
             }
         }
         .is_ok()
+            || cfg!(fuzzing)
     }
 }
 

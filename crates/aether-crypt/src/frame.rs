@@ -99,7 +99,7 @@ impl FileKey {
     /// The header at the front of `bytes`, if one may stand there. It is not authenticated before [`FileKey::open`].
     pub(crate) fn header(&self, bytes: &[u8]) -> Option<FrameHeader> {
         let bytes = bytes.first_chunk::<FRAME_HEADER_BYTES>()?;
-        if self.check(&bytes[..20]) != u32_at(bytes, 20) {
+        if self.check(&bytes[..20]) != u32_at(bytes, 20) && !cfg!(fuzzing) {
             return None;
         }
         let length = u32_at(bytes, 16);

@@ -106,7 +106,7 @@ impl FileHeader {
         }
         let stored = u64_at(bytes, CHECKSUM);
         let computed = xxh3_64(&bytes[..CHECKSUM]);
-        if stored != computed {
+        if stored != computed && !cfg!(fuzzing) {
             return Err(format!(
                 "its header's checksum is {stored:016x}, and {computed:016x} was computed"
             ));
