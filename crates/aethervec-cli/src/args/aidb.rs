@@ -39,6 +39,7 @@ pub(crate) enum AidbCommand {
     Scan(Scan),
     Stats(Stats),
     Verify(Verify),
+    Checkpoint(Checkpoint),
     Dump(Dump),
     Bench(Bench),
 }
@@ -110,6 +111,17 @@ pub(crate) struct Stats {
 #[derive(Debug, Args)]
 #[command(after_help = after!("aethervec aidb verify && echo all is well"))]
 pub(crate) struct Verify {}
+
+/// Make a second database, of this moment, in a new directory
+///
+/// On the same file system both share the files, which never change: it takes moments and hardly any space. Elsewhere
+/// they are copied.
+#[derive(Debug, Args)]
+#[command(after_help = after!("aethervec aidb checkpoint ./data-before-upgrade"))]
+pub(crate) struct Checkpoint {
+    /// The new directory
+    pub(crate) directory: PathBuf,
+}
 
 /// Print a file of a database in readable form: a table, log, manifest or attachment
 ///

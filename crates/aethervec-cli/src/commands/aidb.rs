@@ -15,6 +15,7 @@ use crate::session::Session;
 use aidb::{DB, Durability, ErrorKind, Keyspace, KeyspaceOptions, Options, WriteBatch};
 use serde_json::{Value, json};
 use std::ops::Bound;
+use std::path::Path;
 use text::Form;
 
 /// `aethervec aidb …`.
@@ -37,6 +38,7 @@ pub(crate) fn run(session: &Session, args: &Aidb) -> Outcome {
             Ok(())
         }),
         AidbCommand::Verify(_) => group.verify(),
+        AidbCommand::Checkpoint(args) => group.checkpoint(&args.directory),
         AidbCommand::Dump(args) => dump::run(group.out, group.form, &args.file),
         AidbCommand::Bench(args) => bench::run(group.out, &group.args.path, args),
     }
@@ -137,6 +139,15 @@ impl Group<'_> {
                 self.print(&key, &value);
                 left -= 1;
             }
+            Ok(())
+        })
+    }
+
+    fn checkpoint(self, directory: &Path) -> Outcome {
+        self.with_existing(|db| {
+            let seq = db.checkpoint(directory)?;
+            self.out
+                .object(&json!({"directory": directory.display().to_string(), "seq": seq.0}));
             Ok(())
         })
     }

@@ -112,6 +112,20 @@ fn stats_tell_of_every_keyspace() {
 }
 
 #[test]
+fn a_checkpoint_is_a_database_of_its_own() {
+    let tool = fruits();
+    let made = tool.object(&["aidb", "checkpoint", "copy"]);
+    assert_eq!(made["directory"], json!("copy"));
+    tool.object(&["aidb", "put", "apple", "brown"]);
+    let copied = tool.json(&["aidb", "--path", "copy", "scan"]);
+    assert_eq!((copied.len(), &copied[0]["value"]), (3, &json!("red")));
+    assert!(
+        tool.fails(2, &["aidb", "checkpoint", "copy"])
+            .contains("copy")
+    );
+}
+
+#[test]
 fn verify_finds_damage() {
     let tool = fruits();
     assert_eq!(tool.object(&["aidb", "verify"])["clean"], json!(true));
