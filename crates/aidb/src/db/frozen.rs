@@ -2,12 +2,11 @@
 //!
 //! 1. Everything in memory is flushed: then the tables hold all writes up to a moment, and no log is needed.
 //! 2. The manifest's state and the version are taken together; the version keeps its tables from being deleted.
-//! 3. The attachments that can be seen at that moment are opened, which keeps them; nobody looks for unreachable ones
+//! 3. The attachments that keys refer to at that moment are opened, which keeps them; nobody looks for unreachable ones
 //!    between 2 and 3.
 //!
 //! Writers wait only while memtables change places, as for every flush. Never here: where the files go.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::attachment::{AttachmentFile, AttachmentRecord};
@@ -16,7 +15,8 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::files::FrozenFile;
-use crate::key::SeqNo;
+use crate::iter::InternalIterator;
+use crate::key::{self, SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 use crate::state::State;
 use crate::version::{Catalog, first_manifest};
@@ -77,21 +77,41 @@ impl Frozen {
     }
 }
 
+/// The files that keys refer to at this moment, and at moments before it that can still be read.
 fn attachments(
     engine: &Engine,
-    state: &Arc<State>,
+    state: &State,
     at: SeqNo,
 ) -> Result<Vec<(AttachmentRecord, AttachmentFile)>> {
-    let all = (Bound::Unbounded, Bound::Unbounded);
-    let mut entries = engine.visible_in(state, KeyspaceId::ATTACHMENTS, None, at, all)?;
+    let known = engine.attachments.known();
+    let mut cursor = state.versions(KeyspaceId::ATTACHMENTS)?;
     let mut attachments = Vec::new();
-    while let Some((key, value)) = entries.next()? {
-        let record = AttachmentRecord::decode(&value).ok_or_else(|| {
-            let key = key.escape_ascii();
-            let message = format!("the registered attachment of key {key} does not read back");
-            Error::new(ErrorKind::Corruption, message)
-        })?;
-        attachments.push((record, engine.attachments.open(record)?));
+    let mut last = None;
+    cursor.seek_to_first();
+    while cursor.valid() {
+        let (user_key, trailer) = key::split(cursor.key());
+        if key::trailer_seq(trailer) <= at {
+            let is_newest = last.as_deref() != Some(user_key);
+            last = Some(user_key.to_vec());
+            if key::trailer_kind(trailer) == Some(ValueKind::Put) {
+                let record = AttachmentRecord::decode(&cursor.value())
+                    .ok_or_else(|| unreadable(user_key))?;
+                // An older one may be gone, when nobody can read that moment any more.
+                if is_newest || known.contains_key(&record.number) {
+                    attachments.push((record, engine.attachments.open(record)?));
+                }
+            }
+        }
+        cursor.next();
     }
+    cursor.status()?;
     Ok(attachments)
+}
+
+fn unreadable(user_key: &[u8]) -> Error {
+    let key = user_key.escape_ascii();
+    Error::new(
+        ErrorKind::Corruption,
+        format!("the registered attachment of key {key} does not read back"),
+    )
 }

@@ -1,5 +1,6 @@
 //! Random operations on a database and on plain maps agree.
 
+use crate::backups::Copies;
 use crate::encryption::encrypted;
 use crate::oracle::{
     Change, KEYSPACES, Map, Setup, State, World, assert_entry, collect, random_batch, random_key,
@@ -20,6 +21,7 @@ struct Run {
     world: World,
     state: State,
     snapshots: Vec<(Snapshot, State)>,
+    copies: Copies,
     last_seq: SeqNo,
 }
 
@@ -38,6 +40,7 @@ impl Run {
             world,
             state,
             snapshots: Vec::new(),
+            copies: Copies::new(),
             last_seq,
         }
     }
@@ -70,7 +73,8 @@ impl Run {
                 .unwrap(),
             980..985 => self.check_snapshots(),
             985..990 => assert_eq!(self.world.db.verify().unwrap().problems, []),
-            990..995 => self.reopen(),
+            990..994 => self.reopen(),
+            994 => self.copy(),
             _ => self.check_numbers(),
         }
     }
@@ -291,6 +295,12 @@ impl Run {
         replace(&mut self.world, || World::open(env, setup).unwrap());
         assert!(self.world.db.last_seq() >= self.last_seq);
         self.world.assert_sound(&self.state);
+    }
+
+    /// A checkpoint or a backup, and an earlier one is still what it was.
+    fn copy(&mut self) {
+        self.copies
+            .step(&mut self.random, &self.world, &self.setup, &self.state);
     }
 
     fn bound(&mut self) -> Bound<Vec<u8>> {
