@@ -8,13 +8,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Who may use whom (for tests, `aether-sim` as well).
+/// Who may use whom (for tests, `aether-sim` and `aether-history` as well).
 const EDGES: &[(&str, &[&str])] = &[
     ("aether-env", &[]),
     ("aether-distance", &[]),
     ("aether-crypt", &["aether-env"]),
     ("aidb", &["aether-env"]),
     ("aether-index", &["aether-distance"]),
+    ("aether-history", &[]),
     ("aether-sim", &["aether-env"]),
     (
         "aethervec",

@@ -41,6 +41,8 @@ impl Frozen {
             (manifest.catalog().clone(), engine.state.load_full())
         };
         catalog.logs.clear();
+        // Attachments come along as they are seen at the end: the copy has no past.
+        catalog.floor = catalog.flushed;
         let attachments = attachments(engine, &state, catalog.flushed)?;
         let numbers = attachments.iter().map(|(record, _)| record.number);
         catalog.next_file = numbers.fold(catalog.next_file, |next, number| next.max(number + 1));

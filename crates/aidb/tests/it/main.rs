@@ -13,6 +13,7 @@ mod crash;
 mod encryption;
 mod example;
 mod faults;
+mod histories;
 mod input;
 mod inspect;
 mod kill;
