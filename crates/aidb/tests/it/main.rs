@@ -1,6 +1,6 @@
 //! Whole databases against models, crashes, damage, faults and threads.
 //!
-//! Random runs take their seeds from 0 on and name them when they fail. `AETHER_SEED=n` runs one seed alone,
+//! Random runs take their seeds from 0 on (the simulation: fresh ones) and name them when they fail. `AETHER_SEED=n` runs one seed alone,
 //! `AETHER_ROUNDS=n` runs n times as many, and `AETHER_EXHAUSTIVE=1` damages every byte instead of a sample.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -24,3 +24,4 @@ mod retention;
 mod script;
 mod seeds;
 mod transactions;
+mod simulation;

@@ -4,9 +4,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Runs `test` for seeds 0 to `count` (times `AETHER_ROUNDS`), or for `AETHER_SEED` alone; names the one that fails.
 pub(crate) fn for_each(count: u64, test: impl Fn(u64)) {
+    from(0, count, test);
+}
+
+/// As [`for_each`], with seeds that no run before has had.
+pub(crate) fn fresh(count: u64, test: impl Fn(u64)) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    from(
+        u64::try_from(now.unwrap().as_micros()).unwrap(),
+        count,
+        test,
+    );
+}
+
+fn from(first: u64, count: u64, test: impl Fn(u64)) {
     let seeds = match number("AETHER_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..count * number("AETHER_ROUNDS").unwrap_or(1),
+        None => first..first + count * number("AETHER_ROUNDS").unwrap_or(1),
     };
     for seed in seeds {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
