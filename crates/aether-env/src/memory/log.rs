@@ -90,7 +90,10 @@ impl LogFile for MemoryLog {
         contents.bytes.truncate(length);
         contents.durable = contents.durable.min(length);
         let sectors = length.div_ceil(SECTOR_BYTES);
-        contents.unsynced.retain(|&sector, _| sector < sectors);
+        contents.unsynced.retain(|&sector, old| {
+            old.truncate(length.saturating_sub(sector * SECTOR_BYTES));
+            sector < sectors
+        });
         Ok(())
     }
 

@@ -23,5 +23,5 @@ mod oracle;
 mod retention;
 mod script;
 mod seeds;
-mod transactions;
 mod simulation;
+mod transactions;
