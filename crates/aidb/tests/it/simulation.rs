@@ -176,7 +176,7 @@ impl<'a> Life<'a> {
             Ok(logged) => {
                 self.logged = Some(logged);
                 self.look();
-                true
+                self.logged.is_some()
             }
             Err(error) => {
                 self.suffer(&error);
@@ -196,14 +196,18 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Reads everything, if that is possible just now.
+    /// Reads everything. If that is not possible just now, opens again for the next step: nobody goes on without
+    /// knowing what is there.
     fn look(&mut self) {
         let Some(logged) = &self.logged else {
             return;
         };
         match read(self.script, logged) {
             Ok(found) => self.knowledge.learn(found),
-            Err(error) => self.suffer(&error),
+            Err(error) => {
+                self.suffer(&error);
+                self.logged = None;
+            }
         }
     }
 
