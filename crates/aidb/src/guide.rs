@@ -6,9 +6,10 @@
 //! 3. [When is a write safe?](durability)
 //! 4. [Reading: iterators, snapshots, the past](reading)
 //! 5. [Merge, deletes of ranges, expiry, compaction filters](merging)
-//! 6. [Attachments, backup, encryption](files)
-//! 7. [Statistics, background work, tests](operating)
-//! 8. [Tuning](tuning)
+//! 6. [Transactions](transactions)
+//! 7. [Attachments, backup, encryption](files)
+//! 8. [Statistics, background work, tests](operating)
+//! 9. [Tuning](tuning)
 //!
 //! What is promised, each promise with the tests that hold it, and every byte on disk are described in the repository: `docs/guarantees.md`,
 //! `docs/formats`.
@@ -27,6 +28,9 @@ pub mod reading {}
 
 #[doc = include_str!("../guide/merging.md")]
 pub mod merging {}
+
+#[doc = include_str!("../guide/transactions.md")]
+pub mod transactions {}
 
 #[doc = include_str!("../guide/files.md")]
 pub mod files {}
