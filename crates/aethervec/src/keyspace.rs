@@ -12,6 +12,7 @@ use aether_index::PointId;
 use aidb::{Compression, DB, Keyspace, KeyspaceOptions, TableOptions};
 use half::f16;
 use serde_json::Value;
+use std::ops::Bound;
 use uuid::Uuid;
 
 /// The number of a collection: given once, never again.
@@ -98,6 +99,15 @@ impl CatalogKey {
 /// What every key of a collection begins with.
 pub(crate) fn collection_prefix(collection: CollectionId) -> [u8; 4] {
     collection.0.to_be_bytes()
+}
+
+/// All keys of a collection.
+pub(crate) fn collection_range(collection: CollectionId) -> (Bound<[u8; 4]>, Bound<[u8; 4]>) {
+    let next = collection.0.checked_add(1).map(u32::to_be_bytes);
+    (
+        Bound::Included(collection_prefix(collection)),
+        next.map_or(Bound::Unbounded, Bound::Excluded),
+    )
 }
 
 /// The collection that a key of `keyspace` belongs to.

@@ -1,16 +1,11 @@
-//! Removes the keys of a dropped collection, step by step. The marker in the catalog goes last: as long as it is there,
-//! the next opening goes on.
+//! Removes the keys of a dropped collection, with the marker in the catalog: as long as that is there, the next opening
+//! tries again. One range of each keyspace, however many keys are in it; the engine's compactions give the space back.
 
 use crate::error::Result;
 use crate::index::core::Core;
 use crate::keyspace::{self, CatalogKey, CollectionId, Keyspaces};
-use aidb::{DB, Durability, Keyspace, WriteBatch};
-use bytes::Bytes;
-use std::ops::Bound;
+use aidb::{DB, Durability, WriteBatch};
 use std::sync::Arc;
-
-/// Keys removed in one step.
-const STEP_KEYS: usize = 4_096;
 
 /// The removal of one collection.
 #[derive(Debug)]
@@ -20,9 +15,6 @@ pub(crate) struct Purge {
     keyspaces: Keyspaces,
     /// The collection as it was open, until its last background step has ended.
     core: Option<Arc<Core>>,
-    /// Which of the keyspaces is next, and the last key removed from it: what lies before are tombstones.
-    keyspace: usize,
-    after: Option<Bytes>,
     failures: u32,
 }
 
@@ -42,74 +34,34 @@ impl Purge {
             db,
             keyspaces,
             core,
-            keyspace: 0,
-            after: None,
             failures: 0,
         }
     }
 
-    /// Removes some keys. False when all are gone, or when it is left to the next opening.
+    /// Removes the keys. False when they are gone, or when it is left to the next opening.
     pub(crate) fn step(&mut self) -> bool {
         if let Some(core) = self.core.take() {
             // A step that had begun before the drop may still commit: wait for its end. Later ones do nothing.
             drop(core.lane.lock());
         }
-        match self.remove_some() {
-            Ok(more) => {
-                self.failures = 0;
-                more
-            }
-            Err(_) => {
-                self.failures += 1;
-                self.failures < FAILURES_MAX
-            }
+        if self.remove().is_ok() {
+            return false;
         }
+        self.failures += 1;
+        self.failures < FAILURES_MAX
     }
 
-    fn remove_some(&mut self) -> Result<bool> {
-        let of_collections = self.keyspaces.of_collections();
-        let Some(&keyspace) = of_collections.get(self.keyspace) else {
-            let mut batch = WriteBatch::new();
-            batch.delete(
-                &self.keyspaces.catalog,
-                CatalogKey::Dropped(self.id).encode(),
-            );
-            self.db.write(batch, Durability::Sync)?;
-            return Ok(false);
-        };
-        let keys = self.some_keys(keyspace)?;
+    fn remove(&self) -> Result<()> {
         let mut batch = WriteBatch::new();
-        for key in &keys {
-            batch.delete(keyspace, key);
+        for keyspace in self.keyspaces.of_collections() {
+            batch.delete_range(keyspace, keyspace::collection_range(self.id));
         }
-        if keyspace.name() == self.keyspaces.index.name() {
-            batch.detach(keyspace, keyspace::graph_key(self.id));
-        }
-        if !batch.is_empty() {
-            self.db.write(batch, Durability::Buffered)?;
-        }
-        self.after = keys.last().cloned();
-        if keys.len() < STEP_KEYS {
-            self.keyspace += 1;
-            self.after = None;
-        }
-        Ok(true)
-    }
-
-    fn some_keys(&self, keyspace: &Keyspace) -> Result<Vec<Bytes>> {
-        let prefix = keyspace::collection_prefix(self.id);
-        let from = match &self.after {
-            Some(after) => Bound::Excluded(after.as_ref()),
-            None => Bound::Included(&prefix[..]),
-        };
-        let mut rows = keyspace.range::<&[u8]>((from, Bound::Unbounded));
-        let mut keys = Vec::new();
-        while keys.len() < STEP_KEYS
-            && let Some((key, _)) = rows.try_next()?
-            && key.starts_with(&prefix)
-        {
-            keys.push(key);
-        }
-        Ok(keys)
+        batch.detach(&self.keyspaces.index, keyspace::graph_key(self.id));
+        batch.delete(
+            &self.keyspaces.catalog,
+            CatalogKey::Dropped(self.id).encode(),
+        );
+        self.db.write(batch, Durability::Sync)?;
+        Ok(())
     }
 }
