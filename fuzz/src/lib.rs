@@ -1,9 +1,10 @@
 //! A small database in which one file at a time is replaced by the fuzzer's bytes.
 
-use aether_env::{CrashImage, Env, MemoryStorage, Storage};
+use aether_env::{CrashImage, Env, MemoryStorage, Storage, Timestamp};
 use aether_sim::SimStorage;
-use aidb::{DB, Durability, Keyspace, KeyspaceOptions, Options, Result, WriteBatch};
+use aidb::{Append, DB, Durability, Keyspace, KeyspaceOptions, Options, Result, WriteBatch};
 use std::io::Write;
+use std::sync::Arc;
 
 /// The database, and the file of it that is replaced.
 pub struct Specimen {
@@ -35,13 +36,17 @@ impl Specimen {
     }
 }
 
+fn lists() -> KeyspaceOptions {
+    KeyspaceOptions { merge: Some(Arc::new(Append)), ..KeyspaceOptions::default() }
+}
+
 fn options() -> Options {
     Options { background_threads: 0, create_if_missing: false, ..Options::default() }
 }
 
 fn write(storage: &SimStorage) -> Result<()> {
     let db = DB::open_with(storage.env(), Options { create_if_missing: true, ..options() })?;
-    let other = db.keyspace("other", KeyspaceOptions::default())?;
+    let other = db.keyspace("other", lists())?;
     for round in 0..3_u32 {
         let mut batch = WriteBatch::new();
         for i in 0..60_u32 {
@@ -52,7 +57,10 @@ fn write(storage: &SimStorage) -> Result<()> {
             } else {
                 batch.put(&other, &key, [i.to_le_bytes(); 30].concat());
             }
+            batch.merge(&other, &key[..6], format!("{i},"));
         }
+        batch.delete_range(&other, format!("key{:04}", round * 50)..format!("key{:04}", round * 50 + 30));
+        batch.put_expiring(&other, "soon over", "value", Timestamp(u64::from(round)));
         let mut writer = db.attachment_writer()?;
         writer.write_all(b"an attachment").expect("memory is writable");
         batch.attach(&other, "graph", writer.finish()?);
@@ -66,7 +74,7 @@ fn write(storage: &SimStorage) -> Result<()> {
 
 fn read(env: Env) -> Result<()> {
     let db = DB::open_with(env, options())?;
-    let keyspaces = [db.default_keyspace(), db.keyspace("other", KeyspaceOptions::default())?];
+    let keyspaces = [db.default_keyspace(), db.keyspace("other", lists())?];
     for keyspace in &keyspaces {
         let _ = read_keyspace(&db, keyspace);
     }

@@ -55,6 +55,8 @@ mod engine;
 mod error;
 mod file_name;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod guide;
 #[doc(hidden)]
 pub mod inspect;
