@@ -1,7 +1,8 @@
 //! Opening a database, in order:
 //!
 //! 1. Take the lock.
-//! 2. Read the manifest (or write the first one), and see that every file it names is there, in its length.
+//! 2. Read the manifest (or write the first one). A table that is missing or damaged is an error for whoever reads it:
+//!    the rest stays readable.
 //! 3. Replay the logs. Writes whose log was never sealed may still be lost in a power cut: they are flushed before
 //!    anything is written after them.
 //! 4. Find the attachments that keys refer to.
@@ -35,7 +36,7 @@ use crate::signal::Signal;
 use crate::snapshots::{Mark, Snapshots, Window};
 use crate::state::State;
 use crate::stats::Counters;
-use crate::version::{Catalog, Edit, Manifest, Table, Version, numbers};
+use crate::version::{Edit, Manifest, Table, Version, numbers};
 use crate::wal::{self, GroupSync, START_BYTES};
 
 use super::recover::{self, Replay};
@@ -61,7 +62,6 @@ pub(super) fn open(env: Env, options: Options) -> Result<Engine> {
         Some(manifest) => manifest,
         None => create(&env, &options, &listed)?,
     };
-    check_files(manifest.catalog(), &listed)?;
     check_newest(storage.as_ref(), &manifest, &listed)?;
 
     let cache = Arc::new(Cache::new(options.memory_bytes));
@@ -118,29 +118,6 @@ fn create(env: &Env, options: &Options, listed: &Listed) -> Result<Manifest> {
         ..Edit::default()
     };
     Manifest::create(Arc::clone(&env.storage), &edit)
-}
-
-fn check_files(catalog: &Catalog, listed: &Listed) -> Result<()> {
-    for table in catalog.tables.values() {
-        let name = file_name::table(table.number);
-        let expected = table.info.bytes;
-        match listed.get(&name) {
-            None => {
-                return Err(Error::corruption(
-                    &name,
-                    0,
-                    "the table is missing, and the manifest needs it",
-                ));
-            }
-            Some(&found) if found != expected => {
-                let detail =
-                    format_args!("the file has {found} bytes, and {expected} are expected");
-                return Err(Error::corruption(&name, found.min(expected), detail));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
 }
 
 /// A log is written to only after the manifest that names it: one that nobody names shows that a manifest is gone.

@@ -1,6 +1,7 @@
 //! A table of the current or an earlier version: what is known of it, and its reader, opened when first needed.
 
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -100,7 +101,12 @@ impl Table {
             .files
             .storage
             .open(&name)
-            .map_err(|error| Error::io(format_args!("open {name}"), error))?;
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => {
+                    Error::corruption(&name, 0, "the table is missing, and the manifest needs it")
+                }
+                _ => Error::io(format_args!("open {name}"), error),
+            })?;
         if file.len() != self.meta.info.bytes {
             let detail = format_args!(
                 "the file has {} bytes, and {} are expected",
