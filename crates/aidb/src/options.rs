@@ -111,7 +111,8 @@ pub struct Options {
     /// What [`crate::DB::put`] and [`crate::DB::delete`] wait for.
     pub durability: Durability,
     /// Runs of level 0 (one for each flush, or fewer when flushes follow each other in key order) at which they are
-    /// merged into the level below. More: less rewriting, and more runs for reads to look at.
+    /// merged into the level below; up to twice as many are left as long as they hold much less than what they would be
+    /// merged with. More: less rewriting, and more runs for reads to look at.
     pub level0_compact_runs: usize,
     /// Runs of level 0 at which writers wait; on the way there they are slowed down more and more. More: longer bursts
     /// at full speed, slower reads during them.

@@ -20,7 +20,9 @@ pub(super) fn step(engine: &Engine) -> Result<bool> {
         return Ok(false);
     };
     let done = carry_out(engine, turn.keyspace, &plan);
-    drop(turn);
+    // Its tables go with the plan, unless somebody reads them.
+    drop((plan, turn));
+    engine.files.delete_garbage();
     engine.progress.ring();
     if engine.is_stopping() {
         return Ok(false);
@@ -57,6 +59,7 @@ pub(super) fn limits(engine: &Engine) -> Limits {
     Limits {
         // Writers that wait for level 0 must not wait for ever.
         level0_runs: options.level0_compact_runs.min(options.level0_stop_runs),
+        level0_runs_max: (2 * options.level0_compact_runs).min(options.level0_stop_runs),
         level_base_bytes: options.level_base_bytes,
         level_ratio: options.level_ratio,
         table_bytes: options.table_bytes,

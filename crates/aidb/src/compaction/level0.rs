@@ -28,6 +28,13 @@ impl Column {
         bytes(&self.newest) + bytes(&self.below)
     }
 
+    /// Merging it pays: the runs are many, and what is rewritten below is not much more than what comes from them. Or
+    /// they are more than readers should bear.
+    fn is_full(&self, limits: &Limits) -> bool {
+        let is_worth = bytes(&self.newest) / 3 >= bytes(&self.below) / 4;
+        self.depth >= limits.level0_runs_max || self.depth >= limits.level0_runs && is_worth
+    }
+
     /// Nothing lies over or under its table of level 0.
     fn is_apart(&self) -> bool {
         self.depth == 1 && self.below.is_empty()
@@ -54,7 +61,7 @@ impl Level0 {
     /// What has to be read and written, about, until no column is full.
     pub(super) fn debt(&self, limits: &Limits) -> u64 {
         let full = self.columns.iter();
-        full.filter(|column| column.depth >= limits.level0_runs)
+        full.filter(|column| column.is_full(limits))
             .map(Column::bytes)
             .sum()
     }
@@ -77,7 +84,7 @@ impl Level0 {
             .columns
             .iter()
             .enumerate()
-            .filter(|(_, column)| column.depth >= limits.level0_runs && is_free(column))
+            .filter(|(_, column)| column.is_full(limits) && is_free(column))
             .max_by(|(_, a), (_, b)| {
                 let depth = a.depth.cmp(&b.depth);
                 depth.then_with(|| weight(a).total_cmp(&weight(b)))

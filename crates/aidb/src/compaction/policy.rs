@@ -1,7 +1,8 @@
 //! Leveled compaction: the shape of a tree in, a plan out. Pure.
 //!
 //! ```text
-//! level 0      flushed tables, in runs (version/tree.rs): up to `level0_runs` of them before they are merged
+//! level 0      flushed tables, in runs (version/tree.rs): `level0_runs` of them before they are merged, or up to twice
+//!              as many while they hold much less than what they would be merged with
 //! (empty)      levels above the base level hold nothing
 //! base..6      each about `level_ratio` times larger than the one above; the sizes follow from the last one, so that
 //!              nine tenths of the data lie in it, and all but large databases have only level 0 and the last
@@ -30,7 +31,9 @@ use crate::version::{LEVELS, Table, Tree};
 /// What the policy needs of [`crate::Options`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// Runs of level 0 from which on they are merged if it is cheap, and those at which they are in any case.
     pub(crate) level0_runs: usize,
+    pub(crate) level0_runs_max: usize,
     pub(crate) level_base_bytes: u64,
     pub(crate) level_ratio: u64,
     pub(crate) table_bytes: u64,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 const MIB: u64 = 1 << 20;
 const LIMITS: Limits = Limits {
     level0_runs: 4,
+    level0_runs_max: 8,
     level_base_bytes: 256 * MIB,
     level_ratio: 10,
     table_bytes: 64 * MIB,
@@ -57,7 +58,7 @@ fn planned(shape: Shape<'_>, watermark: u64) -> Option<Planned> {
 
 #[test]
 fn a_small_database_has_level_0_and_the_last() {
-    let level0 = (0, "a", "z", 1, 0);
+    let level0 = (0, "a", "z", 2, 0);
     assert_eq!(planned(&[level0; 3], 0), None);
     let shape = [
         level0,
@@ -95,9 +96,9 @@ fn level_0_is_compacted_by_column_and_the_deepest_comes_first() {
         (6, "g", "m", 60, 0),
         (6, "n", "z", 60, 0),
     ];
-    shape.extend([(0, "b", "e", 8, 0); 4]);
-    shape.extend([(0, "h", "k", 8, 0); 5]);
-    shape.extend([(0, "o", "p", 8, 0); 3]);
+    shape.extend([(0, "b", "e", 12, 0); 4]);
+    shape.extend([(0, "h", "k", 12, 0); 5]);
+    shape.extend([(0, "o", "p", 90, 0); 3]);
     let deepest = (vec![(0, vec![7, 8, 9, 10, 11]), (6, vec![1])], 6, false);
     assert_eq!(planned(&shape, 0), Some(deepest));
     let tree = tree(&shape);
@@ -108,7 +109,18 @@ fn level_0_is_compacted_by_column_and_the_deepest_comes_first() {
         (vec![(0, vec![3, 4, 5, 6]), (6, vec![0])], 6, false)
     );
     assert!(!first.span.overlaps(&second.span));
-    assert_eq!(debt(&tree, &LIMITS), (4 + 5) * 8 * MIB + 2 * 60 * MIB);
+    assert_eq!(debt(&tree, &LIMITS), (4 + 5) * 12 * MIB + 2 * 60 * MIB);
+}
+
+#[test]
+fn level_0_waits_while_there_is_much_to_rewrite_below_but_not_for_ever() {
+    let shape = |runs: usize, mib| {
+        let mut shape = vec![(6, "a", "z", 100, 0)];
+        shape.resize(1 + runs, (0, "b", "y", mib, 0));
+        planned(&shape, 0).is_some()
+    };
+    assert!(shape(4, 19) && shape(7, 11) && shape(8, 1));
+    assert!(!shape(4, 18) && !shape(7, 10) && !shape(3, 99));
 }
 
 #[test]
