@@ -13,7 +13,9 @@ use crate::iter::{InternalIterator, MergeIter};
 use crate::key::{self, SeqNo};
 use crate::keyspace::KeyspaceId;
 use crate::range_deletes::RangeDeletes;
+use crate::source::Source;
 use crate::state::State;
+use crate::version::RunIter;
 
 impl State {
     /// Something of `footprint` that was written after `since`.
@@ -45,16 +47,16 @@ impl State {
     }
 
     fn changes(&self, keyspace: KeyspaceId, since: SeqNo) -> Result<Changes> {
-        let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+        let mut cursors = Vec::new();
         for memtable in self.memtables() {
             if memtable.last_seq() > since {
-                cursors.push(Box::new(memtable.iter(keyspace)));
+                cursors.push(Source::Memtable(memtable.iter(keyspace)));
             }
         }
         let tables = self.version.tree(keyspace).into_iter();
         for table in tables.flat_map(|tree| tree.tables()) {
             if table.meta.info.max_seq > since {
-                cursors.push(Box::new(table.reader()?.iter()));
+                cursors.push(Source::Run(RunIter::One(table.reader()?.iter())));
             }
         }
         Ok(Changes {
@@ -95,7 +97,7 @@ impl State {
 struct Changes {
     keyspace: KeyspaceId,
     since: SeqNo,
-    cursor: MergeIter,
+    cursor: MergeIter<Source>,
     target: Vec<u8>,
 }
 

@@ -138,11 +138,24 @@ pub(crate) fn user_key(internal: &[u8]) -> &[u8] {
     split(internal).0
 }
 
+/// The order of user keys, bytewise. Mostly the first eight bytes decide.
+#[inline]
+pub(crate) fn compare_user(a: &[u8], b: &[u8]) -> Ordering {
+    if let (Some(a), Some(b)) = (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        let (a, b) = (u64::from_be_bytes(*a), u64::from_be_bytes(*b));
+        if a != b {
+            return a.cmp(&b);
+        }
+    }
+    a.cmp(b)
+}
+
 /// The order of internal keys. Panics as [`split`].
+#[inline]
 pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let (a_user, a_trailer) = split(a);
     let (b_user, b_trailer) = split(b);
-    a_user.cmp(b_user).then_with(|| b_trailer.cmp(&a_trailer))
+    compare_user(a_user, b_user).then_with(|| b_trailer.cmp(&a_trailer))
 }
 
 /// True when a range that ends with the internal key `largest`, included unless it has the

@@ -70,6 +70,7 @@ mod options;
 mod range_deletes;
 mod signal;
 mod snapshots;
+mod source;
 mod sstable;
 mod state;
 mod stats;

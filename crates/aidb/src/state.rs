@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::iter::{InternalIterator, MergeIter};
+use crate::iter::MergeIter;
 use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
+use crate::source::Source;
 use crate::version::Version;
 
 /// Where all data of a database are, newest first: active memtable, sealed memtables, tables.
@@ -65,13 +66,15 @@ impl State {
     }
 
     /// All versions of all keys of a keyspace that are still there, seen by somebody or not.
-    pub(crate) fn versions(&self, keyspace: KeyspaceId) -> Result<MergeIter> {
-        let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+    pub(crate) fn versions(&self, keyspace: KeyspaceId) -> Result<MergeIter<Source>> {
+        let mut cursors = Vec::new();
         for memtable in self.memtables() {
-            cursors.push(Box::new(memtable.iter(keyspace)));
+            cursors.push(Source::Memtable(memtable.iter(keyspace)));
         }
         if let Some(tree) = self.version.tree(keyspace) {
-            cursors.extend(tree.cursors()?);
+            for cursor in tree.cursors() {
+                cursors.push(Source::Run(cursor?));
+            }
         }
         Ok(MergeIter::new(cursors))
     }

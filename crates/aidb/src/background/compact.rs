@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::compaction::{self, Limits, Merge, Plan, Retention};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::iter::{InternalIterator, LevelIter, MergeIter};
+use crate::iter::MergeIter;
 use crate::keyspace::KeyspaceId;
 use crate::range_deletes::RangeDeletes;
-use crate::version::{Edit, LEVELS, Run, RunTables, Table, TablePlace, runs_of};
+use crate::version::{Edit, LEVELS, Run, RunIter, Table, TablePlace, runs_of};
 
 use super::claims::Turn;
 use super::flush::NewTables;
@@ -241,12 +241,8 @@ fn deletes(plan: &Plan) -> Result<RangeDeletes> {
 }
 
 /// Over the entries of the inputs, but for those tables of which nobody sees anything any more.
-fn cursors(
-    plan: &Plan,
-    deletes: &RangeDeletes,
-    retention: &Retention,
-) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
-    let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+fn cursors(plan: &Plan, deletes: &RangeDeletes, retention: &Retention) -> Result<Vec<RunIter>> {
+    let mut cursors = Vec::new();
     for (level, tables) in &plan.inputs {
         let is_needed = |table: &&Arc<Table>| !is_gone(table, deletes, retention);
         let tables: Vec<Arc<Table>> = tables.iter().filter(is_needed).cloned().collect();
@@ -256,10 +252,7 @@ fn cursors(
             _ => vec![Run::from(&tables[..])],
         };
         for run in runs {
-            cursors.push(match &run[..] {
-                [table] => Box::new(table.reader()?.iter_once()),
-                _ => Box::new(LevelIter::new(RunTables { run, once: true })),
-            });
+            cursors.push(RunIter::new(&run, true)?);
         }
     }
     Ok(cursors)

@@ -56,7 +56,7 @@ impl Merge<'_> {
     /// Writes the entries of `cursor` that somebody can see. After an error the files made so far are of no use.
     pub(crate) fn run(
         &self,
-        cursor: &mut dyn InternalIterator,
+        cursor: &mut impl InternalIterator,
         sink: &mut dyn TableSink,
     ) -> Result<Vec<TableMeta>> {
         let mut reducer = Reducer::new(Reduction {
@@ -94,7 +94,7 @@ impl Merge<'_> {
             let kind = key::trailer_kind(trailer).ok_or_else(|| unknown_kind(current, trailer))?;
             if reducer.is_plain(kind) {
                 if reducer.keeps(current, trailer) {
-                    output.add(cursor.key(), &cursor.value())?;
+                    output.add(cursor.key(), cursor.value_slice())?;
                 }
             } else {
                 let version = Version {

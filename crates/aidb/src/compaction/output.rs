@@ -82,7 +82,7 @@ impl<'a> Output<'a> {
 
     /// Adds an entry.
     #[inline]
-    pub(super) fn add(&mut self, internal_key: &[u8], stored: &Bytes) -> Result<()> {
+    pub(super) fn add(&mut self, internal_key: &[u8], stored: &[u8]) -> Result<()> {
         self.writer()?.add(internal_key, stored)
     }
 

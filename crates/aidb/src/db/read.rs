@@ -7,11 +7,12 @@ use bytes::Bytes;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::iter::{Covers, InternalIterator, MergeIter, RangeSource, View, VisibleIter};
+use crate::iter::{Covers, MergeIter, RangeSource, View, VisibleIter};
 use crate::key::{SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 use crate::lookup::{Lookup, Rules};
 use crate::merge_operator::MergeOperator;
+use crate::source::Source;
 use crate::state::State;
 
 /// A value up to this size is copied out of a memtable, so that it does not keep its whole batch in memory.
@@ -76,7 +77,7 @@ impl Engine {
         at: SeqNo,
         lower: Bound<Bytes>,
         upper: Bound<Bytes>,
-    ) -> Result<(VisibleIter<MergeIter>, Arc<State>)> {
+    ) -> Result<(VisibleIter<MergeIter<Source>>, Arc<State>)> {
         self.visible_over(keyspace, None, at, lower, upper)
     }
 
@@ -88,7 +89,7 @@ impl Engine {
         at: SeqNo,
         lower: Bound<Bytes>,
         upper: Bound<Bytes>,
-    ) -> Result<(VisibleIter<MergeIter>, Arc<State>)> {
+    ) -> Result<(VisibleIter<MergeIter<Source>>, Arc<State>)> {
         let state = self.state.load_full();
         let entries = self.visible_in(&state, keyspace, own, at, (lower, upper))?;
         Ok((entries, state))
@@ -102,24 +103,26 @@ impl Engine {
         own: Option<OwnWrites>,
         at: SeqNo,
         (lower, upper): (Bound<Bytes>, Bound<Bytes>),
-    ) -> Result<VisibleIter<MergeIter>> {
+    ) -> Result<VisibleIter<MergeIter<Source>>> {
         self.check_open()?;
-        let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
+        let mut cursors: Vec<Source> = Vec::new();
         let mut ranges: Vec<(usize, Box<dyn RangeSource>)> = Vec::new();
         if let Some(own) = own {
             ranges.extend(own.ranges.map(|source| (0, source)));
-            cursors.push(own.cursor);
+            cursors.push(Source::Own(own.cursor));
         }
         for memtable in state.memtables().filter(|memtable| !memtable.is_empty()) {
             for set in memtable.range_deletes(keyspace) {
                 ranges.push((cursors.len(), Box::new(set)));
             }
-            cursors.push(Box::new(memtable.iter(keyspace)));
+            cursors.push(Source::Memtable(memtable.iter(keyspace)));
         }
         if let Some(tree) = state.version.tree(keyspace) {
             let deletes = tree.range_deletes();
             ranges.extend(deletes.map(|(rank, source)| (cursors.len() + rank, source)));
-            cursors.extend(tree.cursors()?);
+            for cursor in tree.cursors() {
+                cursors.push(Source::Run(cursor?));
+            }
         }
         let view = View {
             at,

@@ -176,6 +176,13 @@ impl<T: LevelTables> InternalIterator for LevelIter<T> {
             .map_or_else(Bytes::new, |(_, cursor)| cursor.value())
     }
 
+    #[inline]
+    fn value_slice(&self) -> &[u8] {
+        self.current
+            .as_ref()
+            .map_or(&[], |(_, cursor)| cursor.value_slice())
+    }
+
     fn status(&self) -> Result<()> {
         match (&self.error, &self.current) {
             (Some(error), _) => Err(error.clone()),

@@ -16,7 +16,7 @@ use super::InternalIterator;
 ///
 /// Should two children have the same internal key, both entries appear, that of the earlier child first.
 #[derive(Debug)]
-pub(crate) struct MergeIter<I = Box<dyn InternalIterator + Send>> {
+pub(crate) struct MergeIter<I> {
     children: Vec<I>,
     heap: Vec<usize>,
     /// The slot of the heap that comes after the root, when known: 1 or 2.
@@ -240,6 +240,11 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
     #[inline]
     fn value(&self) -> Bytes {
         self.children[self.heap[0]].value()
+    }
+
+    #[inline]
+    fn value_slice(&self) -> &[u8] {
+        self.children[self.heap[0]].value_slice()
     }
 
     fn status(&self) -> Result<()> {

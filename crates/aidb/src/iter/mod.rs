@@ -63,6 +63,8 @@ pub(crate) trait InternalIterator {
     fn key(&self) -> &[u8];
     /// The value, which shares the memory of its block. Only when valid.
     fn value(&self) -> Bytes;
+    /// The value for as long as the cursor stands there. Only when valid.
+    fn value_slice(&self) -> &[u8];
     /// The error that ended the iteration, if one did.
     fn status(&self) -> Result<()>;
 }
@@ -94,6 +96,9 @@ impl<I: InternalIterator + ?Sized> InternalIterator for Box<I> {
     }
     fn value(&self) -> Bytes {
         (**self).value()
+    }
+    fn value_slice(&self) -> &[u8] {
+        (**self).value_slice()
     }
     fn status(&self) -> Result<()> {
         (**self).status()

@@ -64,6 +64,9 @@ impl InternalIterator for ListIter {
     fn value(&self) -> Bytes {
         self.entries[self.at.unwrap()].1.clone().into()
     }
+    fn value_slice(&self) -> &[u8] {
+        &self.entries[self.at.unwrap()].1
+    }
     fn status(&self) -> Result<()> {
         Ok(())
     }
@@ -145,6 +148,7 @@ pub(crate) fn assert_walks_as(
                     found.key().escape_ascii().to_string()
                 );
                 assert_eq!(expected.value(), found.value());
+                assert_eq!(expected.value_slice(), found.value_slice());
             }
         }
     }

@@ -4,12 +4,15 @@
 //! One cursor serves both ends: it stays where the last call from one end left it, and seeks when the other end is
 //! asked. The ends move towards each other and stop when they meet.
 
+use std::cmp::Ordering;
 use std::ops::Bound;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::error::{Error, Result};
-use crate::key::{SeqNo, ValueKind, compare, split, trailer_kind, trailer_seq, write_internal};
+use crate::key::{
+    SeqNo, ValueKind, compare, compare_user, split, trailer_kind, trailer_seq, write_internal,
+};
 use crate::lookup::{Base, Rules};
 
 use super::InternalIterator;
@@ -44,6 +47,7 @@ pub(crate) struct VisibleIter<I> {
     front: Option<Vec<u8>>,
     back: Option<Vec<u8>>,
     position: Position,
+    given: Given,
     /// The ends have met, or nothing is left between them.
     exhausted: bool,
     /// Buffers: where to seek; the key whose versions are looked through at the back.
@@ -66,6 +70,16 @@ enum Position {
     BeforeBack,
 }
 
+/// The value that the last step came to.
+#[derive(Debug, Default)]
+enum Given {
+    #[default]
+    Nothing,
+    /// That of the entry on which the cursor stands.
+    Cursor,
+    Value(Bytes),
+}
+
 impl<I: InternalIterator> VisibleIter<I> {
     /// Over the user keys of `cursor` from `lower` to `upper`.
     pub(crate) fn new(cursor: I, view: View, lower: Bound<Bytes>, upper: Bound<Bytes>) -> Self {
@@ -78,6 +92,7 @@ impl<I: InternalIterator> VisibleIter<I> {
             front: None,
             back: None,
             position: Position::Nowhere,
+            given: Given::Nothing,
             exhausted: false,
             target: Vec::new(),
             candidate: Vec::new(),
@@ -96,6 +111,7 @@ impl<I: InternalIterator> VisibleIter<I> {
             _ => Bound::Included(Bytes::copy_from_slice(user_key)),
         };
         self.front = None;
+        self.given = Given::Nothing;
         self.position = Position::Nowhere;
         self.exhausted = false;
     }
@@ -103,11 +119,46 @@ impl<I: InternalIterator> VisibleIter<I> {
     /// The next entry from the front.
     ///
     /// # Errors
-    /// When a source cannot be read; the iterator then goes on where it stopped if it is asked again.
+    /// As [`advance`](Self::advance).
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
-        if self.exhausted {
+        if !self.advance()? {
             return Ok(None);
+        }
+        let front = self.front.as_deref().unwrap_or_default();
+        let key = copy_key(&mut self.keys, &mut self.key_chunk_bytes, front);
+        let value = match std::mem::take(&mut self.given) {
+            Given::Value(value) => value,
+            Given::Nothing | Given::Cursor => self.cursor.value(),
+        };
+        Ok(Some((key, value)))
+    }
+
+    /// The key that [`advance`](Self::advance) came to.
+    #[inline]
+    pub(crate) fn key(&self) -> &[u8] {
+        self.front.as_deref().unwrap_or_default()
+    }
+
+    /// The value that [`advance`](Self::advance) came to.
+    #[inline]
+    pub(crate) fn value(&self) -> &[u8] {
+        match &self.given {
+            Given::Nothing => &[],
+            Given::Cursor => self.cursor.value_slice(),
+            Given::Value(value) => value,
+        }
+    }
+
+    /// Goes to the next entry from the front; false at the end.
+    ///
+    /// # Errors
+    /// When a source cannot be read; the iterator then goes on where it stopped if it is asked again.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<bool> {
+        self.given = Given::Nothing;
+        if self.exhausted {
+            return Ok(false);
         }
         match self.position {
             Position::OnFront => self.cursor.next(),
@@ -119,10 +170,14 @@ impl<I: InternalIterator> VisibleIter<I> {
         let mut sought = Vec::new();
         while self.cursor.valid() {
             let (user_key, trailer) = split(self.cursor.key());
-            let seen = self.front.as_deref() == Some(user_key);
+            let order = self
+                .front
+                .as_deref()
+                .map_or(Ordering::Greater, |front| compare_user(user_key, front));
+            let seen = order == Ordering::Equal;
             if !seen && self.is_beyond_back(user_key) {
                 self.exhausted = true;
-                return Ok(None);
+                return Ok(false);
             }
             if seen || !self.view.sees(trailer_seq(trailer)) {
                 skipped += 1;
@@ -141,23 +196,22 @@ impl<I: InternalIterator> VisibleIter<I> {
                 self.cursor.skip(rank, &self.target);
                 continue;
             }
-            let front = self.front.get_or_insert_default();
-            if user_key < front.as_slice() {
+            if order == Ordering::Less {
                 return Err(Error::disordered(user_key));
             }
+            let front = self.front.get_or_insert_default();
             front.clear();
             front.extend_from_slice(user_key);
             if kind == ValueKind::Put {
                 self.position = Position::OnFront;
-                let key = copy_key(&mut self.keys, &mut self.key_chunk_bytes, user_key);
-                return Ok(Some((key, self.cursor.value())));
+                self.given = Given::Cursor;
+                return Ok(true);
             }
             if kind != ValueKind::Delete
                 && let Some(value) = self.unusual_value(kind)?
             {
-                let front = self.front.as_deref().unwrap_or_default();
-                let key = copy_key(&mut self.keys, &mut self.key_chunk_bytes, front);
-                return Ok(Some((key, value)));
+                self.given = Given::Value(value);
+                return Ok(true);
             }
             skipped = 0;
             if self.position == Position::Nowhere {
@@ -167,7 +221,7 @@ impl<I: InternalIterator> VisibleIter<I> {
         }
         self.cursor.status()?;
         self.exhausted = true;
-        Ok(None)
+        Ok(false)
     }
 
     /// The value of the key that the front has just come to, of a version that is neither a put nor a delete. The
@@ -211,6 +265,7 @@ impl<I: InternalIterator> VisibleIter<I> {
     /// # Errors
     /// As [`next`](Self::next).
     pub(crate) fn next_back(&mut self) -> Result<Option<(Bytes, Bytes)>> {
+        self.given = Given::Nothing;
         if self.exhausted {
             return Ok(None);
         }

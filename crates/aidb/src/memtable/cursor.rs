@@ -236,6 +236,10 @@ impl InternalIterator for MemIter {
         self.table.writes.get(self.block[self.at]).value.clone()
     }
 
+    fn value_slice(&self) -> &[u8] {
+        &self.table.writes.get(self.block[self.at]).value
+    }
+
     fn status(&self) -> Result<()> {
         Ok(())
     }

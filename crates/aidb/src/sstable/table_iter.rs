@@ -273,6 +273,11 @@ impl InternalIterator for TableIter {
         self.entries.value_bytes()
     }
 
+    #[inline]
+    fn value_slice(&self) -> &[u8] {
+        self.entries.value()
+    }
+
     fn status(&self) -> Result<()> {
         self.error.clone().map_or(Ok(()), Err)
     }

@@ -10,6 +10,7 @@
 mod catalog;
 mod edit;
 mod manifest;
+mod run_iter;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,5 +19,6 @@ mod tree;
 pub(crate) use catalog::Catalog;
 pub(crate) use edit::{Edit, TablePlace};
 pub(crate) use manifest::{Manifest, Refused, first_manifest, inspect, numbers};
+pub(crate) use run_iter::RunIter;
 pub(crate) use table::{Table, TableMeta};
 pub(crate) use tree::{LEVELS, Run, RunTables, Tree, Version, runs_of};

@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::run_iter::RunIter;
 use super::table::Table;
 use crate::error::Result;
-use crate::iter::{InternalIterator, LevelIter, LevelTables, RangeSource, Window};
+use crate::iter::{LevelTables, RangeSource, Window};
 use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
 use crate::lookup::Lookup;
@@ -122,18 +123,8 @@ impl Tree {
     }
 
     /// Cursors over all tables, newest first.
-    pub(crate) fn cursors(&self) -> Result<Vec<Box<dyn InternalIterator + Send>>> {
-        let mut cursors: Vec<Box<dyn InternalIterator + Send>> = Vec::new();
-        for run in self.runs() {
-            cursors.push(match &run[..] {
-                [table] => Box::new(table.reader()?.iter()),
-                _ => Box::new(LevelIter::new(RunTables {
-                    run: Arc::clone(run),
-                    once: false,
-                })),
-            });
-        }
-        Ok(cursors)
+    pub(crate) fn cursors(&self) -> impl Iterator<Item = Result<RunIter>> {
+        self.runs().map(|run| RunIter::new(run, false))
     }
 }
 
