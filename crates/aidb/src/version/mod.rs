@@ -21,4 +21,4 @@ pub(crate) use edit::{Edit, TablePlace};
 pub(crate) use manifest::{Manifest, Refused, first_manifest, inspect, numbers};
 pub(crate) use run_iter::RunIter;
 pub(crate) use table::{Table, TableMeta};
-pub(crate) use tree::{LEVELS, Run, RunTables, Tree, Version, runs_of};
+pub(crate) use tree::{LEVELS, Run, Tree, Version, runs_of};
