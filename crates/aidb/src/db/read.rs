@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::iter::{Covers, MergeIter, RangeSource, View, VisibleIter};
+use crate::iter::{Covers, InternalIterator, MergeIter, RangeSource, View, VisibleIter};
 use crate::key::{SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 use crate::lookup::{Lookup, Rules};
