@@ -163,7 +163,7 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
 /// versions of `user_key`. Panics as [`split`].
 pub(crate) fn ends_before(largest: &[u8], user_key: &[u8]) -> bool {
     let (last, trailer) = split(largest);
-    match last.cmp(user_key) {
+    match compare_user(last, user_key) {
         Ordering::Less => true,
         Ordering::Equal => trailer == EXCLUSIVE_TRAILER,
         Ordering::Greater => false,

@@ -94,6 +94,15 @@ impl Keyspace {
         self.db.engine().get(self.record.id, key.as_ref(), None)
     }
 
+    /// The values of `keys`, in their order and as of one moment; see [`Snapshot::multi_get`](crate::Snapshot::multi_get).
+    pub fn multi_get<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Option<Bytes>>> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        self.db.engine().get_many(self.id(), &keys, None)
+    }
+
     /// `key` has no value from now on. Waits as [`Options::durability`](crate::Options::durability) says.
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
         let mut batch = WriteBatch::new();

@@ -49,6 +49,41 @@ impl Engine {
         self.settle(keyspace, lookup)
     }
 
+    /// The values of `keys`, in their order, at a moment that a snapshot holds; `None`: now. Blocks that are not in
+    /// memory are read together.
+    pub(super) fn get_many<K: AsRef<[u8]>>(
+        &self,
+        keyspace: KeyspaceId,
+        keys: &[K],
+        at: Option<SeqNo>,
+    ) -> Result<Vec<Option<Bytes>>> {
+        self.check_open()?;
+        let state = self.state.load_full();
+        // After the state, as in `get`.
+        let at = at.unwrap_or_else(|| self.snapshots.visible());
+        let mut values = vec![None; keys.len()];
+        let (mut places, mut lookups) = (Vec::new(), Vec::new());
+        for (place, key) in keys.iter().enumerate() {
+            let mut lookup = Lookup::new(key.as_ref(), at);
+            let mut memtables = state.memtables();
+            if memtables
+                .any(|memtable| memtable.look(keyspace, &mut lookup, || self.operator(keyspace)))
+            {
+                values[place] = self.settle(keyspace, lookup)?.map(detached);
+            } else {
+                places.push(place);
+                lookups.push(lookup);
+            }
+        }
+        if let Some(tree) = state.version.tree(keyspace) {
+            tree.look_many(&*self.files.storage, &mut lookups)?;
+        }
+        for (place, lookup) in places.into_iter().zip(lookups) {
+            values[place] = self.settle(keyspace, lookup)?;
+        }
+        Ok(values)
+    }
+
     /// What a lookup comes to.
     #[inline]
     fn settle(&self, keyspace: KeyspaceId, lookup: Lookup<'_>) -> Result<Option<Bytes>> {

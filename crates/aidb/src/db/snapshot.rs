@@ -54,15 +54,17 @@ impl Snapshot {
             .get(keyspace.id(), key.as_ref(), Some(self.seq()))
     }
 
-    /// The values of `keys`, in their order.
+    /// The values of `keys`, in their order. What is not in memory is read at once, as far as the storage can: many keys
+    /// in one call are found several times quicker than one by one.
     pub fn multi_get<K: AsRef<[u8]>>(
         &self,
         keyspace: &Keyspace,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<Bytes>>> {
-        keys.into_iter()
-            .map(|key| self.get(keyspace, key))
-            .collect()
+        self.check(keyspace)?;
+        let keys: Vec<K> = keys.into_iter().collect();
+        let engine = self.0.db.engine();
+        engine.get_many(keyspace.id(), &keys, Some(self.seq()))
     }
 
     /// All entries.

@@ -11,6 +11,7 @@
 mod block;
 mod block_builder;
 mod block_iter;
+mod fetch;
 mod filter;
 mod format;
 mod partition;
@@ -25,6 +26,7 @@ mod tests;
 mod verify;
 mod writer;
 
+pub(crate) use fetch::{Fetched, Look, Wanted};
 pub(crate) use filter::hash;
 pub(crate) use properties::Properties;
 pub(crate) use reader::Reader;

@@ -107,6 +107,11 @@ impl Reader {
         })
     }
 
+    /// The number of its file.
+    pub(super) fn number(&self) -> u64 {
+        self.source.id.number
+    }
+
     /// What the table tells about itself.
     pub(crate) fn properties(&self) -> &Properties {
         &self.properties

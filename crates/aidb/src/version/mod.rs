@@ -9,6 +9,7 @@
 
 mod catalog;
 mod edit;
+mod look_many;
 mod manifest;
 mod run_iter;
 mod table;

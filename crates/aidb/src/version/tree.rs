@@ -128,9 +128,13 @@ impl Tree {
     }
 }
 
-/// The table of `run` whose range holds `user_key`.
+/// The table of `run` that may hold `user_key`.
 #[inline]
-fn table_of<'a>(run: &'a Run, user_key: &[u8]) -> Option<&'a Arc<Table>> {
+pub(super) fn table_of<'a>(run: &'a Run, user_key: &[u8]) -> Option<&'a Arc<Table>> {
+    if let [only] = &run[..] {
+        // Its filter tells as quickly, and more.
+        return Some(only);
+    }
     let index = run.partition_point(|table| table.meta.ends_before(user_key));
     run.get(index).filter(|table| table.meta.spans(user_key))
 }

@@ -145,7 +145,8 @@ impl Run {
 
     fn get(&mut self) {
         let keyspace = self.random.usize(..KEYSPACES);
-        let keys: Vec<Vec<u8>> = (0..4).map(|_| random_key(&mut self.random)).collect();
+        let count = self.random.usize(..20);
+        let keys: Vec<Vec<u8>> = (0..count).map(|_| random_key(&mut self.random)).collect();
         let expected: Vec<Option<Vec<u8>>> = keys
             .iter()
             .map(|key| self.state.maps[keyspace].get(key).cloned())
@@ -160,7 +161,12 @@ impl Run {
                 );
             }
         }
-        let found = self.world.db.snapshot().multi_get(handle, &keys).unwrap();
+        let found = if self.random.bool() {
+            self.world.db.snapshot().multi_get(handle, &keys)
+        } else {
+            handle.multi_get(&keys)
+        };
+        let found = found.unwrap();
         let found: Vec<Option<Vec<u8>>> =
             found.into_iter().map(|v| v.map(|v| v.to_vec())).collect();
         assert_eq!(found, expected);

@@ -213,6 +213,12 @@ impl InternalIterator for OverlayIter {
             .unwrap_or_default()
     }
 
+    fn value_slice(&self) -> &[u8] {
+        let at = self.at.as_ref();
+        at.and_then(|at| self.points.get(at))
+            .map_or(&[], |value| value)
+    }
+
     fn status(&self) -> Result<()> {
         Ok(())
     }
