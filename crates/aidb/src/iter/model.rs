@@ -95,7 +95,7 @@ pub(crate) fn user_keys() -> impl Strategy<Value = Vec<u8>> {
 
 /// Internal keys as for writes.
 pub(crate) fn internal_keys() -> impl Strategy<Value = Vec<u8>> {
-    let seq = prop_oneof![4 => 0_u64..20, 1 => 0..=SeqNo::MAX.0];
+    let seq = prop_oneof![4 => 0_u64..20, 1 => 0..SeqNo::OWN.0];
     let kind = prop_oneof![1 => Just(ValueKind::Delete), 3 => Just(ValueKind::Put)];
     (user_keys(), seq, kind).prop_map(|(key, seq, kind)| internal_key(&key, SeqNo(seq), kind))
 }
