@@ -60,6 +60,8 @@ pub(crate) struct Engine {
     pub(crate) compacting: Mutex<Claims>,
     /// Rings when there is work for the background.
     pub(crate) work: Arc<Signal>,
+    /// Rings when background threads are to end.
+    pub(crate) halt: Signal,
     /// Rings when the background has done some.
     pub(crate) progress: Signal,
     pub(crate) flush_error: Mutex<Option<Error>>,

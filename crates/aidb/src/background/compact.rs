@@ -50,6 +50,7 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
         engine.progress.ring();
         engine.work.ring();
     }
+    *engine.compaction_error.lock() = None;
     Ok(())
 }
 

@@ -47,6 +47,7 @@ fn work(engine: &Engine) -> Result<bool> {
 /// Flushes all memtables that are sealed.
 pub(crate) fn flush_sealed(engine: &Engine) -> Result<()> {
     while flush_oldest(engine)? {}
+    *engine.flush_error.lock() = None;
     Ok(())
 }
 

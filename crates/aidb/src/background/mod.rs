@@ -26,9 +26,10 @@ pub(crate) use pace::{Backlog, Pace, speed};
 /// A thread without work looks again after this time, for what no ring announces.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The wait after a failure; it doubles with every further one.
+/// The wait after a failure; it doubles with every further one. A disk that was full is noticed to have room again
+/// within the longest of them.
 const RETRY_MIN: Duration = Duration::from_millis(20);
-const RETRY_MAX: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_millis(500);
 
 /// Starts the threads that the options ask for.
 pub(crate) fn start(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>> {
@@ -59,6 +60,7 @@ pub(crate) fn stop(engine: &Engine, threads: Vec<JoinHandle<()>>) {
     engine
         .stopping
         .store(true, std::sync::atomic::Ordering::Release);
+    engine.halt.ring();
     engine.work.ring();
     engine.progress.ring();
     for thread in threads {
@@ -78,8 +80,19 @@ pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
 }
 
 /// One unit of work, flushes first; false when there was none.
+///
+/// # Errors
+/// When a flush has failed, after a compaction was tried all the same: it may be what frees the space for the flush.
 pub(crate) fn step(engine: &Engine) -> Result<bool> {
-    Ok(flush::step(engine)? || compact::step(engine)?)
+    match flush::step(engine) {
+        Ok(true) => Ok(true),
+        Ok(false) => compact::step(engine),
+        Err(error) => {
+            // Its own error is kept where statistics show it.
+            let _ = compact::step(engine);
+            Err(error)
+        }
+    }
 }
 
 fn spawn(
@@ -98,7 +111,7 @@ fn run(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
     let mut retry = RETRY_MIN;
     loop {
         // The rings first: a stop that comes between the two looks has rung after the first.
-        let seen = engine.work.rings();
+        let (seen, halts) = (engine.work.rings(), engine.halt.rings());
         if engine.is_stopping() {
             return;
         }
@@ -107,6 +120,8 @@ fn run(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
             Ok(false) => engine.work.wait(seen, IDLE),
             Err(_) => {
                 // The error is kept where writers and statistics see it. A full disk may have room again soon.
+                // Writers ring for work all the time: they do not hurry it.
+                engine.halt.wait(halts, RETRY_MIN);
                 engine.work.wait(seen, retry);
                 retry = (retry * 2).min(RETRY_MAX);
             }

@@ -204,6 +204,7 @@ fn assemble(
         flush_turn: Mutex::new(()),
         compacting: Mutex::default(),
         work,
+        halt: Signal::default(),
         progress: Signal::default(),
         flush_error: Mutex::new(None),
         compaction_error: Mutex::new(None),

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod attachments;
+mod background;
 mod backups;
 mod concurrency;
 mod corruption;

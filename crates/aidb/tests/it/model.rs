@@ -398,7 +398,7 @@ fn without_threads() {
 #[test]
 fn with_threads() {
     seeds::for_each(12, |seed| {
-        let threads = 1 + usize::try_from(seed % 2).unwrap();
+        let threads = 1 + usize::try_from(seed % 4).unwrap();
         Run::new(seed, Env::memory(MemoryStorage::new()), threads).steps(1_500);
     });
 }
