@@ -9,6 +9,8 @@ mod policy;
 #[cfg(test)]
 mod policy_tests;
 mod reduce;
+#[cfg(test)]
+mod reduce_tests;
 mod retention;
 mod span;
 
