@@ -54,6 +54,8 @@ pub(crate) struct Engine {
     pub(crate) log_pool: Mutex<LogPool>,
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) attachments: Arc<Registry>,
+    /// Memtables that are flushed, and may still be read: freed by the background when they are not.
+    pub(crate) flushed: Mutex<Vec<Arc<MemTable>>>,
     /// One flush at a time, oldest memtable first.
     pub(crate) flush_turn: Mutex<()>,
     /// Ranges that are being compacted.
@@ -86,6 +88,8 @@ pub(crate) struct LogState {
     pub(crate) current: Option<LogWriter>,
     /// The next log, made ahead of time.
     pub(crate) spare: Option<LogWriter>,
+    /// The background knows that it is wanted.
+    pub(crate) spare_asked: bool,
     /// The last write that was given a number.
     pub(crate) last_seq: SeqNo,
     /// The log before `current` that holds writes, and how much of it counts; (0, 0) for none.
@@ -163,6 +167,8 @@ impl Engine {
             .iter()
             .map(|place| (place.keyspace, place.level, place.number))
             .collect();
+        // Before anybody can be the last to let go of it: freeing takes long.
+        self.flushed.lock().extend(flushed.cloned());
         self.state.rcu(|state| {
             let state = state.with_version(state.version.with(&removed, added));
             flushed.map_or_else(|| state.clone(), |flushed| state.without(flushed))
@@ -196,6 +202,13 @@ impl Engine {
             .by_id(id)
             .map(|record| record.options.clone())
             .unwrap_or_default()
+    }
+
+    /// True when the next log should be made: the active memtable may be sealed before long.
+    pub(crate) fn wants_spare(&self, log: &LogState, active: &MemTable) -> bool {
+        log.spare.is_none()
+            && log.current.is_some()
+            && active.bytes() > self.options.memtable_bytes / 2
     }
 
     /// Seals the active memtable, if it holds anything, so that it is flushed. The caller holds the commit lock.
@@ -282,6 +295,15 @@ impl<E: Deref<Target = Engine>> Drop for Held<E> {
 }
 
 impl Engine {
+    /// Frees flushed memtables that nobody reads any more. True when there were some.
+    pub(crate) fn free_memtables(&self) -> bool {
+        let mut flushed = self.flushed.lock();
+        let unread = flushed.extract_if(.., |memtable| Arc::strong_count(memtable) == 1);
+        let unread: Vec<_> = unread.collect();
+        drop(flushed);
+        !unread.is_empty()
+    }
+
     /// The file of a log that no manifest knows yet.
     fn new_log_file(&self, number: u64) -> Result<LogWriter> {
         let storage = self.files.storage.as_ref();

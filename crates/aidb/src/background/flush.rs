@@ -41,7 +41,7 @@ fn work(engine: &Engine) -> Result<bool> {
     }
     let garbage = engine.files.has_garbage();
     engine.files.delete_garbage();
-    Ok(garbage)
+    Ok(engine.free_memtables() || garbage)
 }
 
 /// Flushes all memtables that are sealed.
@@ -207,14 +207,12 @@ fn commit(
     Ok(())
 }
 
-/// Makes the next log once the current one is half full, so that no writer has to wait for that.
+/// Makes the next log once the memtable is half full, so that no writer has to wait for that.
 fn prepare_next_log(engine: &Engine) -> Result<bool> {
     let _turn = engine.flush_turn.lock();
     let unused = {
         let mut log = engine.log.lock();
-        let half = engine.options.memtable_bytes as u64 / 2;
-        let wanted =
-            log.spare.is_none() && log.current.as_ref().is_some_and(|log| log.bytes() > half);
+        let wanted = engine.wants_spare(&log, &engine.state.load().active);
         if !wanted || engine.is_stopping() {
             return Ok(false);
         }

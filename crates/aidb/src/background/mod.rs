@@ -74,6 +74,7 @@ pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
     // Asked for: look, whether or not there is a reason to.
     engine.attachments.suspect();
     collect_attachments(engine)?;
+    engine.free_memtables();
     engine.empty_log_pool();
     engine.files.delete_garbage();
     Ok(())

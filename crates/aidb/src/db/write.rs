@@ -5,6 +5,9 @@
 //!    (which shares the batch's memory), publish. So the order of the log is the order of visibility.
 //! 3. After the lock: whoever wants durability waits for a sync that many share (wal/group.rs).
 //!
+//! A batch of more than half a memtable does not share one with what came before it: it becomes a sorted run by itself,
+//! and what was gathered so far is flushed meanwhile.
+//!
 //! # When an append fails
 //! A full disk (or any refused append) leaves a tail of unknown bytes behind the last good record. Nothing may be
 //! written after such a tail, and the failed batch may not come back from it:
@@ -36,6 +39,9 @@ use crate::wal::{LogPosition, RECORD_HEADER_BYTES, START_BYTES, payload_checksum
 
 /// The most writes of a memtable that may still take the delete of a range.
 const POINTS_BEFORE_RANGE_MAX: u32 = 8192;
+
+/// How often the memory of a memtable is counted while it grows to its full size.
+const MEMORY_COUNTS: usize = 64;
 
 impl Engine {
     /// Logs `batch`, applies it and makes it visible, if `admit` agrees. The result is the number of its last write.
@@ -92,7 +98,7 @@ impl Engine {
         self.check_open()?;
         self.group.check()?;
         admit(log.last_seq, &record[RECORD_HEADER_BYTES..])?;
-        let state = self.make_room(&mut log, deletes_ranges);
+        let state = self.make_room(&mut log, record.len(), deletes_ranges);
         self.ensure_log(&mut log)?;
         let first = SeqNo(log.last_seq.0 + 1);
         let last = SeqNo(log.last_seq.0 + u64::from(entries));
@@ -121,12 +127,11 @@ impl Engine {
         self.counters.writes.add(entries.into());
         self.counters.bytes_logged.add(record.len() as u64);
 
+        let before = state.active.bytes();
         apply(&state.active, first, record, position);
         self.snapshots.publish(last);
         attachments.into_iter().for_each(Attachment::keep);
-        if log.spare.is_none() && log_bytes > self.options.memtable_bytes as u64 / 2 {
-            self.work.ring();
-        }
+        self.follow_up(&mut log, &state.active, before);
         Ok(last)
     }
 
@@ -134,12 +139,18 @@ impl Engine {
     /// it stays the one with the active memtable while the commit lock is held.
     ///
     /// One of many writes is as good as full for the delete of a range: readers step over what a range hides in older
-    /// memtables, but go through it in the same one.
-    fn make_room(&self, log: &mut LogState, deletes_ranges: bool) -> Guard<Arc<State>> {
-        self.count_memory();
+    /// memtables, but go through it in the same one. And any is for a large batch, of `bytes`.
+    fn make_room(
+        &self,
+        log: &mut LogState,
+        bytes: usize,
+        deletes_ranges: bool,
+    ) -> Guard<Arc<State>> {
         let state = self.state.load();
-        let is_full = state.active.bytes() >= self.options.memtable_bytes
-            || deletes_ranges && state.active.points() >= POINTS_BEFORE_RANGE_MAX;
+        let (active, full) = (&state.active, self.options.memtable_bytes);
+        let is_full = active.bytes() >= full
+            || deletes_ranges && active.points() >= POINTS_BEFORE_RANGE_MAX
+            || bytes > full / 2 && !active.is_empty();
         if is_full && state.sealed.len() < self.options.sealed_memtables_max.max(1) {
             self.rotate(log);
             return self.state.load();
@@ -147,10 +158,23 @@ impl Engine {
         state
     }
 
+    /// What a write to `active` may call for, which had `before` bytes.
+    fn follow_up(&self, log: &mut LogState, active: &MemTable, before: usize) {
+        if !log.spare_asked && self.wants_spare(log, active) {
+            log.spare_asked = true;
+            self.work.ring();
+        }
+        let step = self.options.memtable_bytes / MEMORY_COUNTS + 1;
+        if before / step != active.bytes() / step {
+            self.count_memory();
+        }
+    }
+
     fn ensure_log(&self, log: &mut LogState) -> Result<()> {
         if log.current.is_some() {
             return Ok(());
         }
+        log.spare_asked = false;
         let mut next = match log.spare.take() {
             Some(spare) if spare.number() >= log.least_number => spare,
             stale => {
