@@ -228,7 +228,7 @@ fn give_up_log(engine: &Engine, log: &mut LogState) {
 
 #[cfg(test)]
 mod tests {
-    use crate::{DB, Options};
+    use crate::{DB, Durability, Options, WriteBatch};
     use aether_env::{Env, MemoryStorage};
 
     /// A log that was being made ahead of time was finished after another one had been begun, and was then used with
@@ -254,5 +254,33 @@ mod tests {
         let db = DB::open_with(Env::memory(image), options).unwrap();
         assert_eq!(db.iter().count(), 3);
         assert_eq!(db.verify().unwrap().problems, []);
+    }
+
+    /// What was gathered before a large batch is in a table of its own, and so is what comes after it.
+    #[test]
+    fn a_large_batch_has_a_memtable_of_its_own() {
+        let storage = MemoryStorage::new();
+        let options = Options {
+            background_threads: 0,
+            memtable_bytes: 1 << 20,
+            sealed_memtables_max: 3,
+            ..Options::DEFAULT
+        };
+        let db = DB::open_with(Env::memory(storage), options).unwrap();
+        let keyspace = db.default_keyspace();
+        db.put("small", "1").unwrap();
+        let mut batch = WriteBatch::new();
+        for number in 0..3_000_u32 {
+            batch.put(&keyspace, number.to_be_bytes(), [7; 300]);
+        }
+        db.write(batch, Durability::Sync).unwrap();
+        assert_eq!(db.stats().sealed_memtables, 1);
+        db.put("small", "2").unwrap();
+        assert_eq!(db.stats().sealed_memtables, 2);
+        assert_eq!(db.get("small").unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(db.iter().count(), 3_001);
+        db.flush().unwrap();
+        assert_eq!(db.stats().flushes, 3);
+        assert_eq!(db.iter().count(), 3_001);
     }
 }

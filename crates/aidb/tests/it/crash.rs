@@ -4,7 +4,7 @@ use crate::encryption::encrypted;
 use crate::script::{Logged, Script, Step};
 use crate::seeds;
 use aether_env::{CrashImage, Env, MemoryStorage};
-use aether_sim::SimStorage;
+use aether_sim::{Io, SimStorage};
 use aidb::Result;
 use std::collections::BTreeSet;
 
@@ -99,6 +99,7 @@ fn cut_everywhere(seed: u64, steps: usize, wrap: Wrap) {
             std::mem::forget(guard);
         }
     }
+    whole.trace()
 }
 
 /// The power goes again while the database recovers or soon after.
@@ -151,4 +152,21 @@ fn at_every_io_of_creation() {
 fn at_every_io_with_encryption() {
     seeds::for_each(1, |seed| cut_everywhere(seed ^ 0x5ec2e7, 40, encrypted));
     seeds::for_each(2, |seed| cut_everywhere(seed, 1, encrypted));
+}
+
+/// One log after another is written into the file of an older one, whose records are still in it.
+#[test]
+fn at_every_io_of_logs_in_used_files() {
+    seeds::for_each(2, |seed| {
+        let mut script = Script::random(seed, 70);
+        script.setup.options.memtable_bytes = 1 << 12;
+        for step in &mut script.steps {
+            if !matches!(step, Step::Write(..) | Step::Submit(_)) {
+                *step = Step::Tick;
+            }
+        }
+        let trace = cut_everywhere_in(&script, seed);
+        let renames = trace.iter().filter(|(io, _)| *io == Io::Rename).count();
+        assert!(renames > 2, "{renames} logs are in used files");
+    });
 }

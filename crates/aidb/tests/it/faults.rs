@@ -368,3 +368,37 @@ fn background_errors_are_reported_and_pass() {
     let stats = world.db.stats();
     assert_eq!((stats.flush_error, stats.compaction_error), (None, None));
 }
+
+/// A disk that is full when a log grows: nothing is written, nothing is given up, and the same log goes on.
+#[test]
+fn a_log_that_cannot_grow_is_as_it_was() {
+    let storage = SimStorage::new(0);
+    let options = Options {
+        background_threads: 0,
+        ..Options::default()
+    };
+    let db = DB::open_with(storage.env(), options).unwrap();
+    db.put("before", [1; 1_000]).unwrap();
+    let logs = || {
+        let files = storage.memory().list().unwrap().into_iter();
+        let is_log = |name: &String| name.ends_with(".wal");
+        Vec::from_iter(files.map(|file| file.name).filter(is_log))
+    };
+    let before = logs();
+    storage.disk_full(100);
+    for _ in 0..3 {
+        let error = db.put("large", [2; 100_000]).unwrap_err();
+        assert!(error.is_disk_full(), "{error:?}");
+        assert!(error.to_string().contains(&before[0]), "{error}");
+        db.put("small", [3; 10]).unwrap();
+    }
+    assert_eq!(db.get("large").unwrap(), None);
+    storage.free();
+    db.put("large", [2; 100_000]).unwrap();
+    assert_eq!(logs(), before);
+    let image = storage.memory().image(CrashImage::LoseUnsynced, 0);
+    let db = DB::open_with(Env::memory(image), Options::default()).unwrap();
+    for (key, length) in [("before", 1_000), ("small", 10), ("large", 100_000)] {
+        assert_eq!(db.get(key).unwrap().unwrap().len(), length);
+    }
+}
