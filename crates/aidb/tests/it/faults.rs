@@ -3,7 +3,7 @@
 use crate::oracle::{Setup, World};
 use crate::script::{Logged, Script, Step};
 use crate::seeds;
-use aether_env::{CrashImage, Env};
+use aether_env::{CrashImage, Env, Storage};
 use aether_sim::{Fault, Io, SimStorage};
 use aidb::{DB, Error, ErrorKind, Options, Result};
 use std::collections::BTreeSet;
