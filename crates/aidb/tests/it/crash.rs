@@ -25,7 +25,7 @@ fn run(script: &Script, env: &Env, progress: &mut Progress) -> Result<()> {
     let mut logged = Logged::open(env.clone(), &script.setup)?;
     let mut visible = BTreeSet::new();
     for step in &script.steps {
-        if let Step::Write(number, _) | Step::Submit(number) = step {
+        if let Some(number) = step.batch() {
             progress.tried = number + 1;
         }
         if let Step::Reopen { close } = step {
@@ -38,8 +38,8 @@ fn run(script: &Script, env: &Env, progress: &mut Progress) -> Result<()> {
             continue;
         }
         let durable = logged.step(script, step)?;
-        if let Step::Write(number, _) | Step::Submit(number) = step {
-            visible.insert(*number);
+        if let Some(number) = step.batch() {
+            visible.insert(number);
         }
         if durable {
             progress.durable.clone_from(&visible);

@@ -7,11 +7,16 @@ use crate::oracle::{
     random_operand, random_range, random_value,
 };
 use crate::seeds;
-use aether_env::{Env, MemoryStorage};
+use aether_env::{Clock, Env, ManualClock, MemoryStorage, Timestamp};
 use aether_sim::SimStorage;
-use aidb::{Durability, Iter, SeqNo, Snapshot, WriteBatch};
+use aidb::{
+    Durability, ErrorKind, Isolation, Iter, SeqNo, Snapshot, Transaction, TransactionOptions,
+    WriteBatch,
+};
 use bytes::Bytes;
 use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A database, what it must contain, and moments of it that are still held.
 struct Run {
@@ -24,12 +29,44 @@ struct Run {
     snapshots: Vec<(Snapshot, State)>,
     copies: Copies,
     last_seq: SeqNo,
+    clock: Arc<SetClock>,
+    retention: Duration,
+    /// Moments that nobody holds: the time when they were the present, and what was there.
+    past: Vec<(SeqNo, Timestamp, State)>,
+}
+
+/// Tells the time of day that it is told, and goes on as another clock does.
+#[derive(Debug)]
+struct SetClock {
+    day: ManualClock,
+    other: Arc<dyn Clock>,
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        self.day.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.other.elapsed()
+    }
 }
 
 impl Run {
     fn new(seed: u64, env: Env, threads: usize) -> Run {
         let mut random = fastrand::Rng::with_seed(seed);
-        let setup = Setup::tiny(&mut random, threads);
+        let clock = Arc::new(SetClock {
+            day: ManualClock::default(),
+            other: Arc::clone(&env.clock),
+        });
+        clock.day.advance(Duration::from_secs(1_000));
+        let env = Env {
+            clock: clock.clone(),
+            ..env
+        };
+        let retention = Duration::from_millis(random.choice([0, 0, 200, 2_000]).unwrap());
+        let mut setup = Setup::tiny(&mut random, threads);
+        setup.options.retention = retention;
         let world = World::open(env.clone(), &setup).unwrap();
         let last_seq = world.db.last_seq();
         let state = State::default();
@@ -43,6 +80,9 @@ impl Run {
             snapshots: Vec::new(),
             copies: Copies::new(),
             last_seq,
+            clock,
+            retention,
+            past: Vec::new(),
         }
     }
 
@@ -55,9 +95,13 @@ impl Run {
     }
 
     fn step(&mut self) {
+        let pause = self.random.u64(..4);
+        self.clock.day.advance(Duration::from_millis(pause));
         match self.random.u32(..1000) {
-            0..550 => self.write_one(),
-            550..700 => self.write_batch(),
+            0..520 => self.write_one(),
+            520..650 => self.write_batch(),
+            650..690 => self.transact(),
+            690..700 => self.look_back(),
             700..760 => self.get(),
             760..820 => self.range(),
             820..850 => self.prefix(),
@@ -141,6 +185,143 @@ impl Run {
             }
         }
         self.state.apply(&batch);
+    }
+
+    /// A transaction, with a plain batch in the middle of it at times; and what is prepared may be resolved by the next
+    /// process.
+    fn transact(&mut self) {
+        let isolation = match self.random.bool() {
+            true => Isolation::Snapshot,
+            false => Isolation::Serializable,
+        };
+        let mut txn = self
+            .world
+            .db
+            .begin(TransactionOptions { isolation })
+            .unwrap();
+        let mut own = self.state.clone();
+        let mut written = Vec::new();
+        let mut interference = Vec::new();
+        for _ in 0..self.random.usize(1..4) {
+            let changes = random_batch(&mut self.random, false);
+            let savepoint = txn.savepoint();
+            for change in &changes {
+                self.world.change(&mut txn, change).unwrap();
+            }
+            if self.random.u8(..4) == 0 {
+                txn.rollback_to(savepoint);
+            } else {
+                own.apply(&changes);
+                written.extend(changes);
+            }
+            if interference.is_empty() && self.random.u8(..4) == 0 {
+                interference = random_batch(&mut self.random, false);
+                interference.truncate(3);
+                self.world
+                    .write(&interference, Durability::Buffered)
+                    .unwrap();
+                self.state.apply(&interference);
+                if self.random.bool() {
+                    self.world.db.flush().unwrap();
+                }
+            }
+            self.look_through(&txn, &own);
+        }
+        // A serializable one may have come past nothing that was written.
+        let is_in_conflict = match isolation {
+            Isolation::Snapshot => meet(&written, &interference),
+            _ => !interference.is_empty(),
+        };
+        let is_written = !written.is_empty();
+        match self.random.u8(..8) {
+            0 => return txn.rollback(),
+            1 | 2 if is_written => {
+                let prepared = txn.prepare("model");
+                return match prepared {
+                    Ok(()) => {
+                        let may = !is_in_conflict || isolation == Isolation::Serializable;
+                        assert!(may, "{written:?} and {interference:?}");
+                        self.resolve(&written);
+                    }
+                    Err(error) => {
+                        assert!(is_in_conflict, "{error}");
+                        assert_eq!(error.kind(), ErrorKind::Conflict);
+                    }
+                };
+            }
+            _ => {}
+        }
+        let committed = txn.commit(Durability::Buffered);
+        if is_written && is_in_conflict {
+            match (isolation, committed) {
+                (Isolation::Snapshot, Ok(_)) => {
+                    panic!("{written:?} and {interference:?} are both there")
+                }
+                (_, Ok(_)) => self.state.apply(&written),
+                (_, Err(error)) => assert_eq!(error.kind(), ErrorKind::Conflict),
+            }
+            return;
+        }
+        committed.unwrap();
+        self.state.apply(&written);
+    }
+
+    /// Commits or forgets what is prepared, after a while.
+    fn resolve(&mut self, written: &[Change]) {
+        self.check_snapshots();
+        if self.random.bool() {
+            self.reopen();
+        }
+        assert_eq!(self.world.db.prepared(), ["model"]);
+        let refused = self.world.write(written, Durability::Sync).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        if self.random.bool() {
+            assert!(self.world.db.commit_prepared("model").unwrap().is_some());
+            self.state.apply(written);
+        } else {
+            assert!(self.world.db.rollback_prepared("model").unwrap());
+        }
+    }
+
+    /// What a transaction reads is what it began with and what it wrote.
+    fn look_through(&mut self, txn: &Transaction, own: &State) {
+        let keyspace = self.random.usize(..KEYSPACES);
+        let handle = self.world.keyspaces[keyspace].clone();
+        let bounds = (self.bound(), self.bound());
+        let expected = slice(&own.maps[keyspace], &bounds);
+        consume(&mut self.random, txn.range(&handle, bounds), &expected);
+        for _ in 0..4 {
+            let key = random_key(&mut self.random);
+            let found = txn.get(&handle, &key).unwrap();
+            assert_eq!(
+                found.as_deref(),
+                own.maps[keyspace].get(&key).map(Vec::as_slice)
+            );
+        }
+    }
+
+    /// Reads a moment that nobody held, by its number and by its time.
+    fn look_back(&mut self) {
+        let now = self.clock.now();
+        let window = u64::try_from(self.retention.as_micros()).unwrap();
+        if let Some((seq, time, state)) = self.past.pop() {
+            match self.world.db.snapshot_at(seq) {
+                Ok(snapshot) => self.world.compare(&snapshot, &state).unwrap(),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+                    assert!(time.0 < now.0 - window, "{error}");
+                }
+            }
+            if let Ok(snapshot) = self.world.db.snapshot_at(time) {
+                assert!(snapshot.seq() <= seq, "it sees what came later");
+            }
+        }
+        if self.past.len() < 5 {
+            let seq = self.world.db.last_seq();
+            self.past.push((seq, now, self.state.clone()));
+        }
+        self.random.shuffle(&mut self.past);
+        self.clock.day.advance(Duration::from_millis(1));
     }
 
     fn get(&mut self) {
@@ -282,7 +463,11 @@ impl Run {
             .iter()
             .map(|(snapshot, _)| snapshot.seq())
             .min();
-        assert_eq!(db.watermark(), oldest.unwrap_or(self.last_seq));
+        let oldest = oldest.unwrap_or(self.last_seq);
+        match self.retention {
+            Duration::ZERO => assert_eq!(db.watermark(), oldest),
+            _ => assert!(db.watermark() <= oldest),
+        }
         assert_eq!(db.snapshot().seq(), self.last_seq);
         let mut names = db.keyspace_names();
         names.sort();
@@ -298,6 +483,7 @@ impl Run {
             self.world.db.close().unwrap();
         }
         self.setup = Setup::tiny(&mut self.random, self.threads);
+        self.setup.options.retention = self.retention;
         let (env, setup) = (self.env.clone(), &self.setup);
         replace(&mut self.world, || World::open(env, setup).unwrap());
         assert!(self.world.db.last_seq() >= self.last_seq);
@@ -317,6 +503,23 @@ impl Run {
             _ => Bound::Excluded(random_key(&mut self.random)),
         }
     }
+}
+
+/// True when two batches write a common key, or could: ranges that meet.
+fn meet(a: &[Change], b: &[Change]) -> bool {
+    let range = |change: &Change| match change.clone() {
+        Change::Put(keyspace, key, _)
+        | Change::PutExpiring(keyspace, key, ..)
+        | Change::Append(keyspace, key, _)
+        | Change::Delete(keyspace, key) => (keyspace, key.clone(), [&key[..], b"\0"].concat()),
+        Change::DeleteRange(keyspace, start, end) => (keyspace, start, end),
+        Change::Attach(..) | Change::Detach(..) => unreachable!("not asked for"),
+    };
+    a.iter().map(range).any(|(keyspace, start, end)| {
+        b.iter().map(range).any(|(other, from, to)| {
+            keyspace == other && start < end && from < to && start < to && from < end
+        })
+    })
 }
 
 /// Drops the old world before the new one opens: they share a lock.

@@ -3,7 +3,8 @@
 use aether_env::{Env, Timestamp};
 use aidb::{
     Append, Compression, DB, DEFAULT_KEYSPACE, Durability, Error, Iter, Keyspace, KeyspaceOptions,
-    MergeFailure, MergeOperator, Options, Result, SeqNo, Snapshot, TableOptions, WriteBatch,
+    MergeFailure, MergeOperator, Options, Result, SeqNo, Snapshot, TableOptions, Transaction,
+    WriteBatch,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -185,6 +186,24 @@ impl World {
             }
         }
         Ok(batch)
+    }
+
+    /// A change through a transaction, which takes no attachments.
+    pub(crate) fn change(&self, txn: &mut Transaction, change: &Change) -> Result<()> {
+        match change {
+            Change::Put(keyspace, key, value) => txn.put(&self.keyspaces[*keyspace], key, value),
+            Change::PutExpiring(keyspace, key, value, end) => {
+                txn.put_expiring(&self.keyspaces[*keyspace], key, value, *end)
+            }
+            Change::Delete(keyspace, key) => txn.delete(&self.keyspaces[*keyspace], key),
+            Change::Append(keyspace, key, operand) => {
+                txn.merge(&self.keyspaces[*keyspace], key, operand)
+            }
+            Change::DeleteRange(keyspace, start, end) => {
+                txn.delete_range(&self.keyspaces[*keyspace], start.clone()..end.clone())
+            }
+            Change::Attach(..) | Change::Detach(..) => unreachable!("not asked for"),
+        }
     }
 
     pub(crate) fn write(&self, changes: &[Change], durability: Durability) -> Result<SeqNo> {

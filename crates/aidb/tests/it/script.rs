@@ -5,7 +5,9 @@
 
 use crate::oracle::{Change, KEYSPACES, Setup, State, World, random_batch};
 use aether_env::Env;
-use aidb::{DB, Durability, Keyspace, KeyspaceOptions, Result, Snapshot};
+use aidb::{
+    DB, Durability, Isolation, Keyspace, KeyspaceOptions, Result, Snapshot, TransactionOptions,
+};
 use std::collections::BTreeSet;
 
 /// One thing to do.
@@ -15,6 +17,8 @@ pub(crate) enum Step {
     Write(usize, Durability),
     /// The same, and nobody waits for it.
     Submit(usize),
+    /// The same, in a transaction; prepared first, or not.
+    Transact(usize, Isolation, bool),
     Flush,
     Compact,
     Tick,
@@ -23,6 +27,18 @@ pub(crate) enum Step {
     Reopen {
         close: bool,
     },
+}
+
+impl Step {
+    /// The batch that it writes.
+    pub(crate) fn batch(&self) -> Option<usize> {
+        match self {
+            Step::Write(number, _) | Step::Submit(number) | Step::Transact(number, ..) => {
+                Some(*number)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// All that will be done.
@@ -40,7 +56,15 @@ impl Script {
         let mut batches = Vec::new();
         let steps = (0..steps)
             .map(|_| match random.u8(..100) {
-                0..75 => {
+                0..8 => {
+                    batches.push(random_batch(&mut random, false));
+                    let isolation = match random.bool() {
+                        true => Isolation::Snapshot,
+                        false => Isolation::Serializable,
+                    };
+                    Step::Transact(batches.len() - 1, isolation, random.bool())
+                }
+                8..75 => {
                     batches.push(random_batch(&mut random, true));
                     match random.u8(..8) {
                         0 => Step::Submit(batches.len() - 1),
@@ -65,6 +89,17 @@ impl Script {
         }
     }
 
+    /// The same without prepared transactions: after an error they would stay.
+    pub(crate) fn unprepared(seed: u64, steps: usize) -> Script {
+        let mut script = Script::random(seed, steps);
+        for step in &mut script.steps {
+            if let Step::Transact(_, _, prepares) = step {
+                *prepares = false;
+            }
+        }
+        script
+    }
+
     /// The contents after these batches.
     pub(crate) fn state(&self, batches: &BTreeSet<usize>) -> State {
         let mut state = State::default();
@@ -86,6 +121,10 @@ impl Logged {
     pub(crate) fn open(env: Env, setup: &Setup) -> Result<Logged> {
         let world = World::open(env, setup)?;
         let journal = world.db.keyspace("journal", KeyspaceOptions::default())?;
+        // A batch that was promised when the power went is as good as there.
+        for name in world.db.prepared() {
+            world.db.commit_prepared(name)?;
+        }
         Ok(Logged {
             world,
             journal,
@@ -117,6 +156,34 @@ impl Logged {
         Ok(durability == Some(Durability::Sync))
     }
 
+    /// The same in a transaction.
+    fn transact(
+        &self,
+        number: usize,
+        changes: &[Change],
+        isolation: Isolation,
+        prepares: bool,
+    ) -> Result<bool> {
+        let mut txn = self.db().begin(TransactionOptions { isolation })?;
+        for (place, change) in changes.iter().enumerate() {
+            if place % 3 == 2 {
+                let savepoint = txn.savepoint();
+                self.world.change(&mut txn, change)?;
+                txn.rollback_to(savepoint);
+            }
+            self.world.change(&mut txn, change)?;
+        }
+        let name = u32::try_from(number).unwrap().to_be_bytes();
+        txn.put(&self.journal, name, b"")?;
+        if prepares {
+            txn.prepare(name)?;
+            self.db().commit_prepared(name)?;
+        } else {
+            txn.commit(Durability::Sync)?;
+        }
+        Ok(true)
+    }
+
     /// Carries out a step other than opening again; true when everything visible is durable now.
     pub(crate) fn step(&mut self, script: &Script, step: &Step) -> Result<bool> {
         match step {
@@ -124,6 +191,9 @@ impl Logged {
                 return self.write(*number, &script.batches[*number], Some(*durability));
             }
             Step::Submit(number) => return self.write(*number, &script.batches[*number], None),
+            Step::Transact(number, isolation, prepares) => {
+                return self.transact(*number, &script.batches[*number], *isolation, *prepares);
+            }
             Step::Flush => {
                 self.db().flush()?;
                 return Ok(true);

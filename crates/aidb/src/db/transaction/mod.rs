@@ -270,15 +270,22 @@ impl Transaction {
         }
     }
 
-    /// Commits, and waits as `durability` says. The result is the number of the last write; the moment that was read
+    /// Commits, and waits as `durability` says: with [`Durability::Sync`], what it read is durable on return as well,
+    /// also when it wrote nothing. The result is the number of the last write; the moment that was read
     /// when nothing was written.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when somebody else wrote what it depends on: nothing has
     /// changed then, and it may be run again from the beginning ([`DB::transact`] does so). Else as [`DB::write`].
     pub fn commit(self, durability: Durability) -> Result<SeqNo> {
+        let engine = self.db.engine();
         if self.batch.is_empty() {
-            return Ok(self.snapshot.seq());
+            let seq = self.snapshot.seq();
+            if durability == Durability::Sync {
+                engine.group.wait(seq)?;
+                engine.look_again();
+            }
+            return Ok(seq);
         }
         let depends = self.depends();
         let since = self.check(&depends)?;
