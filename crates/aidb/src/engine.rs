@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 use crate::attachment::Registry;
-use crate::background::{self, Claims, Pace};
+use crate::background::{self, Claims, Pace, Requests};
 use crate::conflicts::Conflicts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
@@ -60,6 +60,10 @@ pub(crate) struct Engine {
     pub(crate) flush_turn: Mutex<()>,
     /// Ranges that are being compacted.
     pub(crate) compacting: Mutex<Claims>,
+    /// Compactions that somebody waits for.
+    pub(crate) requests: Requests,
+    /// Flushed memtables that somebody may still read. Whoever reads one last does not spend its time on freeing it.
+    pub(crate) flushed: Mutex<Vec<Arc<MemTable>>>,
     /// Rings when there is work for the background.
     pub(crate) work: Arc<Signal>,
     /// Rings when background threads are to end.

@@ -13,9 +13,13 @@ use crate::version::{Edit, LEVELS, Run, RunIter, Table, TablePlace, runs_of};
 
 use super::claims::Turn;
 use super::flush::NewTables;
+use super::request;
 
 /// A unit of a compacting thread's work.
 pub(super) fn step(engine: &Engine) -> Result<bool> {
+    if request::help(engine, carry_out) {
+        return Ok(true);
+    }
     let Some((turn, plan)) = pick(engine) else {
         return Ok(false);
     };
@@ -43,9 +47,8 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
     for keyspace in keyspaces {
         let turn = Turn::wait(engine, keyspace)?;
         let tree = engine.state.load().version.tree(keyspace).cloned();
-        for plan in tree.iter().flat_map(|tree| compaction::everything(tree)) {
-            carry_out(engine, keyspace, &plan)?;
-        }
+        let plans = tree.map_or_else(Vec::new, |tree| compaction::everything(&tree));
+        request::carry_out_all(engine, keyspace, plans, carry_out)?;
         drop(turn);
         engine.progress.ring();
         engine.work.ring();

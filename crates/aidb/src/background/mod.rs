@@ -8,6 +8,7 @@ mod collect;
 mod compact;
 mod flush;
 mod pace;
+mod request;
 
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) use collect::{adopt_attachments, collect_attachments};
 pub(crate) use compact::{compact_everything, compaction_debt, level0_debt};
 pub(crate) use flush::flush_sealed;
 pub(crate) use pace::{Backlog, Pace, speed};
+pub(crate) use request::Requests;
 
 /// A thread without work looks again after this time, for what no ring announces.
 const IDLE: Duration = Duration::from_secs(60);

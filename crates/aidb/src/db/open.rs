@@ -204,6 +204,8 @@ fn assemble(
         flushed: Mutex::default(),
         flush_turn: Mutex::new(()),
         compacting: Mutex::default(),
+        requests: background::Requests::default(),
+        flushed: Mutex::default(),
         work,
         halt: Signal::default(),
         progress: Signal::default(),
