@@ -62,8 +62,6 @@ pub(crate) struct Engine {
     pub(crate) compacting: Mutex<Claims>,
     /// Compactions that somebody waits for.
     pub(crate) requests: Requests,
-    /// Flushed memtables that somebody may still read. Whoever reads one last does not spend its time on freeing it.
-    pub(crate) flushed: Mutex<Vec<Arc<MemTable>>>,
     /// Rings when there is work for the background.
     pub(crate) work: Arc<Signal>,
     /// Rings when background threads are to end.

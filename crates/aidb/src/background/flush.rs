@@ -36,7 +36,6 @@ pub(super) fn step(engine: &Engine) -> Result<bool> {
 fn work(engine: &Engine) -> Result<bool> {
     // Time alone moves the begin of the retention window.
     engine.look_again();
-    free_memtables(engine);
     if flush_oldest(engine)? || prepare_next_log(engine)? || collect::collect_attachments(engine)? {
         return Ok(true);
     }
@@ -63,22 +62,9 @@ fn flush_oldest(engine: &Engine) -> Result<bool> {
     let bytes = flushed.as_ref().map_or(0, |()| memtable.bytes() as u64);
     engine.pace.flush_ends(engine.env.clock.elapsed(), bytes);
     flushed?;
-    engine.flushed.lock().push(memtable);
-    free_memtables(engine);
     engine.progress.ring();
     engine.work.ring();
     Ok(true)
-}
-
-/// Frees flushed memtables that nobody reads any more.
-fn free_memtables(engine: &Engine) {
-    let is_read = |table: &mut Arc<MemTable>| Arc::strong_count(table) > 1;
-    let unread: Vec<_> = engine
-        .flushed
-        .lock()
-        .extract_if(.., |table| !is_read(table))
-        .collect();
-    drop(unread);
 }
 
 fn flush(engine: &Engine, memtable: &Arc<MemTable>) -> Result<()> {

@@ -201,7 +201,6 @@ fn assemble(
         log_pool: Mutex::default(),
         attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),
         manifest: Mutex::new(manifest),
-        flushed: Mutex::default(),
         flush_turn: Mutex::new(()),
         compacting: Mutex::default(),
         requests: background::Requests::default(),
