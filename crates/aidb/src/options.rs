@@ -64,6 +64,8 @@ pub struct TableOptions {
     pub filter_bits_per_key: u32,
     /// How blocks are compressed.
     pub compression: Compression,
+    /// How blocks of the last level are, where most data are and stay longest; none: as all others.
+    pub compression_last: Option<Compression>,
 }
 
 impl TableOptions {
@@ -72,7 +74,16 @@ impl TableOptions {
         block_bytes: 4096,
         filter_bits_per_key: 10,
         compression: Compression::Lz4,
+        compression_last: None,
     };
+
+    /// The same for tables of the last level.
+    pub(crate) fn last(&self) -> TableOptions {
+        TableOptions {
+            compression: self.compression_last.unwrap_or(self.compression),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for TableOptions {
@@ -89,6 +100,9 @@ pub enum Compression {
     None,
     /// LZ4: fast, moderate.
     Lz4,
+    /// Zstandard at its quickest level: a fifth to a quarter smaller than LZ4 where blocks are of text, and more with
+    /// larger [`TableOptions::block_bytes`]; reading a block takes some ten times as long, writing some twenty times.
+    Zstd,
 }
 
 /// How a database is kept and how much of the machine it uses. Holds for this opening; nothing of it is stored.

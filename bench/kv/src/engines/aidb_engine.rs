@@ -28,6 +28,7 @@ pub fn open(settings: &Settings) -> AiDb {
         block_bytes: settings.block_bytes,
         filter_bits_per_key: 10,
         compression: Compression::None,
+        compression_last: None,
     };
     let options = KeyspaceOptions {
         table,

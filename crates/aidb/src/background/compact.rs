@@ -210,9 +210,14 @@ fn merge(
         })
         .unwrap_or_default();
     let deletes = deletes(plan)?;
+    let table = if below.is_empty() {
+        options.table.last()
+    } else {
+        options.table.clone()
+    };
     let merge = Merge {
         retention: &retention,
-        options: &options.table,
+        options: &table,
         table_bytes: engine.options.table_bytes,
         cuts: &[],
         piece_bytes: 0,

@@ -14,6 +14,8 @@ use bytes::Bytes;
 use crate::checksum::checksum_seeded;
 use crate::error::{Error, Result};
 
+use super::codec::{self, Codec};
+
 /// The last bytes of every table.
 pub(super) const MAGIC: [u8; 8] = *b"AiDbSST\0";
 
@@ -25,15 +27,6 @@ pub(super) const FOOTER_BYTES: usize = 56;
 
 /// What a stored block has more than its payload.
 pub(super) const BLOCK_TRAILER_BYTES: usize = 9;
-
-/// The payload is the contents.
-const CODEC_NONE: u8 = 0;
-
-/// The payload is the length of the contents (u32) and their LZ4 block.
-const CODEC_LZ4: u8 = 1;
-
-/// An LZ4 block grows at most by this factor when decoded.
-const LZ4_RATIO_MAX: usize = 255;
 
 /// The footer without checksum, version and magic.
 const HANDLES_BYTES: usize = 36;
@@ -81,27 +74,27 @@ impl BlockHandle {
 
 /// Appends `contents` as a stored block to `file`, which ends at `offset` of the table.
 ///
-/// LZ4 is tried when given, and kept when it saves an eighth. Returns the block's length and whether it was kept.
+/// It is compressed when a codec is given and that saves an eighth. Returns the block's length and whether it was.
 pub(super) fn put_block(
     file: &mut Vec<u8>,
     contents: &[u8],
     offset: u64,
     id: &FileId,
-    lz4: Option<&mut Lz4>,
+    codec: Option<&mut Codec>,
 ) -> (u32, bool) {
     let start = file.len();
-    let kept = match lz4.and_then(|lz4| lz4.compress(contents)) {
-        Some(compressed) => {
+    let kept = match codec.and_then(|codec| codec.compress(contents)) {
+        Some((compressed, codec)) => {
             let contents_bytes =
                 u32::try_from(contents.len()).expect("a block is shorter than 4 GiB");
             file.extend_from_slice(&contents_bytes.to_le_bytes());
             file.extend_from_slice(compressed);
-            file.push(CODEC_LZ4);
+            file.push(codec);
             true
         }
         None => {
             file.extend_from_slice(contents);
-            file.push(CODEC_NONE);
+            file.push(codec::NONE);
             false
         }
     };
@@ -125,58 +118,9 @@ pub(super) fn take_block(stored: &Bytes, offset: u64, id: &FileId) -> Result<Byt
         return Err(id.corruption(offset, detail));
     }
     match checked.split_last() {
-        Some((&CODEC_NONE, payload)) => Ok(stored.slice(..payload.len())),
-        Some((&CODEC_LZ4, payload)) => {
-            decompress(payload).map_err(|detail| id.corruption(offset, detail))
-        }
-        Some((codec, _)) => Err(id.corruption(offset, format!("unknown block codec {codec}"))),
+        Some((&codec, payload)) => codec::decompress(codec, stored.slice(..payload.len()))
+            .map_err(|detail| id.corruption(offset, detail)),
         None => Err(id.corruption(offset, "a block without a codec")),
-    }
-}
-
-fn decompress(payload: &[u8]) -> std::result::Result<Bytes, String> {
-    let Some((length, compressed)) = payload.split_first_chunk::<4>() else {
-        return Err("a compressed block without its length".to_owned());
-    };
-    let length = u32::from_le_bytes(*length) as usize;
-    if length > compressed.len().saturating_mul(LZ4_RATIO_MAX) {
-        return Err(format!(
-            "{} compressed bytes cannot become {length}",
-            compressed.len()
-        ));
-    }
-    let mut contents = vec![0; length];
-    match lz4_flex::block::decompress_into(compressed, &mut contents) {
-        Ok(written) if written == length => Ok(contents.into()),
-        Ok(written) => Err(format!(
-            "decompressed to {written} bytes instead of {length}"
-        )),
-        Err(error) => Err(format!("LZ4: {error}")),
-    }
-}
-
-/// An LZ4 compressor with its buffers.
-pub(super) struct Lz4 {
-    table: lz4_flex::block::CompressTable,
-    output: Vec<u8>,
-}
-
-impl Lz4 {
-    pub(super) fn new() -> Lz4 {
-        Lz4 {
-            table: lz4_flex::block::CompressTable::small(),
-            output: Vec::new(),
-        }
-    }
-
-    /// `contents` compressed, when that saves at least an eighth.
-    fn compress(&mut self, contents: &[u8]) -> Option<&[u8]> {
-        self.output
-            .resize(lz4_flex::block::get_maximum_output_size(contents.len()), 0);
-        let written =
-            lz4_flex::block::compress_into_with_table(contents, &mut self.output, &mut self.table)
-                .ok()?;
-        (written + 4 <= contents.len() - contents.len() / 8).then(|| &self.output[..written])
     }
 }
 
@@ -258,6 +202,7 @@ fn u32_at(bytes: &[u8; FOOTER_BYTES], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Compression;
     use proptest::prelude::*;
 
     fn id() -> FileId {
@@ -273,9 +218,10 @@ mod tests {
             contents in prop_oneof!["[ab]{0,3000}".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..300)],
             offset in any::<u64>(),
         ) {
-            for lz4 in [None, Some(&mut Lz4::new())] {
+            for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
+                let mut codec = Codec::new(compression);
                 let mut file = b"before".to_vec();
-                let (bytes, _) = put_block(&mut file, &contents, offset, &id(), lz4);
+                let (bytes, _) = put_block(&mut file, &contents, offset, &id(), codec.as_mut());
                 prop_assert_eq!(file.len() - 6, bytes as usize);
                 let stored = Bytes::from(file).slice(6..);
                 prop_assert_eq!(&take_block(&stored, offset, &id()).unwrap()[..], &contents[..]);
@@ -287,7 +233,7 @@ mod tests {
         fn arbitrary_payloads_under_a_right_checksum_do_not_panic(
             payload in prop::collection::vec(any::<u8>(), 0..200),
             length in prop_oneof![0_u32..400, any::<u32>()],
-            codec in 0_u8..3,
+            codec in 0_u8..4,
         ) {
             let mut stored = length.to_le_bytes().to_vec();
             stored.extend(payload);

@@ -11,6 +11,7 @@
 mod block;
 mod block_builder;
 mod block_iter;
+mod codec;
 mod fetch;
 mod filter;
 mod format;

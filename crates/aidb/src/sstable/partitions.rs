@@ -98,11 +98,6 @@ impl Partitions {
         self.parts.len()
     }
 
-    /// Where partition `index` is.
-    pub(super) fn handle(&self, index: usize) -> &PartitionHandle {
-        &self.parts[index].handle
-    }
-
     /// The first partition that may hold an entry at or after the target; their number when none may.
     #[inline]
     pub(super) fn find(&self, user_key: &[u8], trailer: u64) -> usize {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 
-use super::format::{BlockHandle, FileId, take_block};
+use super::format::FileId;
 
 /// An open file.
 #[derive(Debug)]
@@ -29,12 +29,6 @@ impl Source {
         let mut buffer = vec![0; bytes];
         self.read_into(offset, &mut buffer)?;
         Ok(buffer.into())
-    }
-
-    /// The contents of a stored block.
-    pub(super) fn block(&self, handle: BlockHandle) -> Result<Bytes> {
-        let stored = self.read(handle.offset, handle.bytes as usize)?;
-        take_block(&stored, handle.offset, &self.id)
     }
 
     /// The error for damage at `offset`.

@@ -10,13 +10,14 @@ use crate::error::{Error, Result};
 use crate::key::{
     self, KEY_BYTES_MAX, SeqNo, TRAILER_BYTES, ValueKind, split, trailer_kind, trailer_seq,
 };
-use crate::options::{Compression, TableOptions};
+use crate::options::TableOptions;
 use crate::range_deletes::{BOUND_BYTES_MAX, RangeDelete, RangeDeletes};
 
 use super::block::common_prefix;
 use super::block_builder::BlockBuilder;
+use super::codec::Codec;
 use super::filter::{self, Filter};
-use super::format::{self, BlockHandle, FileId, Footer, Lz4};
+use super::format::{self, BlockHandle, FileId, Footer};
 use super::partition::PartitionHandle;
 use super::properties::Properties;
 use super::separators::SeparatorsBuilder;
@@ -24,7 +25,7 @@ use super::separators::SeparatorsBuilder;
 /// Bytes that are gathered before they go to the file.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// After blocks that LZ4 did not shrink, up to so many are not tried at all.
+/// After blocks that did not shrink, up to so many are not tried at all.
 const SKIPPED_BLOCKS_MAX: u32 = 31;
 
 /// Up to so many bytes of data blocks have one index and one filter, written at the end.
@@ -98,22 +99,22 @@ struct Section {
     hashes: Vec<u64>,
 }
 
-/// Tries LZ4 less often where it does not pay: vectors hardly shrink.
+/// Tries to compress less often where it does not pay: vectors hardly shrink.
 struct Compressor {
-    lz4: Lz4,
+    codec: Codec,
     skip: u32,
     skip_after_failure: u32,
 }
 
 impl Compressor {
     /// The compressor, unless this block is to be stored as it is.
-    fn next(&mut self) -> Option<&mut Lz4> {
+    fn next(&mut self) -> Option<&mut Codec> {
         match self.skip.checked_sub(1) {
             Some(less) => {
                 self.skip = less;
                 None
             }
-            None => Some(&mut self.lz4),
+            None => Some(&mut self.codec),
         }
     }
 
@@ -135,14 +136,11 @@ impl Writer {
         file_number: u64,
         options: &TableOptions,
     ) -> Writer {
-        let compressor = match options.compression {
-            Compression::None => None,
-            Compression::Lz4 => Some(Compressor {
-                lz4: Lz4::new(),
-                skip: 0,
-                skip_after_failure: 0,
-            }),
-        };
+        let compressor = Codec::new(options.compression).map(|codec| Compressor {
+            codec,
+            skip: 0,
+            skip_after_failure: 0,
+        });
         Writer {
             file,
             id: FileId {
@@ -247,11 +245,6 @@ impl Writer {
         *self.values.entry(file).or_insert(0) += bytes;
     }
 
-    /// True when nothing was added.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.properties.entries == 0 && self.range_deletes.is_empty()
-    }
-
     fn count(&mut self, internal_key: &[u8], trailer: u64, value: &[u8]) {
         let properties = &mut self.properties;
         if properties.entries == 0 {
@@ -351,14 +344,14 @@ impl Writer {
 
     fn finish_block(&mut self) -> Result<()> {
         let offset = self.end();
-        let lz4 = self.compressor.as_mut().and_then(Compressor::next);
-        let tried = lz4.is_some();
+        let codec = self.compressor.as_mut().and_then(Compressor::next);
+        let tried = codec.is_some();
         let (bytes, kept) = format::put_block(
             &mut self.pending,
             self.block.finish(),
             offset,
             &self.id,
-            lz4,
+            codec,
         );
         if let Some(compressor) = self.compressor.as_mut().filter(|_| tried) {
             compressor.tried(kept);
@@ -463,11 +456,11 @@ impl Writer {
 
     fn put_meta_block(&mut self, contents: &[u8]) -> BlockHandle {
         let offset = self.end();
-        let lz4 = self
+        let codec = self
             .compressor
             .as_mut()
-            .map(|compressor| &mut compressor.lz4);
-        let (bytes, _) = format::put_block(&mut self.pending, contents, offset, &self.id, lz4);
+            .map(|compressor| &mut compressor.codec);
+        let (bytes, _) = format::put_block(&mut self.pending, contents, offset, &self.id, codec);
         BlockHandle { offset, bytes }
     }
 }

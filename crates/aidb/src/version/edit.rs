@@ -7,7 +7,8 @@
 //!   3 log floor            number: logs below it are not needed any more
 //!   4 log                  number, 0 (open) or 1 + bytes of it that count (sealed)
 //!   5 log dropped          number
-//!   6 keyspace             id, name, block bytes, filter bits per key, compression (0 none, 1 lz4),
+//!   6 keyspace             id, name, block bytes, filter bits per key, compression and that of the last level
+//!                          (bytes: 0 none, 1 lz4, 2 zstd; 255 the same),
 //!                          time to live in milliseconds (0 none), name of the merge operator (empty: none)
 //!   7 table removed        keyspace, level, number
 //!   8 table added          keyspace, level, number, bytes, checksum, entries, tombstones, smallest seq, largest seq,
@@ -28,6 +29,9 @@ use crate::options::{Compression, KeyspaceOptions, TableOptions};
 use crate::sstable::TableInfo;
 use crate::varint;
 use crate::wal::LogRecord;
+
+/// The last level is compressed as the others are.
+const SAME_COMPRESSION: u8 = 255;
 
 const NEXT_FILE: u8 = 1;
 const FLUSHED: u8 = 2;
@@ -156,10 +160,12 @@ fn encode_keyspace(out: &mut Vec<u8>, keyspace: &KeyspaceRecord) {
     let table = &keyspace.options.table;
     varint::put(out, table.block_bytes as u64);
     varint::put(out, table.filter_bits_per_key.into());
-    out.push(match table.compression {
-        Compression::None => 0,
-        Compression::Lz4 => 1,
-    });
+    out.push(compression_byte(table.compression));
+    out.push(
+        table
+            .compression_last
+            .map_or(SAME_COMPRESSION, compression_byte),
+    );
     let ttl = keyspace.options.ttl.map_or(0, |ttl| millis(ttl).max(1));
     varint::put(out, ttl);
     let operator = keyspace.operator.as_deref().unwrap_or_default();
@@ -170,22 +176,40 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn compression_byte(compression: Compression) -> u8 {
+    match compression {
+        Compression::None => 0,
+        Compression::Lz4 => 1,
+        Compression::Zstd => 2,
+    }
+}
+
+fn compression_of(byte: u8) -> Option<Compression> {
+    match byte {
+        0 => Some(Compression::None),
+        1 => Some(Compression::Lz4),
+        2 => Some(Compression::Zstd),
+        _ => None,
+    }
+}
+
 fn decode_keyspace(rest: &mut &[u8]) -> Option<KeyspaceRecord> {
     let id = KeyspaceId(u32::try_from(varint::take(rest)?).ok()?);
     let name = String::from_utf8(varint::take_bytes(rest)?.to_vec()).ok()?;
     let block_bytes = usize::try_from(varint::take(rest)?).ok()?;
     let filter_bits_per_key = u32::try_from(varint::take(rest)?).ok()?;
-    let (&compression, after) = rest.split_first()?;
+    let (&[compression, last], after) = rest.split_first_chunk::<2>()?;
     *rest = after;
-    let compression = match compression {
-        0 => Compression::None,
-        1 => Compression::Lz4,
-        _ => return None,
+    let compression = compression_of(compression)?;
+    let compression_last = match last {
+        SAME_COMPRESSION => None,
+        last => Some(compression_of(last)?),
     };
     let table = TableOptions {
         block_bytes,
         filter_bits_per_key,
         compression,
+        compression_last,
     };
     let ttl = Some(varint::take(rest)?).filter(|millis| *millis > 0);
     let operator = String::from_utf8(varint::take_bytes(rest)?.to_vec()).ok()?;

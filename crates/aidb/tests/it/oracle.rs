@@ -110,7 +110,10 @@ impl Setup {
             block_bytes: random.choice([64, 256, 1024, 4096]).unwrap(),
             filter_bits_per_key: random.choice([0, 5, 10]).unwrap(),
             compression: random
-                .choice([Compression::None, Compression::Lz4])
+                .choice([Compression::None, Compression::Lz4, Compression::Zstd])
+                .unwrap(),
+            compression_last: random
+                .choice([None, Some(Compression::Lz4), Some(Compression::Zstd)])
                 .unwrap(),
         };
         let options = Options {
