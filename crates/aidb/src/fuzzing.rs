@@ -48,3 +48,8 @@ pub fn range_deletes(bytes: &[u8]) {
         set.covering_seq(b"", SeqNo::MAX)
     );
 }
+
+/// Reads any bytes as the contents of a data block, of an index and of a compressed block, in every way there is.
+pub fn block(bytes: &[u8]) {
+    crate::sstable::examine(bytes);
+}

@@ -12,6 +12,8 @@ mod block;
 mod block_builder;
 mod block_iter;
 mod codec;
+#[cfg(any(fuzzing, test))]
+mod examine;
 mod fetch;
 mod filter;
 mod format;
@@ -27,6 +29,8 @@ mod tests;
 mod verify;
 mod writer;
 
+#[cfg(fuzzing)]
+pub(crate) use examine::examine;
 pub(crate) use fetch::{Fetched, Look, Wanted};
 pub(crate) use filter::hash;
 pub(crate) use properties::Properties;

@@ -16,7 +16,7 @@ use crate::options::{Compression, TableOptions};
 
 use super::block::Block;
 use super::block_builder::BlockBuilder;
-use super::block_iter::BlockIter;
+use super::examine::examine;
 use super::format::BlockHandle;
 use super::{Reader, TableInfo, Writer, hash};
 
@@ -189,24 +189,11 @@ proptest! {
             damaged[at] = byte;
         }
         for bytes in [damaged, noise] {
+            let key_bytes = u8::try_from(target.len()).unwrap_or(u8::MAX);
+            examine(&[&[key_bytes], &bytes[..]].concat());
             let Ok(block) = Block::new(bytes.into()) else { continue };
             let _ = block.get(&target, hash(&target), 77 << 8);
             let _ = block.lower_bound(&target, 77 << 8);
-            let mut cursor = BlockIter::new();
-            cursor.reset(Arc::new(block));
-            let _ = cursor.seek_to_first();
-            while cursor.valid() {
-                cursor.value();
-                let _ = cursor.next();
-            }
-            let _ = cursor.seek_to_last();
-            while cursor.valid() {
-                cursor.value();
-                let _ = cursor.prev();
-            }
-            let _ = cursor.seek(&internal_key(&target, SeqNo(5), ValueKind::Put));
-            let _ = cursor.prev();
-            let _ = cursor.next();
         }
     }
 }
@@ -446,7 +433,7 @@ fn compression_is_kept_where_it_pays() {
             .into_bytes()
     });
     assert!(bytes(&text, Compression::Lz4) * 4 < bytes(&text, Compression::None));
-    assert!(bytes(&text, Compression::Zstd) < bytes(&text, Compression::Lz4));
+    assert!(bytes(&text, Compression::Zstd) * 4 < bytes(&text, Compression::None));
     let noise =
         entries(&|i| fastrand::Rng::with_seed(i).u128(..).to_le_bytes().repeat(2)[..17].to_vec());
     assert!(bytes(&noise, Compression::Lz4) <= bytes(&noise, Compression::None));
