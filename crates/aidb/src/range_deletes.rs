@@ -336,11 +336,11 @@ mod tests {
                     prop_assert_eq!(set.covering_seq(key, SeqNo(at)), covering(&deletes, key, at));
                 }
                 let around = set.around(key);
-                prop_assert!(around.lower.is_none_or(|lower| &lower[..] <= &key[..]));
-                prop_assert!(around.upper.is_none_or(|upper| &key[..] < &upper[..]));
+                prop_assert!(around.lower.is_none_or(|lower| lower[..] <= key[..]));
+                prop_assert!(around.upper.is_none_or(|upper| key[..] < upper[..]));
                 for other in &keys {
-                    let is_inside = around.lower.is_none_or(|lower| &lower[..] <= &other[..])
-                        && around.upper.is_none_or(|upper| &other[..] < &upper[..]);
+                    let is_inside = around.lower.is_none_or(|lower| lower[..] <= other[..])
+                        && around.upper.is_none_or(|upper| other[..] < upper[..]);
                     if is_inside {
                         prop_assert_eq!(set.covering_seq(other, SeqNo::MAX), set.covering_seq(key, SeqNo::MAX));
                     }
@@ -348,7 +348,7 @@ mod tests {
                 for seq in 0..13 {
                     let next = around.piece.and_then(|piece| piece.next_after(SeqNo(seq)));
                     let expected = deletes.iter()
-                        .filter(|d| &d.start[..] <= &key[..] && &key[..] < &d.end[..] && d.seq.0 > seq)
+                        .filter(|d| d.start[..] <= key[..] && key[..] < d.end[..] && d.seq.0 > seq)
                         .map(|d| d.seq)
                         .min();
                     prop_assert_eq!(next, expected);
