@@ -243,6 +243,11 @@ impl<I: InternalIterator> VisibleIter<I> {
             if user_key != front || self.view.is_gone(user_key, trailer)? {
                 break;
             }
+            if !self.view.sees(trailer_seq(trailer)) {
+                // Between a transaction's own writes and what it began with.
+                self.cursor.next();
+                continue;
+            }
             match trailer_kind(trailer).ok_or_else(|| unknown_kind(user_key, trailer))? {
                 ValueKind::Merge => operands.push(self.cursor.value()),
                 ValueKind::Delete => break,

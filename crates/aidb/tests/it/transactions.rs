@@ -290,6 +290,7 @@ fn own_writes_are_read_in_gets_and_scans_from_both_ends() {
     txn.merge(&ks, "new", "x").unwrap();
     for count in 0..20 {
         ks.put("b", format!("newer {count}")).unwrap();
+        ks.merge("new", "newer").unwrap();
         ks.put("f", "newer").unwrap();
         ks.delete_range("d".."e").unwrap();
     }
@@ -325,7 +326,7 @@ fn own_writes_are_read_in_gets_and_scans_from_both_ends() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(all(&txn), "a=a b=own d=d+ e=e new=x ");
     assert_eq!(commit(txn).unwrap_err().kind(), ErrorKind::Conflict);
-    assert_eq!(db.snapshot().iter(&ks).count(), 5, "a, b, c, e, f");
+    assert_eq!(db.snapshot().iter(&ks).count(), 6, "a, b, c, e, f, new");
 }
 
 #[test]
