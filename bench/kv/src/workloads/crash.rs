@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::data::{Permutation, key};
 use crate::engine::Key;
-use crate::measure::{Usage, disk_bytes, report, resident_bytes};
+use crate::measure::{Usage, disk_bytes, report, resident_bytes, rounded};
 
 use super::{BATCH_ENTRIES, Run};
 
@@ -29,6 +29,7 @@ pub fn open_after(run: &Run) {
     let entries = entries(run);
     let start = Usage::now();
     let engine = run.open();
+    let opened = start.spent();
     let session = &mut *engine.session(false);
     assert!(session.get(&key(0), &mut |_| {}), "the first key");
     let spent = start.spent();
@@ -38,6 +39,8 @@ pub fn open_after(run: &Run) {
     });
     // An engine may lose its last batches: then the figure says so.
     let more = json!({
+        "opened_s": rounded(opened.wall_s),
+        "opened_cpu_s": rounded(opened.cpu_s),
         "entries": entries,
         "found": found,
         "disk_bytes": written,

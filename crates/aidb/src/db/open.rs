@@ -222,11 +222,15 @@ fn assemble(
     }
 }
 
-/// Flushes what was recovered, if it must not or should not stay in logs.
+/// Has flushed what was recovered, if it must not or should not stay in logs: by the background, so that reading can begin;
+/// the first write waits until it is done.
 fn settle(engine: &Engine) -> Result<()> {
     let recovered = engine.state.load().active.bytes();
     if engine.must_flush.load(Ordering::Acquire) {
         engine.rotate(&mut engine.log.lock());
+        if engine.options.background_threads > 0 {
+            return Ok(());
+        }
         match background::flush_sealed(engine) {
             Ok(()) => engine.must_flush.store(false, Ordering::Release),
             // Reading goes on; the first write tries again.
