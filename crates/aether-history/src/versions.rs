@@ -11,6 +11,9 @@ use crate::{Anomaly, History, Kind, Op, Outcome, Txn};
 /// A key: lists and registers are apart.
 pub(crate) type Key = (bool, Vec<u8>);
 
+/// A commit's place, and the first and last version that it wrote.
+type Placed = (u64, (u64, u64));
+
 /// The versions of a key. A version is the value that was written, or the last element of the list.
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
@@ -201,7 +204,7 @@ impl Versions {
 
     fn order_registers(&mut self, history: &History, anomalies: &mut Vec<Anomaly>) {
         // With places, all versions of a key are in order.
-        let mut placed: BTreeMap<Key, Vec<(u64, (u64, u64))>> = BTreeMap::new();
+        let mut placed: BTreeMap<Key, Vec<Placed>> = BTreeMap::new();
         let mut unplaced: BTreeSet<Key> = BTreeSet::new();
         // Who replaced which version.
         let mut replaced: BTreeMap<(Key, Option<u64>), usize> = BTreeMap::new();

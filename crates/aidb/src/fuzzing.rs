@@ -32,6 +32,11 @@ pub fn batch(bytes: &[u8]) {
     }
 }
 
+/// Reads `bytes` as a prepared transaction.
+pub fn promise(bytes: &[u8]) {
+    crate::db::examine_promise(bytes);
+}
+
 /// Reads `bytes` as the deleted ranges of a table, and asks them at every bound.
 pub fn range_deletes(bytes: &[u8]) {
     let Ok(set) = RangeDeletes::decode(bytes) else {

@@ -20,7 +20,8 @@
 //! # }
 //! ```
 //!
-//! A [`WriteBatch`] is committed as a whole, over any number of [`Keyspace`]s. A [`Snapshot`] reads one moment. Writes
+//! A [`WriteBatch`] is committed as a whole, over any number of [`Keyspace`]s. A [`Snapshot`] reads one moment, also a past
+//! one ([`DB::snapshot_at`]). A [`Transaction`] reads one moment and commits if nobody interfered. Writes
 //! survive a power cut when the call returns, unless [`Durability::Buffered`] is asked for.
 //!
 //! The [`guide`] goes through everything with examples, from [getting started](guide::start) to [tuning](guide::tuning).
@@ -33,10 +34,11 @@
 //! db            handles; open, commit, read, close
 //! background    flush, compact, collect: the only place that starts threads
 //! engine        what the parts of an open database share
+//! changes       what the state knows of writes after a moment
 //! state         memtables and version as one value
 //! compaction    policy (pure) and merging        attachment   files that belong to keys
 //! version       tables by level; the manifest    snapshots    who still reads
-//! memtable  wal  sstable  iter  cache  batch
+//! memtable  wal  sstable  iter  cache  batch     conflicts    who may not write what
 //! files  keyspace  options  key  error  …        plain data
 //! ```
 

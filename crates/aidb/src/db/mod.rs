@@ -26,6 +26,8 @@ pub use handle::DB;
 pub use iter::Iter;
 pub use keyspace::Keyspace;
 pub use snapshot::Snapshot;
+#[cfg(fuzzing)]
+pub(crate) use transaction::examine_promise;
 pub use transaction::{
     Isolation, PREPARED_NAME_BYTES_MAX, Savepoint, Transaction, TransactionOptions,
 };

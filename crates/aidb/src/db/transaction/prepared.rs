@@ -160,6 +160,16 @@ fn damaged(name: &[u8]) -> Error {
     )
 }
 
+/// Reads any bytes as a promise, and asks its locks.
+#[cfg(fuzzing)]
+pub(crate) fn examine_promise(bytes: &[u8]) {
+    if let Some((writes, locks)) = decode(bytes) {
+        let _ = WriteBatch::from_payload(0, writes);
+        locks.has_point(KeyspaceId(1), b"key");
+        locks.meets(KeyspaceId(1), b"a", b"b");
+    }
+}
+
 fn encode(writes: &[u8], locks: &Footprint) -> Vec<u8> {
     let mut out = Vec::with_capacity(writes.len() + 64);
     varint::put_bytes(&mut out, writes);
