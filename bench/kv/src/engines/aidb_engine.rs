@@ -18,18 +18,16 @@ pub fn open(settings: &Settings) -> AiDb {
     let options = Options {
         memtable_bytes: settings.write_buffer_bytes,
         // Beside the blocks: what two write buffers take in the others.
-        memory_bytes: settings.cache_bytes as u64 + (128 << 20),
+        memory_bytes: (settings.cache_bytes + 2 * settings.write_buffer_bytes) as u64,
         background_threads: settings.background_threads,
         durability: Durability::Buffered,
         ..Options::DEFAULT
     };
     let db = DB::open(&settings.directory, options).expect("open aidb");
-    let table = TableOptions {
-        block_bytes: settings.block_bytes,
-        filter_bits_per_key: 10,
-        compression: Compression::None,
-        compression_last: None,
-    };
+    let mut table = TableOptions::DEFAULT;
+    table.block_bytes = settings.block_bytes;
+    table.filter_bits_per_key = 10;
+    table.compression = Compression::None;
     let options = KeyspaceOptions {
         table,
         merge: Some(Arc::new(Append)),

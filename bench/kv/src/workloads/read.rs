@@ -145,6 +145,8 @@ pub fn cold(run: &Run) {
     load(run, &mut *loading.session(false));
     loading.compact();
     drop(loading);
+    // Nothing is written any more: what an engine has for that must not serve as a cache.
+    let run = &run.with(|settings| settings.write_buffer_bytes = 4 << 20);
     let engine = run.open();
     settle();
     evict(run.directory(), true);
