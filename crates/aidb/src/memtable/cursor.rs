@@ -119,7 +119,21 @@ impl MemIter {
             self.at = self.block.len().saturating_sub(1);
         }
         self.block_entries = (self.block_entries * 2).min(BLOCK_ENTRIES_MAX);
+        self.touch();
         self.load();
+    }
+
+    /// Looks at all writes of the block, which lie anywhere in memory: so the processor waits for several at a time,
+    /// and not for each of them when its turn comes.
+    fn touch(&self) {
+        if self.block.len() < BLOCK_ENTRIES_MAX {
+            return;
+        }
+        let ends = self.block.iter().map(|&id| {
+            let write = self.table.writes.get(id);
+            write.key.first().unwrap_or(&0) ^ write.value.last().unwrap_or(&0)
+        });
+        std::hint::black_box(ends.fold(0, |all, end| all ^ end));
     }
 
     /// Takes entries of the part whose turn it is, until it is another one's. False at the end.
