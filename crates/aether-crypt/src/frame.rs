@@ -27,6 +27,9 @@ pub(crate) const FRAME_PAYLOAD_MAX: usize = 64 << 10;
 
 const LAST: u32 = 1 << 31;
 
+/// No file has so many bytes or frames.
+const PLACES_MAX: u64 = 1 << 62;
+
 /// Bytes that a frame of `payload` plain bytes takes.
 pub(crate) const fn frame_bytes(payload: usize) -> usize {
     (FRAME_HEADER_BYTES + payload + TAG_BYTES).next_multiple_of(8)
@@ -109,8 +112,10 @@ impl FileKey {
             length: usize::try_from(length & !LAST).ok()?,
             is_last: length & LAST != 0,
         };
-        let fits = header.offset.checked_add(header.length as u64).is_some();
-        (header.length <= FRAME_PAYLOAD_MAX && fits).then_some(header)
+        let is_sane = header.length <= FRAME_PAYLOAD_MAX
+            && header.offset < PLACES_MAX
+            && header.number < PLACES_MAX;
+        is_sane.then_some(header)
     }
 
     /// Decrypts the frame with this header at the front of `bytes` in place. None when it does not authenticate, or

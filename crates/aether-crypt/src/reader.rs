@@ -131,6 +131,21 @@ impl EncryptedReader {
         }))
     }
 
+    /// The plain bytes of a log that was ended, as its last frame tells.
+    pub(crate) fn ended_len(inner: &dyn RandomFile, key: &FileKey) -> io::Result<Option<u64>> {
+        const BYTES: usize = frame_bytes(0);
+        let Some(at) = inner.len().checked_sub(BYTES as u64) else {
+            return Ok(None);
+        };
+        let mut frame = [0; BYTES];
+        inner.read_at(at, &mut frame)?;
+        let header = key
+            .header(&frame)
+            .filter(|header| header.is_last && header.length == 0);
+        let is_ended = header.filter(|header| key.open(header, &mut frame).is_some());
+        Ok(is_ended.map(|header| header.offset))
+    }
+
     /// Where `bytes` from `offset` stand; none when there are no bytes to read.
     pub(crate) fn span(&self, offset: u64, bytes: usize) -> io::Result<Option<Span>> {
         let to = offset.checked_add(bytes as u64);

@@ -193,6 +193,11 @@ impl EncryptedStorage {
             Ok(header) => {
                 let key = self.unwrap(name, &header)?;
                 let kind = header.kind;
+                if kind == Kind::Log
+                    && let Some(len) = EncryptedReader::ended_len(&*file, &key)?
+                {
+                    return Ok(Some(len));
+                }
                 let reader = EncryptedReader::new(file, key, kind, None, name, self.location());
                 Ok(Some(match reader {
                     Ok(reader) => reader.len(),

@@ -229,6 +229,21 @@ impl EncryptedLog {
     fn physical_end(&self) -> u64 {
         self.index.read().physical_end
     }
+
+    /// Ends the file with an empty last frame, which tells its length without a look at the others. Where there is no
+    /// room for it, the file ends without.
+    fn end(&mut self) -> io::Result<()> {
+        self.is_broken = true;
+        let at = self.physical_end();
+        let mut out = Vec::new();
+        self.frames.seal(&[], true, &mut out);
+        let end = at + out.len() as u64;
+        let written = self
+            .file
+            .reserve(end)
+            .and_then(|()| self.file.write_at(at, &out));
+        self.file.finish(if written.is_ok() { end } else { at })
+    }
 }
 
 /// Physical bytes that one write of `bytes` takes.
@@ -319,6 +334,9 @@ impl LogFile for EncryptedLog {
             let mark = index.marks.get(after).map(|mark| mark.physical);
             mark.unwrap_or(index.physical_end)
         };
+        if bytes == self.frames.offset && !self.is_broken {
+            return self.end();
+        }
         self.is_broken = true;
         self.file.finish(end)
     }
