@@ -59,7 +59,7 @@ PARTS = {
     "crash": Part("crash", "opening after a crash with 64 MiB in the log", {}, {}, pinned=False),
     "pause": Part("pause", "the longest put in 20 s of new keys in random order", dict(keys=100_000_000, seconds=20),
                   dict(keys=100_000_000, seconds=5), pinned=False, rival_rounds=1),
-    "space": Part("space", "bytes on disk ÷ bytes of live data", dict(keys=2_000_000), dict(keys=300_000), rival_rounds=1),
+    "space": Part("space", "bytes on disk ÷ bytes of live data", dict(keys=2_000_000), dict(keys=1_000_000), rival_rounds=1),
 }
 
 # part, phase, what is compared, {rival: (must, goal)}: times as fast. `cpu_us`: CPU time per operation of the whole process,

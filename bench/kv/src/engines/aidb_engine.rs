@@ -97,15 +97,8 @@ impl Session for Caller<'_> {
     }
 
     fn multi_get(&mut self, keys: &[Key], see: &mut dyn FnMut(&[u8])) -> usize {
-        let snapshot = self.engine.db.snapshot();
-        let values = snapshot
-            .multi_get(&self.engine.keyspace, keys)
-            .expect("multi_get");
-        values
-            .into_iter()
-            .flatten()
-            .map(|value| see(&value))
-            .count()
+        let values = self.engine.keyspace.multi_get(keys).expect("multi_get");
+        values.into_iter().flatten().map(|value| see(&value)).count()
     }
 
     fn append(&mut self, key: &Key, tail: &[u8]) {
