@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LOCATION: &str = "memory";
 
@@ -73,6 +74,8 @@ struct State {
 struct MemoryFile {
     name: String,
     contents: RwLock<Contents>,
+    /// Another storage has it too: its bytes must not change any more.
+    is_linked: AtomicBool,
 }
 
 struct Contents {
@@ -246,6 +249,7 @@ impl Storage for MemoryStorage {
             return Ok(false);
         };
         let file = source.find(name, "link")?;
+        file.is_linked.store(true, Ordering::Release);
         let mut state = self.state.lock();
         if state.names.contains_key(name) {
             return Err(name::explain(
@@ -276,6 +280,7 @@ impl MemoryFile {
         Arc::new(MemoryFile {
             name: name.to_owned(),
             contents: RwLock::new(contents),
+            is_linked: AtomicBool::new(false),
         })
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The sectors that were written since the last sync: number → what the disk may still have in its place.
 pub(super) type Unsynced = BTreeMap<usize, Vec<u8>>;
@@ -68,6 +69,15 @@ impl LogFile for MemoryLog {
         if state.names.contains_key(new) {
             let taken = io::ErrorKind::AlreadyExists.into();
             return Err(name::explain(&taken, "give away the name", new, LOCATION));
+        }
+        if self.file.is_linked.load(Ordering::Acquire) {
+            let unsupported = io::ErrorKind::Unsupported.into();
+            return Err(name::explain(
+                &unsupported,
+                "use again",
+                &self.name,
+                LOCATION,
+            ));
         }
         // Somebody may have put other bytes in its place.
         match state.names.remove(&self.name) {

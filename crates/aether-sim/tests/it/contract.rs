@@ -369,6 +369,16 @@ fn files_are_linked_into_storages_of_the_same_kind() {
         let error = to.link_from(&**from, "f").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     }
+    for (from, to) in &pairs {
+        let mut log = from.create_log("log", 4_096).unwrap();
+        log.reserve(10).unwrap();
+        log.write_at(0, b"kept").unwrap();
+        log.finish(4).unwrap();
+        assert!(to.link_from(&**from, "log").unwrap());
+        let error = log.rename("again").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert_eq!(read_all(&**to, "log"), b"kept");
+    }
     let (local, memory) = (&pairs[0].1, &pairs[1].0);
     assert!(!memory.link_from(&**local, "f").unwrap());
 }
