@@ -148,10 +148,7 @@ impl<'a> Life<'a> {
         let (Some(logged), false) = (&mut self.logged, matches!(step, Step::Reopen { .. })) else {
             return;
         };
-        let number = match step {
-            Step::Write(number, _) | Step::Submit(number) => Some(*number),
-            _ => None,
-        };
+        let number = step.batch();
         match logged.step(self.script, step) {
             Ok(durable) => {
                 self.knowledge.visible.extend(number);
@@ -235,7 +232,7 @@ fn simulate(seed: u64) {
     } else {
         |env| env
     };
-    let script = Script::random(random.u64(..), random.usize(20..160));
+    let script = Script::unprepared(random.u64(..), random.usize(20..160));
     let mut memory = MemoryStorage::new();
     let mut knowledge = Knowledge::default();
     let mut rest = &script.steps[..];
