@@ -35,7 +35,7 @@
 //! background    flush, compact, collect: the only place that starts threads
 //! engine        what the parts of an open database share
 //! changes       what the state knows of writes after a moment
-//! state         memtables and version as one value
+//! state         memtables and version as one value    source   what merging cursors go over
 //! compaction    policy (pure) and merging        attachment   files that belong to keys
 //! version       tables by level; the manifest    snapshots    who still reads
 //! memtable  wal  sstable  iter  cache  batch     conflicts    who may not write what

@@ -109,10 +109,10 @@ impl Session for Caller<'_> {
         let mut iter = self.engine.keyspace.range(&from[..]..);
         let mut entries = 0;
         while entries < limit {
-            let Some((key, value)) = iter.try_next().expect("iterate") else {
+            if !iter.advance().expect("iterate") {
                 break;
-            };
-            see(&key, &value);
+            }
+            see(iter.key(), iter.value());
             entries += 1;
         }
         entries

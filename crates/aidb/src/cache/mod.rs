@@ -115,6 +115,13 @@ impl Cache {
         pinned.is_ok()
     }
 
+    /// What was pinned as `expected` bytes has turned out to take `taken`.
+    pub(crate) fn repin(&self, expected: u64, taken: u64) {
+        self.pinned_bytes.fetch_add(taken, Ordering::Relaxed);
+        self.pinned_bytes.fetch_sub(expected, Ordering::Relaxed);
+        self.make_room();
+    }
+
     /// Gives back what [`try_pin`](Self::try_pin) took.
     pub(crate) fn unpin(&self, bytes: u64) {
         self.pinned_bytes.fetch_sub(bytes, Ordering::Relaxed);

@@ -104,7 +104,7 @@ impl Partition {
     /// Memory that a partition with an index block of `index_bytes` and a filter of `filter_bytes` takes, about.
     pub(super) fn bytes_expected(index_bytes: u32, filter_bytes: u32) -> u64 {
         // An index entry takes about a dozen bytes in the file, and 8 + 16 + 8 + 16 and its key here.
-        u64::from(filter_bytes) + 5 * u64::from(index_bytes)
+        u64::from(filter_bytes) + 4 * u64::from(index_bytes)
     }
 
     /// Number of data blocks.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use crate::cache::{Cache, Slots};
+use crate::cache::{Cache, Slots, Weigh};
 use crate::error::Result;
 
 use super::filter::Filter;
@@ -82,7 +82,11 @@ impl Partitions {
             let bytes = Partition::bytes_expected(handle.index.bytes, handle.filter.bytes);
             let pinned = if partitions.cache.try_pin(bytes) {
                 partitions.pinned_bytes += bytes;
-                Some(partitions.read(&handle, source)?)
+                let partition = partitions.read(&handle, source)?;
+                let taken = partition.bytes() as u64;
+                partitions.cache.repin(bytes, taken);
+                partitions.pinned_bytes = partitions.pinned_bytes - bytes + taken;
+                Some(partition)
             } else {
                 None
             };

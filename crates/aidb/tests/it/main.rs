@@ -19,6 +19,7 @@ mod input;
 mod inspect;
 mod kill;
 mod kinds;
+mod memory;
 mod model;
 mod oracle;
 mod retention;
