@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aether_env::{Env, FileLock};
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::attachment::Registry;
 use crate::background::{self, Claims, Pace, Requests};
@@ -47,7 +47,10 @@ pub(crate) struct Engine {
     pub(crate) conflicts: Conflicts,
     /// Held while a prepared transaction is resolved.
     pub(crate) resolving: Mutex<()>,
-    pub(crate) keyspaces: RwLock<Keyspaces>,
+    /// Replaced whole: readers take no lock.
+    pub(crate) keyspaces: ArcSwap<Keyspaces>,
+    /// Held by whoever changes `keyspaces`.
+    pub(crate) keyspace_turn: Mutex<()>,
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,
     pub(crate) group: GroupSync,
@@ -200,7 +203,7 @@ impl Engine {
     /// The options of a keyspace, by its number.
     pub(crate) fn keyspace_options(&self, id: KeyspaceId) -> KeyspaceOptions {
         self.keyspaces
-            .read()
+            .load()
             .by_id(id)
             .map(|record| record.options.clone())
             .unwrap_or_default()
@@ -281,6 +284,11 @@ impl<E: Deref<Target = Engine>> Held<E> {
     pub(crate) fn at(engine: E, seq: SeqNo) -> Result<Held<E>> {
         let moment = engine.snapshots.acquire_at(seq)?;
         Ok(Held { engine, moment })
+    }
+
+    /// What it is a moment of.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// The last write that is visible at it.

@@ -91,7 +91,7 @@ impl KeyspaceRecord {
 }
 
 /// The keyspaces of a database.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Keyspaces {
     by_name: BTreeMap<String, Arc<KeyspaceRecord>>,
     by_id: BTreeMap<KeyspaceId, Arc<KeyspaceRecord>>,

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     fn conflict(&self, clash: &Clash) -> Error {
-        let keyspaces = self.keyspaces.read();
+        let keyspaces = self.keyspaces.load();
         let name = keyspaces
             .by_id(clash.keyspace)
             .map_or("?", |record| &record.name);

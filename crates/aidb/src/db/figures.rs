@@ -35,7 +35,7 @@ pub(super) fn stats(engine: &Engine) -> Stats {
     };
     let keyspaces: Vec<KeyspaceStats> = engine
         .keyspaces
-        .read()
+        .load()
         .iter()
         .map(|record| KeyspaceStats {
             name: record.name.clone(),

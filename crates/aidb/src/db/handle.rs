@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::key::SeqNo;
-use crate::keyspace::{self, KeyspaceId, KeyspaceRecord};
+use crate::keyspace::{self, KeyspaceId, KeyspaceRecord, Keyspaces};
 use crate::merge_operator;
 use crate::options::{Durability, KeyspaceOptions, Options};
 use crate::stats::Stats;
@@ -75,7 +75,7 @@ impl DB {
         let threads = background::start(&engine)?;
         let default = engine
             .keyspaces
-            .read()
+            .load()
             .by_name(keyspace::DEFAULT_KEYSPACE)
             .cloned()
             .ok_or_else(|| {
@@ -143,14 +143,15 @@ impl DB {
         options.check()?;
         let engine = self.engine();
         engine.check_open()?;
-        let known = engine.keyspaces.read().by_name(name).cloned();
+        let known = engine.keyspaces.load().by_name(name).cloned();
         if let Some(known) = known {
             known.check_operator(&options)?;
             if known.options == options {
                 return Ok(Keyspace::new(self.clone(), known));
             }
         }
-        let mut keyspaces = engine.keyspaces.write();
+        let _turn = engine.keyspace_turn.lock();
+        let mut keyspaces = Keyspaces::clone(&engine.keyspaces.load());
         let known = keyspaces.by_name(name).cloned();
         known
             .as_ref()
@@ -169,6 +170,7 @@ impl DB {
         }
         let record = Arc::new(record);
         keyspaces.insert(Arc::clone(&record));
+        engine.keyspaces.store(Arc::new(keyspaces));
         if id == KeyspaceId::DEFAULT {
             self.0.default.store(Arc::clone(&record));
         }
@@ -181,7 +183,7 @@ impl DB {
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such keyspace; the text says which there are.
     pub fn existing_keyspace(&self, name: &str) -> Result<Keyspace> {
-        let known = self.engine().keyspaces.read().by_name(name).cloned();
+        let known = self.engine().keyspaces.load().by_name(name).cloned();
         let Some(known) = known else {
             let names = self.keyspace_names().join(", ");
             let message = format!("there is no keyspace {name:?}; there are {names}");
@@ -205,7 +207,7 @@ impl DB {
 
     /// The names of all keyspaces, sorted.
     pub fn keyspace_names(&self) -> Vec<String> {
-        let keyspaces = self.engine().keyspaces.read();
+        let keyspaces = self.engine().keyspaces.load();
         keyspaces.iter().map(|record| record.name.clone()).collect()
     }
 

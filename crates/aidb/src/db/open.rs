@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aether_env::{Env, FileLock, Storage};
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::attachment::Registry;
 use crate::background::{self, Pace};
@@ -190,7 +190,8 @@ fn assemble(
         snapshots,
         conflicts: Conflicts::default(),
         resolving: Mutex::new(()),
-        keyspaces: RwLock::new(keyspaces),
+        keyspaces: ArcSwap::from_pointee(keyspaces),
+        keyspace_turn: Mutex::new(()),
         log: Mutex::new(LogState {
             last_seq: replay.last_seq,
             previous: replay.previous,

@@ -101,7 +101,7 @@ impl Engine {
     }
 
     fn operator(&self, keyspace: KeyspaceId) -> Option<Arc<dyn MergeOperator>> {
-        let keyspaces = self.keyspaces.read();
+        let keyspaces = self.keyspaces.load();
         keyspaces.by_id(keyspace)?.options.merge.clone()
     }
 

@@ -1,7 +1,7 @@
 //! Snapshots: a moment that stays readable.
 
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,21 +23,30 @@ use super::read::OwnWrites;
 pub struct Snapshot(Arc<Hold>);
 
 struct Hold {
-    // Before the database: that may close with its last handle.
-    held: Held<Arc<Engine>>,
-    db: DB,
+    held: Held<Handle>,
+}
+
+/// A handle as what it is a handle of.
+struct Handle(DB);
+
+impl Deref for Handle {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.0.engine()
+    }
 }
 
 impl Snapshot {
     pub(super) fn new(db: DB) -> Snapshot {
-        let held = Held::new(Arc::clone(db.engine()));
-        Snapshot(Arc::new(Hold { held, db }))
+        let held = Held::new(Handle(db));
+        Snapshot(Arc::new(Hold { held }))
     }
 
     /// The database at a past moment.
     pub(super) fn at(db: DB, seq: SeqNo) -> Result<Snapshot> {
-        let held = Held::at(Arc::clone(db.engine()), seq)?;
-        Ok(Snapshot(Arc::new(Hold { held, db })))
+        let held = Held::at(Handle(db), seq)?;
+        Ok(Snapshot(Arc::new(Hold { held })))
     }
 
     /// The last write that it sees.
@@ -49,7 +58,7 @@ impl Snapshot {
     pub fn get(&self, keyspace: &Keyspace, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
         self.check(keyspace)?;
         self.0
-            .db
+            .held
             .engine()
             .get(keyspace.id(), key.as_ref(), Some(self.seq()))
     }
@@ -63,7 +72,7 @@ impl Snapshot {
     ) -> Result<Vec<Option<Bytes>>> {
         self.check(keyspace)?;
         let keys: Vec<K> = keys.into_iter().collect();
-        let engine = self.0.db.engine();
+        let engine = self.0.held.engine();
         engine.get_many(keyspace.id(), &keys, Some(self.seq()))
     }
 
@@ -99,7 +108,7 @@ impl Snapshot {
         key: impl AsRef<[u8]>,
     ) -> Result<Option<AttachmentFile>> {
         self.check(keyspace)?;
-        let engine = self.0.db.engine();
+        let engine = self.0.held.engine();
         let key = attachment::registry_key(keyspace.id(), key.as_ref());
         let Some(value) = engine.get(KeyspaceId::ATTACHMENTS, &key, Some(self.seq()))? else {
             return Ok(None);
@@ -127,14 +136,14 @@ impl Snapshot {
         upper: Bound<Bytes>,
     ) -> Iter {
         let opened = self.check(keyspace).and_then(|()| {
-            let engine = self.0.db.engine();
+            let engine = self.0.held.engine();
             engine.visible_over(keyspace.id(), own, self.seq(), lower, upper)
         });
         Iter::new(opened, self.clone())
     }
 
     pub(super) fn check(&self, keyspace: &Keyspace) -> Result<()> {
-        if keyspace.database_id() == self.0.db.engine().id {
+        if keyspace.database_id() == self.0.held.engine().id {
             return Ok(());
         }
         Err(Error::invalid(format!(

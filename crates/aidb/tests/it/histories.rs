@@ -340,7 +340,10 @@ fn serializable_holds() {
 fn isolation_holds_over_power_cuts() {
     seeds::for_each(6, |seed| {
         let mut random = fastrand::Rng::with_seed(seed);
-        let isolation = [Isolation::Snapshot, Isolation::Serializable][seed as usize % 2];
+        let isolation = match seed % 2 {
+            0 => Isolation::Snapshot,
+            _ => Isolation::Serializable,
+        };
         let recorder = Recorder::new();
         let mut memory = MemoryStorage::new();
         for part in 0..4 {
