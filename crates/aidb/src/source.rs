@@ -8,10 +8,6 @@ use crate::memtable::MemIter;
 use crate::version::RunIter;
 
 /// A cursor over one source of a keyspace's entries.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "they stand side by side in one piece of memory, which a seek fills at once"
-)]
 pub(crate) enum Source {
     Memtable(MemIter),
     Run(RunIter),
