@@ -22,8 +22,8 @@ use crate::db::Keyspace;
 use crate::error::{Error, Result};
 use crate::key::{KEY_BYTES_MAX, ValueKind};
 use crate::keyspace::KeyspaceId;
-use crate::lookup::EXPIRY_BYTES;
 use crate::range_deletes::BOUND_BYTES_MAX;
+use crate::values::EXPIRY_BYTES;
 use crate::varint;
 use crate::wal::{LogPosition, RECORD_HEADER_BYTES};
 

@@ -31,7 +31,8 @@ use crate::signal::Signal;
 use crate::snapshots::{Moment, Snapshots};
 use crate::state::State;
 use crate::stats::Counters;
-use crate::version::{Edit, Manifest, Refused, Table};
+use crate::values::ValueFiles;
+use crate::version::{Catalog, Edit, Manifest, Refused, Table};
 use crate::wal::{GroupSync, LogPool, LogWriter};
 
 /// An open database.
@@ -174,8 +175,14 @@ impl Engine {
             .collect();
         // Before anybody can be the last to let go of it: freeing takes long.
         self.flushed.lock().extend(flushed.cloned());
+        let values = self.value_files(manifest.catalog(), &edit);
         self.state.rcu(|state| {
-            let state = state.with_version(state.version.with(&removed, added));
+            let version = state.version.with(&removed, added);
+            let version = match &values {
+                Some(values) => version.with_values(values.clone()),
+                None => version,
+            };
+            let state = state.with_version(version);
             flushed.map_or_else(|| state.clone(), |flushed| state.without(flushed))
         });
         self.pace.owes(background::level0_debt(self));
@@ -188,6 +195,23 @@ impl Engine {
         let state = self.state.load();
         let bytes = state.memtables().map(|memtable| memtable.bytes() as u64);
         self.files.cache.set_memtable_bytes(bytes.sum());
+    }
+
+    /// The value files after `edit`, if it can have changed them; those that are in no use any more are left to be
+    /// deleted.
+    fn value_files(&self, catalog: &Catalog, edit: &Edit) -> Option<ValueFiles> {
+        if edit.value_files.is_empty() && edit.removed.is_empty() {
+            return None;
+        }
+        let before = self.state.load().version.values().clone();
+        let records = catalog.values.values().map(|file| &file.record);
+        let after = before.with(records, &self.files);
+        for file in before.iter() {
+            if after.get(file.record.number).is_none() {
+                file.mark_obsolete();
+            }
+        }
+        Some(after)
     }
 
     /// Has attachments looked at again when the last way to some of them may be gone: call when writes have become

@@ -7,6 +7,7 @@ pub(crate) const LOCK: &str = "LOCK";
 
 const LOG_ENDING: &str = "wal";
 const TABLE_ENDING: &str = "sst";
+const VALUES_ENDING: &str = "val";
 const ATTACHMENT_ENDING: &str = "att";
 const MANIFEST_START: &str = "MANIFEST-";
 
@@ -17,6 +18,8 @@ pub(crate) enum FileKind {
     Log(u64),
     /// A sorted table.
     Table(u64),
+    /// Values that stand apart from their keys.
+    Values(u64),
     /// An attachment.
     Attachment(u64),
     /// A manifest.
@@ -35,6 +38,11 @@ pub(crate) fn log(number: u64) -> String {
 /// The sorted table `number`.
 pub(crate) fn table(number: u64) -> String {
     format!("{number:06}.{TABLE_ENDING}")
+}
+
+/// The value file `number`, unless that is a log.
+pub(crate) fn values(number: u64) -> String {
+    format!("{number:06}.{VALUES_ENDING}")
 }
 
 /// The attachment `number`.
@@ -57,6 +65,7 @@ pub(crate) fn parse(name: &str) -> FileKind {
             (Some(digits), _) => (digits, FileKind::Manifest),
             (None, Some((digits, LOG_ENDING))) => (digits, FileKind::Log),
             (None, Some((digits, TABLE_ENDING))) => (digits, FileKind::Table),
+            (None, Some((digits, VALUES_ENDING))) => (digits, FileKind::Values),
             (None, Some((digits, ATTACHMENT_ENDING))) => (digits, FileKind::Attachment),
             _ => return FileKind::Foreign,
         };
@@ -75,6 +84,7 @@ mod tests {
         for number in [0, 7, 999_999, 1_000_000, u64::MAX] {
             assert_eq!(parse(&log(number)), FileKind::Log(number));
             assert_eq!(parse(&table(number)), FileKind::Table(number));
+            assert_eq!(parse(&values(number)), FileKind::Values(number));
             assert_eq!(parse(&attachment(number)), FileKind::Attachment(number));
             assert_eq!(parse(&manifest(number)), FileKind::Manifest(number));
         }

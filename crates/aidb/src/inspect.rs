@@ -7,6 +7,7 @@
 mod log;
 mod manifest;
 mod table;
+mod values;
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{self, FileKind};
 use crate::key::{SeqNo, ValueKind};
 
-/// Bytes of an attachment that are read at once, and of those the first that are shown.
+/// Bytes of an attachment that are read at once, and those of a large value that are shown.
 const PIECE_BYTES: usize = 256 << 10;
 const SHOWN_BYTES: usize = 64;
 
@@ -52,7 +53,7 @@ pub enum Field {
 pub fn file(path: &Path, tell: &mut dyn FnMut(Item)) -> Result<()> {
     let unknown = || {
         Error::invalid(format!(
-            "{} is no name of a table, log, manifest or attachment: these are NNNNNN.sst, NNNNNN.wal, MANIFEST-NNNNNN, NNNNNN.att",
+            "{} is no name of a table, log, value file, manifest or attachment: these are NNNNNN.sst, NNNNNN.wal, NNNNNN.val, MANIFEST-NNNNNN, NNNNNN.att",
             path.display()
         ))
     };
@@ -81,6 +82,7 @@ pub fn file(path: &Path, tell: &mut dyn FnMut(Item)) -> Result<()> {
         FileKind::Table(number) => table::tell(file, name, number, tell),
         FileKind::Log(number) => log::tell(&whole(&*file, name)?, name, number, tell),
         FileKind::Manifest(number) => manifest::tell(&whole(&*file, name)?, name, number, tell),
+        FileKind::Values(number) => values::tell(&*file, name, number, tell),
         FileKind::Attachment(_) => attachment(&*file, name, tell),
         FileKind::Foreign | FileKind::Lock => Err(unknown()),
     }

@@ -38,7 +38,7 @@
 //! state         memtables and version as one value    source   what merging cursors go over
 //! compaction    policy (pure) and merging        attachment   files that belong to keys
 //! version       tables by level; the manifest    snapshots    who still reads
-//! memtable  wal  sstable  iter  cache  batch     conflicts    who may not write what
+//! memtable  wal  sstable  values  iter  cache    conflicts    who may not write what
 //! files  keyspace  options  key  error  …        plain data
 //! ```
 
@@ -76,6 +76,7 @@ mod source;
 mod sstable;
 mod state;
 mod stats;
+mod values;
 mod varint;
 mod version;
 mod wal;

@@ -16,9 +16,7 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{SeqNo, ValueKind};
 use crate::merge_operator::MergeOperator;
-
-/// Bytes in front of the value of [`ValueKind::Expiring`]: the moment of its end.
-pub(crate) const EXPIRY_BYTES: usize = 8;
+use crate::values::{EXPIRY_BYTES, ValueFiles};
 
 /// A version that decides, unless it is a tombstone: its kind, and what is stored.
 pub(crate) type Base = Option<(ValueKind, Bytes)>;
@@ -120,16 +118,22 @@ impl<'a> Lookup<'a> {
 /// What the versions of one keyspace mean.
 pub(crate) struct Rules {
     operator: Option<Arc<dyn MergeOperator>>,
+    values: ValueFiles,
     clock: Arc<dyn Clock>,
     /// Milliseconds since 1970, when first asked for: one look at the clock serves a whole iteration.
     now: OnceLock<u64>,
 }
 
 impl Rules {
-    /// The rules of a keyspace with `operator`.
-    pub(crate) fn new(operator: Option<Arc<dyn MergeOperator>>, clock: Arc<dyn Clock>) -> Rules {
+    /// The rules of a keyspace with `operator`, whose large values are in `values`.
+    pub(crate) fn new(
+        operator: Option<Arc<dyn MergeOperator>>,
+        values: ValueFiles,
+        clock: Arc<dyn Clock>,
+    ) -> Rules {
         Rules {
             operator,
+            values,
             clock,
             now: OnceLock::new(),
         }
@@ -138,6 +142,11 @@ impl Rules {
     /// The operator of the keyspace.
     pub(crate) fn operator(&self) -> Option<&dyn MergeOperator> {
         self.operator.as_deref()
+    }
+
+    /// The large values of the keyspace.
+    pub(crate) fn values(&self) -> &ValueFiles {
+        &self.values
     }
 
     /// The value of a version of `key`; none when it is a tombstone or its time is over.
@@ -150,6 +159,7 @@ impl Rules {
     ) -> Result<Option<Bytes>> {
         match kind {
             ValueKind::Put => Ok(Some(stored)),
+            ValueKind::Pointer => self.values.fetch(&stored, key).map(Some),
             _ => self.unusual_value(key, kind, stored),
         }
     }
@@ -166,13 +176,17 @@ impl Rules {
                 }
                 Ok(Some(stored.slice(EXPIRY_BYTES..)))
             }
-            ValueKind::Pointer | ValueKind::ExpiringPointer => {
-                Err(damaged(key, "it points nowhere"))
+            ValueKind::Pointer => self.values.fetch(&stored, key).map(Some),
+            ValueKind::ExpiringPointer => {
+                if self.is_over(key, &stored)? {
+                    return Ok(None);
+                }
+                self.values.fetch(&stored[EXPIRY_BYTES..], key).map(Some)
             }
         }
     }
 
-    /// True when the time of what is stored under [`ValueKind::Expiring`] is over.
+    /// True when the time of what is stored under [`ValueKind::Expiring`] or [`ValueKind::ExpiringPointer`] is over.
     pub(crate) fn is_over(&self, key: &[u8], stored: &[u8]) -> Result<bool> {
         let (end, _) = stored
             .split_first_chunk::<EXPIRY_BYTES>()

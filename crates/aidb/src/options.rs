@@ -66,6 +66,10 @@ pub struct TableOptions {
     pub compression: Compression,
     /// How blocks of the last level are, where most data are and stay longest; none: as all others.
     pub compression_last: Option<Compression>,
+    /// Values of this many bytes and more stand apart from their keys: written once, in the log, and moved only when
+    /// much of a file has become garbage. 0: none do. Less: less is rewritten and compactions cost less; scans that
+    /// read values cost more, since each takes a read of its own.
+    pub separated_bytes_min: usize,
 }
 
 impl TableOptions {
@@ -75,6 +79,7 @@ impl TableOptions {
         filter_bits_per_key: 10,
         compression: Compression::Lz4,
         compression_last: None,
+        separated_bytes_min: 1024,
     };
 
     /// The same for tables of the last level.

@@ -1,14 +1,16 @@
 //! Compacting: carries out the most urgent plan over all keyspaces. Plans that run at the same time in one keyspace
 //! have no key in common (claims.rs).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::compaction::{self, Limits, Merge, Plan, Retention};
+use crate::compaction::{self, Limits, Merge, Placement, Plan, Retention, garbage};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::iter::MergeIter;
 use crate::keyspace::KeyspaceId;
 use crate::range_deletes::RangeDeletes;
+use crate::values::ValueFileRecord;
 use crate::version::{Edit, LEVELS, Run, RunIter, Table, TablePlace, runs_of};
 
 use super::claims::Turn;
@@ -17,13 +19,13 @@ use super::request;
 
 /// A unit of a compacting thread's work.
 pub(super) fn step(engine: &Engine) -> Result<bool> {
-    if request::help(engine, carry_out) {
+    if request::help(engine, carry_out_thoroughly) {
         return Ok(true);
     }
     let Some((turn, plan)) = pick(engine) else {
         return Ok(false);
     };
-    let done = carry_out(engine, turn.keyspace, &plan);
+    let done = carry_out(engine, turn.keyspace, &plan, values_to_move(engine));
     // Its tables go with the plan, unless somebody reads them.
     drop((plan, turn));
     engine.files.delete_garbage();
@@ -48,7 +50,7 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
         let turn = Turn::wait(engine, keyspace)?;
         let tree = engine.state.load().version.tree(keyspace).cloned();
         let plans = tree.map_or_else(Vec::new, |tree| compaction::everything(&tree));
-        request::carry_out_all(engine, keyspace, plans, carry_out)?;
+        request::carry_out_all(engine, keyspace, plans, carry_out_thoroughly)?;
         drop(turn);
         engine.progress.ring();
         engine.work.ring();
@@ -105,8 +107,38 @@ fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
     Some((Turn::new(engine, id, keyspace), plan))
 }
 
+/// The value files that a compaction now should help to empty.
+fn values_to_move(engine: &Engine) -> BTreeSet<u64> {
+    let manifest = engine.manifest.lock();
+    let values = &manifest.catalog().values;
+    let mut emptied = garbage::overdue(values.values(), garbage_floor(engine));
+    emptied.extend(garbage::mostly(values.values()));
+    emptied
+}
+
+/// Garbage that is not worth looking after: less than what waits in memory anyway.
+fn garbage_floor(engine: &Engine) -> u64 {
+    engine.options.memtable_bytes as u64 / 4
+}
+
+/// A plan that somebody has asked for.
+fn carry_out_thoroughly(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
+    let emptied = {
+        let manifest = engine.manifest.lock();
+        garbage::noticeable(manifest.catalog().values.values())
+    };
+    carry_out(engine, keyspace, plan, emptied)
+}
+
 /// The caller has the turn of `keyspace`: whoever closes the database has either seen that, or is seen here.
-fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
+///
+/// Values of the files `emptied` move where the inputs point to them.
+fn carry_out(
+    engine: &Engine,
+    keyspace: KeyspaceId,
+    plan: &Plan,
+    emptied: BTreeSet<u64>,
+) -> Result<()> {
     if engine.is_stopping() {
         return Err(Error::new(
             ErrorKind::Closed,
@@ -120,7 +152,7 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
             number: table.meta.number,
         })
     });
-    let edit = Edit {
+    let mut edit = Edit {
         removed: removed.collect(),
         ..Edit::default()
     };
@@ -136,14 +168,16 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
             names: Vec::new(),
         };
         let began = engine.env.clock.elapsed();
-        let tables = match merge(engine, keyspace, plan, &mut sink) {
-            Ok(tables) => tables,
+        let (tables, value_files) = match merge(engine, keyspace, plan, emptied, &mut sink) {
+            Ok(merged) => merged,
             Err(error) => {
                 sink.delete();
                 return Err(error);
             }
         };
-        let bytes = tables.iter().map(|table| table.meta.info.bytes).sum();
+        let bytes: u64 = tables.iter().map(|table| table.meta.info.bytes).sum();
+        let value_bytes: u64 = value_files.iter().map(|file| file.bytes).sum();
+        edit.value_files = value_files;
         if let Err(refused) = commit(engine, keyspace, plan.target, edit, tables) {
             if refused.clean {
                 sink.delete();
@@ -151,12 +185,12 @@ fn carry_out(engine: &Engine, keyspace: KeyspaceId, plan: &Plan) -> Result<()> {
             return Err(refused.error);
         }
         plan.tables().for_each(|table| table.mark_obsolete());
-        let read = plan.tables().map(|table| table.meta.info.bytes).sum();
+        let read: u64 = plan.tables().map(|table| table.meta.info.bytes).sum();
         let took = engine.env.clock.elapsed().saturating_sub(began);
-        engine.pace.merged(read, took);
-        work.read.add(read);
-        work.written.add(bytes);
-        engine.counters.bytes_compacted.add(bytes);
+        engine.pace.merged(read + value_bytes, took);
+        work.read.add(read + value_bytes);
+        work.written.add(bytes + value_bytes);
+        engine.counters.bytes_compacted.add(bytes + value_bytes);
     }
     engine.counters.compactions.add(1);
     engine.work.ring();
@@ -194,8 +228,9 @@ fn merge(
     engine: &Engine,
     keyspace: KeyspaceId,
     plan: &Plan,
+    emptied: BTreeSet<u64>,
     sink: &mut NewTables<'_>,
-) -> Result<Vec<Arc<Table>>> {
+) -> Result<(Vec<Arc<Table>>, Vec<ValueFileRecord>)> {
     let retention = engine.snapshots.retention();
     let options = engine.keyspace_options(keyspace);
     let below: Vec<Arc<Table>> = engine
@@ -215,26 +250,33 @@ fn merge(
     } else {
         options.table.clone()
     };
+    let placement = Placement {
+        files: engine.state.load().version.values().clone(),
+        emptied,
+        logs: BTreeSet::new(),
+    };
     let merge = Merge {
         retention: &retention,
         options: &table,
         table_bytes: engine.options.table_bytes,
         cuts: &[],
         piece_bytes: 0,
-        rules: &engine.rules(keyspace),
+        rules: &engine.rules(keyspace, &placement.files),
         filter: options.filter.as_deref(),
         deletes: &deletes,
         below: Some(&below),
+        placement: &placement,
         stop: &|| engine.is_stopping(),
     };
     let cursors = cursors(plan, &deletes, &retention)?;
-    let tables = merge.run(&mut MergeIter::new(cursors), sink)?;
+    let merged = merge.run(&mut MergeIter::new(cursors), sink)?;
     let storage = &engine.files.storage;
     storage
         .sync_names()
         .map_err(|error| Error::io("sync the names of new tables", error))?;
     let open = |meta| Arc::new(Table::new(meta, Arc::clone(&engine.files)));
-    Ok(tables.into_iter().map(open).collect())
+    let tables = merged.tables.into_iter().map(open).collect();
+    Ok((tables, merged.value_files))
 }
 
 /// The ranges that the inputs delete.

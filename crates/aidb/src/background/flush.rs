@@ -1,23 +1,30 @@
 //! Flushing: the oldest sealed memtable becomes one table of level 0 in each of its keyspaces.
 //!
 //! 1. Write and sync the tables, sync their names.
-//! 2. Commit the edit: the tables are in, and logs below the memtable's ceiling are out.
-//! 3. Delete those logs.
+//! 2. Logs of large values become value files: sync them. Nothing of them is written again.
+//! 3. Commit the edit: the tables are in, and logs below the memtable's ceiling are out.
+//! 4. Delete those logs, but for the value files.
 //!
-//! A crash before 2 leaves tables that the next open deletes; one after 2 leaves logs that it deletes.
+//! A crash before 3 leaves tables that the next open deletes; one after 3 leaves logs that it deletes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aether_env::WritableFile;
 use bytes::Bytes;
 
-use crate::compaction::{self, Merge, TableSink};
+use crate::compaction::{self, Merge, Placement, TableSink};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::file_name;
+use crate::iter::InternalIterator;
+use crate::key;
 use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
 use crate::range_deletes::RangeDeletes;
-use crate::version::{Edit, Table, TablePlace};
+use crate::values::{ValueFileKind, ValueFileRecord};
+use crate::version::{Edit, Table, TableMeta, TablePlace};
+use crate::wal::LogWriter;
 
 use super::{collect, compact};
 
@@ -93,8 +100,14 @@ fn write_tables(
     sink: &mut NewTables<'_>,
 ) -> Result<Edit> {
     let retention = engine.snapshots.retention();
-    let mut added = Vec::new();
     memtable.settle();
+    let logs = logs_to_keep(engine, memtable)?;
+    let placement = Placement {
+        logs: logs.keys().copied().collect(),
+        ..Placement::default()
+    };
+    let mut added: Vec<(TablePlace, TableMeta)> = Vec::new();
+    let mut value_files = Vec::new();
     for keyspace in memtable.keyspaces() {
         let options = engine.keyspace_options(keyspace);
         let shape = Shape::of(engine, keyspace);
@@ -106,14 +119,16 @@ fn write_tables(
             table_bytes: shape.table_bytes,
             cuts: &shape.cuts,
             piece_bytes: shape.piece_bytes,
-            rules: &engine.rules(keyspace),
+            rules: &engine.rules(keyspace, &placement.files),
             filter: None,
             deletes: &deletes,
             below: None,
+            placement: &placement,
             stop: &|| false,
         };
-        let tables = merge.run(&mut memtable.iter(keyspace), sink)?;
-        for table in tables {
+        let merged = merge.run(&mut memtable.iter(keyspace), sink)?;
+        value_files.extend(merged.value_files);
+        for table in merged.tables {
             added.push((
                 TablePlace {
                     keyspace,
@@ -124,6 +139,18 @@ fn write_tables(
             ));
         }
     }
+    let pointed: BTreeSet<u64> = added
+        .iter()
+        .flat_map(|(_, table)| table.info.values.iter().map(|(file, _)| *file))
+        .collect();
+    let kept = logs.iter().filter(|(number, _)| pointed.contains(number));
+    let kept: Vec<ValueFileRecord> = kept
+        .map(|(number, bytes)| as_value_file(*number, *bytes))
+        .collect();
+    if !kept.is_empty() {
+        engine.group.wait(memtable.last_seq())?;
+    }
+    value_files.extend(kept);
     let storage = &engine.files.storage;
     storage
         .sync_names()
@@ -131,6 +158,7 @@ fn write_tables(
     Ok(Edit {
         flushed: Some(memtable.last_seq()),
         log_floor: Some(memtable.log_ceiling()),
+        value_files,
         added,
         ..Edit::default()
     })
@@ -163,6 +191,67 @@ impl Shape {
     }
 }
 
+/// The logs of `memtable` that become value files, and how much of each counts: those that hold mostly large values
+/// which are still wanted. Large values of the others are written again, into value files of their own.
+fn logs_to_keep(engine: &Engine, memtable: &Arc<MemTable>) -> Result<BTreeMap<u64, u64>> {
+    let mut kept = BTreeMap::new();
+    if engine.group.check().is_err() {
+        return Ok(kept); // What a log holds after a failed sync is unknown.
+    }
+    for (log, live) in large_values(engine, memtable)? {
+        // One that is neither sealed nor in the group was recovered: nobody has synced it.
+        let sealed = engine
+            .manifest
+            .lock()
+            .catalog()
+            .logs
+            .get(&log)
+            .copied()
+            .flatten();
+        let bytes = sealed.or_else(|| engine.group.log_bytes(log));
+        if let Some(bytes) = bytes.filter(|bytes| live >= bytes / 4 * 3) {
+            kept.insert(log, bytes);
+        }
+    }
+    Ok(kept)
+}
+
+/// Bytes of large values that `memtable` has in each log, old versions left out.
+fn large_values(engine: &Engine, memtable: &Arc<MemTable>) -> Result<BTreeMap<u64, u64>> {
+    let mut live = BTreeMap::new();
+    for keyspace in memtable.keyspaces() {
+        let large = engine.keyspace_options(keyspace).table.separated_bytes_min;
+        if large == 0 || memtable.largest_value() < large {
+            continue;
+        }
+        let mut cursor = memtable.iter(keyspace);
+        let mut last_key = Vec::new();
+        cursor.seek_to_first();
+        while cursor.valid() {
+            let user_key = key::user_key(cursor.key());
+            let bytes = cursor.value_bytes();
+            if bytes >= large && user_key != last_key {
+                if let Some(position) = cursor.position() {
+                    *live.entry(position.log).or_insert(0) += bytes as u64;
+                }
+            }
+            last_key.clear();
+            last_key.extend_from_slice(user_key);
+            cursor.next();
+        }
+        cursor.status()?;
+    }
+    Ok(live)
+}
+
+fn as_value_file(number: u64, bytes: u64) -> ValueFileRecord {
+    ValueFileRecord {
+        number,
+        kind: ValueFileKind::Log,
+        bytes,
+    }
+}
+
 fn commit(
     engine: &Engine,
     edit: Edit,
@@ -179,6 +268,7 @@ fn commit(
             .map(|(number, _)| *number)
             .collect()
     };
+    let kept: BTreeSet<u64> = edit.value_files.iter().map(|file| file.number).collect();
     let added: Vec<(KeyspaceId, usize, Arc<Table>)> = edit
         .added
         .iter()
@@ -197,7 +287,11 @@ fn commit(
     engine.look_again();
     for number in old_logs {
         let name = file_name::log(number);
-        if engine.log_pool.lock().release(number) {
+        if kept.contains(&number) {
+            // A value file now, for as long as there are pointers into it; and never a log again, since it may be read.
+            let log = engine.log_pool.lock().take_full(number);
+            log.into_iter().for_each(LogWriter::finish);
+        } else if engine.log_pool.lock().release(number) {
             engine.files.will_discard(name);
         } else {
             engine.files.discard(name);
@@ -245,13 +339,26 @@ impl NewTables<'_> {
     }
 }
 
-impl TableSink for NewTables<'_> {
-    fn create(&mut self) -> Result<(u64, String, Box<dyn aether_env::WritableFile>)> {
+impl NewTables<'_> {
+    fn create_file(
+        &mut self,
+        name: fn(u64) -> String,
+    ) -> Result<(u64, String, Box<dyn WritableFile>)> {
         let number = self.engine.new_file_number();
-        let name = file_name::table(number);
+        let name = name(number);
         let file = self.engine.files.storage.create(&name);
         let file = file.map_err(|error| Error::io(format_args!("create {name}"), error))?;
         self.names.push(name.clone());
         Ok((number, name, file))
+    }
+}
+
+impl TableSink for NewTables<'_> {
+    fn create(&mut self) -> Result<(u64, String, Box<dyn WritableFile>)> {
+        self.create_file(file_name::table)
+    }
+
+    fn create_values(&mut self) -> Result<(u64, String, Box<dyn WritableFile>)> {
+        self.create_file(file_name::values)
     }
 }

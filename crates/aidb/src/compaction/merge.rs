@@ -16,19 +16,30 @@ use crate::key::{self, KEY_BYTES_MAX, SeqNo};
 use crate::lookup::Rules;
 use crate::options::TableOptions;
 use crate::range_deletes::RangeDeletes;
+use crate::values::ValueFileRecord;
 use crate::version::{Table, TableMeta};
 
 use super::output::{self, Output, Shape};
+use super::placement::Placement;
 use super::reduce::{Reducer, Reduction, Version};
 use super::retention::Retention;
 
 /// Entries between two looks at whether to stop.
 const STOP_CHECK_ENTRIES: u64 = 1024;
 
-/// Makes files for tables.
+/// Makes files for tables and for values.
 pub(crate) trait TableSink {
-    /// A new empty file: number, name, file.
+    /// A new empty file for a table: number, name, file.
     fn create(&mut self) -> Result<(u64, String, Box<dyn WritableFile>)>;
+    /// A new empty file for values, likewise.
+    fn create_values(&mut self) -> Result<(u64, String, Box<dyn WritableFile>)>;
+}
+
+/// What a merge has written; durable, but for the names.
+#[derive(Debug, Default)]
+pub(crate) struct Merged {
+    pub(crate) tables: Vec<TableMeta>,
+    pub(crate) value_files: Vec<ValueFileRecord>,
 }
 
 /// A merge and its parameters.
@@ -48,6 +59,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) deletes: &'a RangeDeletes,
     /// Tables below the target that a tombstone may still have to hide; none when tombstones stay in any case.
     pub(crate) below: Option<&'a [Arc<Table>]>,
+    /// Where values may go.
+    pub(crate) placement: &'a Placement,
     /// Asked now and then.
     pub(crate) stop: &'a dyn Fn() -> bool,
 }
@@ -58,7 +71,7 @@ impl Merge<'_> {
         &self,
         cursor: &mut impl InternalIterator,
         sink: &mut dyn TableSink,
-    ) -> Result<Vec<TableMeta>> {
+    ) -> Result<Merged> {
         let mut reducer = Reducer::new(Reduction {
             retention: self.retention,
             rules: self.rules,
@@ -94,13 +107,13 @@ impl Merge<'_> {
             let kind = key::trailer_kind(trailer).ok_or_else(|| unknown_kind(current, trailer))?;
             if reducer.is_plain(kind) {
                 if reducer.keeps(current, trailer) {
-                    output.add(cursor.key(), cursor.value_slice())?;
+                    output.add(cursor.key(), cursor.value_slice(), cursor.position())?;
                 }
             } else {
                 let version = Version {
                     trailer,
                     stored: cursor.value(),
-                    position: None,
+                    position: cursor.position(),
                 };
                 reducer.take(current, kind, version)?;
                 write(&mut reducer, &mut output, &user_key)?;
@@ -127,13 +140,13 @@ impl Merge<'_> {
             piece_bytes: self.piece_bytes,
         };
         let deletes = output::needed(self.deletes, self.retention, self.below);
-        Output::new(sink, self.options, shape, deletes)
+        Output::new(sink, self.options, shape, deletes, self.placement)
     }
 }
 
 /// The key has no older versions.
 fn end(reducer: &mut Reducer<'_>, output: &mut Output<'_>, user_key: &[u8]) -> Result<()> {
-    reducer.end(user_key);
+    reducer.end(user_key)?;
     write(reducer, output, user_key)
 }
 

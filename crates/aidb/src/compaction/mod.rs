@@ -2,9 +2,11 @@
 //!
 //! Never here: threads, locks, the manifest.
 
+pub(crate) mod garbage;
 mod level0;
 mod merge;
 mod output;
+mod placement;
 mod policy;
 #[cfg(test)]
 mod policy_tests;
@@ -15,6 +17,7 @@ mod retention;
 mod span;
 
 pub(crate) use merge::{Merge, TableSink};
+pub(crate) use placement::Placement;
 pub(crate) use policy::{Limits, Plan, cuts, debt, everything, level0_debt, piece_bytes, plan};
 pub(crate) use retention::Retention;
 pub(crate) use span::Span;

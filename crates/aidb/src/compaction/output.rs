@@ -16,8 +16,10 @@ use crate::options::TableOptions;
 use crate::range_deletes::RangeDeletes;
 use crate::sstable::Writer;
 use crate::version::{Table, TableMeta};
+use crate::wal::LogPosition;
 
-use super::merge::TableSink;
+use super::merge::{Merged, TableSink};
+use super::placement::{Placement, Placer};
 use super::reduce::Version;
 use super::retention::Retention;
 
@@ -40,9 +42,11 @@ pub(super) struct Output<'a> {
     /// The deletes that somebody still needs.
     deletes: RangeDeletes,
     writer: Option<(u64, Writer)>,
+    placer: Placer<'a>,
     /// Where the ranges of the next table begin; none: with the first key of all.
     lower: Option<Vec<u8>>,
     internal_key: Vec<u8>,
+    moved_key: Vec<u8>,
     tables: Vec<TableMeta>,
 }
 
@@ -52,6 +56,7 @@ impl<'a> Output<'a> {
         options: &'a TableOptions,
         shape: Shape<'a>,
         deletes: RangeDeletes,
+        placement: &'a Placement,
     ) -> Output<'a> {
         Output {
             sink,
@@ -59,8 +64,10 @@ impl<'a> Output<'a> {
             shape,
             deletes,
             writer: None,
+            placer: Placer::new(placement, options.separated_bytes_min),
             lower: None,
             internal_key: Vec::new(),
+            moved_key: Vec::new(),
             tables: Vec::new(),
         }
     }
@@ -80,36 +87,50 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Adds an entry.
+    /// Adds an entry. `position`: where its value stands in the logs.
     #[inline]
-    pub(super) fn add(&mut self, internal_key: &[u8], stored: &[u8]) -> Result<()> {
-        self.writer()?.add(internal_key, stored)
+    pub(super) fn add(
+        &mut self,
+        internal_key: &[u8],
+        stored: &[u8],
+        position: Option<LogPosition>,
+    ) -> Result<()> {
+        let (user_key, trailer) = key::split(internal_key);
+        if !self.placer.may_move(trailer, stored) {
+            return self.writer()?.add(internal_key, stored);
+        }
+        let placed = (self.placer).place(user_key, trailer, stored, position, self.sink)?;
+        let writer = open(&mut self.writer, self.sink, self.options)?;
+        if let Some((file, bytes)) = placed.used {
+            writer.add_value_bytes(file, bytes);
+        }
+        if placed.trailer == trailer {
+            return writer.add(internal_key, placed.stored);
+        }
+        key::write_internal(&mut self.moved_key, user_key, placed.trailer);
+        writer.add(&self.moved_key, placed.stored)
     }
 
     /// Adds a version of `user_key`.
     pub(super) fn add_version(&mut self, user_key: &[u8], version: &Version) -> Result<()> {
         let mut internal_key = std::mem::take(&mut self.internal_key);
         key::write_internal(&mut internal_key, user_key, version.trailer);
-        let added = self.add(&internal_key, &version.stored);
+        let added = self.add(&internal_key, &version.stored, version.position);
         self.internal_key = internal_key;
         added
     }
 
-    /// The tables, all written and durable but for their names.
-    pub(super) fn finish(mut self) -> Result<Vec<TableMeta>> {
+    /// The tables and value files, all written and durable but for their names.
+    pub(super) fn finish(mut self) -> Result<Merged> {
         self.close(None)?;
-        Ok(self.tables)
+        Ok(Merged {
+            tables: self.tables,
+            value_files: self.placer.finish()?,
+        })
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {
-        let (_, writer) = match &mut self.writer {
-            Some(writer) => writer,
-            none => {
-                let (number, name, file) = self.sink.create()?;
-                none.insert((number, Writer::new(file, &name, number, self.options)))
-            }
-        };
-        Ok(writer)
+        open(&mut self.writer, self.sink, self.options)
     }
 
     /// Ends a table before `upper`. One with nothing but deleted ranges is a table, too.
@@ -129,6 +150,22 @@ impl<'a> Output<'a> {
         }
         Ok(())
     }
+}
+
+/// The table that is being written, or a new one.
+fn open<'a>(
+    writer: &'a mut Option<(u64, Writer)>,
+    sink: &mut dyn TableSink,
+    options: &TableOptions,
+) -> Result<&'a mut Writer> {
+    let (_, writer) = match writer {
+        Some(writer) => writer,
+        none => {
+            let (number, name, file) = sink.create()?;
+            none.insert((number, Writer::new(file, &name, number, options)))
+        }
+    };
+    Ok(writer)
 }
 
 /// Of `deletes` those that a reader still needs: one at S needs the newest up to S, unless it hides nothing: nothing

@@ -17,8 +17,9 @@ use bytes::Bytes;
 use crate::compaction_filter::{CompactionFilter, Decision};
 use crate::error::Result;
 use crate::key::{self, SeqNo, ValueKind};
-use crate::lookup::{EXPIRY_BYTES, Rules};
+use crate::lookup::Rules;
 use crate::range_deletes::RangeDeletes;
+use crate::values::{EXPIRY_BYTES, in_stored};
 use crate::version::Table;
 use crate::wal::LogPosition;
 
@@ -120,7 +121,7 @@ impl<'a> Reducer<'a> {
             && deleted.is_some_and(|deleted| deleted < key::trailer_seq(last.trailer))
         {
             // Below the operands is nothing any more.
-            self.close(user_key);
+            self.close(user_key)?;
         }
         let hiding = match (self.hiding, deleted) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -145,35 +146,36 @@ impl<'a> Reducer<'a> {
         };
         if !self.pending.is_empty() {
             let is_together = self.pending_stripe() == Some(self.reduction.retention.stripe(seq));
-            let base = match kind {
-                ValueKind::Delete => Some(None),
-                ValueKind::Put => Some(Some(&version.stored)),
-                _ => None,
-            };
-            if let Some(base) = base.filter(|_| is_together)
-                && self.settle(user_key, base.map(|base| &base[..]))
-            {
-                return Ok(());
+            let is_known = matches!(
+                kind,
+                ValueKind::Delete | ValueKind::Put | ValueKind::Pointer
+            );
+            if is_together && is_known {
+                let rules = self.reduction.rules;
+                let base = rules.value(user_key, kind, version.stored.clone())?;
+                if self.settle(user_key, base.as_deref())? {
+                    return Ok(());
+                }
             }
             self.combine(user_key);
         }
-        self.keep_base(user_key, kind, version);
-        Ok(())
+        self.keep_base(user_key, kind, version)
     }
 
     /// The key has no older versions in the inputs.
-    pub(super) fn end(&mut self, user_key: &[u8]) {
+    pub(super) fn end(&mut self, user_key: &[u8]) -> Result<()> {
         let Some(last) = self.pending.last() else {
-            return;
+            return Ok(());
         };
         let oldest = key::trailer_seq(last.trailer);
         let deletes = self.reduction.deletes;
         let is_deleted_below = deletes.covering_seq(user_key, oldest).is_some();
         if is_deleted_below || self.is_bottom(user_key) {
-            self.close(user_key);
+            self.close(user_key)?;
         } else {
             self.combine(user_key);
         }
+        Ok(())
     }
 
     /// What stays of the key so far, newest first.
@@ -209,16 +211,17 @@ impl<'a> Reducer<'a> {
     }
 
     /// The pending operands stay, with nothing below them.
-    fn close(&mut self, user_key: &[u8]) {
-        if !self.settle(user_key, None) {
+    fn close(&mut self, user_key: &[u8]) -> Result<()> {
+        if !self.settle(user_key, None)? {
             self.combine(user_key);
         }
+        Ok(())
     }
 
     /// Makes a value of the pending operands and `base`; false when the operator can not, and they stay pending.
-    fn settle(&mut self, user_key: &[u8], base: Option<&[u8]>) -> bool {
+    fn settle(&mut self, user_key: &[u8], base: Option<&[u8]>) -> Result<bool> {
         let Some(newest) = self.pending.first() else {
-            return false;
+            return Ok(false);
         };
         let seq = key::trailer_seq(newest.trailer);
         let operands = self.pending.iter().rev().map(|version| &version.stored[..]);
@@ -232,7 +235,7 @@ impl<'a> Reducer<'a> {
         // When it fails, it tells its reason to whoever reads the key.
         let value = operator.and_then(|operator| operator.full(user_key, base, &operands).ok());
         let Some(value) = value else {
-            return false;
+            return Ok(false);
         };
         self.pending.clear();
         self.pending_bytes = 0;
@@ -242,8 +245,8 @@ impl<'a> Reducer<'a> {
             stored: value.into(),
             position: None,
         };
-        self.keep_base(user_key, ValueKind::Put, version);
-        true
+        self.keep_base(user_key, ValueKind::Put, version)?;
+        Ok(true)
     }
 
     /// Makes one operand of the pending ones, if the operator can, and lets it stay.
@@ -266,11 +269,11 @@ impl<'a> Reducer<'a> {
     }
 
     /// A version that hides all older ones stays, unless it is a spent tombstone or the filter removes it.
-    fn keep_base(&mut self, user_key: &[u8], kind: ValueKind, version: Version) {
+    fn keep_base(&mut self, user_key: &[u8], kind: ValueKind, version: Version) -> Result<()> {
         let seq = key::trailer_seq(version.trailer);
         let version = match self.reduction.filter {
             Some(filter) if self.is_newest && self.reduction.retention.is_present(seq) => {
-                filtered(filter, user_key, kind, version)
+                filtered(filter, self.reduction.rules, user_key, kind, version)?
             }
             _ => version,
         };
@@ -279,6 +282,7 @@ impl<'a> Reducer<'a> {
         if !self.is_spent(user_key, version.trailer) {
             self.left.push(version);
         }
+        Ok(())
     }
 
     /// True for a tombstone that has nothing left to hide. Older versions in the inputs go with it: every reader is at
@@ -309,23 +313,28 @@ fn tombstone(seq: SeqNo) -> Version {
 /// What the filter makes of a value. It is not asked about tombstones.
 fn filtered(
     filter: &dyn CompactionFilter,
+    rules: &Rules,
     user_key: &[u8],
     kind: ValueKind,
     version: Version,
-) -> Version {
-    let front = match kind {
-        ValueKind::Put => 0,
-        ValueKind::Expiring => EXPIRY_BYTES,
-        _ => return version,
+) -> Result<Version> {
+    let (front, plain) = match kind {
+        ValueKind::Put | ValueKind::Pointer => (0, ValueKind::Put),
+        ValueKind::Expiring | ValueKind::ExpiringPointer => (EXPIRY_BYTES, ValueKind::Expiring),
+        _ => return Ok(version),
+    };
+    let value = match in_stored(kind, &version.stored) {
+        Some(pointer) => rules.values().fetch(pointer, user_key)?,
+        None => version.stored.slice(front..),
     };
     let seq = key::trailer_seq(version.trailer);
-    match filter.filter(user_key, &version.stored[front..]) {
+    Ok(match filter.filter(user_key, &value) {
         Decision::Keep => version,
         Decision::Remove => tombstone(seq),
         Decision::Replace(value) => Version {
+            trailer: key::trailer(seq, plain),
             stored: [&version.stored[..front], &value].concat().into(),
             position: None,
-            ..version
         },
-    }
+    })
 }

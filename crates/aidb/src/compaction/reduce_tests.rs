@@ -14,6 +14,7 @@ use crate::key::{SeqNo, ValueKind, trailer, trailer_kind, trailer_seq};
 use crate::lookup::{Lookup, Rules};
 use crate::merge_operator::{Append, MergeFailure, MergeOperator};
 use crate::range_deletes::{RangeDelete, RangeDeletes};
+use crate::values::ValueFiles;
 
 const KEY: &[u8] = b"k";
 
@@ -51,7 +52,11 @@ impl MergeOperator for Picky {
 fn rules() -> Rules {
     let clock = ManualClock::default();
     clock.advance(Duration::from_secs(5));
-    Rules::new(Some(Arc::new(Picky)), Arc::new(clock))
+    Rules::new(
+        Some(Arc::new(Picky)),
+        ValueFiles::default(),
+        Arc::new(clock),
+    )
 }
 
 /// A version: kind, what is stored.

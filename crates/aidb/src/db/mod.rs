@@ -16,6 +16,7 @@ mod snapshot;
 mod throttle;
 mod transaction;
 mod verify;
+mod verify_values;
 mod write;
 
 pub use as_of::AsOf;

@@ -10,7 +10,7 @@
 //!
 //! A crash in between leaves everything for the next attempt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ use crate::signal::Signal;
 use crate::snapshots::{Mark, Snapshots, Window};
 use crate::state::State;
 use crate::stats::Counters;
+use crate::values::ValueFiles;
 use crate::version::{Edit, Manifest, Table, Version, numbers};
 use crate::wal::{self, GroupSync, START_BYTES};
 
@@ -161,14 +162,18 @@ fn assemble(
             (place.keyspace, place.level, table)
         })
         .collect();
-    let mut state = State::new(Version::default().with(&[], &tables));
+    let records = catalog.values.values().map(|file| &file.record);
+    let values = ValueFiles::default().with(records, &files);
+    let version = Version::default().with(&[], &tables);
+    let mut state = State::new(version.with_values(values));
     state.active = Arc::new(replay.memtable);
     let on_disk = listed
         .keys()
         .filter_map(|name| match file_name::parse(name) {
-            FileKind::Log(number) | FileKind::Table(number) | FileKind::Attachment(number) => {
-                Some(number)
-            }
+            FileKind::Log(number)
+            | FileKind::Table(number)
+            | FileKind::Values(number)
+            | FileKind::Attachment(number) => Some(number),
             _ => None,
         });
     let next_file = on_disk
@@ -271,12 +276,11 @@ fn delete_leftovers(engine: &Engine, listed: &Listed) {
     let manifest = engine.manifest.lock();
     let catalog = manifest.catalog();
     let (first, last) = manifest.numbers();
-    let tables: BTreeSet<u64> = catalog.tables.keys().map(|place| place.number).collect();
+    let named = catalog.file_names();
     let attachments = engine.attachments.known();
     for name in listed.keys() {
         let is_needed = match file_name::parse(name) {
-            FileKind::Log(number) => catalog.logs.contains_key(&number),
-            FileKind::Table(number) => tables.contains(&number),
+            FileKind::Log(_) | FileKind::Table(_) | FileKind::Values(_) => named.contains(name),
             FileKind::Attachment(number) => attachments.contains_key(&number),
             FileKind::Manifest(number) => (first..=last).contains(&number),
             FileKind::Lock | FileKind::Foreign => true,

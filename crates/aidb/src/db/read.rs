@@ -14,6 +14,7 @@ use crate::lookup::{Lookup, Rules};
 use crate::merge_operator::MergeOperator;
 use crate::source::Source;
 use crate::state::State;
+use crate::values::ValueFiles;
 
 /// A value up to this size is copied out of a memtable, so that it does not keep its whole batch in memory.
 const COPY_BYTES_MAX: usize = 4096;
@@ -40,13 +41,13 @@ impl Engine {
         let mut lookup = Lookup::new(key, at);
         for memtable in state.memtables() {
             if memtable.look(keyspace, &mut lookup, || self.operator(keyspace)) {
-                return Ok(self.settle(keyspace, lookup)?.map(detached));
+                return Ok(self.settle(keyspace, lookup, &state)?.map(detached));
             }
         }
         if let Some(tree) = state.version.tree(keyspace) {
             tree.look(&mut lookup)?;
         }
-        self.settle(keyspace, lookup)
+        self.settle(keyspace, lookup, &state)
     }
 
     /// The values of `keys`, in their order, at a moment that a snapshot holds; `None`: now. Blocks that are not in
@@ -69,7 +70,7 @@ impl Engine {
             if memtables
                 .any(|memtable| memtable.look(keyspace, &mut lookup, || self.operator(keyspace)))
             {
-                values[place] = self.settle(keyspace, lookup)?.map(detached);
+                values[place] = self.settle(keyspace, lookup, &state)?.map(detached);
             } else {
                 places.push(place);
                 lookups.push(lookup);
@@ -79,25 +80,35 @@ impl Engine {
             tree.look_many(&*self.files.storage, &mut lookups)?;
         }
         for (place, lookup) in places.into_iter().zip(lookups) {
-            values[place] = self.settle(keyspace, lookup)?;
+            values[place] = self.settle(keyspace, lookup, &state)?;
         }
         Ok(values)
     }
 
     /// What a lookup comes to.
     #[inline]
-    fn settle(&self, keyspace: KeyspaceId, lookup: Lookup<'_>) -> Result<Option<Bytes>> {
+    fn settle(
+        &self,
+        keyspace: KeyspaceId,
+        lookup: Lookup<'_>,
+        state: &State,
+    ) -> Result<Option<Bytes>> {
         let key = lookup.key();
+        let values = state.version.values();
         match lookup.into_parts() {
             (None, operands) if operands.is_empty() => Ok(None),
             (Some((ValueKind::Put, value)), operands) if operands.is_empty() => Ok(Some(value)),
-            (base, operands) => self.rules(keyspace).settle(key, base, &operands),
+            (Some((ValueKind::Pointer, stored)), operands) if operands.is_empty() => {
+                values.fetch(&stored, key).map(Some)
+            }
+            (base, operands) => self.rules(keyspace, values).settle(key, base, &operands),
         }
     }
 
-    /// What the versions of `keyspace` mean.
-    pub(crate) fn rules(&self, keyspace: KeyspaceId) -> Rules {
-        Rules::new(self.operator(keyspace), Arc::clone(&self.env.clock))
+    /// What the versions of `keyspace` mean that point into `values`.
+    pub(crate) fn rules(&self, keyspace: KeyspaceId, values: &ValueFiles) -> Rules {
+        let clock = Arc::clone(&self.env.clock);
+        Rules::new(self.operator(keyspace), values.clone(), clock)
     }
 
     fn operator(&self, keyspace: KeyspaceId) -> Option<Arc<dyn MergeOperator>> {
@@ -161,7 +172,7 @@ impl Engine {
         }
         let view = View {
             at,
-            rules: self.rules(keyspace),
+            rules: self.rules(keyspace, state.version.values()),
             covers: Covers::new(ranges, at),
         };
         let entries = MergeIter::new(cursors);

@@ -14,7 +14,7 @@ use crate::state::State;
 use crate::version::{Manifest, Table, numbers};
 use crate::wal;
 
-use super::recover;
+use super::{recover, verify_values};
 
 /// What [`DB::verify`](crate::DB::verify) has read, and what is wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,10 @@ pub struct VerifyReport {
     pub entries: u64,
     /// Batches in logs.
     pub log_records: u64,
+    /// Files read that hold values apart from their keys.
+    pub value_files: u64,
+    /// Such values read.
+    pub values: u64,
     /// Attachments read.
     pub attachments: u64,
     /// Bytes read.
@@ -48,7 +52,7 @@ impl VerifyReport {
         self.problems.is_empty()
     }
 
-    fn problem(&mut self, file: impl Into<String>, message: impl ToString) {
+    pub(super) fn problem(&mut self, file: impl Into<String>, message: impl ToString) {
         self.problems.push(Problem {
             file: file.into(),
             message: message.to_string(),
@@ -71,6 +75,7 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
         engine.state.load_full()
     };
     check_tables(&state, &mut report);
+    verify_values::check_files(&engine.files, &state, &mut report);
     check_attachments(engine, &mut report)?;
     Ok(report)
 }
@@ -100,17 +105,7 @@ fn check_listing(engine: &Engine, log: &LogState, report: &mut VerifyReport) -> 
 
     let catalog = manifest.catalog();
     let (first, last) = manifest.numbers();
-    let mut expected: BTreeSet<String> = catalog
-        .logs
-        .keys()
-        .map(|number| file_name::log(*number))
-        .collect();
-    expected.extend(
-        catalog
-            .tables
-            .keys()
-            .map(|place| file_name::table(place.number)),
-    );
+    let mut expected = catalog.file_names();
     expected.extend((first..=last).map(file_name::manifest));
     passing.extend(self::passing(engine));
     let mut orphans: BTreeSet<String> = BTreeSet::new();
@@ -173,7 +168,10 @@ fn check_tables(state: &State, report: &mut VerifyReport) {
                 report.tables += 1;
                 report.bytes += table.meta.info.bytes;
                 match check_table(table) {
-                    Ok(entries) => report.entries += entries,
+                    Ok(entries) => {
+                        report.entries += entries;
+                        verify_values::check_pointers(table, state.version.values(), report);
+                    }
                     Err(error) => report.problem(table.name(), error),
                 }
             }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::key::compare;
+use crate::wal::LogPosition;
 
 use super::InternalIterator;
 
@@ -245,6 +246,10 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
     #[inline]
     fn value_slice(&self) -> &[u8] {
         self.children[self.heap[0]].value_slice()
+    }
+
+    fn position(&self) -> Option<LogPosition> {
+        self.children[self.heap[0]].position()
     }
 
     fn status(&self) -> Result<()> {

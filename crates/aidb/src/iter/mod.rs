@@ -28,6 +28,7 @@ pub(crate) use visible::{View, VisibleIter, unknown_kind};
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::wal::LogPosition;
 
 /// A cursor over entries in the order of internal keys.
 ///
@@ -65,6 +66,10 @@ pub(crate) trait InternalIterator {
     fn value(&self) -> Bytes;
     /// The value for as long as the cursor stands there. Only when valid.
     fn value_slice(&self) -> &[u8];
+    /// Where the value stands in the logs, for entries that came from there. Only when valid.
+    fn position(&self) -> Option<LogPosition> {
+        None
+    }
     /// The error that ended the iteration, if one did.
     fn status(&self) -> Result<()>;
 }
@@ -99,6 +104,9 @@ impl<I: InternalIterator + ?Sized> InternalIterator for Box<I> {
     }
     fn value_slice(&self) -> &[u8] {
         (**self).value_slice()
+    }
+    fn position(&self) -> Option<LogPosition> {
+        (**self).position()
     }
     fn status(&self) -> Result<()> {
         (**self).status()

@@ -439,7 +439,7 @@ impl View {
         let clock = std::sync::Arc::new(aether_env::SystemClock::new());
         View {
             at,
-            rules: Rules::new(None, clock),
+            rules: Rules::new(None, Default::default(), clock),
             covers: Covers::default(),
         }
     }

@@ -185,9 +185,9 @@ impl MemIter {
 }
 
 impl MemIter {
-    /// Where the current entry's value stands in the logs.
-    pub(crate) fn position(&self) -> LogPosition {
-        self.table.writes.get(self.block[self.at]).position
+    /// Length of the current entry's value.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.table.writes.get(self.block[self.at]).value.len()
     }
 }
 
@@ -252,6 +252,10 @@ impl InternalIterator for MemIter {
 
     fn value_slice(&self) -> &[u8] {
         &self.table.writes.get(self.block[self.at]).value
+    }
+
+    fn position(&self) -> Option<LogPosition> {
+        Some(self.table.writes.get(self.block[self.at]).position)
     }
 
     fn status(&self) -> Result<()> {

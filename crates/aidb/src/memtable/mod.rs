@@ -63,6 +63,7 @@ pub(crate) struct MemTable {
     folds: Folds,
     bytes: AtomicUsize,
     last_seq: AtomicU64,
+    largest_value: AtomicUsize,
     /// The first log whose writes are not here; 0 until the table is sealed.
     log_ceiling: AtomicU64,
 }
@@ -79,6 +80,7 @@ impl MemTable {
             folds: Folds::default(),
             bytes: AtomicUsize::new(0),
             last_seq: AtomicU64::new(0),
+            largest_value: AtomicUsize::new(0),
             log_ceiling: AtomicU64::new(0),
         }
     }
@@ -90,6 +92,10 @@ impl MemTable {
     /// `shared`: the memory in which key and value are, when large parts of it may be kept.
     pub(crate) fn insert(&self, seq: SeqNo, entry: &Entry<'_>, shared: Option<&Bytes>) {
         let bytes = entry.key.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES;
+        if entry.value.len() > self.largest_value.load(Ordering::Relaxed) {
+            self.largest_value
+                .fetch_max(entry.value.len(), Ordering::Relaxed);
+        }
         if entry.kind == ValueKind::RangeDelete {
             self.delete_range(seq, entry);
         } else {
@@ -169,6 +175,11 @@ impl MemTable {
     /// The newest sequence number inside; zero when empty.
     pub(crate) fn last_seq(&self) -> SeqNo {
         SeqNo(self.last_seq.load(Ordering::Relaxed))
+    }
+
+    /// Length of the longest value that was inserted.
+    pub(crate) fn largest_value(&self) -> usize {
+        self.largest_value.load(Ordering::Relaxed)
     }
 
     /// Marks the end of its span: its writes are in logs with numbers below `log`.

@@ -88,7 +88,7 @@ fn options() -> impl Strategy<Value = TableOptions> {
             block_bytes,
             filter_bits_per_key,
             compression,
-            compression_last: None,
+            ..TableOptions::DEFAULT
         },
     )
 }

@@ -8,13 +8,15 @@
 //!   4 log                  number, 0 (open) or 1 + bytes of it that count (sealed)
 //!   5 log dropped          number
 //!   6 keyspace             id, name, block bytes, filter bits per key, compression and that of the last level
-//!                          (bytes: 0 none, 1 lz4, 2 zstd; 255 the same),
+//!                          (bytes: 0 none, 1 lz4, 2 zstd; 255 the same), least bytes of values that stand apart
+//!                          (0 never),
 //!                          time to live in milliseconds (0 none), name of the merge operator (empty: none)
 //!   7 table removed        keyspace, level, number
 //!   8 table added          keyspace, level, number, bytes, checksum, entries, tombstones, smallest seq, largest seq,
 //!                          merges, range deletes, value files and per value file: number, bytes,
 //!                          smallest internal key, largest internal key
 //!   9 floor                sequence number: versions that only moments before it see may be gone
+//!   10 value file           number, 0 (a log) or 1 (a file of its own), bytes of it that count
 //! ```
 
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::key::{SeqNo, TRAILER_BYTES};
 use crate::keyspace::{KeyspaceId, KeyspaceRecord};
 use crate::options::{Compression, KeyspaceOptions, TableOptions};
 use crate::sstable::TableInfo;
+use crate::values::{ValueFileKind, ValueFileRecord};
 use crate::varint;
 use crate::wal::LogRecord;
 
@@ -42,6 +45,7 @@ const KEYSPACE: u8 = 6;
 const TABLE_REMOVED: u8 = 7;
 const TABLE_ADDED: u8 = 8;
 const FLOOR: u8 = 9;
+const VALUE_FILE: u8 = 10;
 
 /// A change of the manifest's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(crate) struct Edit {
     /// Logs that never held anything.
     pub(crate) logs_dropped: Vec<u64>,
     pub(crate) keyspaces: Vec<KeyspaceRecord>,
+    /// Files that tables of `added` point into, and no earlier table did. They leave by themselves.
+    pub(crate) value_files: Vec<ValueFileRecord>,
     pub(crate) removed: Vec<TablePlace>,
     pub(crate) added: Vec<(TablePlace, TableMeta)>,
     /// Versions that only moments before this one see may be gone.
@@ -94,6 +100,13 @@ impl Edit {
         self.logs_dropped
             .iter()
             .for_each(|number| field(LOG_DROPPED, &[*number]));
+        for file in &self.value_files {
+            let kind = match file.kind {
+                ValueFileKind::Log => 0,
+                ValueFileKind::Values => 1,
+            };
+            field(VALUE_FILE, &[file.number, kind, file.bytes]);
+        }
         for place in &self.removed {
             field(
                 TABLE_REMOVED,
@@ -147,6 +160,7 @@ impl Edit {
                 let place = decode_place(rest)?;
                 self.added.push((place, decode_table(rest, place.number)?));
             }
+            VALUE_FILE => self.value_files.push(decode_value_file(rest)?),
             _ => return None,
         }
         Some(())
@@ -166,6 +180,7 @@ fn encode_keyspace(out: &mut Vec<u8>, keyspace: &KeyspaceRecord) {
             .compression_last
             .map_or(SAME_COMPRESSION, compression_byte),
     );
+    varint::put(out, table.separated_bytes_min as u64);
     let ttl = keyspace.options.ttl.map_or(0, |ttl| millis(ttl).max(1));
     varint::put(out, ttl);
     let operator = keyspace.operator.as_deref().unwrap_or_default();
@@ -210,6 +225,7 @@ fn decode_keyspace(rest: &mut &[u8]) -> Option<KeyspaceRecord> {
         filter_bits_per_key,
         compression,
         compression_last,
+        separated_bytes_min: usize::try_from(varint::take(rest)?).ok()?,
     };
     let ttl = Some(varint::take(rest)?).filter(|millis| *millis > 0);
     let operator = String::from_utf8(varint::take_bytes(rest)?.to_vec()).ok()?;
@@ -222,6 +238,18 @@ fn decode_keyspace(rest: &mut &[u8]) -> Option<KeyspaceRecord> {
             ..KeyspaceOptions::DEFAULT
         },
         operator: Some(operator).filter(|name| !name.is_empty()),
+    })
+}
+
+fn decode_value_file(rest: &mut &[u8]) -> Option<ValueFileRecord> {
+    Some(ValueFileRecord {
+        number: varint::take(rest)?,
+        kind: match varint::take(rest)? {
+            0 => ValueFileKind::Log,
+            1 => ValueFileKind::Values,
+            _ => return None,
+        },
+        bytes: varint::take(rest)?,
     })
 }
 
@@ -351,6 +379,18 @@ mod tests {
                 },
                 operator: Some("append".to_owned()),
             }],
+            value_files: vec![
+                ValueFileRecord {
+                    number: 7,
+                    kind: ValueFileKind::Log,
+                    bytes: 70_000,
+                },
+                ValueFileRecord {
+                    number: 300,
+                    kind: ValueFileKind::Values,
+                    bytes: 50,
+                },
+            ],
             removed: vec![place(4), place(5)],
             added: vec![(place(6), table(6, b"", b"zz"))],
             floor: Some(SeqNo(99)),

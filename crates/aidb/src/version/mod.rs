@@ -17,7 +17,7 @@ mod table;
 pub(crate) mod testing;
 mod tree;
 
-pub(crate) use catalog::Catalog;
+pub(crate) use catalog::{Catalog, ValueFileUse};
 pub(crate) use edit::{Edit, TablePlace};
 pub(crate) use manifest::{Manifest, Refused, first_manifest, inspect, numbers};
 pub(crate) use run_iter::RunIter;

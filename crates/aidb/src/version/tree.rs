@@ -24,6 +24,7 @@ use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
 use crate::lookup::Lookup;
 use crate::sstable::{self, TableIter};
+use crate::values::ValueFiles;
 
 /// Levels of a tree, level 0 included.
 pub(crate) const LEVELS: usize = 7;
@@ -227,9 +228,20 @@ impl LevelTables for RunTables {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Version {
     trees: BTreeMap<KeyspaceId, Arc<Tree>>,
+    values: ValueFiles,
 }
 
 impl Version {
+    /// The files that the tables point into.
+    pub(crate) fn values(&self) -> &ValueFiles {
+        &self.values
+    }
+
+    /// The same tables, which point into `values`.
+    pub(crate) fn with_values(self, values: ValueFiles) -> Version {
+        Version { values, ..self }
+    }
+
     /// The tree of `keyspace`; none when it never had tables.
     pub(crate) fn tree(&self, keyspace: KeyspaceId) -> Option<&Arc<Tree>> {
         self.trees.get(&keyspace)

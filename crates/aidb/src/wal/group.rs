@@ -147,6 +147,16 @@ impl GroupSync {
         self.synced_bytes.load(Ordering::Relaxed)
     }
 
+    /// The length of log `number`, if it was written since the opening and the manifest does not know its length yet.
+    pub(crate) fn log_bytes(&self, number: u64) -> Option<u64> {
+        let tail = self.tail.lock();
+        let unsynced = tail.logs.iter().find(|log| log.number == number);
+        let sealed = tail.sealed.iter().find(|log| log.number == number);
+        unsynced
+            .map(|log| log.bytes)
+            .or_else(|| sealed.and_then(|log| log.sealed))
+    }
+
     /// Logs that are not wholly synced, or are open, with their bytes.
     pub(crate) fn unsealed_bytes(&self) -> BTreeMap<u64, u64> {
         self.tail

@@ -115,6 +115,7 @@ impl Setup {
             compression_last: random
                 .choice([None, Some(Compression::Lz4), Some(Compression::Zstd)])
                 .unwrap(),
+            separated_bytes_min: random.choice([0, 1, 30, 300, 1024]).unwrap(),
         };
         let options = Options {
             memtable_bytes: random.choice([1 << 11, 1 << 13, 1 << 15]).unwrap(),
