@@ -101,7 +101,7 @@ impl Backups {
             number: records.keys().next_back().map_or(1, |number| number + 1),
             seq: frozen.seq(),
             created: db.engine().env.clock.now().0,
-            files: frozen.files(),
+            files: frozen.files()?,
             manifest_name,
             manifest,
         };

@@ -3,6 +3,7 @@
 //! The manifest is written last, and is what makes a database of the files: a crash before it leaves files that do not
 //! open, and in a directory none at all, since that gets its name only when all is there.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -49,11 +50,18 @@ impl DB {
         check_empty(target)?;
         let frozen = Frozen::take(self.engine())?;
         let source = &*self.engine().files.storage;
-        for file in frozen.files() {
+        let mut unlinked = BTreeSet::new();
+        for name in frozen.names() {
             let linked = target
-                .link_from(source, &file.name)
-                .map_err(|error| Error::io(format_args!("link {}", file.name), error))?;
+                .link_from(source, &name)
+                .map_err(|error| Error::io(format_args!("link {name}"), error))?;
             if !linked {
+                unlinked.insert(name);
+            }
+        }
+        if !unlinked.is_empty() {
+            let files = frozen.files()?.into_iter();
+            for file in files.filter(|file| unlinked.contains(&file.name)) {
                 copy_file(source, &file, target, &file.name)?;
             }
         }

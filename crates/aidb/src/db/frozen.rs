@@ -1,7 +1,8 @@
 //! The files that make up the database at one moment, held as they are.
 //!
 //! 1. Everything in memory is flushed: then the tables hold all writes up to a moment, and no log is needed.
-//! 2. The manifest's state and the version are taken together; the version keeps its tables from being deleted.
+//! 2. The manifest's state and the version are taken together; the version keeps its tables and value files from being
+//!    deleted.
 //! 3. The attachments that keys refer to at that moment are opened, which keeps them; nobody looks for unreachable ones
 //!    between 2 and 3.
 //!
@@ -24,8 +25,8 @@ use crate::version::{Catalog, first_manifest};
 /// A moment of a database; its files stay while this lives.
 pub(crate) struct Frozen {
     catalog: Catalog,
-    /// Keeps the tables.
-    _state: Arc<State>,
+    /// Keeps the tables and value files.
+    state: Arc<State>,
     attachments: Vec<(AttachmentRecord, AttachmentFile)>,
 }
 
@@ -48,7 +49,7 @@ impl Frozen {
         catalog.next_file = numbers.fold(catalog.next_file, |next, number| next.max(number + 1));
         Ok(Frozen {
             catalog,
-            _state: state,
+            state,
             attachments,
         })
     }
@@ -58,8 +59,20 @@ impl Frozen {
         self.catalog.flushed
     }
 
-    /// The files, without the manifest.
-    pub(crate) fn files(&self) -> Vec<FrozenFile> {
+    /// The names of the files, without the manifest.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let tables = self.catalog.tables.values();
+        let values = self.catalog.values.values();
+        let attachments = self.attachments.iter();
+        tables
+            .map(|table| file_name::table(table.number))
+            .chain(values.map(|file| file.record.file_name()))
+            .chain(attachments.map(|(record, _)| record.file_name()))
+            .collect()
+    }
+
+    /// The files, without the manifest. A value file that nobody has asked for before is read, for its checksum.
+    pub(crate) fn files(&self) -> Result<Vec<FrozenFile>> {
         let tables = self.catalog.tables.values().map(|table| FrozenFile {
             name: file_name::table(table.number),
             bytes: table.info.bytes,
@@ -70,7 +83,15 @@ impl Frozen {
             bytes: record.bytes,
             checksum: record.checksum,
         });
-        tables.chain(attachments).collect()
+        let mut files: Vec<FrozenFile> = tables.chain(attachments).collect();
+        for file in self.state.version.values().iter() {
+            files.push(FrozenFile {
+                name: file.name(),
+                bytes: file.record.bytes,
+                checksum: file.checksum()?,
+            });
+        }
+        Ok(files)
     }
 
     /// The name and the contents of the file that makes a database of the others.

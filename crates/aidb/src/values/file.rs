@@ -13,7 +13,7 @@ use super::walk::walk;
 use crate::checksum::checksum;
 use crate::error::{Error, Result};
 use crate::file_name;
-use crate::files::Files;
+use crate::files::{Files, file_checksum};
 
 /// What a value file was made as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(crate) struct ValueFile {
     pub(crate) record: ValueFileRecord,
     files: Arc<Files>,
     file: OnceLock<Arc<dyn RandomFile>>,
+    /// Of the whole contents, once somebody has asked.
+    checksum: OnceLock<u64>,
     obsolete: AtomicBool,
 }
 
@@ -56,6 +58,7 @@ impl ValueFile {
             record,
             files,
             file: OnceLock::new(),
+            checksum: OnceLock::new(),
             obsolete: AtomicBool::new(false),
         }
     }
@@ -94,6 +97,16 @@ impl ValueFile {
     pub(crate) fn verify(&self) -> Result<()> {
         let file = self.open()?;
         walk(&**file, &self.name(), self.record.number, &mut |_| {})
+    }
+
+    /// The checksum of all that counts of the file. The first call reads it.
+    pub(crate) fn checksum(&self) -> Result<u64> {
+        if let Some(checksum) = self.checksum.get() {
+            return Ok(*checksum);
+        }
+        let storage = &*self.files.storage;
+        let computed = file_checksum(storage, &self.name(), self.record.bytes)?;
+        Ok(*self.checksum.get_or_init(|| computed))
     }
 
     /// No version names it any more: the file goes with its last holder.
