@@ -184,7 +184,13 @@ impl<'a> Life<'a> {
 
     /// A failed I/O never passes for damage, and in the end somebody mends the machine.
     fn suffer(&mut self, error: &Error) {
-        let kinds = [ErrorKind::Io, ErrorKind::Unavailable, ErrorKind::Closed];
+        let kinds = [
+            ErrorKind::Io,
+            ErrorKind::Unavailable,
+            ErrorKind::Closed,
+            // A write that failed after it was admitted may still stand in the way of a transaction.
+            ErrorKind::Conflict,
+        ];
         assert!(kinds.contains(&error.kind()), "{error:?}");
         self.patience = self.patience.saturating_sub(1);
         if self.patience == 0 {
