@@ -233,11 +233,11 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// True when the next log should be made: the active memtable may be sealed before long.
-    pub(crate) fn wants_spare(&self, log: &LogState, active: &MemTable) -> bool {
-        log.spare.is_none()
-            && log.current.is_some()
-            && active.bytes() > self.options.memtable_bytes / 2
+    /// True when the next log should be made: the active memtable may be sealed before long, or another one just was,
+    /// and its flush may keep the background busy for as long as the next one takes to fill.
+    pub(crate) fn wants_spare(&self, log: &LogState, state: &State) -> bool {
+        let is_soon = state.active.bytes() > self.options.memtable_bytes / 2;
+        log.spare.is_none() && (is_soon || !state.sealed.is_empty())
     }
 
     /// Seals the active memtable, if it holds anything, so that it is flushed. The caller holds the commit lock.
@@ -354,12 +354,28 @@ impl Engine {
         LogWriter::create(storage, number, self.options.memtable_bytes as u64)
     }
 
-    /// Files of logs that wait for new ones can be deleted.
-    pub(crate) fn empty_log_pool(&self) {
+    /// Gives back the files of logs that hold no writes: unused ones, the spare, and those that wait for new logs.
+    /// `is_news`: there is something else to tell the manifest.
+    pub(crate) fn drop_unused_logs(&self, log: &mut LogState, is_news: bool) -> Result<()> {
         let mut pool = self.log_pool.lock();
-        while let Some(log) = pool.take_free() {
-            self.files.discard(file_name::log(log.number()));
+        while let Some(free) = pool.take_free() {
+            self.files.discard(file_name::log(free.number()));
         }
+        drop(pool);
+        let spare = log.spare.take().map(|spare| spare.number());
+        log.unused.extend(spare);
+        if log.unused.is_empty() && !is_news {
+            return Ok(());
+        }
+        let edit = Edit {
+            logs_dropped: log.unused.clone(),
+            ..Edit::default()
+        };
+        self.commit_edit(edit, &[], None)?;
+        for number in log.unused.drain(..) {
+            self.files.discard(file_name::log(number));
+        }
+        Ok(())
     }
 }
 

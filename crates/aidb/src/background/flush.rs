@@ -43,7 +43,10 @@ pub(super) fn step(engine: &Engine) -> Result<bool> {
 fn work(engine: &Engine) -> Result<bool> {
     // Time alone moves the begin of the retention window.
     engine.look_again();
-    if flush_oldest(engine)? || prepare_next_log(engine)? || collect::collect_attachments(engine)? {
+    // The log first, so that it is there when the next memtable is full, however long this one's flush takes. Without
+    // room for it there may be some after the flush.
+    let prepared = prepare_next_log(engine);
+    if flush_oldest(engine)? || prepared? || collect::collect_attachments(engine)? {
         return Ok(true);
     }
     let garbage = engine.files.has_garbage();
@@ -301,12 +304,12 @@ fn commit(
     Ok(())
 }
 
-/// Makes the next log once the memtable is half full, so that no writer has to wait for that.
+/// Makes the next log ahead of time, so that no writer has to wait for that.
 fn prepare_next_log(engine: &Engine) -> Result<bool> {
     let _turn = engine.flush_turn.lock();
     let unused = {
         let mut log = engine.log.lock();
-        let wanted = engine.wants_spare(&log, &engine.state.load().active);
+        let wanted = engine.wants_spare(&log, &engine.state.load());
         if !wanted || engine.is_stopping() {
             return Ok(false);
         }

@@ -77,7 +77,7 @@ pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
     engine.attachments.suspect();
     collect_attachments(engine)?;
     engine.free_memtables();
-    engine.empty_log_pool();
+    engine.drop_unused_logs(&mut engine.log.lock(), false)?;
     engine.files.delete_garbage();
     Ok(())
 }

@@ -17,7 +17,6 @@ use crate::background;
 use crate::batch::WriteBatch;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file_name;
 use crate::key::SeqNo;
 use crate::keyspace::{self, KeyspaceId, KeyspaceRecord, Keyspaces};
 use crate::merge_operator;
@@ -382,6 +381,10 @@ impl fmt::Debug for DB {
 
 /// Leaves the files so that an open has little to do: large memtables in tables, the log synced and sealed.
 fn finish(engine: &Engine) -> Result<()> {
+    // What was recovered from logs that were never sealed is durable only in tables.
+    if engine.must_flush.load(Ordering::Acquire) {
+        background::flush_sealed(engine)?;
+    }
     let last = engine.log.lock().last_seq;
     engine.group.wait(last)?;
     let memory: usize = engine
@@ -404,25 +407,9 @@ fn seal_logs(engine: &Engine) -> Result<()> {
     let mut log = engine.log.lock();
     log.current.take().into_iter().for_each(LogWriter::finish);
     engine.log_pool.lock().finish();
-    engine.empty_log_pool();
     engine.group.finish();
-    let mut unused = std::mem::take(&mut log.unused);
-    unused.extend(log.spare.take().map(|spare| spare.number()));
     let sealed: Vec<LogRecord> = engine.group.take_sealed();
-    if unused.is_empty() && sealed.is_empty() {
-        return Ok(());
-    }
+    let is_news = !sealed.is_empty();
     engine.group.give_back(sealed);
-    engine.commit_edit(
-        Edit {
-            logs_dropped: unused.clone(),
-            ..Edit::default()
-        },
-        &[],
-        None,
-    )?;
-    for number in unused {
-        engine.files.discard(file_name::log(number));
-    }
-    Ok(())
+    engine.drop_unused_logs(&mut log, is_news)
 }

@@ -4,7 +4,7 @@
 //! 2. Read the manifest (or write the first one). A table that is missing or damaged is an error for whoever reads it:
 //!    the rest stays readable.
 //! 3. Replay the logs. Writes whose log was never sealed may still be lost in a power cut: they are flushed before
-//!    anything is written after them.
+//!    anything is written after them, by the background if there is one.
 //! 4. Find the attachments that keys refer to.
 //! 5. Delete what is left over: files that no manifest names.
 //!
@@ -203,7 +203,7 @@ fn assemble(
             unused: replay.unused,
             ..LogState::default()
         }),
-        group: GroupSync::new(replay.last_seq),
+        group: GroupSync::new(replay.last_seq, replay.durable),
         log_pool: Mutex::default(),
         attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),
         manifest: Mutex::new(manifest),

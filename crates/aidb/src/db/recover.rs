@@ -24,6 +24,8 @@ pub(super) struct Replay {
     pub(super) memtable: MemTable,
     /// The last write.
     pub(super) last_seq: SeqNo,
+    /// The last write that is known to survive a power cut.
+    pub(super) durable: SeqNo,
     /// The last log with writes, and how much of it counts; (0, 0) for none.
     pub(super) previous: (u64, u64),
     /// Logs without writes that count.
@@ -40,6 +42,7 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
     let mut replay = Replay {
         memtable: MemTable::new(),
         last_seq: catalog.flushed,
+        durable: catalog.flushed,
         previous: (0, 0),
         unused: Vec::new(),
         logs: 0,
@@ -93,6 +96,9 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
             replay.previous = (number, log.bytes);
             replay.logs += 1;
             replay.must_flush |= sealed.is_none();
+            if !replay.must_flush {
+                replay.durable = replay.last_seq;
+            }
         }
     }
     Ok(replay)

@@ -131,7 +131,7 @@ impl Engine {
         apply(&state.active, first, record, position);
         self.snapshots.publish(last);
         attachments.into_iter().for_each(Attachment::keep);
-        self.follow_up(&mut log, &state.active, before);
+        self.follow_up(&mut log, &state, before);
         Ok(last)
     }
 
@@ -158,14 +158,14 @@ impl Engine {
         state
     }
 
-    /// What a write to `active` may call for, which had `before` bytes.
-    fn follow_up(&self, log: &mut LogState, active: &MemTable, before: usize) {
-        if !log.spare_asked && self.wants_spare(log, active) {
+    /// What a write may call for, before which the active memtable had `before` bytes.
+    fn follow_up(&self, log: &mut LogState, state: &State, before: usize) {
+        if !log.spare_asked && self.wants_spare(log, state) {
             log.spare_asked = true;
             self.work.ring();
         }
         let step = self.options.memtable_bytes / MEMORY_COUNTS + 1;
-        if before / step != active.bytes() / step {
+        if before / step != state.active.bytes() / step {
             self.count_memory();
         }
     }

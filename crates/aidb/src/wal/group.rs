@@ -84,11 +84,12 @@ struct Turn {
 }
 
 impl GroupSync {
-    /// Everything up to `seq` is durable already.
-    pub(crate) fn new(seq: SeqNo) -> GroupSync {
+    /// Writes go on after `seq`. Those up to `durable` are durable already, and the others, up to `seq`, once they are
+    /// [flushed](GroupSync::flushed).
+    pub(crate) fn new(seq: SeqNo, durable: SeqNo) -> GroupSync {
         let group = GroupSync::default();
         group.tail.lock().seq = seq;
-        group.settle(&mut group.turn(), seq);
+        group.settle(&mut group.turn(), durable);
         group
     }
 
@@ -236,10 +237,11 @@ impl GroupSync {
 
         let mut turn = self.turn();
         turn.patience = if is_complete {
-            (patience * 2).clamp(1, PATIENCE_MAX)
+            patience * 2
         } else {
             patience / 2
         };
+        turn.patience = turn.patience.clamp(1, PATIENCE_MAX);
         let (seq, logs) = self.tail.lock().unsynced();
         turn.wave += 1;
         turn.covered = seq;
@@ -378,7 +380,7 @@ mod tests {
     }
 
     fn group(disk: &Arc<Disk>) -> GroupSync {
-        let group = GroupSync::new(SeqNo(10));
+        let group = GroupSync::new(SeqNo(10), SeqNo(10));
         group.begin(1, Arc::clone(disk) as Arc<dyn FileSync>, 32);
         group
     }
