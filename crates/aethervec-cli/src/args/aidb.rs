@@ -123,7 +123,7 @@ pub(crate) struct Checkpoint {
     pub(crate) directory: PathBuf,
 }
 
-/// Print a file of a database in readable form: a table, log, manifest or attachment
+/// Print a file of a database in readable form: a table, log, value file, manifest or attachment
 ///
 /// Opens no database, so the files of a running one can be looked at, too. A damaged file is printed as far as it reads
 /// back; then the damage is named, with exit code 4. Values that are kept apart are shown as the place where they are.
