@@ -1,10 +1,10 @@
 //! The files that make up the database at one moment, held as they are.
 //!
-//! 1. Everything in memory is flushed: then the tables hold all writes up to a moment, and no log is needed.
-//! 2. The manifest's state and the version are taken together; the version keeps its tables and value files from being
+//! 1. Nobody looks for unreachable attachments from now to the end of 4.
+//! 2. Everything in memory is flushed: then the tables hold all writes up to a moment, and no log is needed.
+//! 3. The manifest's state and the version are taken together; the version keeps its tables and value files from being
 //!    deleted.
-//! 3. The attachments that keys refer to at that moment are opened, which keeps them; nobody looks for unreachable ones
-//!    between 2 and 3.
+//! 4. The attachments that keys refer to at that moment are opened, which keeps them.
 //!
 //! Writers wait only while memtables change places, as for every flush. Never here: where the files go.
 
@@ -34,9 +34,11 @@ impl Frozen {
     /// The moment after all writes that are visible now, or a later one.
     pub(crate) fn take(engine: &Engine) -> Result<Frozen> {
         engine.check_open()?;
+        // Before the flush: what is gone by now was replaced by writes that will be flushed, and nothing goes until the
+        // attachments are held.
+        let _collecting = engine.attachments.collecting();
         engine.rotate(&mut engine.log.lock());
         background::flush_sealed(engine)?;
-        let _collecting = engine.attachments.collecting();
         let (mut catalog, state) = {
             let manifest = engine.manifest.lock();
             (manifest.catalog().clone(), engine.state.load_full())
