@@ -233,10 +233,11 @@ fn large_values(engine: &Engine, memtable: &Arc<MemTable>) -> Result<BTreeMap<u6
         while cursor.valid() {
             let user_key = key::user_key(cursor.key());
             let bytes = cursor.value_bytes();
-            if bytes >= large && user_key != last_key {
-                if let Some(position) = cursor.position() {
-                    *live.entry(position.log).or_insert(0) += bytes as u64;
-                }
+            if bytes >= large
+                && user_key != last_key
+                && let Some(position) = cursor.position()
+            {
+                *live.entry(position.log).or_insert(0) += bytes as u64;
             }
             last_key.clear();
             last_key.extend_from_slice(user_key);

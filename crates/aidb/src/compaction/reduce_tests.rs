@@ -142,7 +142,7 @@ fn reduced(
         reducer.take(KEY, *kind, version).unwrap();
         left.extend(reducer.left().map(said));
     }
-    reducer.end(KEY);
+    reducer.end(KEY).unwrap();
     left.extend(reducer.left().map(said));
     left
 }

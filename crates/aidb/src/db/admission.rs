@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::batch::{BatchParts, WriteBatch};
-use crate::conflicts::{Clash, Footprint, Garbage};
+use crate::conflicts::{Clash, Footprint};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SeqNo;
@@ -40,13 +40,10 @@ impl Engine {
 
     /// As [`Engine::submit`], if `claim` holds.
     pub(super) fn submit_as(&self, batch: WriteBatch, claim: Claim<'_>) -> Result<SeqNo> {
-        // Freed behind the commit lock.
-        let mut garbage: Garbage = None;
         let mut is_locked = false;
         let submitted = self.submit_if(batch, |last, payload| {
             self.admit(last, payload, claim)?;
             is_locked = claim.lock.is_some();
-            garbage = self.conflicts.record(SeqNo(last.0 + 1), payload);
             Ok(())
         });
         if let (Some(lock), Err(_), true) = (claim.lock, &submitted, is_locked) {

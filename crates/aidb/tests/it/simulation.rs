@@ -132,14 +132,13 @@ impl<'a> Life<'a> {
     }
 
     fn step(&mut self, step: &Step) {
-        if let Step::Reopen { close } = step {
-            if let Some(logged) = self.logged.take()
-                && *close
-            {
-                match logged.db().close() {
-                    Ok(()) => self.knowledge.durable.clone_from(&self.knowledge.visible),
-                    Err(error) => self.suffer(&error),
-                }
+        if let Step::Reopen { close } = step
+            && let Some(logged) = self.logged.take()
+            && *close
+        {
+            match logged.db().close() {
+                Ok(()) => self.knowledge.durable.clone_from(&self.knowledge.visible),
+                Err(error) => self.suffer(&error),
             }
         }
         if self.logged.is_none() && !self.open() {
@@ -184,13 +183,7 @@ impl<'a> Life<'a> {
 
     /// A failed I/O never passes for damage, and in the end somebody mends the machine.
     fn suffer(&mut self, error: &Error) {
-        let kinds = [
-            ErrorKind::Io,
-            ErrorKind::Unavailable,
-            ErrorKind::Closed,
-            // A write that failed after it was admitted may still stand in the way of a transaction.
-            ErrorKind::Conflict,
-        ];
+        let kinds = [ErrorKind::Io, ErrorKind::Unavailable, ErrorKind::Closed];
         assert!(kinds.contains(&error.kind()), "{error:?}");
         self.patience = self.patience.saturating_sub(1);
         if self.patience == 0 {
