@@ -94,13 +94,20 @@ fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
     let limits = limits(engine);
     let watermark = engine.snapshots.watermark();
     let mut compacting = engine.compacting.lock();
+    let overdue = overdue(engine);
     let state = engine.state.load();
     let (keyspace, plan) = state
         .version
         .trees()
         .filter_map(|(keyspace, tree)| {
             let busy = compacting.busy(keyspace)?;
-            Some((keyspace, compaction::plan(tree, &limits, watermark, &busy)?))
+            let shape = compaction::plan(tree, &limits, watermark, &busy);
+            let space = match &shape {
+                Some(plan) if plan.urgency >= 1.0 => None,
+                _ if overdue.is_empty() => None,
+                _ => compaction::emptying(tree, &limits, &overdue, &busy),
+            };
+            Some((keyspace, space.or(shape)?))
         })
         .max_by(|(_, a), (_, b)| a.urgency.total_cmp(&b.urgency))?;
     let id = compacting.take(keyspace, Some(plan.span.clone()));
@@ -109,16 +116,17 @@ fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
 
 /// The value files that a compaction now should help to empty.
 fn values_to_move(engine: &Engine) -> BTreeSet<u64> {
+    let mut emptied = overdue(engine);
     let manifest = engine.manifest.lock();
-    let values = &manifest.catalog().values;
-    let mut emptied = garbage::overdue(values.values(), garbage_floor(engine));
-    emptied.extend(garbage::mostly(values.values()));
+    emptied.extend(garbage::mostly(manifest.catalog().values.values()));
     emptied
 }
 
-/// Garbage that is not worth looking after: less than what waits in memory anyway.
-fn garbage_floor(engine: &Engine) -> u64 {
-    engine.options.memtable_bytes as u64 / 4
+/// The value files that must be emptied now. Garbage is let alone while it is less than what waits in memory anyway.
+fn overdue(engine: &Engine) -> BTreeSet<u64> {
+    let floor_bytes = engine.options.memtable_bytes as u64 / 4;
+    let manifest = engine.manifest.lock();
+    garbage::overdue(manifest.catalog().values.values(), floor_bytes)
 }
 
 /// A plan that somebody has asked for.

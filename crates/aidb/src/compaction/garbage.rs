@@ -71,15 +71,15 @@ mod tests {
     #[test]
     fn the_worst_files_are_emptied_until_little_garbage_is_left() {
         let files = files(&[
-            (1000, 900),
-            (1000, 500),
-            (1000, 1000),
-            (1000, 100),
-            (100, 99),
+            (1_000_000, 900_000),
+            (1_000_000, 450_000),
+            (1_000_000, 1_000_000),
+            (1_000_000, 100_000),
+            (100_000, 99_000),
         ]);
         assert_eq!(overdue(files.iter(), 0), BTreeSet::from([1, 3]));
-        assert_eq!(overdue(files.iter(), 1100), BTreeSet::from([3]));
-        assert_eq!(overdue(files.iter(), 2000), BTreeSet::new());
+        assert_eq!(overdue(files.iter(), 1_100_000), BTreeSet::from([3]));
+        assert_eq!(overdue(files.iter(), 2_000_000), BTreeSet::new());
         assert_eq!(mostly(files.iter()), BTreeSet::from([1, 3]));
         assert_eq!(noticeable(files.iter()), BTreeSet::from([0, 1, 3]));
     }

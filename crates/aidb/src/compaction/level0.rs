@@ -1,11 +1,17 @@
 //! Level 0 and the base level, column by column.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::policy::{Limits, Plan, URGENCY_OF_SPACE, bytes, pays, ratio};
+use super::policy::{
+    Limits, Plan, URGENCY_OF_GARBAGE, URGENCY_OF_SPACE, bytes, pays, points_into, ratio,
+};
 use super::span::{Span, columns};
 use crate::key::SeqNo;
 use crate::version::{Table, Tree, runs_of};
+
+/// Values that level 0 points to are let alone while they are less than one part in so many of those below.
+const HIDDEN_PART: u64 = 6;
 
 /// Level 0 over the base level.
 pub(super) struct Level0 {
@@ -33,6 +39,15 @@ impl Column {
     fn is_full(&self, limits: &Limits) -> bool {
         let is_worth = bytes(&self.newest) / 3 >= bytes(&self.below) / 4;
         self.depth >= limits.level0_runs_max || self.depth >= limits.level0_runs && is_worth
+    }
+
+    /// Its tables of level 0 may hide a good part of the values apart from their keys, and more than a merge costs,
+    /// which would tell what is garbage.
+    fn may_hide_values(&self) -> bool {
+        let values = value_bytes(&self.newest);
+        !self.below.is_empty()
+            && values > value_bytes(&self.below) / HIDDEN_PART
+            && values > self.bytes()
     }
 
     /// Nothing lies over or under its table of level 0.
@@ -121,6 +136,31 @@ impl Level0 {
         plan.filter(|plan| plan.is_free(busy))
     }
 
+    /// A column whose tables of level 0 may hide many values.
+    pub(super) fn hidden_values(&self, busy: &[Span]) -> Option<Plan> {
+        self.first(URGENCY_OF_SPACE, busy, Column::may_hide_values)
+    }
+
+    /// A column with a table of level 0 that points into one of `files`.
+    pub(super) fn emptying(&self, files: &BTreeSet<u64>, busy: &[Span]) -> Option<Plan> {
+        self.first(URGENCY_OF_GARBAGE, busy, |column| {
+            column.newest.iter().any(|table| points_into(table, files))
+        })
+    }
+
+    fn first(
+        &self,
+        urgency: f64,
+        busy: &[Span],
+        is_wanted: impl Fn(&Column) -> bool,
+    ) -> Option<Plan> {
+        self.columns
+            .iter()
+            .filter(|column| is_wanted(column))
+            .filter_map(|column| self.plan(std::slice::from_ref(column), urgency, false))
+            .find(|plan| plan.is_free(busy))
+    }
+
     /// A column whose tombstones take a good part of it with them.
     pub(super) fn tombstones(&self, watermark: SeqNo, busy: &[Span]) -> Option<Plan> {
         self.columns
@@ -133,4 +173,10 @@ impl Level0 {
             .filter_map(|column| self.plan(std::slice::from_ref(column), URGENCY_OF_SPACE, false))
             .find(|plan| plan.is_free(busy))
     }
+}
+
+/// Bytes of values apart from their keys that `tables` point to.
+fn value_bytes(tables: &[Arc<Table>]) -> u64 {
+    let values = tables.iter().flat_map(|table| &table.meta.info.values);
+    values.map(|(_, bytes)| bytes).sum()
 }

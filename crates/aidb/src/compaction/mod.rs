@@ -18,6 +18,8 @@ mod span;
 
 pub(crate) use merge::{Merge, TableSink};
 pub(crate) use placement::Placement;
-pub(crate) use policy::{Limits, Plan, cuts, debt, everything, level0_debt, piece_bytes, plan};
+pub(crate) use policy::{
+    Limits, Plan, cuts, debt, emptying, everything, level0_debt, piece_bytes, plan,
+};
 pub(crate) use retention::Retention;
 pub(crate) use span::Span;

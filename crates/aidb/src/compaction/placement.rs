@@ -109,7 +109,7 @@ impl<'a> Placer<'a> {
                     .ok_or_else(|| no_pointer(user_key))?;
                 let front = &value[..front_bytes(kind)];
                 if !self.rules.emptied.contains(&pointer.file) {
-                    let used = Some((pointer.file, pointer.length.into()));
+                    let used = Some((pointer.file, pointer.used_bytes()));
                     return Ok(Placed { used, ..kept });
                 }
                 let value = self.rules.files.read(&pointer, user_key)?;
@@ -173,7 +173,7 @@ impl<'a> Placer<'a> {
         Placed {
             trailer: key::trailer(key::trailer_seq(trailer), kind),
             stored: &self.stored,
-            used: Some((pointer.file, pointer.length.into())),
+            used: Some((pointer.file, pointer.used_bytes())),
         }
     }
 

@@ -13,12 +13,14 @@
 //!   find work at once, and little is held twice.
 //! - A level that is over its target gives the table that overlaps the least with the next one.
 //! - Tables are moved instead of merged where nothing overlaps: a sequential load is never rewritten.
+//! - When much of what the values apart from their keys take may be of overwritten ones: the tables of level 0 that tell.
 //! - When nothing is over a limit: tombstones, where dropping them and what they hide gives back a good part of what
 //!   it costs; and rows of small tables.
 //!
 //! Plans of one tree may be carried out at the same time when their ranges have no key in common: a plan takes all
 //! older versions of its range from the levels that it reads, and puts its result into the same range.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,6 +43,9 @@ pub(crate) struct Limits {
 
 /// The urgency of what only gives space back.
 pub(super) const URGENCY_OF_SPACE: f64 = 0.5;
+
+/// The urgency of emptying value files: before other space, and after what writers may wait for.
+pub(super) const URGENCY_OF_GARBAGE: f64 = 0.75;
 
 /// Neighbours in a level that are merged into one table when they are small.
 const ROW_TABLES: usize = 8;
@@ -111,8 +116,35 @@ pub(crate) fn plan(tree: &Tree, limits: &Limits, watermark: SeqNo, busy: &[Span]
         .max_by(|a, b| a.urgency.total_cmp(&b.urgency))
         .or_else(|| level0.apart(limits, busy))
         .or_else(|| level0.tombstones(watermark, busy))
+        .or_else(|| level0.hidden_values(busy))
         .or_else(|| tombstones(tree, watermark, busy))
         .or_else(|| small_tables(tree, limits, busy))
+}
+
+/// A compaction of `tree` outside the ranges of `busy` that takes pointers away from value files which are to be
+/// emptied: of a table by itself, where it stands, or else of a column of level 0.
+pub(crate) fn emptying(
+    tree: &Tree,
+    limits: &Limits,
+    files: &BTreeSet<u64>,
+    busy: &[Span],
+) -> Option<Plan> {
+    let in_place = (1..LEVELS)
+        .flat_map(|level| tree.level(level).iter().map(move |table| (level, table)))
+        .filter(|(_, table)| points_into(table, files))
+        .filter_map(|(level, table)| {
+            let inputs = vec![(level, vec![Arc::clone(table)])];
+            Plan::new(inputs, level, URGENCY_OF_GARBAGE, false)
+        })
+        .find(|plan| plan.is_free(busy));
+    let (base, _) = targets(tree, limits);
+    in_place.or_else(|| Level0::of(tree, base).emptying(files, busy))
+}
+
+/// True when `table` points into one of `files`.
+pub(super) fn points_into(table: &Table, files: &BTreeSet<u64>) -> bool {
+    let values = &table.meta.info.values;
+    values.iter().any(|(file, _)| files.contains(file))
 }
 
 /// Plans that merge all tables of `tree` into its last level, so that nothing is left that nobody can see.

@@ -8,7 +8,7 @@ use crate::background;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::stats::{KeyspaceStats, LevelStats, Stats};
-use crate::version::Table;
+use crate::version::{Table, ValueFileUse};
 
 /// The figures of this moment.
 pub(super) fn stats(engine: &Engine) -> Stats {
@@ -45,6 +45,10 @@ pub(super) fn stats(engine: &Engine) -> Stats {
     let tables = || state.version.trees().flat_map(|(_, tree)| tree.tables());
     let attachments = engine.attachments.known();
     let registered = engine.attachments.registered();
+    let values: Vec<ValueFileUse> = {
+        let manifest = engine.manifest.lock();
+        manifest.catalog().values.values().copied().collect()
+    };
     let counters = &engine.counters;
     let text = |error: &Mutex<Option<Error>>| error.lock().as_ref().map(Error::to_string);
     Stats {
@@ -73,6 +77,9 @@ pub(super) fn stats(engine: &Engine) -> Stats {
         pauses: counters.pauses.counts(),
         work: std::array::from_fn(|level| counters.work[level].get()),
         compaction_debt_bytes: background::compaction_debt(engine),
+        value_files: values.len() as u64,
+        value_file_bytes: values.iter().map(|file| file.record.bytes).sum(),
+        value_garbage_bytes: values.iter().map(ValueFileUse::garbage_bytes).sum(),
         attachments: registered.len() as u64,
         attachment_bytes: registered
             .iter()

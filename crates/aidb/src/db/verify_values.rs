@@ -63,7 +63,7 @@ fn follow_pointers(
         let encoded = key::trailer_kind(trailer).and_then(|kind| in_stored(kind, &stored));
         if let Some(encoded) = encoded {
             let pointer = Pointer::decode(encoded).ok_or_else(|| no_pointer(user_key))?;
-            *used.entry(pointer.file).or_insert(0) += u64::from(pointer.length);
+            *used.entry(pointer.file).or_insert(0) += pointer.used_bytes();
             report.values += 1;
             if let Err(error) = values.read(&pointer, user_key) {
                 let file = values.get(pointer.file);

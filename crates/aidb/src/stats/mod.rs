@@ -56,6 +56,12 @@ pub struct Stats {
     pub work: [LevelWork; LEVELS],
     /// Bytes that compactions still have to read and write, about, until no level exceeds its limits.
     pub compaction_debt_bytes: u64,
+    /// Files that hold values apart from their keys.
+    pub value_files: u64,
+    /// Their bytes.
+    pub value_file_bytes: u64,
+    /// Of these, bytes that no table refers to any more.
+    pub value_garbage_bytes: u64,
     /// Registered attachments, those included that only snapshots still reach.
     pub attachments: u64,
     /// Their bytes.

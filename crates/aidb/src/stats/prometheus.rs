@@ -62,6 +62,21 @@ impl Stats {
             self.wal_bytes,
         );
         text.gauge("table_bytes", "Bytes of all tables.", self.table_bytes);
+        text.gauge(
+            "value_files",
+            "Files of values apart from their keys.",
+            self.value_files,
+        );
+        text.gauge(
+            "value_file_bytes",
+            "Bytes of value files.",
+            self.value_file_bytes,
+        );
+        text.gauge(
+            "value_garbage_bytes",
+            "Bytes of value files that no table refers to.",
+            self.value_garbage_bytes,
+        );
         text.gauge("attachments", "Registered attachments.", self.attachments);
         text.gauge(
             "attachment_bytes",

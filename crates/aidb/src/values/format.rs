@@ -18,7 +18,7 @@ const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"aidb.val";
 
 /// Bytes of the file header.
-pub(super) const HEADER_BYTES: usize = 32;
+pub(crate) const HEADER_BYTES: usize = 32;
 
 /// Bytes in front of a value.
 pub(super) const RECORD_HEADER_BYTES: usize = 12;

@@ -19,6 +19,7 @@ mod walk;
 mod writer;
 
 pub(crate) use file::{ValueFile, ValueFileKind, ValueFileRecord};
+pub(crate) use format::HEADER_BYTES as FILE_HEADER_BYTES;
 pub(crate) use pointer::{EXPIRY_BYTES, Pointer, in_stored};
 pub(crate) use set::{ValueFiles, no_pointer};
 pub(crate) use walk::{Found, walk};

@@ -4,6 +4,7 @@
 //! pointer = file number varint   offset varint   length varint   xxh3-64 of the value (8)
 //! ```
 
+use super::format::RECORD_HEADER_BYTES;
 use crate::checksum::checksum;
 use crate::key::ValueKind;
 use crate::varint;
@@ -55,6 +56,11 @@ impl Pointer {
         let is_sound =
             pointer.length > 0 && pointer.offset.checked_add(pointer.length.into()).is_some();
         is_sound.then_some(pointer)
+    }
+
+    /// The bytes of its file that are in use for it: the value, and what stands in front of one in a file of values.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        u64::from(self.length) + RECORD_HEADER_BYTES as u64
     }
 
     /// The first byte behind the value.

@@ -7,7 +7,7 @@ use super::table::TableMeta;
 use crate::file_name;
 use crate::key::SeqNo;
 use crate::keyspace::{KeyspaceId, KeyspaceRecord};
-use crate::values::ValueFileRecord;
+use crate::values::{FILE_HEADER_BYTES, ValueFileRecord};
 use crate::wal::LogRecord;
 
 /// Everything that must be known of a database before its files are opened.
@@ -33,14 +33,15 @@ pub(crate) struct Catalog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ValueFileUse {
     pub(crate) record: ValueFileRecord,
-    /// Bytes of values that tables point to.
+    /// Bytes in use for values that tables point to; see [`crate::values::Pointer::used_bytes`].
     pub(crate) live_bytes: u64,
 }
 
 impl ValueFileUse {
-    /// Bytes that nothing points to.
+    /// Bytes that come back when all values in use have moved to a new file.
     pub(crate) fn garbage_bytes(&self) -> u64 {
-        self.record.bytes.saturating_sub(self.live_bytes)
+        let rest = self.record.bytes.saturating_sub(self.live_bytes);
+        rest.saturating_sub(FILE_HEADER_BYTES as u64)
     }
 }
 

@@ -27,3 +27,4 @@ mod script;
 mod seeds;
 mod simulation;
 mod transactions;
+mod values;
