@@ -59,6 +59,8 @@ fn write(storage: &SimStorage) -> Result<()> {
             }
             batch.merge(&other, &key[..6], format!("{i},"));
         }
+        // The log is mostly other things: its large values go to a file of their own.
+        batch.put(&db.default_keyspace(), format!("large{round}"), [7; 1_500]);
         batch.delete_range(&other, format!("key{:04}", round * 50)..format!("key{:04}", round * 50 + 30));
         batch.put_expiring(&other, "soon over", "value", Timestamp(u64::from(round)));
         let mut writer = db.attachment_writer()?;
@@ -86,6 +88,9 @@ fn read(env: Env) -> Result<()> {
 
 fn read_keyspace(db: &DB, keyspace: &Keyspace) -> Result<()> {
     let snapshot = db.snapshot();
+    for round in 0..3 {
+        let _ = snapshot.get(keyspace, format!("large{round}"));
+    }
     for i in 0..20 {
         let _ = snapshot.get(keyspace, format!("key{:04}", i * 17));
     }

@@ -129,7 +129,7 @@ fn a_snapshot_keeps_what_was_overwritten() {
 fn what_counts_as_large_may_change_between_opens() {
     let storage = MemoryStorage::new();
     let expected = |number: u32| value(number, 7)[..(number as usize * 13) % VALUE_BYTES].to_vec();
-    for (opening, separated_bytes_min) in [1_024, 0, 1, usize::MAX, 500].into_iter().enumerate() {
+    for (opening, separated_bytes_min) in (0_u32..).zip([1_024, 0, 1, usize::MAX, 500]) {
         let db = open(&storage);
         let table = TableOptions {
             separated_bytes_min,
@@ -140,7 +140,7 @@ fn what_counts_as_large_may_change_between_opens() {
             ..KeyspaceOptions::default()
         };
         let keyspace = db.keyspace("values", options).unwrap();
-        for number in (opening as u32..300).step_by(2) {
+        for number in (opening..300).step_by(2) {
             keyspace.put(key(number), expected(number)).unwrap();
         }
         db.flush().unwrap();
