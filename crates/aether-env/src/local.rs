@@ -240,7 +240,7 @@ impl Storage for LocalStorage {
         }
         write_pid(&mut file).map_err(explain)?;
         self.remove_temporaries().map_err(explain)?;
-        Ok(Box::new(LocalLock { _file: file }))
+        Ok(Box::new(LocalLock { file }))
     }
 
     fn link_from(&self, source: &dyn Storage, name: &str) -> io::Result<bool> {
@@ -387,13 +387,21 @@ impl RandomFile for LocalReadable {
     }
 }
 
-/// The operating system gives the lock back when the file closes.
+/// The operating system gives the lock back when the process ends.
 #[derive(Debug)]
 struct LocalLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock for LocalLock {}
+
+impl Drop for LocalLock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child process that is just being started has the file open, too, until it
+        // begins its program.
+        let _ = self.file.unlock();
+    }
+}
 
 /// Makes `directory` and its missing parents, and their names durable.
 fn create_directory(directory: &Path) -> io::Result<()> {
