@@ -79,7 +79,7 @@ fn questions_find_the_page_that_answers_them() {
     let tool = Tool::new();
     for (question, page) in [
         ("what happens when the disk is full?", "docs/"),
-        ("how do I back up a database?", "docs/operations/backup.md"),
+        ("how do I back up a database?", "crates/aidb/src/backup/"),
         (
             "how do I restore from a backup?",
             "docs/operations/backup.md",
@@ -90,7 +90,7 @@ fn questions_find_the_page_that_answers_them() {
         ),
         ("what happens after a crash?", "docs/"),
         ("how exact is a search?", "docs/operations/tuning.md"),
-        ("are files encrypted?", "docs/guarantees.md"),
+        ("are files encrypted?", "docs/operations/encryption.md"),
         (
             "how do I stop a long import?",
             "docs/operations/recovery.md",
