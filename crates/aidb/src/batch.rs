@@ -170,6 +170,32 @@ impl WriteBatch {
         self.touches_attachments = true;
     }
 
+    /// Adds the writes of `other` behind those that it has.
+    pub fn append(&mut self, other: WriteBatch) {
+        if self.is_empty() && self.mistake.is_none() {
+            *self = other;
+            return;
+        }
+        let payload = other.payload();
+        let is_other = |database| self.database.is_some_and(|own| own != database);
+        let mistake = if other.mistake.is_some() {
+            other.mistake
+        } else if other.database.is_some_and(is_other) {
+            Some(other_database())
+        } else if payload.len() > BATCH_BYTES_MAX - self.bytes().min(BATCH_BYTES_MAX) {
+            Some(too_many_bytes())
+        } else {
+            self.record.extend_from_slice(payload);
+            self.entries += other.entries;
+            None
+        };
+        self.mistake = self.mistake.take().or(mistake);
+        self.database = self.database.or(other.database);
+        self.attachments.extend(other.attachments);
+        self.touches_attachments |= other.touches_attachments;
+        self.deletes_ranges |= other.deletes_ranges;
+    }
+
     /// How many writes it holds.
     pub fn len(&self) -> usize {
         self.entries as usize
@@ -261,11 +287,7 @@ impl WriteBatch {
             return;
         }
         if stored_bytes > BATCH_BYTES_MAX - self.bytes().min(BATCH_BYTES_MAX) {
-            self.mistake.get_or_insert_with(|| {
-                Error::invalid(format!(
-                    "the batch has more than {BATCH_BYTES_MAX} bytes: write it in parts"
-                ))
-            });
+            self.mistake.get_or_insert_with(too_many_bytes);
             return;
         }
         if self.record.is_empty() {
@@ -335,6 +357,12 @@ impl BatchParts {
         }
         self.entries += 1;
     }
+}
+
+fn too_many_bytes() -> Error {
+    Error::invalid(format!(
+        "the batch has more than {BATCH_BYTES_MAX} bytes: write it in parts"
+    ))
 }
 
 fn other_database() -> Error {

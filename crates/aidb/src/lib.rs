@@ -88,8 +88,8 @@ pub use batch::{BATCH_BYTES_MAX, WriteBatch};
 pub use cache::CacheStats;
 pub use compaction_filter::{CompactionFilter, Decision};
 pub use db::{
-    AsOf, Commit, DB, Isolation, Iter, Keyspace, PREPARED_NAME_BYTES_MAX, Problem, Savepoint,
-    Snapshot, Transaction, TransactionOptions, VerifyReport,
+    AsOf, Commit, DB, Isolation, Iter, Keyspace, PREPARED_NAME_BYTES_MAX, Problem, Retry,
+    Savepoint, Snapshot, Transaction, TransactionOptions, VerifyReport,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, SeqNo};

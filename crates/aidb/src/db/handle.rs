@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use aether_env::Env;
+use aether_env::{Env, Timestamp};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -271,6 +271,16 @@ impl DB {
         self.engine().check_open()?;
         let seq = self.engine().resolve(moment.into())?;
         Snapshot::at(self.clone(), seq)
+    }
+
+    /// When `moment` became the present, or up to a thousandth of [`Options::retention`] before that; now, if it still is.
+    /// None for a moment outside of the window.
+    pub fn time_of(&self, moment: SeqNo) -> Option<Timestamp> {
+        let engine = self.engine();
+        if moment >= engine.snapshots.visible() {
+            return Some(engine.env.clock.now());
+        }
+        engine.snapshots.window().time_of(moment)
     }
 
     /// The oldest moment that a live snapshot reads or the retention window keeps; the newest visible write when there

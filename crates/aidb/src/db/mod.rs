@@ -30,6 +30,6 @@ pub use snapshot::Snapshot;
 #[cfg(fuzzing)]
 pub(crate) use transaction::examine_promise;
 pub use transaction::{
-    Isolation, PREPARED_NAME_BYTES_MAX, Savepoint, Transaction, TransactionOptions,
+    Isolation, PREPARED_NAME_BYTES_MAX, Retry, Savepoint, Transaction, TransactionOptions,
 };
 pub use verify::{Problem, VerifyReport};

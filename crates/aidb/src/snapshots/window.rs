@@ -223,6 +223,14 @@ impl Window {
         }
     }
 
+    /// A time at which `seq` may have been the newest write, as far as marks tell: that of the last one before it.
+    pub(crate) fn time_of(&self, seq: SeqNo) -> Option<Timestamp> {
+        let marks = self.marks.lock();
+        // As in `at`: times count from the latest one on.
+        let before = marks.iter().take_while(|mark| mark.seq <= seq);
+        before.map(|mark| mark.time).max()
+    }
+
     /// True when `time` is not yet.
     pub(crate) fn is_to_come(&self, time: Timestamp) -> bool {
         time.0 > self.now()

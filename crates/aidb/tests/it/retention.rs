@@ -78,6 +78,12 @@ fn the_past_is_read_by_number_and_by_time_whatever_is_compacted_and_reopened() {
     db.compact().unwrap();
     for (seq, time, count) in moments {
         assert_eq!(value(&db, seq), text(&count.to_string()));
+        let known = if seq == db.last_seq() {
+            bench.now()
+        } else {
+            time
+        };
+        assert_eq!(db.time_of(seq), Some(known));
         assert_eq!(value(&db, time), text(&count.to_string()), "{count}");
         let later = Timestamp(time.0 + 9_999_999);
         assert_eq!(value(&db, later), text(&count.to_string()));

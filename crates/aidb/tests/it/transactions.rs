@@ -429,3 +429,49 @@ fn names_of_prepared_transactions_have_limits() {
     }
     assert_eq!(db.prepared(), [""; 0]);
 }
+
+#[test]
+fn what_is_guarded_holds_and_what_comes_with_the_commit_is_not_looked_at() {
+    with_and_without_index(|trim| {
+        for isolation in BOTH {
+            let (db, ks) = fixture();
+            let line = |value: &str| {
+                let mut batch = aidb::WriteBatch::new();
+                batch.put(&ks, "line", value);
+                batch
+            };
+            let mut by_key = begin(&db, isolation);
+            by_key.guard(&ks, "x");
+            let mut by_range = begin(&db, isolation);
+            by_range.guard_range(&ks, "v".."y");
+            let mut besides = begin(&db, isolation);
+            besides.guard_range(&ks, "y"..="z");
+            besides.put(&ks, "z", "1").unwrap();
+            ks.put("x", "11").unwrap();
+            ks.put("line", "first").unwrap();
+            trim(&db);
+            assert_conflict(by_key.submit_with(line("key")), "x");
+            assert_conflict(by_range.submit_with(line("range")), "x");
+            besides
+                .submit_with(line("besides"))
+                .unwrap()
+                .wait_durable()
+                .unwrap();
+            assert_eq!(committed(&db, "line").as_deref(), Some("besides"));
+            assert_eq!(committed(&db, "z").as_deref(), Some("1"));
+        }
+    });
+}
+
+#[test]
+fn a_mistake_in_what_comes_with_the_commit_is_told() {
+    let (db, _) = fixture();
+    let (_, elsewhere) = fixture();
+    let mut batch = aidb::WriteBatch::new();
+    batch.put(&elsewhere, "x", "1");
+    let mut txn = begin(&db, Isolation::Snapshot);
+    txn.put(&db.default_keyspace(), "a", "1").unwrap();
+    let error = txn.submit_with(batch).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert_eq!(committed(&db, "a"), None);
+}

@@ -47,6 +47,7 @@ pub(super) use prepared::adopt as adopt_prepared;
 pub(crate) use prepared::examine_promise;
 use reads::Reads;
 pub(super) use reads::Track;
+pub use retry::Retry;
 
 /// What a transaction is kept from seeing of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -183,6 +184,20 @@ impl Transaction {
         self.look(keyspace, key)
     }
 
+    /// Makes the transaction depend on `key` as [`Transaction::get_for_update`] does, and reads nothing.
+    pub fn guard(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) {
+        let key = Bytes::copy_from_slice(key.as_ref());
+        self.for_update.add_point(keyspace.id(), key);
+    }
+
+    /// Makes the transaction depend on all keys in `range`, those that are not there included: it fails if somebody
+    /// else writes one of them before it is committed, under any isolation. Reads nothing.
+    pub fn guard_range<K: AsRef<[u8]>>(&mut self, keyspace: &Keyspace, range: impl RangeBounds<K>) {
+        let own = |bound: Bound<&K>| bound.map(|key| Bytes::copy_from_slice(key.as_ref()));
+        let range = (own(range.start_bound()), own(range.end_bound()));
+        self.for_update.add_range(keyspace.id(), range);
+    }
+
     /// All entries.
     pub fn iter(&self, keyspace: &Keyspace) -> Iter {
         self.entries(keyspace, (Bound::Unbounded, Bound::Unbounded))
@@ -280,16 +295,45 @@ impl Transaction {
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when somebody else wrote what it depends on: nothing has
     /// changed then, and it may be run again from the beginning ([`DB::transact`] does so). Else as [`DB::write`].
     pub fn commit(self, durability: Durability) -> Result<SeqNo> {
-        let engine = self.db.engine();
-        if self.batch.is_empty() {
-            let seq = self.snapshot.seq();
-            if durability == Durability::Sync {
-                engine.group.wait(seq)?;
-                engine.look_again();
-            }
-            return Ok(seq);
+        let commit = self.submit_with(WriteBatch::new())?;
+        if durability == Durability::Sync {
+            commit.wait_durable()?;
         }
+        Ok(commit.seq())
+    }
+
+    /// Commits its own writes and then those of `batch`, without waiting for their durability. What `batch` writes is not
+    /// looked at for conflicts: it is for keys that nobody else writes, or whose order does not matter, and that can only be
+    /// told when the transaction is complete. To hold for others, too, say [`Transaction::guard`].
+    ///
+    /// ```
+    /// use aidb::{DB, Options, TransactionOptions, WriteBatch};
+    ///
+    /// # fn main() -> aidb::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let db = DB::open(directory.path(), Options::default())?;
+    /// let stock = db.default_keyspace();
+    /// let mut order = db.begin(TransactionOptions::default())?;
+    /// order.guard(&stock, "screws");
+    /// let mut line = WriteBatch::new();
+    /// line.put(&stock, "order 17", "5 screws");
+    /// order.submit_with(line)?.wait_durable()?;
+    /// assert!(stock.get("order 17")?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub fn submit_with(mut self, batch: WriteBatch) -> Result<Commit> {
         let depends = self.depends();
+        self.batch.append(batch);
+        if let Some(mistake) = self.batch.take_mistake() {
+            return Err(mistake);
+        }
+        if self.batch.is_empty() {
+            return Ok(Commit::new(self.db, self.snapshot.seq()));
+        }
         let since = self.check(&depends)?;
         let claim = Claim {
             unchanged: Some((&depends, since)),
@@ -297,11 +341,7 @@ impl Transaction {
         };
         // The snapshot lives on meanwhile: the tree answers only for moments that are held.
         let seq = self.db.engine().submit_as(self.batch, claim)?;
-        let commit = Commit::new(self.db, seq);
-        if durability == Durability::Sync {
-            commit.wait_durable()?;
-        }
-        Ok(commit.seq())
+        Ok(Commit::new(self.db, seq))
     }
 
     /// Forgets all writes. Dropping does the same.

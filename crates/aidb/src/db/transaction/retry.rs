@@ -14,6 +14,36 @@ const ATTEMPTS_MAX: u32 = 64;
 /// The longest pause before another attempt; the first is a hundredth of it.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
+/// Counts attempts at something that others may get in the way of, and pauses between them: longer and longer, and not as
+/// long as a rival does.
+///
+/// ```
+/// let mut retry = aidb::Retry::new(7);
+/// assert!(retry.pause());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Retry {
+    attempt: u32,
+    seed: u64,
+}
+
+impl Retry {
+    /// Before the first attempt. Rivals should have different seeds.
+    pub fn new(seed: u64) -> Retry {
+        Retry { attempt: 1, seed }
+    }
+
+    /// Pauses after an attempt that has failed. False, at once, when it was the last.
+    pub fn pause(&mut self) -> bool {
+        if self.attempt >= ATTEMPTS_MAX {
+            return false;
+        }
+        std::thread::sleep(pause(self.attempt, self.seed));
+        self.attempt += 1;
+        true
+    }
+}
+
 impl DB {
     /// Runs `work` in a transaction of snapshot isolation and commits it, as often as it takes; see
     /// [`DB::transact_with`].
@@ -51,17 +81,13 @@ impl DB {
         mut work: impl FnMut(&mut Transaction) -> Result<T>,
     ) -> Result<T> {
         let durability = self.engine().options.durability;
-        let mut attempt = 1;
+        let mut retry = Retry::new(self.last_seq().0);
         loop {
             let mut transaction = self.begin(options)?;
-            let seq = transaction.snapshot().seq();
             let done = work(&mut transaction)
                 .and_then(|result| transaction.commit(durability).map(|_| result));
             match done {
-                Err(error) if is_worth_another(&error) && attempt < ATTEMPTS_MAX => {
-                    std::thread::sleep(pause(attempt, seq.0));
-                    attempt += 1;
-                }
+                Err(error) if is_worth_another(&error) && retry.pause() => {}
                 done => return done,
             }
         }
