@@ -46,6 +46,9 @@ use insert::Builder;
 use points::PointMap;
 use scratch::{key_of, slot_of};
 
+/// Points by their estimates that a scan keeps, beyond what `k` takes.
+const SCAN_SLACK: usize = 32;
+
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consolidation {
@@ -211,6 +214,34 @@ impl Hnsw {
         allowed: Option<&dyn Fn(PointId) -> bool>,
         scratch: &mut Scratch,
     ) -> Result<Vec<Candidate>> {
+        let found = self.search_at_most(query, params, allowed, None, scratch)?;
+        Ok(found.expect("a search without a budget comes to its end"))
+    }
+
+    /// Like [`search`](Hnsw::search), but gives up, with `None`, when it would have to compare the query with more than
+    /// about `budget` points: where few of those near it are `allowed`, [`scan`](Hnsw::scan) is faster.
+    ///
+    /// # Errors
+    /// As [`search`](Hnsw::search).
+    pub fn search_within(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        budget: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Vec<Candidate>>> {
+        self.search_at_most(query, params, allowed, Some(budget), scratch)
+    }
+
+    fn search_at_most(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        budget: Option<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Vec<Candidate>>> {
         self.check_dim(query.len())?;
         let reader = self.graph.nodes.read();
         let Scratch {
@@ -223,7 +254,7 @@ impl Hnsw {
         let Some((key, start)) =
             entry.and_then(|entry| graph.descend(&reader, &prepared.probe, entry, 0, walk))
         else {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         };
         let ef = params
             .ef
@@ -231,21 +262,53 @@ impl Hnsw {
             .min(self.graph.nodes.bound() as usize);
         let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
         let probe = &prepared.probe;
-        match allowed {
+        let ended = match allowed {
             None if params.include_dead || self.dead() == 0 => {
-                self.graph
-                    .walk(&reader, probe, 0, (key, start.slot()), ef, walk);
+                graph.walk(&reader, probe, 0, (key, start.slot()), ef, walk);
+                true
             }
-            None => self
-                .graph
-                .walk_counting(&reader, probe, (key, start), ef, walk, alive),
+            None => graph.walk_counting(&reader, probe, (key, start), (ef, None), walk, alive),
             Some(allowed) => {
                 let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-                self.graph
-                    .walk_counting(&reader, probe, (key, start), ef, walk, counts);
+                graph.walk_counting(&reader, probe, (key, start), (ef, budget), walk, counts)
             }
+        };
+        Ok(ended.then(|| self.rerank(&reader, prepared, walk.pool.entries(), params.k, alive)))
+    }
+
+    /// The `k` nearest of `points`, nearest first, by comparing with all of them that are here: for few of them, and
+    /// for ground truth. Finds the nearest but for what the rounding to 16-bit codes changes (bytes: exactly).
+    ///
+    /// `query`: as for [`search`](Hnsw::search). O(points).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
+    pub fn scan(
+        &self,
+        query: &[f32],
+        k: usize,
+        points: impl Iterator<Item = PointId>,
+        include_dead: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Candidate>> {
+        self.check_dim(query.len())?;
+        let reader = self.graph.nodes.read();
+        let Scratch {
+            query: prepared,
+            walk,
+        } = scratch;
+        self.graph.codec.query(query, prepared);
+        let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
+        let slots = self.points.find_all(points, &reader);
+        // The order by estimates is nearly that by distances: room for what is estimated too far.
+        let capacity = k + k / 2 + SCAN_SLACK;
+        if k == 0 {
+            return Ok(Vec::new());
         }
-        Ok(self.rerank(&reader, prepared, walk.pool.entries(), params.k, alive))
+        let probe = &prepared.probe;
+        self.graph
+            .scan(&reader, probe, slots, capacity, walk, alive);
+        Ok(self.rerank(&reader, prepared, walk.pool.entries(), k, alive))
     }
 
     /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too

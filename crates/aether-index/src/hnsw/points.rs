@@ -62,6 +62,19 @@ impl PointMap {
         recent.or_else(|| self.find_in_image(point, reader))
     }
 
+    /// The slots of those `points` that are here.
+    pub(super) fn find_all<'a>(
+        &'a self,
+        points: impl Iterator<Item = PointId> + 'a,
+        reader: &'a Reader<'_>,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let recent = self.recent.read();
+        points.filter_map(move |point| {
+            let recent = recent.find(point, reader);
+            recent.or_else(|| self.find_in_image(point, reader))
+        })
+    }
+
     fn find_in_image(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
         let (part, count) = self.image.as_ref()?;
         let places = part.as_bytes().as_chunks::<4>().0.get(..*count)?;

@@ -109,6 +109,14 @@ impl Pool {
         self.entries.len() < self.capacity || self.entries.last().is_some_and(|&last| entry <= last)
     }
 
+    /// Whether it is full, or would be after `budget` comparisons if it goes on as it did in the first `compared`.
+    pub(super) fn fills_within(&self, budget: usize, compared: usize) -> bool {
+        compared <= budget
+            && (self.entries.len() == self.capacity
+                || compared.saturating_mul(self.capacity)
+                    <= budget.saturating_mul(self.entries.len()))
+    }
+
     pub(super) fn entries(&self) -> &[u64] {
         &self.entries
     }

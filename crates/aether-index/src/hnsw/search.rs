@@ -10,6 +10,12 @@ use super::graph::{Entry, Graph, linked};
 use super::scratch::{Walk, pack, slot_of};
 use crate::memory::{Node, Reader};
 
+/// Nodes after which a walk with a budget begins to ask whether that will do.
+const BUDGET_CHECK: usize = 256;
+
+/// Nodes that a scan asks from memory at a time.
+const SCAN_BATCH: usize = 32;
+
 impl Graph {
     /// The nearest node that a greedy walk finds in the layers above `layer`, from `entry` down.
     pub(super) fn descend<'r>(
@@ -80,26 +86,37 @@ impl Graph {
     }
 
     /// Like [`walk`](Graph::walk) in layer 0, but only nodes that count enter the pool; the walk passes through all.
+    ///
+    /// False, with a pool that is of no use, when more than `budget` nodes would have to be compared: when they have
+    /// been, or as soon as the share of nodes that count says so.
     pub(super) fn walk_counting(
         &self,
         reader: &Reader<'_>,
         probe: &Probe,
         start: (Key, Node<'_>),
-        ef: usize,
+        (ef, budget): (usize, Option<usize>),
         walk: &mut Walk,
         counts: impl Fn(&Node<'_>) -> bool,
-    ) {
+    ) -> bool {
         walk.begin(self.nodes.bound(), start.1.slot(), ef);
         walk.frontier.clear();
         walk.frontier.push(Reverse(pack(start.0, start.1.slot())));
         if counts(&start.1) {
             walk.pool.push(start.0, start.1.slot());
         }
+        let mut compared = 0;
         while let Some(Reverse(near)) = walk.frontier.pop() {
             if !walk.pool.admits(near) {
                 break;
             }
+            if let Some(budget) = budget
+                && compared > budget.min(BUDGET_CHECK)
+                && !walk.pool.fills_within(budget, compared)
+            {
+                return false;
+            }
             self.collect(reader, slot_of(near), 0, walk);
+            compared += walk.batch.len();
             let Walk {
                 batch,
                 pool,
@@ -116,6 +133,37 @@ impl Graph {
                     if counts(&node) {
                         pool.push(key, node.slot());
                     }
+                }
+            });
+        }
+        true
+    }
+
+    /// Fills the pool with the nearest of `slots`, whatever they are linked to.
+    pub(super) fn scan(
+        &self,
+        reader: &Reader<'_>,
+        probe: &Probe,
+        slots: impl Iterator<Item = u32>,
+        capacity: usize,
+        walk: &mut Walk,
+        counts: impl Fn(&Node<'_>) -> bool,
+    ) {
+        let Walk { pool, batch, .. } = walk;
+        pool.reset(capacity);
+        let mut slots = slots.fuse();
+        loop {
+            batch.clear();
+            for slot in slots.by_ref().take(SCAN_BATCH) {
+                reader.prefetch_codes(slot);
+                batch.push(slot);
+            }
+            if batch.is_empty() {
+                return;
+            }
+            self.score(reader, probe, batch, |key, node| {
+                if pool.admits(pack(key, node.slot())) && counts(&node) {
+                    pool.push(key, node.slot());
                 }
             });
         }

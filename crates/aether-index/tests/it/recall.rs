@@ -179,3 +179,79 @@ fn small_graphs_are_exact() {
         assert_eq!((hnsw.len(), hnsw.is_empty()), (n, n == 0));
     }
 }
+
+#[test]
+fn a_scan_finds_the_nearest_of_the_points_given() {
+    let (base, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
+    let hnsw = build(&base, Metric::Cosine, 0..base.len());
+    let mut scratch = Scratch::default();
+    for every in [1, 10, 100, 2000] {
+        let points = || (0..base.len()).step_by(every);
+        let exact = truth(&base, Metric::Cosine, points(), &queries, 10);
+        let (mut hits, mut all) = (0, 0);
+        for (q, exact) in exact.iter().enumerate() {
+            // Points that are not here are no matter.
+            let asked = points().map(id).chain([id(base.len() + 7)]);
+            let found = hnsw
+                .scan(&queries.floats(q), 10, asked, false, &mut scratch)
+                .unwrap();
+            hits += overlap(&found, exact);
+            all += exact.len();
+        }
+        assert!(
+            hits as f64 >= 0.999 * all as f64,
+            "one in {every}: {hits} of {all}"
+        );
+    }
+    assert!(
+        hnsw.scan(
+            &queries.floats(0),
+            0,
+            [id(0)].into_iter(),
+            false,
+            &mut scratch
+        )
+        .unwrap()
+        .is_empty()
+    );
+    hnsw.remove(id(0));
+    for include_dead in [false, true] {
+        let found = hnsw
+            .scan(
+                &queries.floats(0),
+                5,
+                [id(0)].into_iter(),
+                include_dead,
+                &mut scratch,
+            )
+            .unwrap();
+        assert_eq!(found.len(), usize::from(include_dead));
+    }
+}
+
+#[test]
+fn a_search_gives_up_when_few_near_points_are_allowed() {
+    let (base, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
+    let hnsw = build(&base, Metric::Cosine, 0..base.len());
+    let mut scratch = Scratch::default();
+    let params = SearchParams {
+        k: 10,
+        ef: 64,
+        include_dead: false,
+    };
+    let mut within = |every: u64, budget| {
+        let allowed = |point: PointId| point.0.is_multiple_of(every);
+        hnsw.search_within(
+            &queries.floats(1),
+            params,
+            Some(&allowed),
+            budget,
+            &mut scratch,
+        )
+        .unwrap()
+    };
+    assert_eq!(within(1, 10_000).unwrap().len(), 10);
+    assert_eq!(within(2, 10_000).unwrap().len(), 10);
+    assert!(within(500, 2_000).is_none());
+    assert!(within(2, 10).is_none());
+}
