@@ -49,6 +49,9 @@ use scratch::{key_of, slot_of};
 /// Points by their estimates that a scan keeps, beyond what `k` takes.
 const SCAN_SLACK: usize = 32;
 
+/// Points that a scan asks from memory at a time.
+const SCAN_BATCH: usize = 32;
+
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consolidation {
@@ -291,7 +294,51 @@ impl Hnsw {
         include_dead: bool,
         scratch: &mut Scratch,
     ) -> Result<Vec<Candidate>> {
+        let mut points = points.fuse();
+        let mut batch = Vec::with_capacity(SCAN_BATCH);
+        let next = |reader: &Reader<'_>, slots: &mut Vec<u32>| {
+            batch.clear();
+            batch.extend(points.by_ref().take(SCAN_BATCH));
+            self.points.find_all(&batch, reader, slots);
+            !batch.is_empty()
+        };
+        self.scan_slots(query, (k, include_dead), next, |_| true, scratch)
+    }
+
+    /// Like [`scan`](Hnsw::scan), of all points here that are `allowed`: in the order of the memory, which makes it
+    /// the faster one when they are many.
+    ///
+    /// # Errors
+    /// As [`scan`](Hnsw::scan).
+    pub fn scan_all(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: &dyn Fn(PointId) -> bool,
+        include_dead: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Candidate>> {
+        let mut all = 0..self.graph.nodes.bound();
+        let next = |_: &Reader<'_>, slots: &mut Vec<u32>| {
+            slots.extend(all.by_ref().take(SCAN_BATCH));
+            !slots.is_empty()
+        };
+        self.scan_slots(query, (k, include_dead), next, allowed, scratch)
+    }
+
+    /// Compares with what `next` adds to a list of slots, as long as it says that there was more.
+    fn scan_slots(
+        &self,
+        query: &[f32],
+        (k, include_dead): (usize, bool),
+        mut next: impl FnMut(&Reader<'_>, &mut Vec<u32>) -> bool,
+        allowed: impl Fn(PointId) -> bool,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Candidate>> {
         self.check_dim(query.len())?;
+        if k == 0 {
+            return Ok(Vec::new());
+        }
         let reader = self.graph.nodes.read();
         let Scratch {
             query: prepared,
@@ -299,15 +346,15 @@ impl Hnsw {
         } = scratch;
         self.graph.codec.query(query, prepared);
         let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
-        let slots = self.points.find_all(points, &reader);
+        let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
         // The order by estimates is nearly that by distances: room for what is estimated too far.
-        let capacity = k + k / 2 + SCAN_SLACK;
-        if k == 0 {
-            return Ok(Vec::new());
+        walk.pool.reset(k + k / 2 + SCAN_SLACK);
+        walk.batch.clear();
+        while next(&reader, &mut walk.batch) {
+            self.graph
+                .score_batch(&reader, &prepared.probe, walk, counts);
+            walk.batch.clear();
         }
-        let probe = &prepared.probe;
-        self.graph
-            .scan(&reader, probe, slots, capacity, walk, alive);
         Ok(self.rerank(&reader, prepared, walk.pool.entries(), k, alive))
     }
 

@@ -62,26 +62,42 @@ impl PointMap {
         recent.or_else(|| self.find_in_image(point, reader))
     }
 
-    /// The slots of those `points` that are here.
-    pub(super) fn find_all<'a>(
-        &'a self,
-        points: impl Iterator<Item = PointId> + 'a,
-        reader: &'a Reader<'_>,
-    ) -> impl Iterator<Item = u32> + 'a {
+    /// Adds the slots of those `points` that are here to `slots`. The memory is asked for all of them before the first
+    /// is looked at, their codes included.
+    pub(super) fn find_all(&self, points: &[PointId], reader: &Reader<'_>, slots: &mut Vec<u32>) {
         let recent = self.recent.read();
-        points.filter_map(move |point| {
+        let image = self.image_places();
+        for &point in points {
+            // Mostly the first place is the right one.
+            let first = probe_places(point, recent.places.len()).next();
+            if let Some(place) = first {
+                reader.prefetch_codes(recent.places[place]);
+            }
+            let first = probe_places(point, image.len()).next();
+            if let Some(place) = first {
+                reader.prefetch_codes(u32::from_le_bytes(image[place]));
+            }
+        }
+        slots.extend(points.iter().filter_map(|&point| {
             let recent = recent.find(point, reader);
             recent.or_else(|| self.find_in_image(point, reader))
-        })
+        }));
     }
 
     fn find_in_image(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
-        let (part, count) = self.image.as_ref()?;
-        let places = part.as_bytes().as_chunks::<4>().0.get(..*count)?;
+        let places = self.image_places();
         probe_places(point, places.len())
             .map(|place| u32::from_le_bytes(places[place]))
             .take_while(|&slot| slot != NO_SLOT)
             .find(|&slot| holds(reader, slot, point))
+    }
+
+    fn image_places(&self) -> &[[u8; 4]] {
+        let places = self.image.as_ref().and_then(|(part, count)| {
+            let places = part.as_bytes().as_chunks::<4>().0;
+            places.get(..*count)
+        });
+        places.unwrap_or_default()
     }
 
     /// Adds a point, whose node is published; false when it is there already.

@@ -13,9 +13,6 @@ use crate::memory::{Node, Reader};
 /// Nodes after which a walk with a budget begins to ask whether that will do.
 const BUDGET_CHECK: usize = 256;
 
-/// Nodes that a scan asks from memory at a time.
-const SCAN_BATCH: usize = 32;
-
 impl Graph {
     /// The nearest node that a greedy walk finds in the layers above `layer`, from `entry` down.
     pub(super) fn descend<'r>(
@@ -139,34 +136,20 @@ impl Graph {
         true
     }
 
-    /// Fills the pool with the nearest of `slots`, whatever they are linked to.
-    pub(super) fn scan(
+    /// Adds the nearest of the slots in `walk.batch` to the pool, whatever they are linked to.
+    pub(super) fn score_batch(
         &self,
         reader: &Reader<'_>,
         probe: &Probe,
-        slots: impl Iterator<Item = u32>,
-        capacity: usize,
         walk: &mut Walk,
         counts: impl Fn(&Node<'_>) -> bool,
     ) {
         let Walk { pool, batch, .. } = walk;
-        pool.reset(capacity);
-        let mut slots = slots.fuse();
-        loop {
-            batch.clear();
-            for slot in slots.by_ref().take(SCAN_BATCH) {
-                reader.prefetch_codes(slot);
-                batch.push(slot);
+        self.score(reader, probe, batch, |key, node| {
+            if pool.admits(pack(key, node.slot())) && counts(&node) {
+                pool.push(key, node.slot());
             }
-            if batch.is_empty() {
-                return;
-            }
-            self.score(reader, probe, batch, |key, node| {
-                if pool.admits(pack(key, node.slot())) && counts(&node) {
-                    pool.push(key, node.slot());
-                }
-            });
-        }
+        });
     }
 
     /// Collects the neighbours of a node that were not visited, and asks the memory for them.

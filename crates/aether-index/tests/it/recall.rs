@@ -197,6 +197,9 @@ fn a_scan_finds_the_nearest_of_the_points_given() {
                 .unwrap();
             hits += overlap(&found, exact);
             all += exact.len();
+            let allowed = |point: PointId| point.0.is_multiple_of(every as u64);
+            let same = hnsw.scan_all(&queries.floats(q), 10, &allowed, false, &mut scratch);
+            assert_eq!(same.unwrap(), found);
         }
         assert!(
             hits as f64 >= 0.999 * all as f64,
