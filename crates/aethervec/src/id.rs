@@ -1,5 +1,6 @@
 //! The ids of documents.
 
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use uuid::Uuid;
@@ -71,6 +72,36 @@ impl Serialize for DocId {
             DocId::Uuid(uuid) => serializer.collect_str(uuid),
             DocId::Str(text) => serializer.serialize_str(text),
         }
+    }
+}
+
+/// The reverse: a JSON number is a number, a string that spells a hyphenated UUID is a UUID, any other is a string.
+impl<'de> Deserialize<'de> for DocId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DocId, D::Error> {
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = DocId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document id: a number from 0 on, or a string")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<DocId, E> {
+        Ok(DocId::U64(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<DocId, E> {
+        if text.len() == 36
+            && let Ok(uuid) = Uuid::try_parse(text)
+        {
+            return Ok(DocId::Uuid(uuid));
+        }
+        Ok(DocId::Str(text.to_owned()))
     }
 }
 

@@ -24,6 +24,7 @@ mod collection;
 mod database;
 mod document;
 mod error;
+mod filter;
 mod id;
 mod index;
 mod inner;
@@ -33,6 +34,8 @@ mod options;
 mod schema;
 mod search;
 mod snapshot;
+mod text;
+mod timestamp;
 mod validate;
 mod view;
 mod write;
@@ -45,11 +48,16 @@ pub use collection::Collection;
 pub use database::{AetherDB, DbStats};
 pub use document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest, Upserted, Vector};
 pub use error::{Error, ErrorKind, Result};
+pub use filter::{
+    Bounds, Filter, GeoBox, GeoPoint, GeoPolygon, Number, Path, Range, RangeValue, Scalar, Test,
+    TextMode, TextTest,
+};
 pub use id::DocId;
 pub use index::core::IndexStatus;
 pub use options::DbOptions;
 pub use schema::{CollectionInfo, CollectionSchema, IndexConfig};
 pub use snapshot::DbSnapshot;
+pub use timestamp::Timestamp;
 pub use view::CollectionView;
 
 pub use half::f16;

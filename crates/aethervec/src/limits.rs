@@ -42,3 +42,24 @@ pub const M_RANGE: std::ops::RangeInclusive<u16> = 2..=256;
 
 /// Fewest and most candidates held while inserting into a graph.
 pub const EF_CONSTRUCTION_RANGE: std::ops::RangeInclusive<u16> = 8..=4_096;
+
+/// Deepest nesting of a filter: a single condition is level 1.
+pub const FILTER_DEPTH_MAX: usize = 32;
+
+/// Most conditions and connectives of a filter together.
+pub const FILTER_NODES_MAX: usize = 10_000;
+
+/// Most values, ids and corners of polygons in a filter together.
+pub const FILTER_VALUES_MAX: usize = 1_000_000;
+
+/// Longest path into a payload, in bytes.
+pub const PATH_BYTES_MAX: usize = 1_024;
+
+/// Most steps of a path into a payload.
+pub const PATH_STEPS_MAX: usize = 64;
+
+/// Longest text to look for in texts, in bytes.
+pub const TEXT_QUERY_BYTES_MAX: usize = 64 << 10;
+
+/// Of a longer word in a text only so many bytes count.
+pub const WORD_BYTES_MAX: usize = 128;

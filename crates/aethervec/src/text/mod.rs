@@ -1,0 +1,3 @@
+//! Words in texts.
+
+pub(crate) mod tokenize;
