@@ -15,7 +15,7 @@ use std::path::Path;
 use aether_distance::VectorRef;
 use aether_env::Env;
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, DbOptions, DocId, Document, ErrorKind, IndexConfig,
+    AetherDB, Collection, CollectionSchema, DbOptions, DenseField, DocId, Document, ErrorKind, IndexConfig,
     Metric, SearchRequest, Vector,
 };
 use serde_json::{Value, json};
@@ -108,14 +108,14 @@ impl Bench {
             let db = AetherDB::open_with(Env::local(&path)?, options)?;
             let collection = match db.collection("vectors") {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    let schema = CollectionSchema {
+                    let schema = CollectionSchema::of(DenseField {
                         element: data.base.element(),
-                        ..CollectionSchema::new(
+                        ..DenseField::new(
                             data.base.dim(),
                             data.metric,
                             IndexConfig::default(),
                         )
-                    };
+                    });
                     db.create_collection_with("vectors", schema)?
                 }
                 other => other?,
@@ -152,7 +152,7 @@ impl Bench {
         done?;
         // What was written last is found at once.
         let last = document(&data.base, to - 1);
-        let hits = collection.search(&last.vector.to_f32(), K)?;
+        let hits = collection.search(&last.vector().ok_or("no vector")?.to_f32(), K)?;
         if !hits.iter().any(|hit| hit.id == last.id) {
             return Err(format!("row {} was imported but is not found", to - 1).into());
         }

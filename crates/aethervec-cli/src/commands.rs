@@ -80,7 +80,7 @@ mod shown {
         if let Some(payload) = &hit.payload {
             object.insert("payload".to_owned(), payload.clone());
         }
-        if let Some(components) = &hit.vector {
+        if let Some(components) = hit.vector() {
             object.insert("vector".to_owned(), vector(components));
         }
         Value::Object(object)
@@ -90,8 +90,8 @@ mod shown {
     pub(super) fn document(document: &Document, with_vector: bool) -> Value {
         let mut object = Map::new();
         object.insert("id".to_owned(), json!(document.id));
-        if with_vector {
-            object.insert("vector".to_owned(), vector(&document.vector));
+        if let (true, Some(components)) = (with_vector, document.vector()) {
+            object.insert("vector".to_owned(), vector(components));
         }
         if let Some(payload) = &document.payload {
             object.insert("payload".to_owned(), payload.clone());

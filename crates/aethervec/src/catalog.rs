@@ -3,13 +3,16 @@
 //! Records are JSON: few, small, and read by people who repair things. Each names its format; a newer one is refused.
 
 use crate::error::{Error, Result};
-use crate::keyspace::{CatalogKey, CollectionId, Keyspaces};
-use crate::schema::{self, CollectionSchema, IndexConfig};
+use crate::keyspace::{CatalogKey, CollectionId, FieldNumber, Keyspaces};
+use crate::schema::{CollectionSchema, VectorField};
 use crate::validate;
-use aether_index::HnswParams;
 use aidb::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod field;
+
+use field::KindRecord;
 
 /// The format of the catalog and of everything it describes.
 const FORMAT: u32 = 1;
@@ -30,6 +33,10 @@ pub(crate) struct Catalog {
 pub(crate) struct CollectionRecord {
     pub(crate) id: CollectionId,
     pub(crate) schema: CollectionSchema,
+    /// The number of each of the schema's vector fields.
+    pub(crate) numbers: BTreeMap<String, FieldNumber>,
+    /// The number that the next vector field gets.
+    pub(crate) next_field: u32,
 }
 
 impl Catalog {
@@ -73,52 +80,57 @@ pub(crate) fn encode_meta(next: u32) -> Vec<u8> {
 }
 
 impl CollectionRecord {
+    /// A collection that is new: its fields are numbered.
+    pub(crate) fn new(id: CollectionId, schema: CollectionSchema) -> CollectionRecord {
+        let numbers = (0..).map(FieldNumber);
+        let numbers: BTreeMap<_, _> = schema.fields.keys().cloned().zip(numbers).collect();
+        CollectionRecord {
+            id,
+            schema,
+            next_field: u32::try_from(numbers.len()).expect("fields are validated to be few"),
+            numbers,
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let schema = &self.schema;
-        let params = match &schema.index {
-            IndexConfig::Flat => None,
-            IndexConfig::Hnsw(params) => Some(params),
-        };
+        let fields = self.schema.fields.iter().zip(self.numbers.values());
         json(&Record {
             format: FORMAT,
             id: self.id.0,
-            dim: schema.dim,
-            metric: schema.metric.to_string(),
-            element: schema.element.to_string(),
-            index: IndexRecord {
-                kind: schema.index.name().to_owned(),
-                m: params.map(|params| params.m),
-                ef_construction: params.map(|params| params.ef_construction),
-            },
+            next_field: self.next_field,
+            fields: fields
+                .map(|((name, field), number)| FieldRecord {
+                    number: number.0,
+                    name: name.clone(),
+                    field: KindRecord::from(field),
+                })
+                .collect(),
         })
     }
 
     pub(crate) fn decode(name: &str, value: &[u8]) -> Result<CollectionRecord> {
         let decode = || {
             let record: Record = parse(value)?;
-            let index = match record.index {
-                IndexRecord { kind, .. } if kind == "flat" => IndexConfig::Flat,
-                IndexRecord {
-                    kind,
-                    m: Some(m),
-                    ef_construction: Some(ef_construction),
-                } if kind == "hnsw" => IndexConfig::Hnsw(HnswParams { m, ef_construction }),
-                IndexRecord { kind, .. } => {
+            let mut schema = CollectionSchema::default();
+            let mut numbers = BTreeMap::new();
+            for field in record.fields {
+                if u32::from(field.number) >= record.next_field {
                     return Err(Error::corruption(format!(
-                        "index {kind:?} is not known or incomplete"
+                        "field number {} is in use, and the next one is to be {}",
+                        field.number, record.next_field
                     )));
                 }
-            };
-            let schema = CollectionSchema {
-                dim: record.dim,
-                metric: schema::parse_metric(&record.metric)?,
-                element: schema::parse_element(&record.element)?,
-                index,
-            };
+                numbers.insert(field.name.clone(), FieldNumber(field.number));
+                schema
+                    .fields
+                    .insert(field.name, VectorField::try_from(field.field)?);
+            }
             validate::schema(&schema)?;
             Ok(CollectionRecord {
                 id: CollectionId(record.id),
                 schema,
+                numbers,
+                next_field: record.next_field,
             })
         };
         decode().map_err(|error: Error| error.within(&format!("catalog, collection {name:?}")))
@@ -141,19 +153,16 @@ impl Meta {
 struct Record {
     format: u32,
     id: u32,
-    dim: usize,
-    metric: String,
-    element: String,
-    index: IndexRecord,
+    next_field: u32,
+    fields: Vec<FieldRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct IndexRecord {
-    kind: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    m: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    ef_construction: Option<u16>,
+struct FieldRecord {
+    number: u16,
+    name: String,
+    #[serde(flatten)]
+    field: KindRecord,
 }
 
 /// What every record of any format has.
@@ -182,30 +191,35 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::schema::{BinaryField, DenseField, IndexConfig, MultiField, SparseField};
     use aether_distance::{ElementType, Metric};
+    use aether_index::HnswParams;
 
     #[test]
     fn records_round_trip() {
-        for index in [
-            IndexConfig::Flat,
-            IndexConfig::Hnsw(HnswParams {
-                m: 8,
-                ef_construction: 99,
-            }),
-        ] {
-            let schema = CollectionSchema {
-                element: ElementType::F16,
-                ..CollectionSchema::new(384, Metric::InnerProduct, index)
-            };
-            let record = CollectionRecord {
-                id: CollectionId(7),
-                schema,
-            };
-            assert_eq!(
-                CollectionRecord::decode("x", &record.encode()).unwrap(),
-                record
-            );
-        }
+        let hnsw = IndexConfig::Hnsw(HnswParams {
+            m: 8,
+            ef_construction: 99,
+        });
+        let schema = CollectionSchema::new(384, Metric::InnerProduct, IndexConfig::Flat)
+            .with_field(
+                "image",
+                DenseField {
+                    element: ElementType::F16,
+                    ..DenseField::new(512, Metric::Cosine, hnsw)
+                },
+            )
+            .with_field("print", BinaryField { bits: 100 })
+            .with_field("words", SparseField {})
+            .with_field("tokens", MultiField::new(96, Metric::L2Squared));
+        let mut record = CollectionRecord::new(CollectionId(7), schema);
+        record.schema.fields.remove("image");
+        record.numbers.remove("image");
+        assert_eq!(record.next_field, 5);
+        assert_eq!(
+            CollectionRecord::decode("x", &record.encode()).unwrap(),
+            record
+        );
         assert_eq!(Meta::decode(&encode_meta(9)).unwrap().next_collection, 9);
     }
 

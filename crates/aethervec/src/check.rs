@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::DocId;
 use crate::index::core::{Core, Lane};
 use crate::index::open;
-use crate::keyspace::{self, CollectionId, Keyspaces, PendingEntry, PointRow};
+use crate::keyspace::{self, CollectionId, DocRow, Keyspaces, PendingEntry, PointRow};
 use aether_index::PointId;
 use aidb::{DB, Keyspace, Snapshot};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -219,7 +219,8 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
     while let Some((key, value)) = rows.try_next()? {
         disk.points += 1;
         let parsed = keyspace::decode_number("points", &key).and_then(|number| {
-            let row = PointRow::parse(&key, &value, core.schema.dim, core.schema.element)?;
+            let row = PointRow::parse(&key, &value)?;
+            row.vector(&key, core.number, &core.schema.fields[""])?;
             Ok((PointId(number), row.id(&key)?, row))
         });
         let (point, id, row) = match parsed {
@@ -231,7 +232,7 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
         };
         let doc_key = row.doc_key(core.id);
         let named = match disk.snapshot.get(&core.keyspaces.docs, &doc_key)? {
-            Some(value) => keyspace::decode_doc_point(&doc_key, &value).ok() == Some(point),
+            Some(value) => DocRow::parse(&doc_key, &value).is_ok_and(|row| row.point == point),
             None => false,
         };
         if named {
@@ -258,8 +259,9 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
     while let Some((key, value)) = rows.try_next()? {
         disk.documents += 1;
         let parsed: Result<(DocId, PointId)> = keyspace::decode_doc_key(&key).and_then(|id| {
-            keyspace::decode_payload(&key, &value)?;
-            Ok((id, keyspace::decode_doc_point(&key, &value)?))
+            let row = DocRow::parse(&key, &value)?;
+            row.payload(&key)?;
+            Ok((id, row.point))
         });
         match parsed {
             Ok((id, point)) if !disk.alive.contains(&point) => {

@@ -8,6 +8,7 @@ use crate::index::lane;
 use crate::inner::Inner;
 use crate::schema::CollectionSchema;
 use crate::snapshot::DbSnapshot;
+use crate::vector::QueryVector;
 use crate::view::CollectionView;
 use crate::write::{self, Prepared, Written};
 use aidb::Durability;
@@ -51,9 +52,9 @@ impl Collection {
         &self.core.name
     }
 
-    /// What was fixed when it was created.
-    pub fn schema(&self) -> &CollectionSchema {
-        &self.core.schema
+    /// What its documents may hold now.
+    pub fn schema(&self) -> Arc<CollectionSchema> {
+        Arc::clone(&self.core.schema)
     }
 
     /// This handle: no lock is needed to read.
@@ -158,7 +159,7 @@ impl Collection {
     }
 
     /// As [`CollectionView::search`], now: everything written before is found.
-    pub fn search(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
+    pub fn search<'a>(&self, vector: impl Into<QueryVector<'a>>, k: usize) -> Result<Vec<Hit>> {
         self.view()?.search(vector, k)
     }
 

@@ -164,17 +164,8 @@ impl AetherDB {
         let next = id
             .checked_add(1)
             .ok_or_else(|| Error::invalid("the numbers for collections are used up"))?;
-        let record = CollectionRecord {
-            id: CollectionId(id),
-            schema,
-        };
-        let core = Arc::new(Core::new(
-            record.id,
-            name,
-            &record.schema,
-            &inner.storage,
-            &inner.keyspaces,
-        )?);
+        let record = CollectionRecord::new(CollectionId(id), schema);
+        let core = Arc::new(Core::new(&record, name, &inner.storage, &inner.keyspaces)?);
         let mut batch = WriteBatch::new();
         batch.put(
             &inner.keyspaces.catalog,
@@ -208,11 +199,9 @@ impl AetherDB {
             SlotState::Dropped => return Err(not_found(name)),
             SlotState::Closed => {}
         }
-        let CollectionRecord { id, schema } = &slot.record;
         let core = Arc::new(open::open(
-            *id,
+            &slot.record,
             name,
-            schema,
             &self.inner.storage,
             &self.inner.keyspaces,
         )?);

@@ -4,16 +4,18 @@
 //! Keys are big endian, so that their order is the order of the numbers; values are little endian. Every decoder takes
 //! bytes from a disk: it returns an error that names the key, and never panics.
 
-use crate::document::Vector;
 use crate::error::{Error, Result};
 use crate::id::DocId;
-use aether_distance::{ElementType, VectorRef};
 use aether_index::PointId;
 use aidb::{Compression, DB, Keyspace, KeyspaceOptions, TableOptions};
-use half::f16;
-use serde_json::Value;
 use std::ops::Bound;
 use uuid::Uuid;
+
+mod rows;
+mod vectors;
+
+pub(crate) use rows::{DocRow, FieldNumber, PointRow, doc_value, point_value};
+pub(crate) use vectors::{buffer as vector_buffer, encoded_bytes as vector_bytes};
 
 /// The number of a collection: given once, never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,98 +161,6 @@ pub(crate) fn graph_key(collection: CollectionId) -> Vec<u8> {
     [&collection_prefix(collection)[..], b"hnsw"].concat()
 }
 
-/// Replaces `out` by the value of a document in `docs`; `payload` is its JSON, empty for none.
-pub(crate) fn doc_value(point: PointId, payload: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(&point.0.to_le_bytes());
-    out.extend_from_slice(payload);
-}
-
-/// The point of a document's newest version, from its value in `docs`.
-pub(crate) fn decode_doc_point(key: &[u8], value: &[u8]) -> Result<PointId> {
-    match value.first_chunk() {
-        Some(point) => Ok(PointId(u64::from_le_bytes(*point))),
-        None => Err(bad("docs", key, "its value is shorter than a point id")),
-    }
-}
-
-/// The payload of a document, from its value in `docs`.
-pub(crate) fn decode_payload(key: &[u8], value: &[u8]) -> Result<Option<Value>> {
-    match value.get(8..).unwrap_or_default() {
-        [] => Ok(None),
-        json => serde_json::from_slice(json)
-            .map(Some)
-            .map_err(|error| bad("docs", key, &format!("its payload is not JSON: {error}"))),
-    }
-}
-
-/// Replaces `out` by the value of a point in `points`.
-pub(crate) fn point_value(id: &DocId, vector: VectorRef<'_>, out: &mut Vec<u8>) {
-    out.clear();
-    // One byte less than three of them would do for a varint; a fixed width keeps the vector's place simple.
-    out.extend_from_slice(&[0; 2]);
-    encode_id(id, out);
-    let id_bytes = u16::try_from(out.len() - 2).expect("ids are validated to be short");
-    out[..2].copy_from_slice(&id_bytes.to_le_bytes());
-    encode_vector(vector, out);
-}
-
-/// A point's row, still encoded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PointRow<'a> {
-    id: &'a [u8],
-    vector: &'a [u8],
-}
-
-impl<'a> PointRow<'a> {
-    /// Splits a row; fails unless the vector has exactly the bytes of the collection's vectors.
-    pub(crate) fn parse(
-        key: &[u8],
-        value: &'a [u8],
-        dim: usize,
-        element: ElementType,
-    ) -> Result<PointRow<'a>> {
-        let split = value.split_first_chunk().and_then(|(id_bytes, rest)| {
-            rest.split_at_checked(usize::from(u16::from_le_bytes(*id_bytes)))
-        });
-        let (id, vector) =
-            split.ok_or_else(|| bad("points", key, "its value ends within the document id"))?;
-        let expected = dim * element.bytes();
-        if vector.len() != expected {
-            let text = format!(
-                "its vector has {} bytes where {expected} are expected",
-                vector.len()
-            );
-            return Err(bad("points", key, &text));
-        }
-        Ok(PointRow { id, vector })
-    }
-
-    /// The document that the point belongs or belonged to.
-    pub(crate) fn id(&self, key: &[u8]) -> Result<DocId> {
-        decode_id(self.id).ok_or_else(|| bad("points", key, "its value holds no document id"))
-    }
-
-    /// The key in `docs` of the document that the point belongs or belonged to.
-    pub(crate) fn doc_key(&self, collection: CollectionId) -> Vec<u8> {
-        [&collection_prefix(collection)[..], self.id].concat()
-    }
-
-    /// Replaces what `out` holds by the vector.
-    pub(crate) fn vector(&self, out: &mut Vector) {
-        decode_vector(self.vector, out);
-    }
-}
-
-/// An empty vector to decode into.
-pub(crate) fn vector_buffer(element: ElementType) -> Vector {
-    match element {
-        ElementType::F32 => Vector::F32(Vec::new()),
-        ElementType::F16 => Vector::F16(Vec::new()),
-        ElementType::U8 => Vector::U8(Vec::new()),
-    }
-}
-
 /// What one commit has changed and an index has still to apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PendingEntry {
@@ -357,56 +267,6 @@ fn decode_id(encoded: &[u8]) -> Option<DocId> {
         ID_UUID => Some(DocId::Uuid(Uuid::from_bytes(id.try_into().ok()?))),
         ID_STR if !id.is_empty() => Some(DocId::Str(str::from_utf8(id).ok()?.to_owned())),
         _ => None,
-    }
-}
-
-fn encode_vector(vector: VectorRef<'_>, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + vector.dim() * vector.element().bytes(), 0);
-    let bytes = &mut out[start..];
-    match vector {
-        VectorRef::F32(components) => {
-            bytes
-                .chunks_exact_mut(4)
-                .zip(components)
-                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
-        }
-        VectorRef::F16(components) => {
-            bytes
-                .chunks_exact_mut(2)
-                .zip(components)
-                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
-        }
-        VectorRef::U8(components) => bytes.copy_from_slice(components),
-    }
-}
-
-fn decode_vector(bytes: &[u8], out: &mut Vector) {
-    match out {
-        Vector::F32(components) => {
-            components.clear();
-            components.extend(
-                bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|bytes| f32::from_le_bytes(*bytes)),
-            );
-        }
-        Vector::F16(components) => {
-            components.clear();
-            components.extend(
-                bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|bytes| f16::from_le_bytes(*bytes)),
-            );
-        }
-        Vector::U8(components) => {
-            components.clear();
-            components.extend_from_slice(bytes);
-        }
     }
 }
 

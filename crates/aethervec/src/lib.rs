@@ -37,6 +37,7 @@ mod snapshot;
 mod text;
 mod timestamp;
 mod validate;
+mod vector;
 mod view;
 mod write;
 
@@ -46,7 +47,7 @@ pub use aidb::{Durability, SeqNo};
 pub use check::{CheckReport, CollectionCheck, Problem, ProblemKind};
 pub use collection::Collection;
 pub use database::{AetherDB, DbStats};
-pub use document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest, Upserted, Vector};
+pub use document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest, Upserted};
 pub use error::{Error, ErrorKind, Result};
 pub use filter::{
     Bounds, Filter, GeoBox, GeoPoint, GeoPolygon, Number, Path, Range, RangeValue, Scalar, Test,
@@ -55,9 +56,15 @@ pub use filter::{
 pub use id::DocId;
 pub use index::core::IndexStatus;
 pub use options::DbOptions;
-pub use schema::{CollectionInfo, CollectionSchema, IndexConfig};
+pub use schema::{
+    BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,
+    SparseField, VectorField,
+};
 pub use snapshot::DbSnapshot;
 pub use timestamp::Timestamp;
+pub use vector::{
+    BinaryVector, MultiVector, QueryVector, SparseVector, Vector, VectorValue, Vectors,
+};
 pub use view::CollectionView;
 
 pub use half::f16;

@@ -9,6 +9,24 @@ pub const ID_BYTES_MAX: usize = 1_024;
 /// Most components of a vector.
 pub const DIM_MAX: usize = 65_535;
 
+/// Most bits of a binary vector.
+pub const BITS_MAX: usize = 65_536;
+
+/// Most components of a sparse vector that are not 0.
+pub const SPARSE_COMPONENTS_MAX: usize = 65_535;
+
+/// Most vectors of a document in one field of several vectors.
+pub const MULTI_VECTORS_MAX: usize = 4_096;
+
+/// Most components of all vectors together that a document has in one field of several vectors.
+pub const MULTI_COMPONENTS_MAX: usize = 4 << 20;
+
+/// Most vector fields of a collection.
+pub const VECTOR_FIELDS_MAX: usize = 64;
+
+/// Longest name of a vector field, in bytes of UTF-8.
+pub const VECTOR_FIELD_NAME_BYTES_MAX: usize = 255;
+
 /// Largest magnitude of a component of a vector. Twice this value, squared and summed over [`DIM_MAX`] components,
 /// is still a finite `f32`, so that no distance overflows.
 pub const COMPONENT_ABS_MAX: f32 = 1e16;

@@ -3,35 +3,105 @@
 use crate::error::{Error, Result};
 use aether_distance::{ElementType, Metric};
 use aether_index::HnswParams;
+use std::collections::BTreeMap;
 use std::fmt;
 
-/// What is fixed when a collection is created.
+/// What a collection's documents may hold.
 ///
 /// ```
-/// use aethervec::{CollectionSchema, ElementType, IndexConfig, Metric};
+/// use aethervec::{BinaryField, CollectionSchema, DenseField, ElementType, IndexConfig, Metric, SparseField};
 ///
-/// let schema = CollectionSchema {
-///     element: ElementType::F16,
-///     ..CollectionSchema::new(384, Metric::Cosine, IndexConfig::default())
-/// };
-/// assert_eq!(schema.element.to_string(), "f16");
+/// let schema = CollectionSchema::new(384, Metric::Cosine, IndexConfig::default())
+///     .with_field("image", DenseField {
+///         element: ElementType::F16,
+///         ..DenseField::new(512, Metric::Cosine, IndexConfig::default())
+///     })
+///     .with_field("fingerprint", BinaryField { bits: 256 })
+///     .with_field("words", SparseField {});
+/// assert_eq!(schema.fields.len(), 4);
+/// assert_eq!(schema.dense("image").map(|field| field.dim), Some(512));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CollectionSchema {
+    /// The vector fields by name: at most [`VECTOR_FIELDS_MAX`](crate::limits::VECTOR_FIELDS_MAX). The one called `""` is the
+    /// default field. A document may lack a vector in any of them.
+    pub fields: BTreeMap<String, VectorField>,
+}
+
+impl CollectionSchema {
+    /// A default field of `f32` vectors.
+    pub fn new(dim: usize, metric: Metric, index: IndexConfig) -> CollectionSchema {
+        CollectionSchema::of(DenseField::new(dim, metric, index))
+    }
+
+    /// This default field, and no other.
+    pub fn of(field: impl Into<VectorField>) -> CollectionSchema {
+        CollectionSchema::default().with_field("", field)
+    }
+
+    /// The same with this field.
+    #[must_use]
+    pub fn with_field(
+        mut self,
+        name: impl Into<String>,
+        field: impl Into<VectorField>,
+    ) -> CollectionSchema {
+        self.fields.insert(name.into(), field.into());
+        self
+    }
+
+    /// The field called `name`, if there is one and it is dense.
+    pub fn dense(&self, name: &str) -> Option<&DenseField> {
+        match self.fields.get(name)? {
+            VectorField::Dense(field) => Some(field),
+            _ => None,
+        }
+    }
+}
+
+/// What the vectors of a field are, and how they are compared and found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum VectorField {
+    /// One dense vector to a document.
+    Dense(DenseField),
+    /// Bits, compared by how many differ.
+    Binary(BinaryField),
+    /// Few components out of very many dimensions, compared by the inner product.
+    Sparse(SparseField),
+    /// Several dense vectors to a document, compared by MaxSim.
+    Multi(MultiField),
+}
+
+impl VectorField {
+    /// What the documentation calls its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            VectorField::Dense(_) => "dense",
+            VectorField::Binary(_) => "binary",
+            VectorField::Sparse(_) => "sparse",
+            VectorField::Multi(_) => "multi",
+        }
+    }
+}
+
+/// A field with one dense vector to a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DenseField {
     /// Components of each vector: 1 to [`DIM_MAX`](crate::limits::DIM_MAX).
     pub dim: usize,
     /// How vectors are compared.
     pub metric: Metric,
     /// How components are stored.
     pub element: ElementType,
-    /// How documents are found.
+    /// How vectors are found.
     pub index: IndexConfig,
 }
 
-impl CollectionSchema {
-    /// A collection of `f32` vectors.
-    pub fn new(dim: usize, metric: Metric, index: IndexConfig) -> CollectionSchema {
-        CollectionSchema {
+impl DenseField {
+    /// A field of `f32` vectors.
+    pub fn new(dim: usize, metric: Metric, index: IndexConfig) -> DenseField {
+        DenseField {
             dim,
             metric,
             element: ElementType::F32,
@@ -40,15 +110,99 @@ impl CollectionSchema {
     }
 }
 
-/// How the documents of a collection are found.
+/// A field of bits. Each search compares with all, exactly: they are kept in memory, and the first use of the collection
+/// after opening reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BinaryField {
+    /// Bits of each vector: 1 to [`BITS_MAX`](crate::limits::BITS_MAX).
+    pub bits: usize,
+}
+
+/// A field of sparse vectors. Searches are exact, and look only at vectors that share a dimension with the query: the
+/// others, whose inner product is 0, are not found. Kept in memory, and read by the first use after opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SparseField {}
+
+/// A field with several dense vectors to a document, at most [`MULTI_VECTORS_MAX`](crate::limits::MULTI_VECTORS_MAX).
+///
+/// *MaxSim*: for each vector of the query the similarity of the one that is most similar to it, and the sum of these.
+/// Each search compares with all, exactly: they are kept in memory, and the first use of the collection after opening
+/// reads them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MultiField {
+    /// Components of each vector: 1 to [`DIM_MAX`](crate::limits::DIM_MAX).
+    pub dim: usize,
+    /// How two vectors are compared. The similarity is the cosine for `cosine`, the inner product for `dot`, and the
+    /// negated squared distance for `l2`.
+    pub metric: Metric,
+    /// How components are stored.
+    pub element: ElementType,
+}
+
+impl MultiField {
+    /// A field of `f32` vectors.
+    pub fn new(dim: usize, metric: Metric) -> MultiField {
+        MultiField {
+            dim,
+            metric,
+            element: ElementType::F32,
+        }
+    }
+}
+
+impl From<DenseField> for VectorField {
+    fn from(field: DenseField) -> VectorField {
+        VectorField::Dense(field)
+    }
+}
+
+impl From<BinaryField> for VectorField {
+    fn from(field: BinaryField) -> VectorField {
+        VectorField::Binary(field)
+    }
+}
+
+impl From<SparseField> for VectorField {
+    fn from(field: SparseField) -> VectorField {
+        VectorField::Sparse(field)
+    }
+}
+
+impl From<MultiField> for VectorField {
+    fn from(field: MultiField) -> VectorField {
+        VectorField::Multi(field)
+    }
+}
+
+impl fmt::Display for VectorField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VectorField::Dense(DenseField {
+                dim,
+                metric,
+                element,
+                index,
+            }) => write!(f, "dense (dim {dim}, {metric}, {element}), {index}"),
+            VectorField::Binary(BinaryField { bits }) => write!(f, "binary ({bits} bits)"),
+            VectorField::Sparse(SparseField {}) => f.write_str("sparse"),
+            VectorField::Multi(MultiField {
+                dim,
+                metric,
+                element,
+            }) => write!(f, "multi (dim {dim}, {metric}, {element})"),
+        }
+    }
+}
+
+/// How the vectors of a dense field are found.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum IndexConfig {
     /// No graph: each search compares with every vector, exactly. All vectors are kept in memory, and the first use of
-    /// the collection after opening reads them. For small collections and for ground truth.
+    /// the collection after opening reads them. For few vectors and for ground truth.
     Flat,
-    /// A navigable small-world graph: approximate and fast. Collections of few documents are searched exactly until a
-    /// graph is worthwhile.
+    /// A navigable small-world graph: approximate and fast. Few vectors are searched exactly until a graph is
+    /// worthwhile.
     Hnsw(HnswParams),
 }
 
@@ -113,7 +267,7 @@ impl fmt::Display for IndexConfig {
 pub struct CollectionInfo {
     /// Its name.
     pub name: String,
-    /// What was fixed when it was created.
+    /// What its documents may hold.
     pub schema: CollectionSchema,
 }
 

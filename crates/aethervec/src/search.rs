@@ -5,12 +5,13 @@
 //! 3. their rows in `docs`: a point is visible exactly if its document's row names it;
 //! 4. too few left: widen and begin again; in the end, compare with everything.
 
-use crate::document::{Hit, SearchRequest, Vector};
-use crate::error::Result;
+use crate::document::{Hit, SearchRequest};
+use crate::error::{Error, Result};
 use crate::id::DocId;
-use crate::keyspace::{self, PointRow};
+use crate::keyspace::{self, DocRow, PointRow};
 use crate::limits;
 use crate::validate;
+use crate::vector::{QueryVector, Vector, Vectors};
 use crate::view::CollectionView;
 use aether_distance::{Distance, Metric, Query};
 use aether_index::{Candidate, PointId, SearchParams};
@@ -28,7 +29,7 @@ impl CollectionView {
     ///
     /// # Errors
     /// As [`search_with`](CollectionView::search_with).
-    pub fn search(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
+    pub fn search<'a>(&self, vector: impl Into<QueryVector<'a>>, k: usize) -> Result<Vec<Hit>> {
         self.search_with(SearchRequest::new(vector, k))
     }
 
@@ -56,13 +57,25 @@ fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Result<()> {
     if let Some(ef) = request.ef {
         validate::range("ef", ef, 1..=limits::EF_MAX)?;
     }
-    validate::query(&view.core.schema, request.vector)
+    dense(view, request).map(|_| ())
+}
+
+/// The query of a search in a dense field; fails when it does not suit the field.
+fn dense<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<&'a [f32]> {
+    let QueryVector::Dense(vector) = request.vector else {
+        return Err(Error::invalid(format!(
+            "vector: a {} one cannot search a dense field",
+            request.vector.kind()
+        )));
+    };
+    validate::query(&view.core.dense, vector)?;
+    Ok(vector)
 }
 
 /// What `request` asks for, nearest first.
 fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
     validate(view, request)?;
-    let query = prepare(view, request);
+    let query = prepare(view, request)?;
     let found = if request.exact {
         scan(view, &query, request.k)?
     } else {
@@ -77,26 +90,29 @@ fn search_batch(view: &CollectionView, requests: &[SearchRequest<'_>]) -> Result
         validate(view, request).map_err(|error| error.within(&format!("request {position}")))?;
     }
     let exact: Vec<_> = requests.iter().filter(|request| request.exact).collect();
-    let mut scanned = scan_for_all(
-        view,
-        exact
-            .iter()
-            .map(|request| (prepare(view, request), request.k)),
-    )?
-    .into_iter();
+    let queries = exact
+        .iter()
+        .map(|request| Ok((prepare(view, request)?, request.k)))
+        .collect::<Result<Vec<_>>>()?;
+    let mut scanned = scan_for_all(view, queries.into_iter())?.into_iter();
     let answer = |request: &SearchRequest<'_>| {
         let found = if request.exact {
             scanned.next().unwrap_or_default()
         } else {
-            walk(view, &prepare(view, request), request)?
+            walk(view, &prepare(view, request)?, request)?
         };
         to_hits(view, request, found)
     };
     requests.iter().map(answer).collect()
 }
 
-fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Query<'a> {
-    Query::new(view.core.kernels, view.core.schema.metric, request.vector)
+fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<Query<'a>> {
+    let vector = dense(view, request)?;
+    Ok(Query::new(
+        view.core.kernels,
+        view.core.dense.metric,
+        vector,
+    ))
 }
 
 fn to_hits(
@@ -122,32 +138,25 @@ struct Found {
 impl Found {
     fn into_hit(self, view: &CollectionView, request: &SearchRequest<'_>) -> Result<Hit> {
         let payload = if request.with_payload {
-            keyspace::decode_payload(&self.doc_key, &self.doc_row)?
+            DocRow::parse(&self.doc_key, &self.doc_row)?.payload(&self.doc_key)?
         } else {
             None
         };
-        let vector = if request.with_vector {
-            Some(self.vector(view)?)
+        let vectors = if request.with_vectors {
+            let key = keyspace::point_key(view.core.id, self.candidate.point);
+            view.vectors(&key, &self.point_row)?
         } else {
-            None
+            Vectors::new()
         };
         let id: DocId = keyspace::decode_doc_key(&self.doc_key)?;
         let distance = self.candidate.distance;
         Ok(Hit {
             id,
             distance,
-            score: score(view.core.schema.metric, distance),
+            score: score(view.core.dense.metric, distance),
             payload,
-            vector,
+            vectors,
         })
-    }
-
-    fn vector(&self, view: &CollectionView) -> Result<Vector> {
-        let schema = &view.core.schema;
-        let key = keyspace::point_key(view.core.id, self.candidate.point);
-        let mut vector = keyspace::vector_buffer(schema.element);
-        PointRow::parse(&key, &self.point_row, schema.dim, schema.element)?.vector(&mut vector);
-        Ok(vector)
     }
 }
 
@@ -296,7 +305,7 @@ fn resolve_chunk(
         )?;
         for (point, doc_row) in rest.by_ref().take(missing).zip(doc_rows) {
             let Some(doc_row) = doc_row else { continue };
-            if keyspace::decode_doc_point(&point.doc_key, &doc_row)? == point.candidate.point {
+            if DocRow::parse(&point.doc_key, &doc_row)?.point == point.candidate.point {
                 found.push(Found {
                     candidate: point.candidate,
                     doc_key: point.doc_key,
@@ -332,7 +341,9 @@ fn read_points(
     let mut read = Vec::with_capacity(candidates.len());
     for ((candidate, key), row) in candidates.iter().zip(&keys).zip(rows) {
         let Some(row) = row else { continue };
-        let doc_key = decoder.decode(key, &row)?.doc_key(core.id);
+        let Some(doc_key) = decoder.decode(key, &row)?.map(|row| row.doc_key(core.id)) else {
+            continue;
+        };
         let distance = query.distance(decoder.vector.as_ref());
         let candidate = Candidate {
             point: candidate.point,
@@ -379,7 +390,9 @@ fn scan_for_all<'a>(
         if !core.may_see(view, point) {
             continue;
         }
-        let row = decoder.decode(&key, &point_row)?;
+        let Some(row) = decoder.decode(&key, &point_row)? else {
+            continue;
+        };
         let mut visible: Option<Found> = None;
         for answer in &mut answers {
             let distance = answer.query.distance(decoder.vector.as_ref());
@@ -414,7 +427,7 @@ fn visible_point(
     let Some(doc_row) = view.snapshot.get(&view.core.keyspaces.docs, &doc_key)? else {
         return Ok(None);
     };
-    let visible = keyspace::decode_doc_point(&doc_key, &doc_row)? == candidate.point;
+    let visible = DocRow::parse(&doc_key, &doc_row)?.point == candidate.point;
     Ok(visible.then(|| Found {
         candidate,
         doc_key,
@@ -457,15 +470,15 @@ impl<'a> Decoder<'a> {
     fn new(view: &'a CollectionView) -> Decoder<'a> {
         Decoder {
             view,
-            vector: keyspace::vector_buffer(view.core.schema.element),
+            vector: keyspace::vector_buffer(view.core.dense.element),
         }
     }
 
-    /// Reads the vector into [`Decoder::vector`].
-    fn decode<'r>(&mut self, key: &[u8], row: &'r [u8]) -> Result<PointRow<'r>> {
-        let schema = &self.view.core.schema;
-        let row = PointRow::parse(key, row, schema.dim, schema.element)?;
-        row.vector(&mut self.vector);
-        Ok(row)
+    /// Reads the vector into [`Decoder::vector`]; `None` when there is none.
+    fn decode<'r>(&mut self, key: &[u8], row: &'r [u8]) -> Result<Option<PointRow<'r>>> {
+        let core = &self.view.core;
+        let row = PointRow::parse(key, row)?;
+        let found = row.dense(key, core.number, core.dense.dim, &mut self.vector)?;
+        Ok(found.then_some(row))
     }
 }

@@ -1,10 +1,13 @@
 //! What is acceptable from outside: each error names the field, the value and the limit.
 
-use crate::document::{Document, Vector};
+use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::limits;
-use crate::schema::{CollectionSchema, IndexConfig};
+use crate::schema::{
+    BinaryField, CollectionSchema, DenseField, IndexConfig, MultiField, SparseField, VectorField,
+};
+use crate::vector::Vector;
 use aether_distance::{ElementType, Metric, VectorRef};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -33,8 +36,38 @@ pub(crate) fn range<T: PartialOrd + Display>(
 
 /// Fails when a field of `schema` is outside of its limits.
 pub(crate) fn schema(schema: &CollectionSchema) -> Result<()> {
-    range("dim", schema.dim, 1..=limits::DIM_MAX)?;
-    if let IndexConfig::Hnsw(params) = &schema.index {
+    if schema.fields.len() > limits::VECTOR_FIELDS_MAX {
+        return Err(Error::invalid(format!(
+            "fields: there are {}: at most {} are allowed",
+            schema.fields.len(),
+            limits::VECTOR_FIELDS_MAX
+        )));
+    }
+    schema
+        .fields
+        .iter()
+        .try_for_each(|(name, spec)| field(name, spec))
+}
+
+/// Fails when a vector field cannot be called `name`, or is outside of its limits.
+pub(crate) fn field(name: &str, spec: &VectorField) -> Result<()> {
+    // The default field has no name.
+    if !name.is_empty() {
+        self::name("field name", name, limits::VECTOR_FIELD_NAME_BYTES_MAX)?;
+    }
+    let checked = match spec {
+        VectorField::Dense(DenseField { dim, index, .. }) => {
+            range("dim", *dim, 1..=limits::DIM_MAX).and_then(|()| self::index(index))
+        }
+        VectorField::Binary(BinaryField { bits }) => range("bits", *bits, 1..=limits::BITS_MAX),
+        VectorField::Sparse(SparseField {}) => Ok(()),
+        VectorField::Multi(MultiField { dim, .. }) => range("dim", *dim, 1..=limits::DIM_MAX),
+    };
+    checked.map_err(|error| in_field(error, name))
+}
+
+fn index(index: &IndexConfig) -> Result<()> {
+    if let IndexConfig::Hnsw(params) = index {
         range("index.m", params.m, limits::M_RANGE)?;
         range(
             "index.ef_construction",
@@ -45,22 +78,31 @@ pub(crate) fn schema(schema: &CollectionSchema) -> Result<()> {
     Ok(())
 }
 
+/// Says which vector field an error is about, unless it is the default one.
+pub(crate) fn in_field(error: Error, name: &str) -> Error {
+    if name.is_empty() {
+        error
+    } else {
+        error.within(&format!("field {name:?}"))
+    }
+}
+
 /// Fails when `name` cannot be the name of a collection.
 pub(crate) fn collection_name(name: &str) -> Result<()> {
-    let wrong = |reason: String| {
-        Err(Error::invalid(format!(
-            "collection name: {name:?} {reason}"
-        )))
-    };
+    self::name("collection name", name, limits::COLLECTION_NAME_BYTES_MAX)
+}
+
+/// Fails when `name` cannot be a name of `what`.
+fn name(what: &str, name: &str, bytes_max: usize) -> Result<()> {
+    let wrong = |reason: String| Err(Error::invalid(format!("{what}: {name:?} {reason}")));
     if name.is_empty() {
         return wrong("is empty".to_owned());
     }
-    if name.len() > limits::COLLECTION_NAME_BYTES_MAX {
+    if name.len() > bytes_max {
         let shown: String = name.chars().take(32).collect();
         return Err(Error::invalid(format!(
-            "collection name: {shown:?}… has {} bytes: at most {} are allowed",
+            "{what}: {shown:?}… has {} bytes: at most {bytes_max} are allowed",
             name.len(),
-            limits::COLLECTION_NAME_BYTES_MAX
         )));
     }
     if name == "." || name == ".." {
@@ -121,23 +163,23 @@ pub(crate) fn payload(payload: &Value, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Fails when a query does not suit the collection.
-pub(crate) fn query(schema: &CollectionSchema, query: &[f32]) -> Result<()> {
-    dim(schema, query.len())?;
+/// Fails when a query does not suit a dense field.
+pub(crate) fn query(field: &DenseField, query: &[f32]) -> Result<()> {
+    dim(field.dim, query.len())?;
     floats(query)?;
-    norm(schema, VectorRef::F32(query))
+    norm(field.metric, VectorRef::F32(query))
 }
 
-/// The document's vector in the collection's element type; fails when it does not suit the collection.
-pub(crate) fn vector(schema: &CollectionSchema, vector: Vector) -> Result<Vector> {
-    dim(schema, vector.dim())?;
+/// The vector in the element type of a dense field; fails when it does not suit the field.
+pub(crate) fn vector(field: &DenseField, vector: Vector) -> Result<Vector> {
+    dim(field.dim, vector.dim())?;
     match &vector {
         Vector::F32(components) => floats(components)?,
         Vector::F16(components) => halves(components)?,
         Vector::U8(_) => {}
     }
-    let stored = convert(vector, schema.element)?;
-    norm(schema, stored.as_ref())?;
+    let stored = convert(vector, field.element)?;
+    norm(field.metric, stored.as_ref())?;
     Ok(stored)
 }
 
@@ -174,13 +216,12 @@ pub(crate) fn in_document(error: Error, position: usize, document: &Document) ->
     }
 }
 
-fn dim(schema: &CollectionSchema, found: usize) -> Result<()> {
-    if found == schema.dim {
+fn dim(expected: usize, found: usize) -> Result<()> {
+    if found == expected {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "vector: it has {found} components: the collection's dim is {}",
-        schema.dim
+        "vector: it has {found} components: the field's dim is {expected}"
     )))
 }
 
@@ -231,8 +272,8 @@ fn bad_component(position: usize, value: f32) -> Error {
 }
 
 /// Under cosine a vector needs a direction.
-fn norm(schema: &CollectionSchema, vector: VectorRef<'_>) -> Result<()> {
-    if schema.metric != Metric::Cosine {
+fn norm(metric: Metric, vector: VectorRef<'_>) -> Result<()> {
+    if metric != Metric::Cosine {
         return Ok(());
     }
     let squared: f32 = match vector {
@@ -271,7 +312,7 @@ fn to_f16(components: &[f32]) -> Result<Vec<f16>> {
     match halves.iter().position(|half| !half.is_finite()) {
         None => Ok(halves),
         Some(position) => Err(Error::invalid(format!(
-            "vector: component {position} is {:?}: an f16 collection holds magnitudes up to {F16_MAX}",
+            "vector: component {position} is {:?}: an f16 field holds magnitudes up to {F16_MAX}",
             components[position]
         ))),
     }
@@ -288,7 +329,7 @@ fn to_u8(components: &[f32]) -> Result<Vec<u8>> {
             return Ok(value as u8);
         }
         Err(Error::invalid(format!(
-            "vector: component {position} is {value:?}: a u8 collection holds integers in 0..=255"
+            "vector: component {position} is {value:?}: a u8 field holds integers in 0..=255"
         )))
     };
     components.iter().enumerate().map(to_byte).collect()

@@ -5,10 +5,11 @@ use crate::error::Result;
 use crate::id::DocId;
 use crate::index::core::Core;
 use crate::index::open;
-use crate::keyspace::{self, PendingEntry, PointRow};
+use crate::keyspace::{self, DocRow, PendingEntry, PointRow};
 use crate::limits;
 use crate::snapshot::DbSnapshot;
 use crate::validate;
+use crate::vector::Vectors;
 use aether_index::PointId;
 use aidb::Snapshot;
 use bytes::Bytes;
@@ -164,8 +165,8 @@ impl CollectionView {
     }
 
     fn document(&self, id: DocId, key: &[u8], row: &Bytes) -> Result<Document> {
-        let schema = &self.core.schema;
-        let point = keyspace::decode_doc_point(key, row)?;
+        let row = DocRow::parse(key, row)?;
+        let point = row.point;
         let point_key = keyspace::point_key(self.core.id, point);
         let Some(point_row) = self.snapshot.get(&self.core.keyspaces.points, point_key)? else {
             return Err(keyspace::bad(
@@ -174,13 +175,23 @@ impl CollectionView {
                 &format!("its point {point} is missing"),
             ));
         };
-        let mut vector = keyspace::vector_buffer(schema.element);
-        PointRow::parse(&point_key, &point_row, schema.dim, schema.element)?.vector(&mut vector);
         Ok(Document {
             id,
-            vector,
-            payload: keyspace::decode_payload(key, row)?,
+            vectors: self.vectors(&point_key, &point_row)?,
+            payload: row.payload(key)?,
         })
+    }
+
+    /// The vectors of a point, from its row.
+    pub(crate) fn vectors(&self, key: &[u8], row: &[u8]) -> Result<Vectors> {
+        let row = PointRow::parse(key, row)?;
+        let mut vectors = Vectors::new();
+        for (name, spec) in &self.core.schema.fields {
+            if let Some(vector) = row.vector(key, self.core.number, spec)? {
+                vectors.insert(name, vector);
+            }
+        }
+        Ok(vectors)
     }
 }
 

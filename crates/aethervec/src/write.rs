@@ -8,12 +8,13 @@
 //!
 //! A failure before the end of 4 leaves nothing behind but unused numbers.
 
-use crate::document::{Document, Upserted, Vector};
-use crate::error::Result;
+use crate::document::{Document, Upserted};
+use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::index::core::{Committed, Core};
-use crate::keyspace::{self, PendingEntry};
+use crate::keyspace::{self, DocRow, FieldNumber, PendingEntry};
 use crate::validate;
+use crate::vector::{VectorValue, Vectors};
 use aether_index::PointId;
 use aidb::{Commit, WriteBatch};
 use std::collections::HashMap;
@@ -23,9 +24,18 @@ use std::sync::atomic::Ordering;
 /// Documents that have passed validation, each id once.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    documents: Vec<(DocId, Vector, Range<usize>)>,
+    documents: Vec<PreparedDocument>,
     /// The payloads as JSON, one behind the other.
     payloads: Vec<u8>,
+}
+
+/// A document that has passed validation.
+#[derive(Debug)]
+struct PreparedDocument {
+    id: DocId,
+    /// As they are stored, ordered by field.
+    vectors: Vec<(FieldNumber, VectorValue)>,
+    payload: Range<usize>,
 }
 
 impl Prepared {
@@ -40,21 +50,31 @@ impl Prepared {
         let mut vector_bytes = 0;
         let single = documents.len() == 1;
         for (position, mut document) in documents.into_iter().enumerate() {
-            let vector = std::mem::replace(&mut document.vector, Vector::U8(Vec::new()));
-            let (vector, payload) = prepared.prepare(core, &document, vector).map_err(|error| {
-                if single {
-                    error
-                } else {
-                    validate::in_document(error, position, &document)
-                }
-            })?;
-            vector_bytes += vector.dim() * vector.element().bytes();
+            let vectors = std::mem::take(&mut document.vectors);
+            let (vectors, payload) =
+                prepared
+                    .prepare(core, &document, vectors)
+                    .map_err(|error| {
+                        if single {
+                            error
+                        } else {
+                            validate::in_document(error, position, &document)
+                        }
+                    })?;
+            vector_bytes += vectors
+                .iter()
+                .map(|(_, vector)| keyspace::vector_bytes(vector))
+                .sum::<usize>();
             validate::batch_bytes(vector_bytes + prepared.payloads.len())?;
             if superseded
                 .get(position)
                 .is_none_or(|superseded| !superseded)
             {
-                prepared.documents.push((document.id, vector, payload));
+                prepared.documents.push(PreparedDocument {
+                    id: document.id,
+                    vectors,
+                    payload,
+                });
             }
         }
         Ok(prepared)
@@ -68,15 +88,40 @@ impl Prepared {
         &mut self,
         core: &Core,
         document: &Document,
-        vector: Vector,
-    ) -> Result<(Vector, Range<usize>)> {
+        vectors: Vectors,
+    ) -> Result<(Vec<(FieldNumber, VectorValue)>, Range<usize>)> {
         validate::id(&document.id)?;
-        let vector = validate::vector(&core.schema, vector)?;
+        let mut stored = Vec::with_capacity(vectors.len());
+        for (name, vector) in vectors {
+            stored.push(stored_vector(core, &name, vector)?);
+        }
         let start = self.payloads.len();
         if let Some(payload) = &document.payload {
             validate::payload(payload, &mut self.payloads)?;
         }
-        Ok((vector, start..self.payloads.len()))
+        Ok((stored, start..self.payloads.len()))
+    }
+}
+
+fn stored_vector(
+    core: &Core,
+    field: &str,
+    vector: VectorValue,
+) -> Result<(FieldNumber, VectorValue)> {
+    if !field.is_empty() {
+        return Err(Error::invalid(format!(
+            "field {field:?}: the collection has no such vector field"
+        )));
+    }
+    match vector {
+        VectorValue::Dense(vector) => Ok((
+            core.number,
+            VectorValue::Dense(validate::vector(&core.dense, vector)?),
+        )),
+        vector => Err(Error::invalid(format!(
+            "vector: it is {}: the field holds dense ones",
+            vector.kind()
+        ))),
     }
 }
 
@@ -103,7 +148,7 @@ pub(crate) struct Written<T> {
 
 /// Makes `prepared` visible.
 pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserted>> {
-    let keys = Keys::new(core, prepared.documents.iter().map(|(id, ..)| id));
+    let keys = Keys::new(core, prepared.documents.iter().map(|document| &document.id));
     let writer = core.writer.lock();
     core.alive()?;
     let old = old_points(core, &keys)?;
@@ -113,16 +158,15 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
 
     let mut batch = WriteBatch::new();
     let mut value = Vec::new();
-    for (((id, vector, payload), point), key) in
-        prepared.documents.iter().zip(points()).zip(keys.iter())
-    {
-        keyspace::point_value(id, vector.as_ref(), &mut value);
+    for ((document, point), key) in prepared.documents.iter().zip(points()).zip(keys.iter()) {
+        keyspace::point_value(&document.id, &document.vectors, &mut value);
         batch.put(
             &core.keyspaces.points,
             keyspace::point_key(core.id, point),
             &value,
         );
-        keyspace::doc_value(point, &prepared.payloads[payload.clone()], &mut value);
+        let payload = &prepared.payloads[document.payload.clone()];
+        keyspace::doc_value(point, 0, payload, &mut value);
         batch.put(&core.keyspaces.docs, key, &value);
     }
     let replaced = old.iter().flatten().count();
@@ -130,16 +174,19 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
     put_entry(core, &entry, &mut batch, &mut value);
 
     let mut in_delta = 0;
-    let inserted =
-        prepared
-            .documents
-            .iter()
-            .zip(points())
-            .try_for_each(|((_, vector, _), point)| {
-                core.delta.insert(point, vector.as_ref())?;
-                in_delta += 1;
-                Ok(())
-            });
+    let inserted = prepared
+        .documents
+        .iter()
+        .zip(points())
+        .try_for_each(|(document, point)| {
+            for (_, vector) in &document.vectors {
+                if let VectorValue::Dense(vector) = vector {
+                    core.delta.insert(point, vector.as_ref())?;
+                }
+            }
+            in_delta += 1;
+            Ok(())
+        });
     let committed = inserted.and_then(|()| commit(core, batch, entry));
     if committed.is_err() {
         points().take(in_delta).for_each(|point| {
@@ -237,7 +284,7 @@ fn old_points(core: &Core, keys: &Keys) -> Result<Vec<Option<PointId>>> {
         .snapshot()
         .multi_get(&core.keyspaces.docs, keys.iter())?;
     let point = |(key, row): (&[u8], Option<bytes::Bytes>)| {
-        row.map(|row| keyspace::decode_doc_point(key, &row))
+        row.map(|row| Ok(DocRow::parse(key, &row)?.point))
             .transpose()
     };
     keys.iter().zip(rows).map(point).collect()

@@ -1,6 +1,7 @@
 //! `bench`: recall against exact search, and speed, over a range of search efforts.
 
 use super::Stopwatch;
+use super::collections::default_field;
 use super::search::{percentile, read_queries, search};
 use crate::args::Bench;
 use crate::failure::{Failure, Outcome};
@@ -41,7 +42,11 @@ pub(crate) fn run(session: &Session, args: &Bench) -> Outcome {
         let polite = Polite::begin();
         let collection = collection(db, &args.collection)?;
         let mut queries = match &args.queries {
-            Some(path) => from_file(&read_queries(path, collection.schema().dim, args.limit)?),
+            Some(path) => from_file(&read_queries(
+                path,
+                default_field(&collection)?.dim,
+                args.limit,
+            )?),
             None => sample(&collection, args.sample)?,
         };
         let exact = exact(&collection, &mut queries, args.k, &polite)?;
@@ -120,9 +125,10 @@ fn sample(collection: &Collection, wanted: usize) -> Outcome<Vec<Query>> {
             limit: SCROLL_LIMIT_MAX.min(1_000),
         })?;
         for document in page.documents {
-            if seen % step == step / 2 {
+            let vector = document.vector().filter(|_| seen % step == step / 2);
+            if let Some(vector) = vector {
                 queries.push(Query {
-                    vector: document.vector.to_f32(),
+                    vector: vector.to_f32(),
                     itself: Some(document.id),
                     nearest: HashSet::new(),
                 });

@@ -4,18 +4,22 @@ use crate::args::{Create, Drop, Index, IndexName};
 use crate::failure::{Failure, Outcome};
 use crate::human;
 use crate::session::{Session, collection, unknown_collection};
-use aethervec::{CollectionSchema, ElementType, ErrorKind, HnswParams, IndexConfig, Metric};
+use aethervec::{
+    Collection, CollectionSchema, DenseField, ElementType, ErrorKind, HnswParams, IndexConfig,
+    Metric,
+};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
 /// `aethervec create`.
 pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
-    let schema = schema(
+    let field = field(
         args.dim,
         args.metric.into(),
         args.element.into(),
         &args.index,
     );
+    let schema = CollectionSchema::of(field.clone());
     session.with(|db| {
         db.create_collection_with(&args.collection, schema.clone())?;
         Ok(())
@@ -23,18 +27,13 @@ pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
     session.out.object(&described(&args.collection, &schema));
     session.out.line(format!(
         "created {:?}: dim {}, {}, {}, {}",
-        args.collection, schema.dim, schema.metric, schema.element, schema.index
+        args.collection, field.dim, field.metric, field.element, field.index
     ));
     Ok(())
 }
 
-/// What a collection is made of, from the options of `create` and `import`.
-pub(crate) fn schema(
-    dim: usize,
-    metric: Metric,
-    element: ElementType,
-    index: &Index,
-) -> CollectionSchema {
+/// The default field of a collection, from the options of `create` and `import`.
+pub(crate) fn field(dim: usize, metric: Metric, element: ElementType, index: &Index) -> DenseField {
     let index = match index.index {
         IndexName::Flat => IndexConfig::Flat,
         IndexName::Hnsw => IndexConfig::Hnsw(HnswParams {
@@ -42,27 +41,58 @@ pub(crate) fn schema(
             ef_construction: index.ef_construction,
         }),
     };
-    CollectionSchema {
+    DenseField {
         element,
-        ..CollectionSchema::new(dim, metric, index)
+        ..DenseField::new(dim, metric, index)
     }
+}
+
+/// The default field of `collection`, which has to be dense.
+pub(crate) fn default_field(collection: &Collection) -> Outcome<DenseField> {
+    collection.schema().dense("").cloned().ok_or_else(|| {
+        Failure::invalid(format!(
+            "collection {:?} has no default field of dense vectors",
+            collection.name()
+        ))
+    })
 }
 
 /// A schema as JSON.
 pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
-    let index = match &schema.index {
-        IndexConfig::Hnsw(params) => {
-            json!({"kind": "hnsw", "m": params.m, "ef_construction": params.ef_construction})
-        }
-        other => json!({"kind": other.name()}),
-    };
-    json!({
-        "collection": name,
-        "dim": schema.dim,
-        "metric": schema.metric.to_string(),
-        "element": schema.element.to_string(),
-        "index": index,
-    })
+    let mut object = json!({"collection": name});
+    if let Some(field) = schema.dense("") {
+        let index = match &field.index {
+            IndexConfig::Hnsw(params) => {
+                json!({"kind": "hnsw", "m": params.m, "ef_construction": params.ef_construction})
+            }
+            other => json!({"kind": other.name()}),
+        };
+        object["dim"] = json!(field.dim);
+        object["metric"] = json!(field.metric.to_string());
+        object["element"] = json!(field.element.to_string());
+        object["index"] = index;
+    }
+    let named = schema.fields.iter().filter(|(name, _)| !name.is_empty());
+    let fields: serde_json::Map<_, _> = named
+        .map(|(name, field)| (name.clone(), json!(field.to_string())))
+        .collect();
+    if !fields.is_empty() {
+        object["fields"] = Value::Object(fields);
+    }
+    object
+}
+
+/// Cells of a table that say what the default field is: dim, metric, element type, index.
+pub(crate) fn default_field_cells(schema: &CollectionSchema) -> [String; 4] {
+    match schema.dense("") {
+        Some(field) => [
+            field.dim.to_string(),
+            field.metric.to_string(),
+            field.element.to_string(),
+            field.index.to_string(),
+        ],
+        None => Default::default(),
+    }
 }
 
 /// `aethervec list`.
@@ -83,14 +113,9 @@ pub(crate) fn list(session: &Session) -> Outcome {
             let mut object = described(&info.name, schema);
             object["documents"] = json!(documents);
             session.out.object(&object);
-            rows.push(vec![
-                info.name.clone(),
-                human::count(documents),
-                schema.dim.to_string(),
-                schema.metric.to_string(),
-                schema.element.to_string(),
-                schema.index.to_string(),
-            ]);
+            let mut row = vec![info.name.clone(), human::count(documents)];
+            row.extend(default_field_cells(schema));
+            rows.push(row);
         }
         match rows.len() {
             1 => session

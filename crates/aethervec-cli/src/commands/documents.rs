@@ -35,8 +35,22 @@ pub(crate) fn get(session: &Session, args: &Get) -> Outcome {
 
 fn print(session: &Session, document: &Document) {
     let out = session.out;
-    let components = document.vector.to_f32();
-    let shown: Vec<String> = match &document.vector {
+    out.line(out.bold(&document.id.to_string()));
+    if let Some(vector) = document.vector() {
+        print_vector(session, vector);
+    }
+    if let Some(payload) = &document.payload {
+        let text = serde_json::to_string_pretty(payload).unwrap_or_else(|_| payload.to_string());
+        out.line(format!(
+            "  payload  {}",
+            text.replace('\n', "\n           ")
+        ));
+    }
+}
+
+fn print_vector(session: &Session, vector: &Vector) {
+    let components = vector.to_f32();
+    let shown: Vec<String> = match vector {
         Vector::U8(bytes) => bytes.iter().take(SHOWN).map(u8::to_string).collect(),
         _ => components
             .iter()
@@ -49,20 +63,12 @@ fn print(session: &Session, document: &Document) {
     } else {
         ""
     };
-    out.line(out.bold(&document.id.to_string()));
-    out.line(format!(
+    session.out.line(format!(
         "  vector   [{}{more}]  {} × {}",
         shown.join(", "),
         components.len(),
-        document.vector.element()
+        vector.element()
     ));
-    if let Some(payload) = &document.payload {
-        let text = serde_json::to_string_pretty(payload).unwrap_or_else(|_| payload.to_string());
-        out.line(format!(
-            "  payload  {}",
-            text.replace('\n', "\n           ")
-        ));
-    }
 }
 
 /// `aethervec delete`.

@@ -8,7 +8,7 @@
 mod rows;
 
 use super::Stopwatch;
-use super::collections::{described, schema};
+use super::collections::{default_field, described, field};
 use super::info::status_json;
 use crate::args::Import;
 use crate::failure::{Failure, Outcome};
@@ -17,7 +17,9 @@ use crate::import::{Place, Record, Shape};
 use crate::interrupt::Polite;
 use crate::progress::{Progress, Unit};
 use crate::session::{Session, unknown_collection};
-use aethervec::{AetherDB, Collection, Document, ErrorKind, IndexStatus, Upserted};
+use aethervec::{
+    AetherDB, Collection, CollectionSchema, Document, ErrorKind, IndexStatus, Upserted,
+};
 use rows::{Message, Reader};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -125,11 +127,11 @@ impl<'a> Importing<'a> {
             Err(error) if error.kind() == ErrorKind::NotFound => self.create(db, dim)?,
             Err(error) => return Err(error.into()),
         };
+        let expected = default_field(&collection)?.dim;
         match dim {
-            Some(found) if found != collection.schema().dim => Err(Failure::invalid(format!(
-                "{}: vectors of {found} components, but collection {name:?} has dim {}",
+            Some(found) if found != expected => Err(Failure::invalid(format!(
+                "{}: vectors of {found} components, but collection {name:?} has dim {expected}",
                 self.args.file.display(),
-                collection.schema().dim
             ))),
             _ => Ok(collection),
         }
@@ -146,9 +148,10 @@ impl<'a> Importing<'a> {
         let dim = dim
             .ok_or_else(|| Failure::invalid(format!("{}: no vectors", self.args.file.display())))?;
         let element = self.args.element.map_or(self.shape.element, Into::into);
-        let schema = schema(dim, metric.into(), element, &self.args.index);
-        let collection = db.create_collection_with(&self.args.collection, schema.clone())?;
-        let (metric, element, index) = (schema.metric, schema.element, schema.index);
+        let field = field(dim, metric.into(), element, &self.args.index);
+        let schema = CollectionSchema::of(field.clone());
+        let collection = db.create_collection_with(&self.args.collection, schema)?;
+        let (metric, element, index) = (field.metric, field.element, field.index);
         self.session.out.line(format!(
             "created {:?}: dim {dim}, {metric}, {element}, {index}",
             self.args.collection
@@ -285,7 +288,7 @@ impl<'a> Importing<'a> {
         took: Duration,
         status: &IndexStatus,
     ) -> Outcome {
-        let mut object = described(collection.name(), collection.schema());
+        let mut object = described(collection.name(), &collection.schema());
         object["rows"] = json!(self.rows);
         object["left_out_columns"] = json!(self.shape.left_out);
         object["inserted"] = json!(self.written.inserted);

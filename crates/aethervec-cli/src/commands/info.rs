@@ -1,6 +1,6 @@
 //! `info`.
 
-use super::collections::described;
+use super::collections::{default_field_cells, described};
 use crate::args::Info;
 use crate::failure::Outcome;
 use crate::human;
@@ -50,21 +50,17 @@ impl Shown {
             collection.index_status(),
             collection.schema(),
         );
-        let mut json = described(name, schema);
+        let mut json = described(name, &schema);
         json["documents"] = json!(documents);
         json["index_status"] = status_json(&status);
-        let row = vec![
-            name.to_owned(),
-            human::count(documents),
-            schema.dim.to_string(),
-            schema.metric.to_string(),
-            schema.element.to_string(),
-            schema.index.to_string(),
+        let mut row = vec![name.to_owned(), human::count(documents)];
+        row.extend(default_field_cells(&schema));
+        row.extend([
             human::count(status.indexed),
             human::count(status.scanned),
             human::count(status.dead),
             human::bytes(status.memory_bytes),
-        ];
+        ]);
         Ok(Shown { json, row, status })
     }
 }

@@ -1,5 +1,6 @@
 //! `search`: by a vector, by a stored document, or by each vector of a file.
 
+use super::collections::default_field;
 use super::{Stopwatch, shown};
 use crate::args::Search;
 use crate::failure::{Failure, Outcome};
@@ -34,13 +35,10 @@ pub(crate) fn run(session: &Session, args: &Search) -> Outcome {
             let document = document.ok_or_else(|| {
                 Failure::not_found(format!("document {id} is not in {:?}", args.collection))
             })?;
-            single(
-                session,
-                &collection,
-                args,
-                &document.vector.to_f32(),
-                Some(&id),
-            )
+            let vector = document.vector().ok_or_else(|| {
+                Failure::invalid(format!("document {id} has no vector in the default field"))
+            })?;
+            single(session, &collection, args, &vector.to_f32(), Some(&id))
         } else if let Some(path) = &args.what.queries {
             many(session, &collection, args, path)
         } else {
@@ -97,7 +95,7 @@ fn request<'a>(args: &Search, vector: &'a [f32]) -> SearchRequest<'a> {
         ef: args.ef,
         exact: args.exact,
         with_payload: !args.no_payload,
-        with_vector: args.with_vector,
+        with_vectors: args.with_vector,
         ..SearchRequest::new(vector, args.k)
     }
 }
@@ -122,7 +120,7 @@ pub(crate) fn search(
 }
 
 fn many(session: &Session, collection: &Collection, args: &Search, path: &Path) -> Outcome {
-    let queries = read_queries(path, collection.schema().dim, usize::MAX)?;
+    let queries = read_queries(path, default_field(collection)?.dim, usize::MAX)?;
     let truth = args
         .ground_truth
         .as_deref()

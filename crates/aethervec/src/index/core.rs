@@ -1,15 +1,17 @@
 //! What all handles of one collection share.
 
+use crate::catalog::CollectionRecord;
 use crate::error::{Error, Result};
 use crate::index::deaths::Deaths;
-use crate::keyspace::{CollectionId, Keyspaces, PendingEntry};
-use crate::schema::{CollectionSchema, IndexConfig};
+use crate::keyspace::{CollectionId, FieldNumber, Keyspaces, PendingEntry};
+use crate::schema::{CollectionSchema, DenseField, IndexConfig};
 use aether_distance::Kernels;
 use aether_index::{Flat, Hnsw, Scratch};
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Documents from which on a graph is better than comparing with all of them.
@@ -20,7 +22,10 @@ pub(crate) const GRAPH_POINTS_MIN: usize = 1_000;
 pub(crate) struct Core {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    pub(crate) schema: CollectionSchema,
+    pub(crate) schema: Arc<CollectionSchema>,
+    /// The default field and its number.
+    pub(crate) number: FieldNumber,
+    pub(crate) dense: DenseField,
     pub(crate) db: DB,
     pub(crate) keyspaces: Keyspaces,
     pub(crate) kernels: Kernels,
@@ -144,16 +149,24 @@ pub struct IndexStatus {
 impl Core {
     /// A collection without points.
     pub(crate) fn new(
-        id: CollectionId,
+        record: &CollectionRecord,
         name: &str,
-        schema: &CollectionSchema,
         db: &DB,
         keyspaces: &Keyspaces,
     ) -> Result<Core> {
+        let (Some(schema), Some(number), 1) = (
+            record.schema.dense(""),
+            record.numbers.get(""),
+            record.schema.fields.len(),
+        ) else {
+            return Err(Error::invalid("fields: one dense default field is needed"));
+        };
         Ok(Core {
-            id,
+            id: record.id,
             name: name.to_owned(),
-            schema: schema.clone(),
+            schema: Arc::new(record.schema.clone()),
+            number: *number,
+            dense: schema.clone(),
             db: db.clone(),
             keyspaces: keyspaces.clone(),
             kernels: Kernels::detect(),
@@ -189,7 +202,7 @@ impl Core {
 
     /// Whether points move from the delta into a graph.
     pub(crate) fn wants_graph(&self) -> bool {
-        matches!(self.schema.index, IndexConfig::Hnsw(_))
+        matches!(self.dense.index, IndexConfig::Hnsw(_))
             && (self.graph.load().is_some() || self.delta.len() >= GRAPH_POINTS_MIN)
     }
 

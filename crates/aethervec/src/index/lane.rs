@@ -160,7 +160,7 @@ impl Lane {
             return Ok(false);
         }
         let graph = ensure_graph(core)?;
-        let mut vector = keyspace::vector_buffer(core.schema.element);
+        let mut vector = keyspace::vector_buffer(core.dense.element);
         let mut moved = Vec::with_capacity(APPLY_POINTS);
         let mut number = self.applied;
         let end = self.committed.min(number.saturating_add(APPLY_NUMBERS));
@@ -196,7 +196,7 @@ fn ensure_graph(core: &Core) -> Result<Arc<Hnsw>> {
     if let Some(graph) = core.graph.load_full() {
         return Ok(graph);
     }
-    let schema = &core.schema;
+    let schema = &core.dense;
     let IndexConfig::Hnsw(params) = schema.index else {
         unreachable!("only HNSW collections want a graph")
     };
@@ -216,7 +216,7 @@ fn centre(core: &Core) -> Vec<f32> {
     let mut points = core.delta.points();
     points.sort_unstable();
     points.truncate(GRAPH_POINTS_MIN);
-    let mut sums = vec![0.0f64; core.schema.dim];
+    let mut sums = vec![0.0f64; core.dense.dim];
     let mut components = Vec::new();
     let mut found = 0.0;
     for point in points {

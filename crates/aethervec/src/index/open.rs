@@ -3,11 +3,12 @@
 //! Reads the entries of `pending` and the rows of the points that are not in the saved graph: none of the others. A flat
 //! or small collection has no graph, and so all of its points are read.
 
+use crate::catalog::CollectionRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::checkpoint::GraphRecord;
 use crate::index::core::{Committed, Core, Newest};
 use crate::keyspace::{self, CollectionId, Keyspaces, PendingEntry, PointRow};
-use crate::schema::{CollectionSchema, IndexConfig};
+use crate::schema::IndexConfig;
 use aether_env::FileMap;
 use aether_index::{Hnsw, Image, PointId};
 use aidb::{DB, SeqNo, Snapshot};
@@ -18,13 +19,12 @@ use std::sync::atomic::Ordering;
 /// Opens the collection. Nobody has written to it since the database was opened, so that no snapshot sees the points that
 /// its pending entries call dead.
 pub(crate) fn open(
-    id: CollectionId,
+    record: &CollectionRecord,
     name: &str,
-    schema: &CollectionSchema,
     db: &DB,
     keyspaces: &Keyspaces,
 ) -> Result<Core> {
-    let mut core = Core::new(id, name, schema, db, keyspaces)?;
+    let mut core = Core::new(record, name, db, keyspaces)?;
     let snapshot = db.snapshot();
     load(&mut core, &snapshot).map_err(|error| error.within(&format!("collection {name:?}")))?;
     Ok(core)
@@ -76,9 +76,12 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     core.progress.applied = record.applied.into();
     core.progress.checkpoints = record.checkpoints.into();
     core.next.store(next, Ordering::Release);
-    let in_graph = core.graph.load().as_ref().map_or(0, |graph| graph.len());
-    // Each document has exactly one point that is alive.
-    let documents = (in_graph + core.delta.len()) as u64;
+    // A document may lack a vector, so that no index knows them all.
+    let mut rows = snapshot.prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
+    let mut documents = 0;
+    while rows.try_next()?.is_some() {
+        documents += 1;
+    }
     *core.newest.get_mut() = Newest {
         seq: SeqNo::ZERO,
         documents,
@@ -116,7 +119,7 @@ fn open_graph(core: &Core, snapshot: &Snapshot, record: &GraphRecord) -> Result<
     if record.applied == 0 {
         return Ok(None);
     }
-    if core.schema.index == IndexConfig::Flat {
+    if core.dense.index == IndexConfig::Flat {
         return Err(Error::corruption("a flat collection has a saved graph"));
     }
     let key = keyspace::graph_key(core.id);
@@ -128,7 +131,7 @@ fn open_graph(core: &Core, snapshot: &Snapshot, record: &GraphRecord) -> Result<
         FileMap::Copied(bytes) => Image::from(bytes),
     };
     let graph = Hnsw::open(image).map_err(|error| Error::from(error).within(&file.file_name()))?;
-    let schema = &core.schema;
+    let schema = &core.dense;
     if (graph.dim(), graph.metric(), graph.element()) != (schema.dim, schema.metric, schema.element)
     {
         return Err(Error::corruption(format!(
@@ -144,12 +147,17 @@ fn refill(core: &Core, snapshot: &Snapshot, from: u64, died: &HashSet<PointId>) 
     let first = keyspace::point_key(core.id, PointId(from));
     let last = keyspace::point_key(core.id, PointId(u64::MAX));
     let mut rows = snapshot.range(&core.keyspaces.points, first..=last);
-    let mut vector = keyspace::vector_buffer(core.schema.element);
+    let mut vector = keyspace::vector_buffer(core.dense.element);
     while let Some((key, value)) = rows.try_next()? {
         let point = PointId(keyspace::decode_number("points", &key)?);
-        if !died.contains(&point) {
-            PointRow::parse(&key, &value, core.schema.dim, core.schema.element)?
-                .vector(&mut vector);
+        if !died.contains(&point)
+            && PointRow::parse(&key, &value)?.dense(
+                &key,
+                core.number,
+                core.dense.dim,
+                &mut vector,
+            )?
+        {
             core.delta.insert(point, vector.as_ref())?;
         }
     }

@@ -1,6 +1,11 @@
 //! What is encoded is decoded to the same, and what is damaged to an error.
 
 use super::*;
+use crate::error::ErrorKind;
+use crate::schema::{BinaryField, DenseField, IndexConfig, MultiField, SparseField, VectorField};
+use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue};
+use aether_distance::Metric;
+use half::f16;
 use serde_json::json;
 
 const COLLECTION: CollectionId = CollectionId(0x0102_0304);
@@ -52,23 +57,73 @@ fn rows_round_trip() {
         Vector::F16(vec![f16::from_f32(0.5), f16::MAX, f16::ZERO]),
         Vector::U8(vec![1, 2, 255]),
     ] {
-        let row = encoded(|out| point_value(&DocId::from("x"), vector.as_ref(), out));
-        let parsed = PointRow::parse(&key, &row, 3, vector.element()).unwrap();
+        let field = FieldNumber(7);
+        let vectors = [(field, VectorValue::Dense(vector.clone()))];
+        let row = encoded(|out| point_value(&DocId::from("x"), &vectors, out));
+        let parsed = PointRow::parse(&key, &row).unwrap();
         assert_eq!(parsed.id(&key).unwrap(), DocId::from("x"));
         let mut decoded = vector_buffer(vector.element());
-        parsed.vector(&mut decoded);
+        assert!(parsed.dense(&key, field, 3, &mut decoded).unwrap());
         assert_eq!(decoded, vector);
-        for end in 0..row.len() {
-            assert!(PointRow::parse(&key, &row[..end], 3, vector.element()).is_err());
-        }
+        assert!(parsed.dense(&key, field, 4, &mut decoded).is_err());
+        assert!(!parsed.dense(&key, FieldNumber(6), 3, &mut decoded).unwrap());
     }
     let payload = json!({"a": 1});
-    let value = encoded(|out| doc_value(PointId(9), payload.to_string().as_bytes(), out));
-    assert_eq!(decode_doc_point(&key, &value).unwrap(), PointId(9));
-    assert_eq!(decode_payload(&key, &value).unwrap(), Some(payload));
-    assert!(decode_doc_point(&key, &value[..7]).is_err());
-    assert!(decode_payload(&key, &value[..10]).is_err());
-    assert_eq!(decode_payload(&key, &value[..8]).unwrap(), None);
+    let value = encoded(|out| doc_value(PointId(9), 77, payload.to_string().as_bytes(), out));
+    let row = DocRow::parse(&key, &value).unwrap();
+    assert_eq!((row.point, row.expires), (PointId(9), 77));
+    assert_eq!(row.payload(&key).unwrap(), Some(payload));
+    assert!(DocRow::parse(&key, &value[..15]).is_err());
+    let payload = |end: usize| DocRow::parse(&key, &value[..end]).unwrap().payload(&key);
+    assert!(payload(18).is_err());
+    assert_eq!(payload(16).unwrap(), None);
+}
+
+#[test]
+fn rows_hold_vectors_of_all_kinds() {
+    let key = point_key(COLLECTION, PointId(7));
+    let fields: [(VectorField, VectorValue); 4] = [
+        (
+            DenseField::new(2, Metric::Cosine, IndexConfig::Flat).into(),
+            vec![1.0, 2.0].into(),
+        ),
+        (
+            BinaryField { bits: 9 }.into(),
+            BinaryVector::from_bits([true; 9]).into(),
+        ),
+        (
+            SparseField {}.into(),
+            SparseVector::new([(5, 1.5), (u32::MAX, -2.0)]).into(),
+        ),
+        (
+            MultiField::new(3, Metric::Cosine).into(),
+            MultiVector::new([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+                .unwrap()
+                .into(),
+        ),
+    ];
+    let vectors: Vec<(FieldNumber, VectorValue)> = (1..)
+        .map(|number| FieldNumber(number * 100))
+        .zip(fields.iter().map(|(_, vector)| vector.clone()))
+        .collect();
+    let row = encoded(|out| point_value(&DocId::from(3), &vectors, out));
+    let parsed = PointRow::parse(&key, &row).unwrap();
+    for ((number, vector), (spec, _)) in vectors.iter().zip(&fields) {
+        let read = parsed.vector(&key, *number, spec).unwrap();
+        assert_eq!(read.as_ref(), Some(vector));
+        // The bytes of one kind are no vector of another one.
+        let other = DenseField::new(9, Metric::Cosine, IndexConfig::Flat).into();
+        let error = parsed.vector(&key, *number, &other).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corruption);
+    }
+    let absent = parsed.vector(&key, FieldNumber(1), &fields[0].0).unwrap();
+    assert_eq!(absent, None);
+    let ends: Vec<usize> = (0..row.len())
+        .filter(|&end| {
+            PointRow::parse(&key, &row[..end]).is_ok_and(|row| row.fields(&key).all(|f| f.is_ok()))
+        })
+        .collect();
+    assert_eq!(ends.len(), 4, "only whole vectors are read: {ends:?}");
 }
 
 #[test]

@@ -4,10 +4,10 @@ use super::*;
 use crate::schema::IndexConfig;
 use serde_json::json;
 
-fn schema(metric: Metric, element: ElementType) -> CollectionSchema {
-    CollectionSchema {
+fn dense(metric: Metric, element: ElementType) -> DenseField {
+    DenseField {
         element,
-        ..CollectionSchema::new(3, metric, IndexConfig::Flat)
+        ..DenseField::new(3, metric, IndexConfig::Flat)
     }
 }
 
@@ -45,7 +45,7 @@ fn ids() {
 
 #[test]
 fn vectors_are_converted_when_they_fit() {
-    let l2 = |element| schema(Metric::L2Squared, element);
+    let l2 = |element| dense(Metric::L2Squared, element);
     let floats = || Vector::F32(vec![1.0, 2.0, 255.0]);
     assert_eq!(
         vector(&l2(ElementType::U8), floats()).unwrap(),
@@ -65,7 +65,7 @@ fn vectors_are_converted_when_they_fit() {
 
 #[test]
 fn bad_components_are_named() {
-    let l2 = |element| schema(Metric::L2Squared, element);
+    let l2 = |element| dense(Metric::L2Squared, element);
     let check = |element, components: [f32; 3], text: &str| {
         assert_eq!(
             message(vector(&l2(element), Vector::F32(components.to_vec()))),
@@ -90,11 +90,11 @@ fn bad_components_are_named() {
     check(
         ElementType::F16,
         [0.0, 65_520.0, 0.0],
-        "vector: component 1 is 65520.0: an f16 collection holds magnitudes up to 65504",
+        "vector: component 1 is 65520.0: an f16 field holds magnitudes up to 65504",
     );
     for value in [0.5, -1.0, 256.0] {
         let text =
-            format!("vector: component 0 is {value:?}: a u8 collection holds integers in 0..=255");
+            format!("vector: component 0 is {value:?}: a u8 field holds integers in 0..=255");
         check(ElementType::U8, [value, 0.0, 0.0], &text);
     }
     let halves = Vector::F16(vec![f16::ZERO, f16::ZERO, f16::NAN]);
@@ -104,33 +104,27 @@ fn bad_components_are_named() {
     );
     assert_eq!(
         message(vector(&l2(ElementType::F32), Vector::F32(vec![1.0; 4]))),
-        "vector: it has 4 components: the collection's dim is 3"
+        "vector: it has 4 components: the field's dim is 3"
     );
 }
 
 #[test]
 fn cosine_needs_a_direction() {
     for element in [ElementType::F32, ElementType::F16, ElementType::U8] {
-        let cosine = schema(Metric::Cosine, element);
+        let cosine = dense(Metric::Cosine, element);
         assert!(message(vector(&cosine, Vector::F32(vec![0.0; 3]))).contains("cosine"));
         vector(&cosine, Vector::F32(vec![0.0, 0.0, 1.0])).unwrap();
     }
     // Zero once it is stored.
     assert!(
         message(vector(
-            &schema(Metric::Cosine, ElementType::F16),
+            &dense(Metric::Cosine, ElementType::F16),
             Vector::F32(vec![1e-9; 3])
         ))
         .contains("zero")
     );
-    assert!(
-        message(query(
-            &schema(Metric::Cosine, ElementType::F32),
-            &[1e-30; 3]
-        ))
-        .contains("zero")
-    );
-    query(&schema(Metric::L2Squared, ElementType::F32), &[0.0; 3]).unwrap();
+    assert!(message(query(&dense(Metric::Cosine, ElementType::F32), &[1e-30; 3])).contains("zero"));
+    query(&dense(Metric::L2Squared, ElementType::F32), &[0.0; 3]).unwrap();
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use aether_sim::SimStorage;
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, DbOptions, DocId, Document, ElementType, Error,
-    ErrorKind, HnswParams, IndexConfig, Metric, ScrollRequest, SearchRequest, f16, limits,
+    AetherDB, Collection, CollectionSchema, DbOptions, DenseField, DocId, Document, ElementType,
+    Error, ErrorKind, HnswParams, IndexConfig, Metric, ScrollRequest, SearchRequest, f16, limits,
 };
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -35,7 +35,13 @@ fn refused<T: Debug>(result: Result<T, Error>, message: &str) {
 fn unchanged(collection: &Collection) {
     assert_eq!(collection.count().unwrap(), 1);
     assert_eq!(
-        collection.get("there").unwrap().unwrap().vector.to_f32(),
+        collection
+            .get("there")
+            .unwrap()
+            .unwrap()
+            .vector()
+            .unwrap()
+            .to_f32(),
         [1.0, 2.0, 3.0]
     );
 }
@@ -45,15 +51,15 @@ fn wrong_dimension() {
     let (_db, collection) = collection("l2");
     refused(
         collection.upsert(Document::new(vec![1.0; 4], "there")),
-        "vector: it has 4 components: the collection's dim is 3",
+        "vector: it has 4 components: the field's dim is 3",
     );
     refused(
         collection.search(&[1.0; 2], 1),
-        "vector: it has 2 components: the collection's dim is 3",
+        "vector: it has 2 components: the field's dim is 3",
     );
     refused(
         collection.search(&[], 1),
-        "vector: it has 0 components: the collection's dim is 3",
+        "vector: it has 0 components: the field's dim is 3",
     );
     unchanged(&collection);
 }
@@ -156,22 +162,22 @@ fn zero_vector_under_cosine() {
 fn components_that_do_not_fit_the_element_type() {
     let db = memory();
     let create = |name, element| {
-        let schema = CollectionSchema {
+        let schema = CollectionSchema::of(DenseField {
             element,
-            ..CollectionSchema::new(2, Metric::L2Squared, IndexConfig::Flat)
-        };
+            ..DenseField::new(2, Metric::L2Squared, IndexConfig::Flat)
+        });
         db.create_collection_with(name, schema).unwrap()
     };
     let halves = create("halves", ElementType::F16);
     refused(
         halves.upsert(Document::new(vec![0.0, 70_000.0], 1)),
-        "vector: component 1 is 70000.0: an f16 collection holds magnitudes up to 65504",
+        "vector: component 1 is 70000.0: an f16 field holds magnitudes up to 65504",
     );
     let bytes = create("bytes", ElementType::U8);
     for value in [256.0, -1.0, 0.5] {
         refused(
             bytes.upsert(Document::new(vec![value, 0.0], 1)),
-            &format!("vector: component 0 is {value:?}: a u8 collection holds integers in 0..=255"),
+            &format!("vector: component 0 is {value:?}: a u8 field holds integers in 0..=255"),
         );
     }
     assert_eq!((halves.count().unwrap(), bytes.count().unwrap()), (0, 0));
@@ -339,7 +345,13 @@ fn of_duplicate_ids_in_one_batch_the_last_one_wins() {
     assert_eq!((outcome.inserted, outcome.replaced), (2, 1));
     assert_eq!(collection.count().unwrap(), 3);
     assert_eq!(
-        collection.get("a").unwrap().unwrap().vector.to_f32(),
+        collection
+            .get("a")
+            .unwrap()
+            .unwrap()
+            .vector()
+            .unwrap()
+            .to_f32(),
         [5.0, 0.0, 0.0]
     );
     let hits = collection.search(&[1.0, 0.0, 0.0], 10).unwrap();

@@ -1,6 +1,8 @@
 //! What several tests need: seeds, a model of collections, and real vectors.
 
-use aethervec::{AetherDB, CollectionView, DocId, Document, Metric, ScrollRequest, Vector};
+use aethervec::{
+    AetherDB, CollectionView, DocId, Document, Metric, ScrollRequest, Vector, Vectors,
+};
 use half::f16;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ pub(crate) fn read_all(view: &CollectionView) -> Docs {
         let page = view.scroll(ScrollRequest { after, limit: 500 }).unwrap();
         for Document {
             id,
-            vector,
+            vectors,
             payload,
         } in page.documents
         {
@@ -54,13 +56,18 @@ pub(crate) fn read_all(view: &CollectionView) -> Docs {
                 docs.last_key_value().is_none_or(|(last, _)| *last < id),
                 "a scroll is ordered"
             );
-            docs.insert(id, (vector.to_f32(), payload));
+            docs.insert(id, (default_vector(&vectors), payload));
         }
         match page.next {
             Some(next) => after = Some(next),
             None => return docs,
         }
     }
+}
+
+/// The components of the vector in the default field.
+pub(crate) fn default_vector(vectors: &Vectors) -> Vec<f32> {
+    vectors.get("").unwrap().as_dense().unwrap().to_f32()
 }
 
 /// The distance that `metric` gives, computed plainly.

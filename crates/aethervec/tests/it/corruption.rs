@@ -75,7 +75,7 @@ fn read_it(storage: &MemoryStorage, docs: &Docs) -> Result<CheckReport> {
             .get(id)?
             .expect("an acknowledged document is there");
         assert_eq!(
-            (&document.vector.to_f32(), &document.payload),
+            (&document.vector().unwrap().to_f32(), &document.payload),
             (vector, payload)
         );
         let hits = collection.search_with(SearchRequest {

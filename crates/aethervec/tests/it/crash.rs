@@ -117,7 +117,10 @@ impl Script {
         let documents: Vec<Document> = (0..count).map(|_| document()).collect();
         let docs = self.next.get_mut(name).expect("it was created");
         for document in &documents {
-            docs.insert(document.id.clone(), (document.vector.to_f32(), None));
+            docs.insert(
+                document.id.clone(),
+                (document.vector().unwrap().to_f32(), None),
+            );
         }
         self.db.collection(name)?.upsert_batch(documents)?;
         self.acknowledged();

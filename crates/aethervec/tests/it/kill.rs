@@ -62,7 +62,8 @@ fn apply(docs: &mut Docs, number: u64) {
     match batch(number) {
         Batch::Upsert(documents) => {
             for document in documents {
-                docs.insert(document.id, (document.vector.to_f32(), None));
+                let vector = document.vector().unwrap().to_f32();
+                docs.insert(document.id, (vector, None));
             }
         }
         Batch::Delete(ids) => docs.retain(|id, _| !ids.contains(id)),

@@ -1,11 +1,11 @@
 //! Random operations on a database and on plain maps: everything that can be read must agree, and approximate searches
 //! must find nearly all that exact ones find.
 
-use crate::common::{Docs, close, distance, for_seeds, nearest, read_all, settle};
+use crate::common::{Docs, close, default_vector, distance, for_seeds, nearest, read_all, settle};
 use aether_sim::SimStorage;
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, CollectionView, DbOptions, DbSnapshot, DocId, Document,
-    ElementType, ErrorKind, HnswParams, IndexConfig, Metric, SearchRequest, Uuid,
+    AetherDB, Collection, CollectionSchema, CollectionView, DbOptions, DbSnapshot, DenseField,
+    DocId, Document, ElementType, ErrorKind, HnswParams, IndexConfig, Metric, SearchRequest, Uuid,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -72,10 +72,10 @@ fn schema(metric: Metric, element: ElementType, graph: bool) -> CollectionSchema
     } else {
         IndexConfig::Flat
     };
-    CollectionSchema {
+    CollectionSchema::of(DenseField {
         element,
-        ..CollectionSchema::new(DIM, metric, index)
-    }
+        ..DenseField::new(DIM, metric, index)
+    })
 }
 
 impl World {
@@ -153,7 +153,10 @@ impl World {
             .map(|document| document.id.clone())
             .collect();
         for document in documents {
-            docs.insert(document.id, (document.vector.to_f32(), document.payload));
+            docs.insert(
+                document.id,
+                (default_vector(&document.vectors), document.payload),
+            );
         }
         assert_eq!(outcome.inserted, docs.len() - before);
         assert_eq!(outcome.inserted + outcome.replaced, ids.len());
@@ -220,7 +223,7 @@ impl World {
         for exact in [true, false] {
             let request = SearchRequest {
                 exact,
-                with_vector: true,
+                with_vectors: true,
                 ..SearchRequest::new(&query, K)
             };
             let hits = view.search_with(request).unwrap();
@@ -230,7 +233,7 @@ impl World {
                 let (vector, payload) = docs
                     .get(&hit.id)
                     .unwrap_or_else(|| panic!("{name}: {} is gone", hit.id));
-                assert_eq!(&hit.vector.as_ref().unwrap().to_f32(), vector);
+                assert_eq!(&hit.vector().unwrap().to_f32(), vector);
                 assert_eq!(&hit.payload, payload);
                 assert!(
                     close(distance(metric, vector, &query), f64::from(hit.distance.0)),
@@ -287,8 +290,9 @@ impl World {
             let (vector, payload) = docs.get(id)?.clone();
             Some((id.clone(), vector, payload))
         };
-        let plain =
-            |document: Option<Document>| document.map(|d| (d.id, d.vector.to_f32(), d.payload));
+        let plain = |document: Option<Document>| {
+            document.map(|d| (d.id, default_vector(&d.vectors), d.payload))
+        };
         for (id, document) in ids.iter().zip(collection.get_batch(&ids).unwrap()) {
             assert_eq!(plain(document), expected(id));
         }

@@ -2,7 +2,7 @@
 
 use crate::common::{close, distance, matrix};
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, Document, ElementType, IndexConfig, Metric,
+    AetherDB, Collection, CollectionSchema, DenseField, Document, ElementType, IndexConfig, Metric,
     SearchRequest, Vector,
 };
 use std::collections::HashSet;
@@ -56,10 +56,10 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     let dir = tempfile::tempdir().unwrap();
     let db = AetherDB::open(dir.path()).unwrap();
     let dim = base[0].dim();
-    let schema = CollectionSchema {
+    let schema = CollectionSchema::of(DenseField {
         element,
-        ..CollectionSchema::new(dim, metric, IndexConfig::default())
-    };
+        ..DenseField::new(dim, metric, IndexConfig::default())
+    });
     let collection = filled(&db, schema, &base);
 
     let query = queries[0].to_f32();

@@ -1,0 +1,122 @@
+//! How the catalog writes down what a vector field is.
+
+use crate::error::{Error, Result};
+use crate::schema::{
+    self, BinaryField, DenseField, IndexConfig, MultiField, SparseField, VectorField,
+};
+use aether_index::HnswParams;
+use serde::{Deserialize, Serialize};
+
+/// What a vector field is.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(super) enum KindRecord {
+    Dense {
+        dim: usize,
+        metric: String,
+        element: String,
+        index: IndexRecord,
+    },
+    Binary {
+        bits: usize,
+    },
+    Sparse {},
+    Multi {
+        dim: usize,
+        metric: String,
+        element: String,
+    },
+}
+
+/// How a dense field is searched.
+#[derive(Serialize, Deserialize)]
+pub(super) struct IndexRecord {
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    m: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ef_construction: Option<u16>,
+}
+
+impl From<&VectorField> for KindRecord {
+    fn from(field: &VectorField) -> KindRecord {
+        match field {
+            VectorField::Dense(field) => KindRecord::Dense {
+                dim: field.dim,
+                metric: field.metric.to_string(),
+                element: field.element.to_string(),
+                index: IndexRecord::from(&field.index),
+            },
+            VectorField::Binary(BinaryField { bits }) => KindRecord::Binary { bits: *bits },
+            VectorField::Sparse(SparseField {}) => KindRecord::Sparse {},
+            VectorField::Multi(field) => KindRecord::Multi {
+                dim: field.dim,
+                metric: field.metric.to_string(),
+                element: field.element.to_string(),
+            },
+        }
+    }
+}
+
+impl TryFrom<KindRecord> for VectorField {
+    type Error = Error;
+
+    fn try_from(record: KindRecord) -> Result<VectorField> {
+        Ok(match record {
+            KindRecord::Dense {
+                dim,
+                metric,
+                element,
+                index,
+            } => VectorField::Dense(DenseField {
+                dim,
+                metric: schema::parse_metric(&metric)?,
+                element: schema::parse_element(&element)?,
+                index: IndexConfig::try_from(index)?,
+            }),
+            KindRecord::Binary { bits } => VectorField::Binary(BinaryField { bits }),
+            KindRecord::Sparse {} => VectorField::Sparse(SparseField {}),
+            KindRecord::Multi {
+                dim,
+                metric,
+                element,
+            } => VectorField::Multi(MultiField {
+                dim,
+                metric: schema::parse_metric(&metric)?,
+                element: schema::parse_element(&element)?,
+            }),
+        })
+    }
+}
+
+impl From<&IndexConfig> for IndexRecord {
+    fn from(index: &IndexConfig) -> IndexRecord {
+        let params = match index {
+            IndexConfig::Flat => None,
+            IndexConfig::Hnsw(params) => Some(params),
+        };
+        IndexRecord {
+            kind: index.name().to_owned(),
+            m: params.map(|params| params.m),
+            ef_construction: params.map(|params| params.ef_construction),
+        }
+    }
+}
+
+impl TryFrom<IndexRecord> for IndexConfig {
+    type Error = Error;
+
+    fn try_from(record: IndexRecord) -> Result<IndexConfig> {
+        match record {
+            IndexRecord { kind, .. } if kind == "flat" => Ok(IndexConfig::Flat),
+            IndexRecord {
+                kind,
+                m: Some(m),
+                ef_construction: Some(ef_construction),
+            } if kind == "hnsw" => Ok(IndexConfig::Hnsw(HnswParams { m, ef_construction })),
+            IndexRecord { kind, .. } => Err(Error::corruption(format!(
+                "index {kind:?} is not known or incomplete"
+            ))),
+        }
+    }
+}

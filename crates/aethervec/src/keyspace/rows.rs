@@ -1,0 +1,171 @@
+//! The rows of `docs` and `points`.
+
+use super::{CollectionId, bad, collection_prefix, decode_id, encode_id, put_varint, take_varint};
+use crate::error::Result;
+use crate::id::DocId;
+use crate::keyspace::vectors;
+use crate::schema::VectorField;
+use crate::vector::{Vector, VectorValue};
+use aether_index::PointId;
+use serde_json::Value;
+
+/// The number of a vector field in its collection: given once, never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FieldNumber(pub(crate) u16);
+
+/// Replaces `out` by the value of a document in `docs`. `expires`: when it is hidden, in milliseconds since 1970; 0 for
+/// never. `payload` is its JSON, empty for none.
+pub(crate) fn doc_value(point: PointId, expires: u64, payload: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&point.0.to_le_bytes());
+    out.extend_from_slice(&expires.to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// A document's row, its payload still encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DocRow<'a> {
+    /// The newest version.
+    pub(crate) point: PointId,
+    /// When it is hidden, in milliseconds since 1970; 0 for never.
+    #[cfg_attr(not(test), expect(dead_code, reason = "documents do not expire yet"))]
+    pub(crate) expires: u64,
+    /// JSON; empty for none.
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> DocRow<'a> {
+    /// Takes a value of `docs` apart.
+    pub(crate) fn parse(key: &[u8], value: &'a [u8]) -> Result<DocRow<'a>> {
+        let split = value
+            .split_first_chunk()
+            .and_then(|(point, rest)| Some((point, rest.split_first_chunk()?)));
+        let (point, (expires, payload)) =
+            split.ok_or_else(|| bad("docs", key, "its value is shorter than its header"))?;
+        Ok(DocRow {
+            point: PointId(u64::from_le_bytes(*point)),
+            expires: u64::from_le_bytes(*expires),
+            payload,
+        })
+    }
+
+    /// The payload.
+    pub(crate) fn payload(&self, key: &[u8]) -> Result<Option<Value>> {
+        match self.payload {
+            [] => Ok(None),
+            json => serde_json::from_slice(json)
+                .map(Some)
+                .map_err(|error| bad("docs", key, &format!("its payload is not JSON: {error}"))),
+        }
+    }
+}
+
+/// Replaces `out` by the value of a point in `points`. `vectors`: in the form in which they are stored, ordered by field.
+pub(crate) fn point_value(id: &DocId, vectors: &[(FieldNumber, VectorValue)], out: &mut Vec<u8>) {
+    out.clear();
+    // One byte less than three of them would do for a varint; a fixed width keeps the id's place simple.
+    out.extend_from_slice(&[0; 2]);
+    encode_id(id, out);
+    let id_bytes = u16::try_from(out.len() - 2).expect("ids are validated to be short");
+    out[..2].copy_from_slice(&id_bytes.to_le_bytes());
+    for (field, vector) in vectors {
+        put_varint(u64::from(field.0), out);
+        put_varint(vectors::encoded_bytes(vector) as u64, out);
+        vectors::encode(vector, out);
+    }
+}
+
+/// A point's row, its vectors still encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PointRow<'a> {
+    id: &'a [u8],
+    vectors: &'a [u8],
+}
+
+impl<'a> PointRow<'a> {
+    /// Takes the document's id off. What follows is looked at when it is asked for.
+    pub(crate) fn parse(key: &[u8], value: &'a [u8]) -> Result<PointRow<'a>> {
+        let split = value.split_first_chunk().and_then(|(id_bytes, rest)| {
+            rest.split_at_checked(usize::from(u16::from_le_bytes(*id_bytes)))
+        });
+        let (id, vectors) =
+            split.ok_or_else(|| bad("points", key, "its value ends within the document id"))?;
+        Ok(PointRow { id, vectors })
+    }
+
+    /// The document that the point belongs or belonged to.
+    pub(crate) fn id(&self, key: &[u8]) -> Result<DocId> {
+        decode_id(self.id).ok_or_else(|| bad("points", key, "its value holds no document id"))
+    }
+
+    /// The key in `docs` of the document that the point belongs or belonged to.
+    pub(crate) fn doc_key(&self, collection: CollectionId) -> Vec<u8> {
+        [&collection_prefix(collection)[..], self.id].concat()
+    }
+
+    /// The fields that have a vector, with its bytes, ascending.
+    pub(crate) fn fields(
+        &self,
+        key: &[u8],
+    ) -> impl Iterator<Item = Result<(FieldNumber, &'a [u8])>> {
+        let mut rest = self.vectors;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let field = take_field(&mut rest);
+            if field.is_none() {
+                rest = &[];
+            }
+            Some(field.ok_or_else(|| bad("points", key, "its vectors are malformed")))
+        })
+    }
+
+    /// The bytes of the vector in `field`, if there is one.
+    pub(crate) fn field(&self, key: &[u8], field: FieldNumber) -> Result<Option<&'a [u8]>> {
+        for vector in self.fields(key) {
+            let (number, bytes) = vector?;
+            if number == field {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Replaces what `out` holds by the dense vector in `field`, of `dim` components of the element type of `out`. False
+    /// when there is none.
+    pub(crate) fn dense(
+        &self,
+        key: &[u8],
+        field: FieldNumber,
+        dim: usize,
+        out: &mut Vector,
+    ) -> Result<bool> {
+        let Some(bytes) = self.field(key, field)? else {
+            return Ok(false);
+        };
+        vectors::decode_dense(bytes, dim, out)
+            .map(|()| true)
+            .map_err(|what| bad("points", key, &what))
+    }
+
+    /// The vector in `field`, which is declared as `spec`, if there is one.
+    pub(crate) fn vector(
+        &self,
+        key: &[u8],
+        field: FieldNumber,
+        spec: &VectorField,
+    ) -> Result<Option<VectorValue>> {
+        self.field(key, field)?
+            .map(|bytes| vectors::decode(bytes, spec).map_err(|what| bad("points", key, &what)))
+            .transpose()
+    }
+}
+
+fn take_field<'a>(rest: &mut &'a [u8]) -> Option<(FieldNumber, &'a [u8])> {
+    let number = u16::try_from(take_varint(rest)?).ok()?;
+    let bytes = usize::try_from(take_varint(rest)?).ok()?;
+    let (vector, tail) = rest.split_at_checked(bytes)?;
+    *rest = tail;
+    Some((FieldNumber(number), vector))
+}

@@ -1,0 +1,156 @@
+//! The bytes of vectors in a row of `points`: little endian, without a header, because the field's declaration says the
+//! rest.
+//!
+//! ```text
+//! dense   dim × component
+//! binary  bits / 8 bytes, rounded up
+//! sparse  n × dimension (u32), ascending; n × component (f32)
+//! multi   n × dim × component
+//! ```
+
+use crate::schema::{BinaryField, DenseField, MultiField, SparseField, VectorField};
+use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue};
+use aether_distance::{ElementType, VectorRef};
+use half::f16;
+
+/// Bytes that `vector` takes.
+pub(crate) fn encoded_bytes(vector: &VectorValue) -> usize {
+    match vector {
+        VectorValue::Dense(vector) => vector.dim() * vector.element().bytes(),
+        VectorValue::Binary(vector) => vector.as_bytes().len(),
+        VectorValue::Sparse(vector) => vector.len() * 8,
+        VectorValue::Multi(vectors) => {
+            let components = vectors.components();
+            components.dim() * components.element().bytes()
+        }
+    }
+}
+
+/// Appends the bytes of `vector`.
+pub(crate) fn encode(vector: &VectorValue, out: &mut Vec<u8>) {
+    match vector {
+        VectorValue::Dense(vector) => encode_dense(vector.as_ref(), out),
+        VectorValue::Binary(vector) => out.extend_from_slice(vector.as_bytes()),
+        VectorValue::Sparse(vector) => {
+            out.extend(
+                vector
+                    .indices()
+                    .iter()
+                    .flat_map(|index| index.to_le_bytes()),
+            );
+            out.extend(vector.values().iter().flat_map(|value| value.to_le_bytes()));
+        }
+        VectorValue::Multi(vectors) => encode_dense(vectors.components().as_ref(), out),
+    }
+}
+
+/// The vector of a field that is declared as `field`; fails with what is wrong.
+pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, String> {
+    match *field {
+        VectorField::Dense(DenseField { dim, element, .. }) => {
+            let mut vector = buffer(element);
+            decode_dense(bytes, dim, &mut vector)?;
+            Ok(VectorValue::Dense(vector))
+        }
+        VectorField::Binary(BinaryField { bits }) => {
+            expect_bytes(bytes, bits.div_ceil(8))?;
+            Ok(VectorValue::Binary(BinaryVector::from_bytes(bytes)))
+        }
+        VectorField::Sparse(SparseField {}) => decode_sparse(bytes).map(VectorValue::Sparse),
+        VectorField::Multi(MultiField { dim, element, .. }) => {
+            let components = bytes.len() / element.bytes();
+            if components % dim != 0 {
+                return Err(format!(
+                    "its vectors have {} bytes, which is no multiple of one of them",
+                    bytes.len()
+                ));
+            }
+            let mut vectors = buffer(element);
+            decode_dense(bytes, components, &mut vectors)?;
+            MultiVector::from_components(dim, vectors)
+                .map(VectorValue::Multi)
+                .map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// Replaces what `out` holds by `dim` components of its element type.
+pub(crate) fn decode_dense(bytes: &[u8], dim: usize, out: &mut Vector) -> Result<(), String> {
+    expect_bytes(bytes, dim * out.element().bytes())?;
+    match out {
+        Vector::F32(components) => {
+            components.clear();
+            components.extend(floats(bytes));
+        }
+        Vector::F16(components) => {
+            components.clear();
+            let halves = bytes.as_chunks().0.iter();
+            components.extend(halves.map(|bytes| f16::from_le_bytes(*bytes)));
+        }
+        Vector::U8(components) => {
+            components.clear();
+            components.extend_from_slice(bytes);
+        }
+    }
+    Ok(())
+}
+
+/// An empty vector to decode into.
+pub(crate) fn buffer(element: ElementType) -> Vector {
+    match element {
+        ElementType::F32 => Vector::F32(Vec::new()),
+        ElementType::F16 => Vector::F16(Vec::new()),
+        ElementType::U8 => Vector::U8(Vec::new()),
+    }
+}
+
+fn decode_sparse(bytes: &[u8]) -> Result<SparseVector, String> {
+    let ascending = |indices: &[u32]| indices.is_sorted_by(|a, b| a < b);
+    let (indices, values) = bytes.split_at(bytes.len() / 8 * 4);
+    let indices: Vec<u32> = indices
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| u32::from_le_bytes(*bytes))
+        .collect();
+    if bytes.len() % 8 != 0 || !ascending(&indices) {
+        return Err("its sparse vector is malformed".to_owned());
+    }
+    Ok(SparseVector::new(indices.into_iter().zip(floats(values))))
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    let chunks = bytes.as_chunks().0.iter();
+    chunks.map(|bytes| f32::from_le_bytes(*bytes))
+}
+
+fn expect_bytes(bytes: &[u8], expected: usize) -> Result<(), String> {
+    if bytes.len() == expected {
+        return Ok(());
+    }
+    Err(format!(
+        "its vector has {} bytes where {expected} are expected",
+        bytes.len()
+    ))
+}
+
+fn encode_dense(vector: VectorRef<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + vector.dim() * vector.element().bytes(), 0);
+    let bytes = &mut out[start..];
+    match vector {
+        VectorRef::F32(components) => {
+            bytes
+                .chunks_exact_mut(4)
+                .zip(components)
+                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
+        }
+        VectorRef::F16(components) => {
+            bytes
+                .chunks_exact_mut(2)
+                .zip(components)
+                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
+        }
+        VectorRef::U8(components) => bytes.copy_from_slice(components),
+    }
+}
