@@ -92,6 +92,30 @@ impl CollectionRecord {
         }
     }
 
+    /// The number of the field called `name`, which is one of the schema's.
+    pub(crate) fn number(&self, name: &str) -> FieldNumber {
+        *self
+            .numbers
+            .get(name)
+            .expect("each field of the schema has a number")
+    }
+
+    /// Adds a vector field.
+    pub(crate) fn add_field(&mut self, name: &str, field: VectorField) -> Result<()> {
+        let number = u16::try_from(self.next_field)
+            .map_err(|_| Error::invalid("the numbers for vector fields are used up"))?;
+        self.next_field += 1;
+        self.numbers.insert(name.to_owned(), FieldNumber(number));
+        self.schema.fields.insert(name.to_owned(), field);
+        Ok(())
+    }
+
+    /// Takes a vector field out, if there is one of that name.
+    pub(crate) fn remove_field(&mut self, name: &str) {
+        self.numbers.remove(name);
+        self.schema.fields.remove(name);
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let fields = self.schema.fields.iter().zip(self.numbers.values());
         json(&Record {
@@ -120,7 +144,14 @@ impl CollectionRecord {
                         field.number, record.next_field
                     )));
                 }
-                numbers.insert(field.name.clone(), FieldNumber(field.number));
+                let number = FieldNumber(field.number);
+                if numbers.values().any(|&other| other == number) {
+                    return Err(Error::corruption(format!(
+                        "two fields have number {}",
+                        number.0
+                    )));
+                }
+                numbers.insert(field.name.clone(), number);
                 schema
                     .fields
                     .insert(field.name, VectorField::try_from(field.field)?);

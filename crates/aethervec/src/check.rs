@@ -5,13 +5,18 @@ use crate::collection::Collection;
 use crate::database::AetherDB;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::DocId;
-use crate::index::core::{Core, Lane};
+use crate::index::core::Core;
+use crate::index::field::Fields;
 use crate::index::open;
 use crate::keyspace::{self, CollectionId, DocRow, Keyspaces, PendingEntry, PointRow};
 use aether_index::PointId;
 use aidb::{DB, Keyspace, Snapshot};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+mod index;
 
 /// Problems of one kind in one collection that are told one by one; of the others only the number is told.
 const TOLD_MAX: usize = 20;
@@ -153,11 +158,14 @@ fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckRepo
 /// What a collection's keyspaces say at one snapshot.
 struct OnDisk {
     snapshot: Snapshot,
+    fields: Arc<Fields>,
     pending: Vec<PendingEntry>,
     /// Points that wait to be purged.
     died: HashSet<PointId>,
     /// Points of documents.
     alive: HashSet<PointId>,
+    /// Points of documents that have a vector in each of the fields.
+    with_vector: Vec<HashSet<PointId>>,
     /// All points.
     points: u64,
     documents: u64,
@@ -166,11 +174,12 @@ struct OnDisk {
 fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<CollectionCheck> {
     let core = &*collection.core;
     // While the lane is held, nothing leaves an index; while the writer is held, memory and snapshot agree.
-    let lane = core.lane.lock();
+    let _lane = core.lane.lock();
     let writer = core.writer.lock();
     let snapshot = core.db.snapshot();
     let newest = *core.newest.lock();
-    let next = core.next.load(std::sync::atomic::Ordering::Acquire);
+    let next = core.next.load(Ordering::Acquire);
+    let fields = core.fields.load_full();
     drop(writer);
 
     let pending = open::read_pending(core.id, &core.keyspaces, &snapshot)?;
@@ -184,13 +193,15 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
         pending,
         died,
         alive: HashSet::new(),
+        with_vector: vec![HashSet::new(); fields.iter().count()],
+        fields,
         points: 0,
         documents: 0,
     };
     check_points(core, &mut disk, problems)?;
     check_documents(core, &mut disk, problems)?;
-    let unreachable = check_index(core, &lane, &disk, next, problems);
-    check_record(core, &disk, next, problems)?;
+    check_numbers(core, &disk, next, problems)?;
+    let unreachable = index::check(core, &disk, next, problems)?;
     if disk.documents != newest.documents {
         let message = format!(
             "there are {} documents, and {} are counted",
@@ -220,10 +231,14 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
         disk.points += 1;
         let parsed = keyspace::decode_number("points", &key).and_then(|number| {
             let row = PointRow::parse(&key, &value)?;
-            row.vector(&key, core.number, &core.schema.fields[""])?;
-            Ok((PointId(number), row.id(&key)?, row))
+            let present = disk
+                .fields
+                .iter()
+                .map(|field| Ok(row.vector(&key, field.number, &field.spec)?.is_some()))
+                .collect::<Result<Vec<bool>>>()?;
+            Ok((PointId(number), row.id(&key)?, row, present))
         });
-        let (point, id, row) = match parsed {
+        let (point, id, row, present) = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
                 problems.add_error(&error);
@@ -237,6 +252,9 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
         };
         if named {
             disk.alive.insert(point);
+            for (points, _) in disk.with_vector.iter_mut().zip(present).filter(|(_, p)| *p) {
+                points.insert(point);
+            }
         } else if !disk.died.contains(&point) {
             let message = format!("point {point} belongs to document {id}, which does not name it");
             problems.add(ProblemKind::PointWithoutDocument, message);
@@ -277,95 +295,25 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
     Ok(())
 }
 
-/// Everything alive is in the delta or in the graph, and the graph has nothing else.
-/// Counts what the graph leads to nowhere.
-fn check_index(core: &Core, lane: &Lane, disk: &OnDisk, next: u64, problems: &mut Problems) -> u64 {
-    let graph = core.graph.load_full();
-    let mut unreachable = 0;
-    let mut in_graph = HashSet::new();
-    if let Some(graph) = &graph {
-        match graph.check() {
-            Ok(summary) => unreachable = summary.unreachable,
-            Err(error) => problems.add(ProblemKind::Graph, error.to_string()),
-        }
-        in_graph.extend(graph.points());
-    }
-    for &point in &disk.alive {
-        let found = if point.0 < lane.applied {
-            in_graph.contains(&point)
-        } else {
-            core.delta.contains(point)
-        };
-        if !found {
-            problems.add(
-                ProblemKind::NotIndexed,
-                format!("point {point} is in no index"),
-            );
-        }
-    }
-    for &point in in_graph
-        .iter()
-        .filter(|point| !disk.alive.contains(point) && !disk.died.contains(point))
-    {
-        problems.add(
-            ProblemKind::IndexedWithoutPoint,
-            format!("point {point} of the graph does not exist"),
-        );
-    }
-    for point in core.delta.points() {
-        // Points from `next` on were written meanwhile.
-        if point.0 < next && !disk.alive.contains(&point) && !disk.died.contains(&point) {
-            problems.add(
-                ProblemKind::IndexedWithoutPoint,
-                format!("point {point} of the delta does not exist"),
-            );
-        }
-    }
-    unreachable as u64
-}
-
-/// The record, the saved graph, and the numbers.
-fn check_record(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) -> Result<()> {
-    let record = open::read_record(core.id, &core.keyspaces, &disk.snapshot)?.unwrap_or_default();
+/// The numbers that points have are those that were given.
+fn check_numbers(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) -> Result<()> {
+    let state = open::read_state(core.id, &core.keyspaces, &disk.snapshot)?.unwrap_or_default();
     let recovered = disk
         .pending
         .iter()
         .map(PendingEntry::end)
-        .fold(record.next, u64::max);
+        .fold(state.next, u64::max);
     let largest = disk
         .alive
         .iter()
         .chain(&disk.died)
         .map(|point| point.0)
         .max();
-    if largest.is_some_and(|largest| largest >= recovered)
-        || recovered > next
-        || record.applied > next
-    {
+    if largest.is_some_and(|largest| largest >= recovered) || recovered > next {
         let message = format!(
-            "the next number is {next}, {recovered} after a restart; the saved graph holds all below {}; the largest number in use is {largest:?}",
-            record.applied
+            "the next number is {next}, {recovered} after a restart; the largest one in use is {largest:?}"
         );
         problems.add(ProblemKind::Counter, message);
-    }
-    let key = keyspace::graph_key(core.id);
-    match disk.snapshot.attachment(&core.keyspaces.index, &key)? {
-        Some(file) => {
-            let verified = file
-                .verify()
-                .map_err(Error::from)
-                .and_then(|()| Ok(aether_index::verify_checkpoint(&file.map()?)?));
-            if let Err(error) = verified {
-                problems.add(ProblemKind::File, format!("{}: {error}", file.file_name()));
-            }
-        }
-        None if record.applied > 0 => {
-            problems.add(
-                ProblemKind::File,
-                "its record names a saved graph, and there is none".to_owned(),
-            );
-        }
-        None => {}
     }
     Ok(())
 }

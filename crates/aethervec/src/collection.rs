@@ -54,7 +54,7 @@ impl Collection {
 
     /// What its documents may hold now.
     pub fn schema(&self) -> Arc<CollectionSchema> {
-        Arc::clone(&self.core.schema)
+        Arc::clone(&self.core.fields.load().schema)
     }
 
     /// This handle: no lock is needed to read.
@@ -204,7 +204,7 @@ impl Collection {
             core.alive()?;
             let status = core.status();
             progress(&status);
-            if status.pending == 0 || core.progress.applied.load(Ordering::Acquire) >= goal {
+            if status.pending == 0 || core.applied() >= goal {
                 return Ok(status);
             }
             if self.db.pool.is_manual() {

@@ -15,7 +15,7 @@ use crate::snapshot::DbSnapshot;
 use crate::validate;
 use aether_env::Env;
 use aidb::{DB, Durability, WriteBatch};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,7 +100,7 @@ impl AetherDB {
         }
         let slot = |record| {
             Arc::new(Slot {
-                record,
+                record: RwLock::new(record),
                 state: Mutex::new(SlotState::Closed),
             })
         };
@@ -180,9 +180,13 @@ impl AetherDB {
         inner.storage.write(batch, Durability::Sync)?;
         collections.next = next;
         let state = Mutex::new(SlotState::Open(Arc::clone(&core)));
-        collections
-            .by_name
-            .insert(name.to_owned(), Arc::new(Slot { record, state }));
+        collections.by_name.insert(
+            name.to_owned(),
+            Arc::new(Slot {
+                record: RwLock::new(record),
+                state,
+            }),
+        );
         Ok(self.handle(core))
     }
 
@@ -200,7 +204,7 @@ impl AetherDB {
             SlotState::Closed => {}
         }
         let core = Arc::new(open::open(
-            &slot.record,
+            &slot.record.read(),
             name,
             &self.inner.storage,
             &self.inner.keyspaces,
@@ -232,7 +236,7 @@ impl AetherDB {
         };
         // No write of the collection may come behind the drop.
         let _writer = core.as_ref().map(|core| core.writer.lock());
-        let id = slot.record.id;
+        let id = slot.record.read().id;
         let mut batch = WriteBatch::new();
         batch.delete(
             &inner.keyspaces.catalog,
@@ -264,7 +268,7 @@ impl AetherDB {
         let collections = self.inner.collections.lock();
         let info = |(name, slot): (&String, &Arc<Slot>)| CollectionInfo {
             name: name.clone(),
-            schema: slot.record.schema.clone(),
+            schema: slot.schema(),
         };
         collections.by_name.iter().map(info).collect()
     }
@@ -277,7 +281,7 @@ impl AetherDB {
         let slot = self.slot(name)?;
         Ok(CollectionInfo {
             name: name.to_owned(),
-            schema: slot.record.schema.clone(),
+            schema: slot.schema(),
         })
     }
 

@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 use crate::index::core::Core;
 use crate::index::lane;
 use crate::index::pool::Pool;
-use crate::keyspace::Keyspaces;
-use aidb::{DB, Durability};
-use parking_lot::Mutex;
+use crate::keyspace::{CatalogKey, Keyspaces};
+use crate::schema::CollectionSchema;
+use aidb::{DB, Durability, WriteBatch};
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +36,8 @@ pub(crate) struct Collections {
 /// A collection of the catalog, opened when it is first used.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    pub(crate) record: CollectionRecord,
+    /// Changed only while the collections are locked.
+    pub(crate) record: RwLock<CollectionRecord>,
     pub(crate) state: Mutex<SlotState>,
 }
 
@@ -47,6 +49,13 @@ pub(crate) enum SlotState {
     Dropped,
 }
 
+impl Slot {
+    /// What its documents may hold.
+    pub(crate) fn schema(&self) -> CollectionSchema {
+        self.record.read().schema.clone()
+    }
+}
+
 impl Inner {
     /// Fails when the database is closed.
     pub(crate) fn open(&self) -> Result<()> {
@@ -55,6 +64,36 @@ impl Inner {
         } else {
             Ok(())
         }
+    }
+
+    /// Changes what the catalog says about a collection: `change` the record, and then, once that is durable, `apply` it
+    /// to `core`. No write of the collection comes in between.
+    pub(crate) fn alter<T>(
+        &self,
+        core: &Core,
+        change: impl FnOnce(&mut CollectionRecord) -> Result<T>,
+        apply: impl FnOnce(T),
+    ) -> Result<()> {
+        self.open()?;
+        let collections = self.collections.lock();
+        let _writer = core.writer.lock();
+        core.alive()?;
+        let slot = collections
+            .by_name
+            .get(&core.name)
+            .expect("a collection that was not dropped is in the catalog");
+        let mut record = slot.record.read().clone();
+        let changed = change(&mut record)?;
+        let mut batch = WriteBatch::new();
+        batch.put(
+            &self.keyspaces.catalog,
+            CatalogKey::Collection(core.name.clone()).encode(),
+            record.encode(),
+        );
+        self.storage.write(batch, Durability::Sync)?;
+        *slot.record.write() = record;
+        apply(changed);
+        Ok(())
     }
 
     /// Ends background work, saves what is worth saving, closes the files. Once.

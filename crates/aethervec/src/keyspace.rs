@@ -156,9 +156,26 @@ pub(crate) fn decode_number(keyspace: &str, key: &[u8]) -> Result<u64> {
         .ok_or_else(|| bad(keyspace, key, "it does not have 12 bytes"))
 }
 
-/// The key of a collection's graph in `index`: its record, and the attachment with its checkpoint.
-pub(crate) fn graph_key(collection: CollectionId) -> Vec<u8> {
-    [&collection_prefix(collection)[..], b"hnsw"].concat()
+/// The key of a collection's state in `index`.
+pub(crate) fn state_key(collection: CollectionId) -> [u8; 4] {
+    collection_prefix(collection)
+}
+
+/// The key of a field's graph in `index`: its record, and the attachment with its checkpoint.
+pub(crate) fn graph_key(collection: CollectionId, field: FieldNumber) -> [u8; 6] {
+    let mut key = [0; 6];
+    key[..4].copy_from_slice(&collection_prefix(collection));
+    key[4..].copy_from_slice(&field.0.to_be_bytes());
+    key
+}
+
+/// The field that a key of `index` belongs to; `None` for the state of the collection.
+pub(crate) fn decode_index_key(key: &[u8]) -> Result<Option<FieldNumber>> {
+    match key.get(4..) {
+        Some([]) => Ok(None),
+        Some(&[high, low]) => Ok(Some(FieldNumber(u16::from_be_bytes([high, low])))),
+        _ => Err(bad("index", key, "it has neither 4 nor 6 bytes")),
+    }
 }
 
 /// What one commit has changed and an index has still to apply.

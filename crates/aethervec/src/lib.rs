@@ -24,6 +24,7 @@ mod collection;
 mod database;
 mod document;
 mod error;
+mod fields;
 mod filter;
 mod id;
 mod index;

@@ -6,17 +6,18 @@
 //! 4. too few left: widen and begin again; in the end, compare with everything.
 
 use crate::document::{Hit, SearchRequest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::DocId;
+use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::limits;
 use crate::validate;
-use crate::vector::{QueryVector, Vector, Vectors};
+use crate::vector::{QueryVector, Vectors};
 use crate::view::CollectionView;
-use aether_distance::{Distance, Metric, Query};
 use aether_index::{Candidate, PointId, SearchParams};
 use bytes::Bytes;
-use std::collections::BinaryHeap;
+
+mod scan;
 
 /// Search effort when none is asked for, at least.
 const EF_DEFAULT: usize = 128;
@@ -51,78 +52,59 @@ impl CollectionView {
     }
 }
 
-/// Fails when the request is outside of its limits.
-fn validate(view: &CollectionView, request: &SearchRequest<'_>) -> Result<()> {
+/// The query of a request; fails when the request is outside of its limits.
+fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<FieldQuery<'a>> {
     validate::range("k", request.k, 1..=limits::K_MAX)?;
     if let Some(ef) = request.ef {
         validate::range("ef", ef, 1..=limits::EF_MAX)?;
     }
-    dense(view, request).map(|_| ())
-}
-
-/// The query of a search in a dense field; fails when it does not suit the field.
-fn dense<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<&'a [f32]> {
-    let QueryVector::Dense(vector) = request.vector else {
-        return Err(Error::invalid(format!(
-            "vector: a {} one cannot search a dense field",
-            request.vector.kind()
-        )));
-    };
-    validate::query(&view.core.dense, vector)?;
-    Ok(vector)
+    let core = &view.core;
+    let fields = core.fields.load();
+    FieldQuery::new(fields.get(request.using)?, core.kernels, request.vector)
 }
 
 /// What `request` asks for, nearest first.
 fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
-    validate(view, request)?;
     let query = prepare(view, request)?;
     let found = if request.exact {
-        scan(view, &query, request.k)?
+        scan::nearest(view, &query, request.k)?
     } else {
         walk(view, &query, request)?
     };
-    to_hits(view, request, found)
+    to_hits(view, &query, request, found)
 }
 
 /// What each of `requests` asks for. All exact ones are answered by one scan.
 fn search_batch(view: &CollectionView, requests: &[SearchRequest<'_>]) -> Result<Vec<Vec<Hit>>> {
+    let mut queries = Vec::with_capacity(requests.len());
     for (position, request) in requests.iter().enumerate() {
-        validate(view, request).map_err(|error| error.within(&format!("request {position}")))?;
+        let query = prepare(view, request);
+        queries.push(query.map_err(|error| error.within(&format!("request {position}")))?);
     }
-    let exact: Vec<_> = requests.iter().filter(|request| request.exact).collect();
-    let queries = exact
-        .iter()
-        .map(|request| Ok((prepare(view, request)?, request.k)))
-        .collect::<Result<Vec<_>>>()?;
-    let mut scanned = scan_for_all(view, queries.into_iter())?.into_iter();
-    let answer = |request: &SearchRequest<'_>| {
+    let all = || requests.iter().zip(&queries);
+    let exact = all().filter(|(request, _)| request.exact);
+    let mut scanned =
+        scan::for_all(view, exact.map(|(request, query)| (query, request.k)))?.into_iter();
+    let answer = |(request, query): (&SearchRequest<'_>, &FieldQuery<'_>)| {
         let found = if request.exact {
             scanned.next().unwrap_or_default()
         } else {
-            walk(view, &prepare(view, request)?, request)?
+            walk(view, query, request)?
         };
-        to_hits(view, request, found)
+        to_hits(view, query, request, found)
     };
-    requests.iter().map(answer).collect()
-}
-
-fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<Query<'a>> {
-    let vector = dense(view, request)?;
-    Ok(Query::new(
-        view.core.kernels,
-        view.core.dense.metric,
-        vector,
-    ))
+    all().map(answer).collect()
 }
 
 fn to_hits(
     view: &CollectionView,
+    query: &FieldQuery<'_>,
     request: &SearchRequest<'_>,
     found: Vec<Found>,
 ) -> Result<Vec<Hit>> {
     found
         .into_iter()
-        .map(|found| found.into_hit(view, request))
+        .map(|found| found.into_hit(view, query, request))
         .collect()
 }
 
@@ -136,7 +118,12 @@ struct Found {
 }
 
 impl Found {
-    fn into_hit(self, view: &CollectionView, request: &SearchRequest<'_>) -> Result<Hit> {
+    fn into_hit(
+        self,
+        view: &CollectionView,
+        query: &FieldQuery<'_>,
+        request: &SearchRequest<'_>,
+    ) -> Result<Hit> {
         let payload = if request.with_payload {
             DocRow::parse(&self.doc_key, &self.doc_row)?.payload(&self.doc_key)?
         } else {
@@ -144,7 +131,7 @@ impl Found {
         };
         let vectors = if request.with_vectors {
             let key = keyspace::point_key(view.core.id, self.candidate.point);
-            view.vectors(&key, &self.point_row)?
+            view.core.fields.load().read(&key, &self.point_row)?
         } else {
             Vectors::new()
         };
@@ -153,7 +140,7 @@ impl Found {
         Ok(Hit {
             id,
             distance,
-            score: score(view.core.dense.metric, distance),
+            score: query.score(distance),
             payload,
             vectors,
         })
@@ -180,15 +167,6 @@ impl Ord for Found {
     }
 }
 
-/// The distance as people know it.
-fn score(metric: Metric, distance: Distance) -> f32 {
-    match metric {
-        Metric::L2Squared => distance.0.max(0.0).sqrt(),
-        Metric::InnerProduct => -distance.0,
-        Metric::Cosine => 1.0 - distance.0,
-    }
-}
-
 /// Candidates beyond `k`: estimated distances may order the last ones wrongly, and some may turn out to be invisible.
 fn slack(k: usize) -> usize {
     2 + k / 16
@@ -196,7 +174,7 @@ fn slack(k: usize) -> usize {
 
 fn walk(
     view: &CollectionView,
-    query: &Query<'_>,
+    query: &FieldQuery<'_>,
     request: &SearchRequest<'_>,
 ) -> Result<Vec<Found>> {
     let k = request.k;
@@ -212,7 +190,7 @@ fn walk(
             return Ok(found);
         }
         if fetch >= FETCH_MAX {
-            return scan(view, query, k);
+            return scan::nearest(view, query, k);
         }
         fetch = fetch.saturating_mul(4);
         ef = ef.max(fetch);
@@ -228,14 +206,15 @@ struct Candidates {
 /// About `fetch` points that may be visible, nearest first.
 fn candidates(
     view: &CollectionView,
-    query: &Query<'_>,
+    query: &FieldQuery<'_>,
     fetch: usize,
     ef: usize,
 ) -> Result<Candidates> {
     let core = &view.core;
     let may_see = |point: PointId| core.may_see(view, point);
-    let mut nearest = core.delta.search(query.vector(), fetch, may_see)?;
-    let Some(graph) = core.graph.load_full() else {
+    let (index, query) = query.dense();
+    let mut nearest = index.delta.search(query.vector(), fetch, may_see)?;
+    let Some(graph) = index.graph.load_full() else {
         let all = nearest.len() < fetch;
         return Ok(Candidates { nearest, all });
     };
@@ -266,7 +245,7 @@ fn candidates(
 /// The `k` nearest of those candidates that are visible, by exact distance.
 fn resolve(
     view: &CollectionView,
-    query: &Query<'_>,
+    query: &FieldQuery<'_>,
     candidates: &[Candidate],
     k: usize,
 ) -> Result<Vec<Found>> {
@@ -285,7 +264,7 @@ fn resolve(
 /// Adds to `found` the visible ones of `candidates`, nearest first by exact distance, until there are `k`.
 fn resolve_chunk(
     view: &CollectionView,
-    query: &Query<'_>,
+    query: &FieldQuery<'_>,
     candidates: &[Candidate],
     k: usize,
     found: &mut Vec<Found>,
@@ -328,7 +307,7 @@ struct Read {
 /// The rows of `candidates`, with exact distances. A point without a row is not committed at this snapshot.
 fn read_points(
     view: &CollectionView,
-    query: &Query<'_>,
+    query: &FieldQuery<'_>,
     candidates: &[Candidate],
 ) -> Result<Vec<Read>> {
     let core = &view.core;
@@ -337,148 +316,22 @@ fn read_points(
         .map(|candidate| keyspace::point_key(core.id, candidate.point))
         .collect();
     let rows = view.snapshot.multi_get(&core.keyspaces.points, &keys)?;
-    let mut decoder = Decoder::new(view);
+    let mut buffer = query.buffer();
     let mut read = Vec::with_capacity(candidates.len());
     for ((candidate, key), row) in candidates.iter().zip(&keys).zip(rows) {
         let Some(row) = row else { continue };
-        let Some(doc_key) = decoder.decode(key, &row)?.map(|row| row.doc_key(core.id)) else {
-            continue;
-        };
-        let distance = query.distance(decoder.vector.as_ref());
-        let candidate = Candidate {
-            point: candidate.point,
-            distance,
-        };
-        read.push(Read {
-            candidate,
-            doc_key,
-            row,
-        });
-    }
-    Ok(read)
-}
-
-/// The `k` nearest visible points, by comparing with all.
-fn scan(view: &CollectionView, query: &Query<'_>, k: usize) -> Result<Vec<Found>> {
-    Ok(scan_for_all(view, std::iter::once((*query, k)))?
-        .pop()
-        .unwrap_or_default())
-}
-
-/// For each query the `k` nearest visible points, by comparing with all: reads `points` once, from the first to the last.
-fn scan_for_all<'a>(
-    view: &CollectionView,
-    queries: impl Iterator<Item = (Query<'a>, usize)>,
-) -> Result<Vec<Vec<Found>>> {
-    let core = &view.core;
-    let mut answers: Vec<Answer<'_>> = queries
-        .map(|(query, k)| Answer {
-            query,
-            k,
-            nearest: BinaryHeap::new(),
-        })
-        .collect();
-    if answers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut rows = view
-        .snapshot
-        .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
-    let mut decoder = Decoder::new(view);
-    while let Some((key, point_row)) = rows.try_next()? {
-        let point = PointId(keyspace::decode_number("points", &key)?);
-        if !core.may_see(view, point) {
-            continue;
-        }
-        let Some(row) = decoder.decode(&key, &point_row)? else {
-            continue;
-        };
-        let mut visible: Option<Found> = None;
-        for answer in &mut answers {
-            let distance = answer.query.distance(decoder.vector.as_ref());
-            let candidate = Candidate { point, distance };
-            if !answer.wants(&candidate) {
-                continue;
-            }
-            // Looked up only for what is near enough for one of them.
-            if visible.is_none() {
-                visible = visible_point(view, candidate, row.doc_key(core.id), &point_row)?;
-            }
-            let Some(found) = &visible else { break };
-            answer.add(Found {
+        let parsed = PointRow::parse(key, &row)?;
+        if let Some(distance) = query.distance_of(key, &parsed, &mut buffer)? {
+            let candidate = Candidate {
+                point: candidate.point,
+                distance,
+            };
+            read.push(Read {
                 candidate,
-                ..found.clone()
+                doc_key: parsed.doc_key(core.id),
+                row,
             });
         }
     }
-    Ok(answers
-        .into_iter()
-        .map(|answer| answer.nearest.into_sorted_vec())
-        .collect())
-}
-
-/// The point with its document, if the document's row names it.
-fn visible_point(
-    view: &CollectionView,
-    candidate: Candidate,
-    doc_key: Vec<u8>,
-    point_row: &Bytes,
-) -> Result<Option<Found>> {
-    let Some(doc_row) = view.snapshot.get(&view.core.keyspaces.docs, &doc_key)? else {
-        return Ok(None);
-    };
-    let visible = DocRow::parse(&doc_key, &doc_row)?.point == candidate.point;
-    Ok(visible.then(|| Found {
-        candidate,
-        doc_key,
-        doc_row,
-        point_row: point_row.clone(),
-    }))
-}
-
-/// What a scan has found for one query.
-struct Answer<'a> {
-    query: Query<'a>,
-    k: usize,
-    nearest: BinaryHeap<Found>,
-}
-
-impl Answer<'_> {
-    fn wants(&self, candidate: &Candidate) -> bool {
-        self.nearest.len() < self.k
-            || self
-                .nearest
-                .peek()
-                .is_some_and(|worst| *candidate < worst.candidate)
-    }
-
-    fn add(&mut self, found: Found) {
-        self.nearest.push(found);
-        if self.nearest.len() > self.k {
-            self.nearest.pop();
-        }
-    }
-}
-
-/// Decodes rows of `points` into one buffer.
-struct Decoder<'a> {
-    view: &'a CollectionView,
-    vector: Vector,
-}
-
-impl<'a> Decoder<'a> {
-    fn new(view: &'a CollectionView) -> Decoder<'a> {
-        Decoder {
-            view,
-            vector: keyspace::vector_buffer(view.core.dense.element),
-        }
-    }
-
-    /// Reads the vector into [`Decoder::vector`]; `None` when there is none.
-    fn decode<'r>(&mut self, key: &[u8], row: &'r [u8]) -> Result<Option<PointRow<'r>>> {
-        let core = &self.view.core;
-        let row = PointRow::parse(key, row)?;
-        let found = row.dense(key, core.number, core.dense.dim, &mut self.vector)?;
-        Ok(found.then_some(row))
-    }
+    Ok(read)
 }

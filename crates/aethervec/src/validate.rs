@@ -7,7 +7,7 @@ use crate::limits;
 use crate::schema::{
     BinaryField, CollectionSchema, DenseField, IndexConfig, MultiField, SparseField, VectorField,
 };
-use crate::vector::Vector;
+use crate::vector::{Vector, VectorValue};
 use aether_distance::{ElementType, Metric, VectorRef};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -168,6 +168,20 @@ pub(crate) fn query(field: &DenseField, query: &[f32]) -> Result<()> {
     dim(field.dim, query.len())?;
     floats(query)?;
     norm(field.metric, VectorRef::F32(query))
+}
+
+/// A vector in the form in which a field stores it; fails when it does not suit the field.
+pub(crate) fn stored(field: &VectorField, vector: VectorValue) -> Result<VectorValue> {
+    match (field, vector) {
+        (VectorField::Dense(field), VectorValue::Dense(vector)) => {
+            self::vector(field, vector).map(VectorValue::Dense)
+        }
+        (field, vector) => Err(Error::invalid(format!(
+            "vector: it is {}: the field holds {} ones",
+            vector.kind(),
+            field.kind()
+        ))),
+    }
 }
 
 /// The vector in the element type of a dense field; fails when it does not suit the field.

@@ -5,11 +5,10 @@ use crate::error::Result;
 use crate::id::DocId;
 use crate::index::core::Core;
 use crate::index::open;
-use crate::keyspace::{self, DocRow, PendingEntry, PointRow};
+use crate::keyspace::{self, DocRow, PendingEntry};
 use crate::limits;
 use crate::snapshot::DbSnapshot;
 use crate::validate;
-use crate::vector::Vectors;
 use aether_index::PointId;
 use aidb::Snapshot;
 use bytes::Bytes;
@@ -177,21 +176,9 @@ impl CollectionView {
         };
         Ok(Document {
             id,
-            vectors: self.vectors(&point_key, &point_row)?,
+            vectors: self.core.fields.load().read(&point_key, &point_row)?,
             payload: row.payload(key)?,
         })
-    }
-
-    /// The vectors of a point, from its row.
-    pub(crate) fn vectors(&self, key: &[u8], row: &[u8]) -> Result<Vectors> {
-        let row = PointRow::parse(key, row)?;
-        let mut vectors = Vectors::new();
-        for (name, spec) in &self.core.schema.fields {
-            if let Some(vector) = row.vector(key, self.core.number, spec)? {
-                vectors.insert(name, vector);
-            }
-        }
-        Ok(vectors)
     }
 }
 
@@ -204,7 +191,7 @@ fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
     {
         return Ok(core.next.load(Ordering::Acquire));
     }
-    let record = open::read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
+    let state = open::read_state(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
     let last = snapshot
         .prefix(
             &core.keyspaces.pending,
@@ -213,7 +200,7 @@ fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
         .try_next_back()?
         .map(|(key, value)| PendingEntry::decode(&key, &value))
         .transpose()?;
-    Ok(last.map_or(0, |entry| entry.end()).max(record.next))
+    Ok(last.map_or(0, |entry| entry.end()).max(state.next))
 }
 
 impl Core {

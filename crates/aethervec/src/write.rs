@@ -12,6 +12,7 @@ use crate::document::{Document, Upserted};
 use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::index::core::{Committed, Core};
+use crate::index::field::Fields;
 use crate::keyspace::{self, DocRow, FieldNumber, PendingEntry};
 use crate::validate;
 use crate::vector::{VectorValue, Vectors};
@@ -19,12 +20,15 @@ use aether_index::PointId;
 use aidb::{Commit, WriteBatch};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Documents that have passed validation, each id once.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     documents: Vec<PreparedDocument>,
+    /// The fields that vectors were checked against.
+    fields: Arc<Fields>,
     /// The payloads as JSON, one behind the other.
     payloads: Vec<u8>,
 }
@@ -45,22 +49,20 @@ impl Prepared {
         let superseded = superseded(&documents);
         let mut prepared = Prepared {
             documents: Vec::with_capacity(documents.len()),
+            fields: core.fields.load_full(),
             payloads: Vec::new(),
         };
         let mut vector_bytes = 0;
         let single = documents.len() == 1;
         for (position, mut document) in documents.into_iter().enumerate() {
             let vectors = std::mem::take(&mut document.vectors);
-            let (vectors, payload) =
-                prepared
-                    .prepare(core, &document, vectors)
-                    .map_err(|error| {
-                        if single {
-                            error
-                        } else {
-                            validate::in_document(error, position, &document)
-                        }
-                    })?;
+            let (vectors, payload) = prepared.prepare(&document, vectors).map_err(|error| {
+                if single {
+                    error
+                } else {
+                    validate::in_document(error, position, &document)
+                }
+            })?;
             vector_bytes += vectors
                 .iter()
                 .map(|(_, vector)| keyspace::vector_bytes(vector))
@@ -84,17 +86,30 @@ impl Prepared {
         self.documents.is_empty()
     }
 
+    /// Fails when a field that a document has a vector for was dropped since.
+    fn check_fields(&self, now: &Arc<Fields>) -> Result<()> {
+        if Arc::ptr_eq(&self.fields, now) {
+            return Ok(());
+        }
+        let used = self.documents.iter().flat_map(|document| &document.vectors);
+        for (number, _) in used {
+            if let (Some(field), None) = (self.fields.by_number(*number), now.by_number(*number)) {
+                return Err(Error::not_found(format!(
+                    "vector field {:?} was dropped",
+                    field.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn prepare(
         &mut self,
-        core: &Core,
         document: &Document,
         vectors: Vectors,
     ) -> Result<(Vec<(FieldNumber, VectorValue)>, Range<usize>)> {
         validate::id(&document.id)?;
-        let mut stored = Vec::with_capacity(vectors.len());
-        for (name, vector) in vectors {
-            stored.push(stored_vector(core, &name, vector)?);
-        }
+        let stored = stored_vectors(&self.fields, vectors)?;
         let start = self.payloads.len();
         if let Some(payload) = &document.payload {
             validate::payload(payload, &mut self.payloads)?;
@@ -103,26 +118,19 @@ impl Prepared {
     }
 }
 
-fn stored_vector(
-    core: &Core,
-    field: &str,
-    vector: VectorValue,
-) -> Result<(FieldNumber, VectorValue)> {
-    if !field.is_empty() {
-        return Err(Error::invalid(format!(
-            "field {field:?}: the collection has no such vector field"
-        )));
+/// The vectors as they are stored, ordered by field; fails when one does not suit its field.
+fn stored_vectors(fields: &Fields, vectors: Vectors) -> Result<Vec<(FieldNumber, VectorValue)>> {
+    let mut stored = Vec::with_capacity(vectors.len());
+    for (name, vector) in vectors {
+        let field = fields
+            .get(&name)
+            .map_err(|error| Error::invalid(error.to_string()))?;
+        let vector = validate::stored(&field.spec, vector)
+            .map_err(|error| validate::in_field(error, &name))?;
+        stored.push((field.number, vector));
     }
-    match vector {
-        VectorValue::Dense(vector) => Ok((
-            core.number,
-            VectorValue::Dense(validate::vector(&core.dense, vector)?),
-        )),
-        vector => Err(Error::invalid(format!(
-            "vector: it is {}: the field holds dense ones",
-            vector.kind()
-        ))),
-    }
+    stored.sort_unstable_by_key(|(number, _)| *number);
+    Ok(stored)
 }
 
 /// Which documents have a later one with the same id; empty when none has.
@@ -151,6 +159,8 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
     let keys = Keys::new(core, prepared.documents.iter().map(|document| &document.id));
     let writer = core.writer.lock();
     core.alive()?;
+    let fields = core.fields.load_full();
+    prepared.check_fields(&fields)?;
     let old = old_points(core, &keys)?;
     let added = prepared.documents.len() as u64;
     let first = core.next.fetch_add(added.max(1), Ordering::AcqRel);
@@ -179,19 +189,15 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
         .iter()
         .zip(points())
         .try_for_each(|(document, point)| {
-            for (_, vector) in &document.vectors {
-                if let VectorValue::Dense(vector) = vector {
-                    core.delta.insert(point, vector.as_ref())?;
-                }
-            }
+            fields.insert(point, &document.vectors)?;
             in_delta += 1;
             Ok(())
         });
     let committed = inserted.and_then(|()| commit(core, batch, entry));
     if committed.is_err() {
-        points().take(in_delta).for_each(|point| {
-            core.delta.remove(point);
-        });
+        points()
+            .take(in_delta)
+            .for_each(|point| fields.retract(point));
     }
     drop(writer);
     let outcome = Upserted {

@@ -3,36 +3,28 @@
 use crate::catalog::CollectionRecord;
 use crate::error::{Error, Result};
 use crate::index::deaths::Deaths;
+use crate::index::field::Fields;
 use crate::keyspace::{CollectionId, FieldNumber, Keyspaces, PendingEntry};
-use crate::schema::{CollectionSchema, DenseField, IndexConfig};
 use aether_distance::Kernels;
-use aether_index::{Flat, Hnsw, Scratch};
+use aether_index::Scratch;
 use aidb::{DB, SeqNo};
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// Documents from which on a graph is better than comparing with all of them.
-pub(crate) const GRAPH_POINTS_MIN: usize = 1_000;
 
 /// One open collection: its place in the keyspaces and its indexes in memory.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    pub(crate) schema: Arc<CollectionSchema>,
-    /// The default field and its number.
-    pub(crate) number: FieldNumber,
-    pub(crate) dense: DenseField,
     pub(crate) db: DB,
     pub(crate) keyspaces: Keyspaces,
     pub(crate) kernels: Kernels,
-    /// Points that are not in the graph: all of them in a flat or small collection.
-    pub(crate) delta: Flat,
-    /// The graph, once there are enough points for one.
-    pub(crate) graph: ArcSwapOption<Hnsw>,
+    /// The vector fields and their indexes. Changed only by who holds the writer lock.
+    pub(crate) fields: ArcSwap<Fields>,
+    /// Fields that were dropped and of which `index` may still have something.
+    pub(crate) left_over: Mutex<Vec<FieldNumber>>,
     pub(crate) deaths: Deaths,
     /// The next number for a point or an entry of `pending`. Changed only by a writer.
     pub(crate) next: AtomicU64,
@@ -45,8 +37,6 @@ pub(crate) struct Core {
     /// The background work; locked while a step runs.
     pub(crate) lane: Mutex<Lane>,
     pub(crate) progress: Progress,
-    /// Why the saved graph cannot be used, until another one is saved.
-    pub(crate) damage: Mutex<Option<String>>,
     pub(crate) dropped: AtomicBool,
     /// Owned by the pool: whether the lane waits for a thread or has one.
     pub(crate) scheduled: AtomicU64,
@@ -78,18 +68,14 @@ pub(crate) struct Lane {
     pub(crate) reaped: usize,
     /// Points taken out of the indexes whose rows are still there.
     pub(crate) reaped_points: usize,
-    /// Points below this number are in the graph, or dead.
-    pub(crate) applied: u64,
     /// Numbers below this one are committed, or never will be.
     pub(crate) committed: u64,
-    /// Points put into the graph or taken out of it since its last checkpoint.
-    pub(crate) unsaved: u64,
-    /// No checkpoint by itself before `unsaved` has reached this: the last attempt has failed.
+    /// Numbers that the graphs went on, and points taken out of the indexes, since the last checkpoint.
+    pub(crate) progress: u64,
+    /// No checkpoint by itself before `progress` has reached this: the last attempt has failed.
     pub(crate) retry_at: u64,
     /// Checkpoints written so far.
     pub(crate) checkpoints: u64,
-    /// `applied` of the last checkpoint.
-    pub(crate) saved: u64,
 }
 
 impl Lane {
@@ -114,8 +100,6 @@ impl Lane {
 /// How far the lane is, for those who wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// All points below this number are in the graph, or dead.
-    pub(crate) applied: AtomicU64,
     /// Checkpoints since the collection was created.
     pub(crate) checkpoints: AtomicU64,
     /// Why the last step failed.
@@ -130,7 +114,7 @@ pub(crate) struct Progress {
 pub struct IndexStatus {
     /// Points that wait to be moved into the graph. They are found all the same, by an exact scan.
     pub pending: u64,
-    /// Points in the graph.
+    /// Points in a graph, counted in each field.
     pub indexed: u64,
     /// Points kept in memory and searched exactly: those that wait, or all of a flat or small collection.
     pub scanned: u64,
@@ -142,7 +126,7 @@ pub struct IndexStatus {
     pub memory_bytes: u64,
     /// Why the last background step failed, if it did. It is tried again with the next write.
     pub error: Option<String>,
-    /// Why the saved graph cannot be used, if so. All vectors were read instead, and the graph is built again.
+    /// Why a saved graph cannot be used, if so. All vectors were read instead, and the graph is built again.
     pub damage: Option<String>,
 }
 
@@ -154,24 +138,14 @@ impl Core {
         db: &DB,
         keyspaces: &Keyspaces,
     ) -> Result<Core> {
-        let (Some(schema), Some(number), 1) = (
-            record.schema.dense(""),
-            record.numbers.get(""),
-            record.schema.fields.len(),
-        ) else {
-            return Err(Error::invalid("fields: one dense default field is needed"));
-        };
         Ok(Core {
             id: record.id,
             name: name.to_owned(),
-            schema: Arc::new(record.schema.clone()),
-            number: *number,
-            dense: schema.clone(),
             db: db.clone(),
             keyspaces: keyspaces.clone(),
             kernels: Kernels::detect(),
-            delta: Flat::new(schema.dim, schema.metric, schema.element)?,
-            graph: ArcSwapOption::empty(),
+            fields: ArcSwap::from_pointee(Fields::new(record, None)?),
+            left_over: Mutex::default(),
             deaths: Deaths::default(),
             next: AtomicU64::new(0),
             writer: Mutex::new(()),
@@ -182,7 +156,6 @@ impl Core {
             incoming: Mutex::default(),
             lane: Mutex::new(Lane::default()),
             progress: Progress::default(),
-            damage: Mutex::default(),
             dropped: AtomicBool::new(false),
             scheduled: AtomicU64::new(0),
             scratches: Mutex::default(),
@@ -200,27 +173,28 @@ impl Core {
         Ok(())
     }
 
-    /// Whether points move from the delta into a graph.
-    pub(crate) fn wants_graph(&self) -> bool {
-        matches!(self.dense.index, IndexConfig::Hnsw(_))
-            && (self.graph.load().is_some() || self.delta.len() >= GRAPH_POINTS_MIN)
+    /// Where the indexes stand, all together.
+    pub(crate) fn status(&self) -> IndexStatus {
+        let mut status = IndexStatus {
+            dead: self.deaths.len() as u64,
+            checkpoints: self.progress.checkpoints.load(Ordering::Acquire),
+            error: self.progress.error.lock().as_ref().map(ToString::to_string),
+            ..IndexStatus::default()
+        };
+        for field in self.fields.load().iter() {
+            field.index.add_status(&mut status);
+        }
+        status
     }
 
-    /// Where the index stands.
-    pub(crate) fn status(&self) -> IndexStatus {
-        let graph = self.graph.load_full();
-        let scanned = self.delta.len() as u64;
-        IndexStatus {
-            pending: if self.wants_graph() { scanned } else { 0 },
-            indexed: graph.as_ref().map_or(0, |graph| graph.len() as u64),
-            scanned,
-            dead: self.deaths.len() as u64 + graph.as_ref().map_or(0, |graph| graph.dead() as u64),
-            checkpoints: self.progress.checkpoints.load(Ordering::Acquire),
-            memory_bytes: (self.delta.memory_bytes()
-                + graph.map_or(0, |graph| graph.memory_bytes())) as u64,
-            error: self.progress.error.lock().as_ref().map(ToString::to_string),
-            damage: self.damage.lock().clone(),
-        }
+    /// All points below this number are where they belong: in the graphs of the fields that have one.
+    pub(crate) fn applied(&self) -> u64 {
+        let fields = self.fields.load();
+        let graphs = fields.dense().filter(|(_, index)| index.wants_graph());
+        graphs
+            .map(|(_, index)| index.applied())
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     /// Runs `search` with scratch memory that is kept for the next one.

@@ -5,13 +5,19 @@
 //!    └─────► pending (one entry per commit) ──────────── removed with ──┘
 //! ```
 //!
+//! Each vector field has an index of its own; one lane serves them all, and one checkpoint saves them all.
+//!
 //! A point is in the delta before its commit is visible, and in the graph before it leaves the delta. A search looks
 //! into the delta first and into the graph second, and so it misses nothing.
 
 pub(crate) mod checkpoint;
 pub(crate) mod core;
 pub(crate) mod deaths;
+pub(crate) mod dense;
+pub(crate) mod field;
 pub(crate) mod lane;
 pub(crate) mod open;
 pub(crate) mod pool;
 pub(crate) mod purge;
+pub(crate) mod query;
+pub(crate) mod record;

@@ -1,14 +1,16 @@
-//! Opens a collection's indexes as the keyspaces say: the saved graph in place, and the rest into the delta.
+//! Opens a collection's indexes as the keyspaces say: the saved graphs in place, and the rest into the deltas.
 //!
-//! Reads the entries of `pending` and the rows of the points that are not in the saved graph: none of the others. A flat
-//! or small collection has no graph, and so all of its points are read.
+//! Reads the entries of `pending` and the rows of the points that are not in every saved graph: none of the others. Where a
+//! field has no graph, because it is flat or small or not dense, all points are read.
 
 use crate::catalog::CollectionRecord;
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::checkpoint::GraphRecord;
 use crate::index::core::{Committed, Core, Newest};
-use crate::keyspace::{self, CollectionId, Keyspaces, PendingEntry, PointRow};
-use crate::schema::IndexConfig;
+use crate::index::dense::DenseIndex;
+use crate::index::field::{Field, Fields};
+use crate::index::record::{CollectionState, GraphRecord};
+use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry, PointRow};
+use crate::schema::{DenseField, IndexConfig};
 use aether_env::FileMap;
 use aether_index::{Hnsw, Image, PointId};
 use aidb::{DB, SeqNo, Snapshot};
@@ -31,37 +33,28 @@ pub(crate) fn open(
 }
 
 fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
-    let mut record = read_record(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
-    let graph = match open_graph(core, snapshot, &record) {
-        Ok(graph) => graph,
-        // A graph is derived: without it everything is read, and it is built again.
-        Err(error) if error.kind() == ErrorKind::Corruption => {
-            *core.damage.get_mut() = Some(error.to_string());
-            record.applied = 0;
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    let state = read_state(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
     let entries = read_pending(core.id, &core.keyspaces, snapshot)?;
     let next = entries
         .iter()
         .map(PendingEntry::end)
-        .fold(record.next, u64::max);
+        .fold(state.next, u64::max);
     let died: HashSet<PointId> = entries
         .iter()
         .flat_map(|entry| &entry.died)
         .copied()
         .collect();
-    refill(core, snapshot, record.applied, &died)?;
+    let fields = core.fields.load_full();
+    for (field, index) in fields.dense() {
+        open_field(core, snapshot, field, index, &died)?;
+    }
+    refill(core, &fields, snapshot, &died)?;
+    *core.left_over.get_mut() = read_saved(core.id, &core.keyspaces, snapshot)?
+        .into_iter()
+        .filter(|&number| fields.by_number(number).is_none())
+        .collect();
 
     let lane = core.lane.get_mut();
-    if let Some(graph) = graph {
-        lane.unsaved = died
-            .iter()
-            .map(|&point| u64::from(graph.remove(point)))
-            .sum();
-        core.graph.store(Some(Arc::new(graph)));
-    }
     let committed = |entry| Committed {
         entry,
         seq: SeqNo::ZERO,
@@ -69,12 +62,10 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     lane.entries = entries.into_iter().map(committed).collect();
     lane.reaped = lane.entries.len();
     lane.reaped_points = died.len();
-    lane.applied = record.applied;
-    lane.saved = record.applied;
+    lane.progress = died.len() as u64;
     lane.committed = next;
-    lane.checkpoints = record.checkpoints;
-    core.progress.applied = record.applied.into();
-    core.progress.checkpoints = record.checkpoints.into();
+    lane.checkpoints = state.checkpoints;
+    core.progress.checkpoints = state.checkpoints.into();
     core.next.store(next, Ordering::Release);
     // A document may lack a vector, so that no index knows them all.
     let mut rows = snapshot.prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
@@ -89,16 +80,43 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     Ok(())
 }
 
-/// The record of a collection in `index`.
-pub(crate) fn read_record(
+/// The state of a collection in `index`.
+pub(crate) fn read_state(
     id: CollectionId,
     keyspaces: &Keyspaces,
     at: &Snapshot,
+) -> Result<Option<CollectionState>> {
+    let key = keyspace::state_key(id);
+    at.get(&keyspaces.index, key)?
+        .map(|value| CollectionState::decode(&key, &value))
+        .transpose()
+}
+
+/// The record of a field's saved graph, if there is one.
+pub(crate) fn read_graph(
+    id: CollectionId,
+    field: FieldNumber,
+    keyspaces: &Keyspaces,
+    at: &Snapshot,
 ) -> Result<Option<GraphRecord>> {
-    let key = keyspace::graph_key(id);
-    at.get(&keyspaces.index, &key)?
+    let key = keyspace::graph_key(id, field);
+    at.get(&keyspaces.index, key)?
         .map(|value| GraphRecord::decode(&key, &value))
         .transpose()
+}
+
+/// The fields that have a saved graph, those that were dropped included.
+pub(crate) fn read_saved(
+    id: CollectionId,
+    keyspaces: &Keyspaces,
+    at: &Snapshot,
+) -> Result<Vec<FieldNumber>> {
+    let mut rows = at.prefix(&keyspaces.index, keyspace::collection_prefix(id));
+    let mut saved = Vec::new();
+    while let Some((key, _)) = rows.try_next()? {
+        saved.extend(keyspace::decode_index_key(&key)?);
+    }
+    Ok(saved)
 }
 
 /// All entries of a collection in `pending`, oldest first.
@@ -115,50 +133,80 @@ pub(crate) fn read_pending(
     Ok(entries)
 }
 
-fn open_graph(core: &Core, snapshot: &Snapshot, record: &GraphRecord) -> Result<Option<Hnsw>> {
-    if record.applied == 0 {
-        return Ok(None);
+/// Starts a field with its saved graph, if it has one.
+fn open_field(
+    core: &Core,
+    snapshot: &Snapshot,
+    field: &Field,
+    index: &DenseIndex,
+    died: &HashSet<PointId>,
+) -> Result<()> {
+    let Some(record) = read_graph(core.id, field.number, &core.keyspaces, snapshot)? else {
+        return Ok(());
+    };
+    match open_graph(core, snapshot, field, &index.spec) {
+        Ok(graph) => {
+            index.start_with(graph, record.applied, died.iter());
+            Ok(())
+        }
+        // A graph is derived: without it everything is read, and it is built again.
+        Err(error) if error.kind() == ErrorKind::Corruption => {
+            *index.damage.lock() = Some(error.to_string());
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
-    if core.dense.index == IndexConfig::Flat {
-        return Err(Error::corruption("a flat collection has a saved graph"));
+}
+
+fn open_graph(core: &Core, snapshot: &Snapshot, field: &Field, spec: &DenseField) -> Result<Hnsw> {
+    if spec.index == IndexConfig::Flat {
+        return Err(Error::corruption("a flat field has a saved graph"));
     }
-    let key = keyspace::graph_key(core.id);
+    let key = keyspace::graph_key(core.id, field.number);
     let file = snapshot
-        .attachment(&core.keyspaces.index, &key)?
+        .attachment(&core.keyspaces.index, key)?
         .ok_or_else(|| Error::corruption("its record names a saved graph, and there is none"))?;
     let image = match file.map()? {
         FileMap::Mapped(map) => Image::from(map),
         FileMap::Copied(bytes) => Image::from(bytes),
     };
     let graph = Hnsw::open(image).map_err(|error| Error::from(error).within(&file.file_name()))?;
-    let schema = &core.dense;
-    if (graph.dim(), graph.metric(), graph.element()) != (schema.dim, schema.metric, schema.element)
-    {
+    if (graph.dim(), graph.metric(), graph.element()) != (spec.dim, spec.metric, spec.element) {
         return Err(Error::corruption(format!(
-            "{}: it is the graph of a collection with another dim, metric or element",
+            "{}: it is the graph of a field with another dim, metric or element",
             file.file_name()
         )));
     }
-    Ok(Some(graph))
+    Ok(graph)
 }
 
-/// Fills the delta with the points from number `from` on, but for those that have `died`.
-fn refill(core: &Core, snapshot: &Snapshot, from: u64, died: &HashSet<PointId>) -> Result<()> {
+/// Puts the points that are in no saved graph, and that have not `died`, into the indexes.
+fn refill(
+    core: &Core,
+    fields: &Fields,
+    snapshot: &Snapshot,
+    died: &HashSet<PointId>,
+) -> Result<()> {
+    let starts: Vec<(&Arc<Field>, u64)> = fields
+        .iter()
+        .map(|field| (field, field.index.applied()))
+        .collect();
+    let Some(from) = starts.iter().map(|&(_, start)| start).min() else {
+        return Ok(());
+    };
     let first = keyspace::point_key(core.id, PointId(from));
     let last = keyspace::point_key(core.id, PointId(u64::MAX));
     let mut rows = snapshot.range(&core.keyspaces.points, first..=last);
-    let mut vector = keyspace::vector_buffer(core.dense.element);
     while let Some((key, value)) = rows.try_next()? {
         let point = PointId(keyspace::decode_number("points", &key)?);
-        if !died.contains(&point)
-            && PointRow::parse(&key, &value)?.dense(
-                &key,
-                core.number,
-                core.dense.dim,
-                &mut vector,
-            )?
-        {
-            core.delta.insert(point, vector.as_ref())?;
+        if died.contains(&point) {
+            continue;
+        }
+        let row = PointRow::parse(&key, &value)?;
+        for (field, _) in starts.iter().filter(|&&(_, start)| start <= point.0) {
+            if let Some(vector) = row.vector(&key, field.number, &field.spec)? {
+                field.index.insert(point, &vector)?;
+            }
         }
     }
     Ok(())

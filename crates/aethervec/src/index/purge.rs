@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::index::core::Core;
+use crate::index::open;
 use crate::keyspace::{self, CatalogKey, CollectionId, Keyspaces};
 use aidb::{DB, Durability, WriteBatch};
 use std::sync::Arc;
@@ -56,7 +57,10 @@ impl Purge {
         for keyspace in self.keyspaces.of_collections() {
             batch.delete_range(keyspace, keyspace::collection_range(self.id));
         }
-        batch.detach(&self.keyspaces.index, keyspace::graph_key(self.id));
+        for field in open::read_saved(self.id, &self.keyspaces, &self.db.snapshot())? {
+            let key = keyspace::graph_key(self.id, field);
+            batch.detach(&self.keyspaces.index, key);
+        }
         batch.delete(
             &self.keyspaces.catalog,
             CatalogKey::Dropped(self.id).encode(),

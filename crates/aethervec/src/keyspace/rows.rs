@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::id::DocId;
 use crate::keyspace::vectors;
 use crate::schema::VectorField;
-use crate::vector::{Vector, VectorValue};
+use crate::vector::VectorValue;
 use aether_index::PointId;
 use serde_json::Value;
 
@@ -132,19 +132,18 @@ impl<'a> PointRow<'a> {
         Ok(None)
     }
 
-    /// Replaces what `out` holds by the dense vector in `field`, of `dim` components of the element type of `out`. False
-    /// when there is none.
-    pub(crate) fn dense(
+    /// Puts the vector in `field`, which is declared as `spec`, into `out`. False when there is none.
+    pub(crate) fn read(
         &self,
         key: &[u8],
         field: FieldNumber,
-        dim: usize,
-        out: &mut Vector,
+        spec: &VectorField,
+        out: &mut VectorValue,
     ) -> Result<bool> {
         let Some(bytes) = self.field(key, field)? else {
             return Ok(false);
         };
-        vectors::decode_dense(bytes, dim, out)
+        vectors::decode_into(bytes, spec, out)
             .map(|()| true)
             .map_err(|what| bad("points", key, &what))
     }

@@ -62,11 +62,19 @@ fn rows_round_trip() {
         let row = encoded(|out| point_value(&DocId::from("x"), &vectors, out));
         let parsed = PointRow::parse(&key, &row).unwrap();
         assert_eq!(parsed.id(&key).unwrap(), DocId::from("x"));
-        let mut decoded = vector_buffer(vector.element());
-        assert!(parsed.dense(&key, field, 3, &mut decoded).unwrap());
-        assert_eq!(decoded, vector);
-        assert!(parsed.dense(&key, field, 4, &mut decoded).is_err());
-        assert!(!parsed.dense(&key, FieldNumber(6), 3, &mut decoded).unwrap());
+        let spec = |dim| {
+            VectorField::Dense(DenseField {
+                element: vector.element(),
+                ..DenseField::new(dim, Metric::Cosine, IndexConfig::Flat)
+            })
+        };
+        // Into the memory of a vector that may be of another type.
+        let mut decoded = VectorValue::from(vec![9.0; 9]);
+        let mut read = |field, dim| parsed.read(&key, field, &spec(dim), &mut decoded);
+        assert!(read(field, 3).unwrap() && read(field, 3).unwrap());
+        assert!(read(field, 4).is_err());
+        assert!(!read(FieldNumber(6), 3).unwrap());
+        assert_eq!(decoded, VectorValue::Dense(vector));
     }
     let payload = json!({"a": 1});
     let value = encoded(|out| doc_value(PointId(9), 77, payload.to_string().as_bytes(), out));

@@ -74,8 +74,27 @@ pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, S
     }
 }
 
+/// As [`decode`], in the memory that `out` has if it is dense and of the right element type.
+pub(crate) fn decode_into(
+    bytes: &[u8],
+    field: &VectorField,
+    out: &mut VectorValue,
+) -> Result<(), String> {
+    match (field, &mut *out) {
+        (VectorField::Dense(field), VectorValue::Dense(vector))
+            if vector.element() == field.element =>
+        {
+            decode_dense(bytes, field.dim, vector)
+        }
+        _ => {
+            *out = decode(bytes, field)?;
+            Ok(())
+        }
+    }
+}
+
 /// Replaces what `out` holds by `dim` components of its element type.
-pub(crate) fn decode_dense(bytes: &[u8], dim: usize, out: &mut Vector) -> Result<(), String> {
+fn decode_dense(bytes: &[u8], dim: usize, out: &mut Vector) -> Result<(), String> {
     expect_bytes(bytes, dim * out.element().bytes())?;
     match out {
         Vector::F32(components) => {
