@@ -70,6 +70,9 @@ pub const FILTER_NODES_MAX: usize = 10_000;
 /// Most values, ids and corners of polygons in a filter together.
 pub const FILTER_VALUES_MAX: usize = 1_000_000;
 
+/// Longest text or JSON of a filter, in bytes.
+pub const FILTER_TEXT_BYTES_MAX: usize = 4 << 20;
+
 /// Longest path into a payload, in bytes.
 pub const PATH_BYTES_MAX: usize = 1_024;
 

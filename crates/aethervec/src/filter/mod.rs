@@ -8,8 +8,11 @@
 
 mod build;
 mod geo;
+mod json;
+mod lex;
 mod matches;
 mod number;
+mod parse;
 mod path;
 mod print;
 mod range;

@@ -1,6 +1,7 @@
 //! The values that conditions compare with: [`Scalar`], and [`Number`] with its exact order.
 
 use crate::timestamp::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::fmt;
@@ -49,6 +50,14 @@ impl Number {
         }
     }
 
+    /// It as an integer, if it is a whole number that `u64` can hold.
+    pub fn as_u64(self) -> Option<u64> {
+        match self.0 {
+            Repr::Int(number) => u64::try_from(number).ok(),
+            Repr::Float(number) => whole(number).and_then(|number| u64::try_from(number).ok()),
+        }
+    }
+
     /// It as a float: the nearest one.
     pub fn as_f64(self) -> f64 {
         match self.0 {
@@ -66,17 +75,6 @@ impl Number {
         match self.0 {
             Repr::Int(_) => true,
             Repr::Float(number) => number.is_finite(),
-        }
-    }
-
-    /// As JSON writes it; `None` when it is not finite.
-    pub(crate) fn to_json(self) -> Option<serde_json::Number> {
-        match self.0 {
-            Repr::Int(number) => match i64::try_from(number) {
-                Ok(number) => Some(number.into()),
-                Err(_) => u64::try_from(number).ok().map(Into::into),
-            },
-            Repr::Float(number) => serde_json::Number::from_f64(number),
         }
     }
 }
@@ -132,6 +130,20 @@ impl fmt::Display for Number {
             Repr::Int(number) => number.fmt(f),
             // With a fraction or an exponent, so that it stays a float.
             Repr::Float(number) => write!(f, "{number:?}"),
+        }
+    }
+}
+
+/// A JSON number.
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Repr::Int(number) => match (i64::try_from(number), u64::try_from(number)) {
+                (Ok(number), _) => serializer.serialize_i64(number),
+                (_, Ok(number)) => serializer.serialize_u64(number),
+                _ => serializer.serialize_i128(number),
+            },
+            Repr::Float(number) => serializer.serialize_f64(number),
         }
     }
 }

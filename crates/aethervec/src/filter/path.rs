@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 /// Where to look in a payload: keys with dots between them.
 ///
 /// `[]` behind a key stands for each element of the array there. A key that is not made of letters, digits, `_` and `-` is written
-/// in double quotes, with `\"` and `\\` inside.
+/// in double quotes, as JSON writes strings.
 ///
 /// A text that is no path can be converted too, for the sake of builders: it reaches nothing, and the call that uses it
 /// fails with an error that says what is wrong.
@@ -129,36 +129,43 @@ fn parse(text: &str) -> Result<Vec<Step>> {
     if text.len() > limits::PATH_BYTES_MAX {
         return Err(too_long(text.len()));
     }
-    let mut steps = Vec::new();
-    let mut rest = text;
-    loop {
-        let (step, behind) = key(rest).map_err(|reason| bad(text, rest, reason))?;
-        steps.push(Step::Key(step));
-        rest = behind;
-        while let Some(behind) = rest.strip_prefix("[]") {
-            steps.push(Step::Each);
-            rest = behind;
-        }
-        if rest.is_empty() {
-            let path = Path(Repr::Steps(steps));
-            check_size(path.steps(), &path)?;
-            return Ok(path.steps().to_vec());
-        }
-        rest = rest
-            .strip_prefix('.')
-            .ok_or_else(|| bad(text, rest, "expected \".\" or \"[]\""))?;
+    let (steps, behind) = steps(text).map_err(|(at, reason)| bad(text, at, reason))?;
+    if behind < text.len() {
+        return Err(bad(text, behind, "expected \".\" or \"[]\""));
     }
+    let path = Path(Repr::Steps(steps));
+    check_size(path.steps(), &path)?;
+    Ok(path.steps().to_vec())
 }
 
-fn bad(text: &str, rest: &str, reason: &str) -> Error {
-    let column = text[..text.len() - rest.len()].chars().count() + 1;
+fn bad(text: &str, at: usize, reason: &str) -> Error {
+    let column = text[..at].chars().count() + 1;
     Error::invalid(format!("path: {text:?}, column {column}: {reason}"))
 }
 
-/// The key at the beginning of `text`, and what comes behind it.
-fn key(text: &str) -> Result<(String, &str), &'static str> {
-    if let Some(quoted) = text.strip_prefix('"') {
-        return quoted_key(quoted);
+/// The steps of the path that `text` begins with, and where it ends. In an error: where it is, and what.
+pub(super) fn steps(text: &str) -> Result<(Vec<Step>, usize), (usize, &'static str)> {
+    let mut steps = Vec::new();
+    let mut at = 0;
+    loop {
+        let (key, bytes) = key(&text[at..]).map_err(|reason| (at, reason))?;
+        steps.push(Step::Key(key));
+        at += bytes;
+        while text[at..].starts_with("[]") {
+            steps.push(Step::Each);
+            at += 2;
+        }
+        if !text[at..].starts_with('.') {
+            return Ok((steps, at));
+        }
+        at += 1;
+    }
+}
+
+/// The key that `text` begins with, and how many bytes it takes.
+fn key(text: &str) -> Result<(String, usize), &'static str> {
+    if text.starts_with('"') {
+        return quoted(text);
     }
     let end = text.find(|c| !is_key_char(c)).unwrap_or(text.len());
     if end == 0 {
@@ -166,21 +173,24 @@ fn key(text: &str) -> Result<(String, &str), &'static str> {
             "expected a key; one with other signs than letters, digits, _ and - is written in double quotes",
         );
     }
-    Ok((text[..end].to_owned(), &text[end..]))
+    Ok((text[..end].to_owned(), end))
 }
 
-/// As [`key`], behind the opening quote.
-fn quoted_key(text: &str) -> Result<(String, &str), &'static str> {
-    let mut key = String::new();
-    let mut signs = text.char_indices();
-    while let Some((at, sign)) = signs.next() {
-        match sign {
-            '"' => return Ok((key, &text[at + 1..])),
-            '\\' => match signs.next() {
-                Some((_, escaped @ ('"' | '\\'))) => key.push(escaped),
-                _ => return Err("a backslash in a quoted key stands before \" or \\ only"),
-            },
-            sign => key.push(sign),
+/// The JSON string that `text` begins with, and how many bytes it takes.
+pub(super) fn quoted(text: &str) -> Result<(String, usize), &'static str> {
+    let mut bytes = text.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                return match serde_json::from_str(&text[..=at]) {
+                    Ok(string) => Ok((string, at + 1)),
+                    Err(_) => Err(
+                        "between quotes \", \\ and line breaks are written as in JSON: \\\", \\\\, \\n",
+                    ),
+                };
+            }
+            b'\\' => drop(bytes.next()),
+            _ => {}
         }
     }
     Err("the closing quote is missing")
@@ -216,14 +226,8 @@ fn write_key(f: &mut fmt::Formatter<'_>, key: &str) -> fmt::Result {
     if !key.is_empty() && key.chars().all(is_key_char) {
         return f.write_str(key);
     }
-    f.write_char('"')?;
-    for sign in key.chars() {
-        if sign == '"' || sign == '\\' {
-            f.write_char('\\')?;
-        }
-        f.write_char(sign)?;
-    }
-    f.write_char('"')
+    let quoted = serde_json::to_string(key).map_err(|_| fmt::Error)?;
+    f.write_str(&quoted)
 }
 
 impl From<&str> for Path {
@@ -281,7 +285,7 @@ mod tests {
             ("a b", 2),
             ("a[0]", 2),
             ("\"a", 1),
-            ("\"a\\n\"", 1),
+            ("\"a\\q\"", 1),
         ] {
             let error = Path::parse(text).unwrap_err().to_string();
             assert!(

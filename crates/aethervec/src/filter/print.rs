@@ -7,12 +7,8 @@ use crate::id::DocId;
 use std::fmt::{self, Display, Write};
 use std::ops::Bound;
 
-/// Words of the language, which a key must be quoted to look like.
-pub(super) const RESERVED: [&str; 24] = [
-    "and", "or", "not", "in", "is", "null", "empty", "exists", "except", "contains", "any",
-    "phrase", "prefix", "folded", "within", "of", "box", "to", "polygon", "has", "at", "least",
-    "true", "false",
-];
+/// Words that a path cannot begin with, unless quoted.
+pub(super) const RESERVED: [&str; 8] = ["and", "or", "not", "in", "is", "null", "true", "false"];
 
 /// How tightly a connective binds.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -28,12 +24,22 @@ impl Display for Filter {
     }
 }
 
+/// `filter` without connectives around a single filter.
+fn essence(mut filter: &Filter) -> &Filter {
+    while let Filter::And(filters) | Filter::Or(filters) = filter
+        && let [only] = &filters[..]
+    {
+        filter = only;
+    }
+    filter
+}
+
 /// Writes `filter` where `outer` binds: in parentheses if it binds less.
 fn write_filter(f: &mut fmt::Formatter<'_>, filter: &Filter, outer: Binding) -> fmt::Result {
-    match filter {
+    match essence(filter) {
         Filter::And(filters) => write_all(f, filters, Binding::And, outer),
         Filter::Or(filters) => write_all(f, filters, Binding::Or, outer),
-        Filter::Not(inner) => match &**inner {
+        Filter::Not(inner) => match essence(inner) {
             Filter::Field { path, test } if write_negated(f, path, test)? => Ok(()),
             inner => {
                 f.write_str("not ")?;
@@ -75,7 +81,6 @@ fn write_all(
     };
     match filters {
         [] => f.write_str(nothing),
-        [only] => write_filter(f, only, outer),
         [first, rest @ ..] => {
             let parentheses = own < outer;
             if parentheses {
@@ -96,9 +101,9 @@ fn write_all(
 
 /// Writes one of several filters that `own` connects. One with the same connective keeps its parentheses: it is another tree.
 fn write_operand(f: &mut fmt::Formatter<'_>, filter: &Filter, own: Binding) -> fmt::Result {
-    let same = match filter {
-        Filter::And(filters) => own == Binding::And && filters.len() > 1,
-        Filter::Or(filters) => own == Binding::Or && filters.len() > 1,
+    let same = match essence(filter) {
+        Filter::And(filters) => own == Binding::And && !filters.is_empty(),
+        Filter::Or(filters) => own == Binding::Or && !filters.is_empty(),
         _ => false,
     };
     if !same {
@@ -227,7 +232,7 @@ fn write_list<T>(
     f.write_char(')')
 }
 
-/// A path as the language wants it: first keys that look like words of the language, or like numbers, are quoted.
+/// A path as the language wants it: a first key that is a word of the language, or looks like a number, is quoted.
 struct PathText<'a>(&'a Path);
 
 impl Display for PathText<'_> {

@@ -47,6 +47,19 @@ impl<T> Bounds<T> {
         }
     }
 
+    /// The same ends, each replaced by what `map` makes of it; `None` if `map` fails.
+    pub(super) fn try_map<U>(&self, map: impl Fn(&T) -> Option<U>) -> Option<Bounds<U>> {
+        let end = |bound: &Bound<T>| match bound {
+            Bound::Unbounded => Some(Bound::Unbounded),
+            Bound::Included(value) => map(value).map(Bound::Included),
+            Bound::Excluded(value) => map(value).map(Bound::Excluded),
+        };
+        Some(Bounds {
+            lower: end(&self.lower)?,
+            upper: end(&self.upper)?,
+        })
+    }
+
     /// Whether it is open at both ends.
     pub(crate) fn is_everything(&self) -> bool {
         matches!(

@@ -10,6 +10,8 @@ mod common;
 mod corruption;
 mod crash;
 mod faults;
+mod filters;
+mod generate;
 mod isolation;
 mod kill;
 mod model;
