@@ -15,7 +15,7 @@ mod field;
 use field::KindRecord;
 
 /// The format of the catalog and of everything it describes.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// What the catalog says.
 #[derive(Debug, Default)]
@@ -53,6 +53,8 @@ impl Catalog {
                     catalog.collections.insert(name, record);
                 }
                 CatalogKey::Dropped(id) => catalog.dropped.push(id),
+                // Read with the collection that it belongs to.
+                CatalogKey::PayloadIndex(..) => {}
             }
         }
         if let Some(id) = catalog.ids().find(|id| id.0 >= catalog.next) {
@@ -202,7 +204,7 @@ struct Header {
     format: u32,
 }
 
-fn parse<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Result<T> {
+pub(crate) fn parse<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Result<T> {
     let malformed =
         |error: serde_json::Error| Error::corruption(format!("it is malformed: {error}"));
     let Header { format } = serde_json::from_slice(value).map_err(malformed)?;
@@ -214,7 +216,7 @@ fn parse<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Result<T> {
     serde_json::from_slice(value).map_err(malformed)
 }
 
-fn json<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).expect("numbers and strings always become JSON")
 }
 

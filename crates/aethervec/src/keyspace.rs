@@ -7,8 +7,9 @@
 use crate::error::{Error, Result};
 use crate::id::DocId;
 use aether_index::PointId;
-use aidb::{Compression, DB, Keyspace, KeyspaceOptions, TableOptions};
+use aidb::{Append, Compression, DB, Keyspace, KeyspaceOptions, SeqNo, TableOptions};
 use std::ops::Bound;
+use std::sync::Arc;
 use uuid::Uuid;
 
 mod rows;
@@ -29,6 +30,9 @@ pub(crate) struct Keyspaces {
     pub(crate) points: Keyspace,
     pub(crate) pending: Keyspace,
     pub(crate) index: Keyspace,
+    pub(crate) filter: Keyspace,
+    /// The last write before this opening: nothing in memory knows of earlier states.
+    pub(crate) opened_at: SeqNo,
 }
 
 impl Keyspaces {
@@ -49,18 +53,33 @@ impl Keyspaces {
             points: db.keyspace("points", vectors)?,
             pending: db.keyspace("pending", plain())?,
             index: db.keyspace("index", plain())?,
+            filter: db.keyspace(
+                "filter",
+                KeyspaceOptions {
+                    merge: Some(Arc::new(Append)),
+                    ..KeyspaceOptions::DEFAULT
+                },
+            )?,
+            opened_at: db.last_seq(),
         })
     }
 
     /// The keyspaces whose keys begin with a collection's number.
-    pub(crate) fn of_collections(&self) -> [&Keyspace; 4] {
-        [&self.docs, &self.points, &self.pending, &self.index]
+    pub(crate) fn of_collections(&self) -> [&Keyspace; 5] {
+        [
+            &self.docs,
+            &self.points,
+            &self.pending,
+            &self.index,
+            &self.filter,
+        ]
     }
 }
 
 const CATALOG_META: u8 = 0;
 const CATALOG_COLLECTION: u8 = 1;
 const CATALOG_DROPPED: u8 = 2;
+const CATALOG_PAYLOAD_INDEX: u8 = 3;
 
 /// A key of the `catalog`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,14 +90,26 @@ pub(crate) enum CatalogKey {
     Collection(String),
     /// A collection that was dropped and whose keys are being removed.
     Dropped(CollectionId),
+    /// A payload index of a collection, by its number.
+    PayloadIndex(CollectionId, u16),
 }
 
 impl CatalogKey {
+    /// What the keys of all payload indexes of a collection begin with.
+    pub(crate) fn payload_indexes_prefix(id: CollectionId) -> Vec<u8> {
+        [&[CATALOG_PAYLOAD_INDEX][..], &collection_prefix(id)].concat()
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             CatalogKey::Meta => vec![CATALOG_META],
             CatalogKey::Collection(name) => [&[CATALOG_COLLECTION], name.as_bytes()].concat(),
             CatalogKey::Dropped(id) => [&[CATALOG_DROPPED][..], &id.0.to_be_bytes()].concat(),
+            CatalogKey::PayloadIndex(id, number) => {
+                let mut key = CatalogKey::payload_indexes_prefix(*id);
+                key.extend_from_slice(&number.to_be_bytes());
+                key
+            }
         }
     }
 
@@ -92,6 +123,13 @@ impl CatalogKey {
                 .try_into()
                 .ok()
                 .map(|id| CatalogKey::Dropped(CollectionId(u32::from_be_bytes(id)))),
+            Some((&CATALOG_PAYLOAD_INDEX, rest)) => {
+                rest.split_first_chunk().and_then(|(id, number)| {
+                    let number = u16::from_be_bytes(number.try_into().ok()?);
+                    let id = CollectionId(u32::from_be_bytes(*id));
+                    Some(CatalogKey::PayloadIndex(id, number))
+                })
+            }
             _ => None,
         };
         decoded.ok_or_else(|| bad("catalog", key, "it is no key of a catalog"))
@@ -287,7 +325,7 @@ fn decode_id(encoded: &[u8]) -> Option<DocId> {
     }
 }
 
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -295,7 +333,7 @@ fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push((value & 0x7f) as u8);
 }
 
-fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+pub(crate) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, tail) = rest.split_first()?;

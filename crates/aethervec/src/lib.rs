@@ -32,6 +32,7 @@ mod inner;
 mod keyspace;
 pub mod limits;
 mod options;
+mod payload;
 mod schema;
 mod search;
 mod snapshot;
@@ -57,6 +58,7 @@ pub use filter::{
 pub use id::DocId;
 pub use index::core::IndexStatus;
 pub use options::DbOptions;
+pub use payload::{LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind, PayloadIndexState};
 pub use schema::{
     BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,
     SparseField, VectorField,

@@ -84,3 +84,6 @@ pub const TEXT_QUERY_BYTES_MAX: usize = 64 << 10;
 
 /// Of a longer word in a text only so many bytes count.
 pub const WORD_BYTES_MAX: usize = 128;
+
+/// Most payload indexes of a collection.
+pub const PAYLOAD_INDEXES_MAX: usize = 1_000;

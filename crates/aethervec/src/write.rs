@@ -2,7 +2,8 @@
 //!
 //! 1. validate everything, and bring vectors and payloads into the form in which they are stored;
 //! 2. under the collection's writer lock: read the documents' old rows, give out point ids;
-//! 3. one batch: `docs`, `points`, `pending`; new points enter the delta *before* the batch is visible;
+//! 3. one batch: `docs`, `points`, `pending`, `filter`; new points enter the delta and the payload indexes *before* the batch
+//!    is visible;
 //! 4. submit: from now on everybody sees it; stamp what died, tell the lane;
 //! 5. without the lock: wait until it is durable.
 //!
@@ -165,6 +166,7 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
     let added = prepared.documents.len() as u64;
     let first = core.next.fetch_add(added.max(1), Ordering::AcqRel);
     let points = || (first..).map(PointId);
+    let mut staged = core.payload.stage(first..first + added);
 
     let mut batch = WriteBatch::new();
     let mut value = Vec::new();
@@ -176,13 +178,16 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
             &value,
         );
         let payload = &prepared.payloads[document.payload.clone()];
+        staged.add(point, payload)?;
         keyspace::doc_value(point, 0, payload, &mut value);
         batch.put(&core.keyspaces.docs, key, &value);
     }
     let replaced = old.iter().flatten().count();
     let entry = entry(first, added, old);
     put_entry(core, &entry, &mut batch, &mut value);
+    staged.put(core, &mut batch);
 
+    core.payload.enter(&staged);
     let mut in_delta = 0;
     let inserted = prepared
         .documents
@@ -195,6 +200,7 @@ pub(crate) fn upsert(core: &Core, prepared: &Prepared) -> Result<Written<Upserte
         });
     let committed = inserted.and_then(|()| commit(core, batch, entry));
     if committed.is_err() {
+        core.payload.withdraw(&staged);
         points()
             .take(in_delta)
             .for_each(|point| fields.retract(point));
@@ -250,13 +256,14 @@ fn forget_repeated(ids: &[DocId], old: &mut [Option<PointId>]) {
 
 /// The caller holds the writer lock.
 fn commit(core: &Core, batch: WriteBatch, entry: PendingEntry) -> Result<Commit> {
-    // Held until the count is right, so that nobody sees the commit with the old count.
+    // Held until everything that is counted by knows of the commit.
     let mut newest = core.newest.lock();
     let commit = core.db.submit(batch)?;
     newest.seq = commit.seq();
     newest.documents = newest.documents + entry.added - entry.died.len() as u64;
-    drop(newest);
     core.deaths.stamp(&entry.died, commit.seq());
+    core.payload.commit(commit.seq(), &entry);
+    drop(newest);
     core.incoming.lock().push(Committed {
         entry,
         seq: commit.seq(),

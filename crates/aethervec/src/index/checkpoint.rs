@@ -12,6 +12,7 @@ use crate::index::dense::DenseIndex;
 use crate::index::field::{Field, Fields};
 use crate::index::record::{CollectionState, GraphRecord};
 use crate::keyspace::{self, PendingEntry};
+use crate::payload;
 use aether_index::Hnsw;
 use aidb::{Durability, WriteBatch};
 use std::io::Write as _;
@@ -125,6 +126,7 @@ fn write_all(lane: &mut Lane, core: &Core, fields: &Fields) -> Result<()> {
         for &point in &entry.died {
             batch.delete(&core.keyspaces.points, keyspace::point_key(core.id, point));
         }
+        payload::remove_points(core, &entry.died, &mut batch);
         batch.delete(
             &core.keyspaces.pending,
             keyspace::pending_key(core.id, entry.number),

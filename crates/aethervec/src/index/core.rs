@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
 use crate::keyspace::{CollectionId, FieldNumber, Keyspaces, PendingEntry};
+use crate::payload::Payload;
 use aether_distance::Kernels;
 use aether_index::Scratch;
 use aidb::{DB, SeqNo};
@@ -26,6 +27,8 @@ pub(crate) struct Core {
     /// Fields that were dropped and of which `index` may still have something.
     pub(crate) left_over: Mutex<Vec<FieldNumber>>,
     pub(crate) deaths: Deaths,
+    /// Which points are visible, and the payload indexes.
+    pub(crate) payload: Payload,
     /// The next number for a point or an entry of `pending`. Changed only by a writer.
     pub(crate) next: AtomicU64,
     /// Writers come one after the other, so that entries, points and commits have one order.
@@ -147,6 +150,7 @@ impl Core {
             fields: ArcSwap::from_pointee(Fields::new(record, None)?),
             left_over: Mutex::default(),
             deaths: Deaths::default(),
+            payload: Payload::default(),
             next: AtomicU64::new(0),
             writer: Mutex::new(()),
             newest: Mutex::new(Newest {

@@ -52,6 +52,19 @@ impl Deaths {
             .is_some_and(|&died| died <= at)
     }
 
+    /// The points that are known to be dead, but not in a snapshot at `at`.
+    pub(crate) fn after(&self, at: SeqNo) -> Vec<u64> {
+        let mut points = Vec::new();
+        if self.len() > 0 {
+            for shard in &self.shards {
+                let shard = shard.read();
+                let later = shard.iter().filter(|&(_, &died)| died > at);
+                points.extend(later.map(|(&point, _)| point));
+            }
+        }
+        points
+    }
+
     fn shard(&self, point: PointId) -> &RwLock<HashMap<u64, SeqNo>> {
         // Neighbouring ids are of one batch: the low bits spread them.
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits matter")]

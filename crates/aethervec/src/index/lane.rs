@@ -5,7 +5,8 @@
 //! 3. *reap*: points that no snapshot can see any more leave the indexes;
 //! 4. write a checkpoint when one is due;
 //! 5. *apply*: committed points move from the deltas into the graphs;
-//! 6. *consolidate*: mend a graph around its dead nodes.
+//! 6. build payload indexes that are not complete;
+//! 7. *consolidate*: mend a graph around its dead nodes.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
 //! but time.
@@ -13,6 +14,7 @@
 use crate::error::Result;
 use crate::index::checkpoint;
 use crate::index::core::{Committed, Core, Lane};
+use crate::payload;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Points reaped in one step, at least: a commit is reaped as a whole.
@@ -90,7 +92,8 @@ impl Lane {
         }
         // By turns: where writes never end, the dead would pile up behind them.
         let applied = self.apply(core, closing)?;
-        if consolidate(core)? || applied {
+        let built = payload::build_step(core)?;
+        if consolidate(core)? || applied || built {
             return Ok(Step::More);
         }
         let waiting = self.reaped < self.entries.len();
@@ -108,6 +111,7 @@ impl Lane {
     /// Takes points out of the indexes that no snapshot sees any more. False when there are none.
     fn reap(&mut self, core: &Core) -> bool {
         let watermark = core.db.watermark();
+        core.payload.visible.forget_before(watermark);
         let fields = core.fields.load();
         let mut reaped = 0;
         // Oldest first, so that what cannot be reaped yet ends the walk.

@@ -10,6 +10,7 @@ use crate::index::dense::DenseIndex;
 use crate::index::field::{Field, Fields};
 use crate::index::record::{CollectionState, GraphRecord};
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry, PointRow};
+use crate::payload::Payload;
 use crate::schema::{DenseField, IndexConfig};
 use aether_env::FileMap;
 use aether_index::{Hnsw, Image, PointId};
@@ -67,12 +68,9 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     lane.checkpoints = state.checkpoints;
     core.progress.checkpoints = state.checkpoints.into();
     core.next.store(next, Ordering::Release);
-    // A document may lack a vector, so that no index knows them all.
-    let mut rows = snapshot.prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
-    let mut documents = 0;
-    while rows.try_next()?.is_some() {
-        documents += 1;
-    }
+    core.payload = Payload::open(core, snapshot, &died, next)?;
+    // Each document has exactly one point that is alive.
+    let documents = core.payload.visible.len();
     *core.newest.get_mut() = Newest {
         seq: SeqNo::ZERO,
         documents,

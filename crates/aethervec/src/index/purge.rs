@@ -61,6 +61,9 @@ impl Purge {
             let key = keyspace::graph_key(self.id, field);
             batch.detach(&self.keyspaces.index, key);
         }
+        let [first, last] =
+            [0, u16::MAX].map(|number| CatalogKey::PayloadIndex(self.id, number).encode());
+        batch.delete_range(&self.keyspaces.catalog, first..=last);
         batch.delete(
             &self.keyspaces.catalog,
             CatalogKey::Dropped(self.id).encode(),

@@ -1,0 +1,154 @@
+//! The points that have one value: most values of an id-like field have one point, a few have nearly all.
+
+use roaring::RoaringTreemap;
+
+/// Points from which on a bitmap is smaller than a list.
+const LIST_POINTS_MAX: usize = 32;
+
+/// A set of points.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Posting {
+    /// A single point.
+    One(u64),
+    /// Few points, ascending.
+    List(Vec<u64>),
+    /// Many points.
+    Bitmap(Box<RoaringTreemap>),
+}
+
+impl Posting {
+    /// Adds `point`. False when it is in already.
+    pub(crate) fn insert(&mut self, point: u64) -> bool {
+        match self {
+            Posting::One(only) if *only == point => return false,
+            Posting::One(only) => {
+                let (first, second) = (point.min(*only), point.max(*only));
+                *self = Posting::List(vec![first, second]);
+            }
+            Posting::List(points) => {
+                let Err(place) = points.binary_search(&point) else {
+                    return false;
+                };
+                points.insert(place, point);
+                if points.len() > LIST_POINTS_MAX {
+                    *self = Posting::Bitmap(Box::new(points.iter().copied().collect()));
+                }
+            }
+            Posting::Bitmap(points) => return points.insert(point),
+        }
+        true
+    }
+
+    /// How many points there are.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Posting::One(_) => 1,
+            Posting::List(points) => points.len() as u64,
+            Posting::Bitmap(points) => points.len(),
+        }
+    }
+
+    /// How many of its points are smaller than `point`.
+    pub(crate) fn rank(&self, point: u64) -> usize {
+        match self {
+            Posting::One(only) => usize::from(*only < point),
+            Posting::List(points) => points.partition_point(|&other| other < point),
+            Posting::Bitmap(points) => {
+                let before = point.checked_sub(1).map_or(0, |last| points.rank(last));
+                usize::try_from(before).expect("they are in memory")
+            }
+        }
+    }
+
+    /// Its points, ascending.
+    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        match self {
+            Posting::One(point) => Box::new(std::iter::once(*point)),
+            Posting::List(points) => Box::new(points.iter().copied()),
+            Posting::Bitmap(points) => Box::new(points.iter()),
+        }
+    }
+
+    /// How many of `points` it holds.
+    pub(crate) fn intersection_len(&self, points: &RoaringTreemap) -> u64 {
+        match self {
+            Posting::Bitmap(bitmap) => bitmap.intersection_len(points),
+            few => few.iter().filter(|&point| points.contains(point)).count() as u64,
+        }
+    }
+
+    /// Adds its points to `out`.
+    pub(crate) fn union_into(&self, out: &mut RoaringTreemap) {
+        match self {
+            Posting::Bitmap(points) => *out |= &**points,
+            few => out.extend(few.iter()),
+        }
+    }
+
+    /// Forgets all points but those of `keep`: what is left, if anything is.
+    pub(crate) fn keep_only(self, keep: &RoaringTreemap) -> Option<Posting> {
+        let mut kept = match self {
+            Posting::Bitmap(points) if points.len() > LIST_POINTS_MAX as u64 => {
+                let points = *points & keep;
+                if points.len() > LIST_POINTS_MAX as u64 {
+                    return Some(Posting::Bitmap(Box::new(points)));
+                }
+                points.iter().collect()
+            }
+            few => few
+                .iter()
+                .filter(|&point| keep.contains(point))
+                .collect::<Vec<u64>>(),
+        };
+        kept.shrink_to_fit();
+        match kept[..] {
+            [] => None,
+            [only] => Some(Posting::One(only)),
+            _ => Some(Posting::List(kept)),
+        }
+    }
+
+    /// Bytes beside the value itself.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match self {
+            Posting::One(_) => 0,
+            Posting::List(points) => points.capacity() * size_of::<u64>(),
+            Posting::Bitmap(points) => bitmap_bytes(points),
+        }
+    }
+}
+
+/// About how many bytes a bitmap takes.
+pub(crate) fn bitmap_bytes(points: &RoaringTreemap) -> usize {
+    size_of::<RoaringTreemap>() + points.serialized_size()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn it_is_a_set_at_every_size() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        for size in [1, 2, LIST_POINTS_MAX, LIST_POINTS_MAX + 1, 5_000] {
+            let mut points: BTreeSet<u64> = (0..size).map(|_| rng.u64(..1 << 40)).collect();
+            let mut posting = Posting::One(*points.first().unwrap());
+            let mut order: Vec<u64> = points.iter().copied().collect();
+            rng.shuffle(&mut order);
+            for &point in &order {
+                posting.insert(point);
+                assert!(!posting.insert(point));
+            }
+            assert!(posting.iter().eq(points.iter().copied()));
+            assert_eq!(posting.len(), points.len() as u64);
+            let keep: RoaringTreemap = points.iter().copied().filter(|_| rng.bool()).collect();
+            assert_eq!(posting.intersection_len(&keep), keep.len());
+            points.retain(|point| keep.contains(*point));
+            match posting.keep_only(&keep) {
+                Some(kept) => assert!(kept.iter().eq(points.iter().copied())),
+                None => assert!(points.is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a commit adds to the payload indexes: gathered while its batch is built, in the batch when it is submitted, and in
+//! memory a moment before.
+
+use crate::error::Result;
+use crate::filter::Path;
+use crate::index::core::Core;
+use crate::payload::index::Index;
+use crate::payload::kind::{self, PayloadIndexKind};
+use crate::payload::memory::Memory;
+use crate::payload::rows::{self, ALL_POINTS, Row, RowKey};
+use aether_index::PointId;
+use aidb::WriteBatch;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a commit adds to the payload indexes.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) points: Range<u64>,
+    pub(crate) indexes: Arc<Vec<Arc<Index>>>,
+    pub(crate) rows: Arc<Rows>,
+}
+
+/// Rows by index, term and chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Rows(BTreeMap<(u16, Vec<u8>, u64), Row>);
+
+impl Staged {
+    /// `points` are going to be committed. The caller holds the writer lock until they are.
+    pub(crate) fn new(points: Range<u64>, indexes: Arc<Vec<Arc<Index>>>) -> Staged {
+        Staged {
+            points,
+            indexes,
+            rows: Arc::default(),
+        }
+    }
+
+    /// One of the points has this payload, as JSON; empty for none.
+    pub(crate) fn add(&mut self, point: PointId, payload: &[u8]) -> Result<()> {
+        if self.indexes.is_empty() {
+            return Ok(());
+        }
+        let payload = rows::payload(payload)?;
+        let rows = Arc::get_mut(&mut self.rows).expect("nobody has it before it is entered");
+        for index in self.indexes.iter() {
+            rows.add(index.number, index.kind, &index.path, point, &payload);
+        }
+        Ok(())
+    }
+
+    /// Adds the rows to the batch of the commit.
+    pub(crate) fn put(&self, core: &Core, batch: &mut WriteBatch) {
+        let mut all = Rows::default();
+        for point in self.points.clone() {
+            all.insert(ALL_POINTS, &[], point, 0);
+        }
+        all.put(core, batch);
+        self.rows.put(core, batch);
+    }
+}
+
+impl Rows {
+    /// `point` has this payload.
+    pub(crate) fn add(
+        &mut self,
+        index: u16,
+        kind: PayloadIndexKind,
+        path: &Path,
+        point: PointId,
+        payload: &Value,
+    ) {
+        kind::terms(kind, path, payload, |term, weight| {
+            self.insert(index, term, point.0, weight);
+        });
+    }
+
+    /// Adds the rows to a batch.
+    pub(crate) fn put(&self, core: &Core, batch: &mut WriteBatch) {
+        let mut entries = Vec::new();
+        for ((index, term, chunk), row) in &self.0 {
+            let key = RowKey {
+                index: *index,
+                term,
+                chunk: *chunk,
+            };
+            entries.clear();
+            row.encode(&mut entries);
+            batch.merge(&core.keyspaces.filter, key.encode(core.id), &entries);
+        }
+    }
+
+    /// Adds what the index of this number has here to its memory.
+    pub(crate) fn enter(&self, index: u16, memory: &mut Memory) {
+        let from = (index, Vec::new(), 0);
+        let own = self
+            .0
+            .range(from..)
+            .take_while(|((number, ..), _)| *number == index);
+        for ((_, term, chunk), row) in own {
+            for (low, weight) in row.iter() {
+                memory
+                    .insert(term, chunk << 16 | u64::from(low), weight)
+                    .expect("terms of a kind suit an index of that kind");
+            }
+        }
+    }
+
+    fn insert(&mut self, index: u16, term: &[u8], point: u64, weight: u32) {
+        let (chunk, low) = rows::split(point);
+        let row = self.0.entry((index, term.to_vec(), chunk)).or_default();
+        row.add(low, weight);
+    }
+}
