@@ -1,20 +1,22 @@
 //! Vector indexes as pure compute: numbers and bytes in, numbers and bytes out.
 //!
-//! [`Flat`] compares with every vector and is exact; [`Hnsw`] walks a graph and is approximate. Both speak of
-//! points ([`PointId`]) only, are safe to use from many threads at once, and do no I/O: a graph is written to
-//! any [`std::io::Write`] and opened from an [`Image`] of those bytes.
+//! [`Flat`] compares with every vector and is exact, as is [`Exact`] for bits, sparse and several vectors; [`Hnsw`]
+//! walks a graph and is approximate. All speak of points ([`PointId`]) only, are safe to use from many threads at once,
+//! and do no I/O: a graph is written to any [`std::io::Write`] and opened from an [`Image`] of those bytes.
 //!
 //! `memory` is the only module with `unsafe`; everything above it is checked Rust.
 
 #![deny(unsafe_code)]
 
 mod error;
+mod exact;
 mod flat;
 mod hnsw;
 mod memory;
 mod point;
 
 pub use error::{Error, ErrorKind, Result};
+pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};
 pub use flat::Flat;
 pub use hnsw::{
     CheckSummary, CheckpointInfo, Consolidation, Hnsw, HnswParams, Scratch, SearchParams,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 impl Collection {
     /// Adds a vector field. Documents lack a vector there until they are written with one.
     ///
-    /// ```no_run
+    /// ```
     /// use aethervec::{AetherDB, Document, IndexConfig, SearchRequest, SparseField, SparseVector};
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let db = AetherDB::open(dir.path())?;

@@ -212,9 +212,11 @@ fn candidates(
 ) -> Result<Candidates> {
     let core = &view.core;
     let may_see = |point: PointId| core.may_see(view, point);
-    let (index, query) = query.dense();
-    let mut nearest = index.delta.search(query.vector(), fetch, may_see)?;
-    let Some(graph) = index.graph.load_full() else {
+    let mut nearest = query.search_exact(fetch, may_see)?;
+    let graph = query
+        .as_dense()
+        .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
+    let Some((graph, query)) = graph else {
         let all = nearest.len() < fetch;
         return Ok(Candidates { nearest, all });
     };

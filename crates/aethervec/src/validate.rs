@@ -7,16 +7,13 @@ use crate::limits;
 use crate::schema::{
     BinaryField, CollectionSchema, DenseField, IndexConfig, MultiField, SparseField, VectorField,
 };
-use crate::vector::{Vector, VectorValue};
-use aether_distance::{ElementType, Metric, VectorRef};
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use serde_json::Value;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-/// The greatest finite `f16`.
-const F16_MAX: f32 = 65_504.0;
+mod vectors;
+
+pub(crate) use vectors::{binary, multi_query, query, sparse, stored};
 
 /// Fails when `value` is not in `range`.
 pub(crate) fn range<T: PartialOrd + Display>(
@@ -163,40 +160,6 @@ pub(crate) fn payload(payload: &Value, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Fails when a query does not suit a dense field.
-pub(crate) fn query(field: &DenseField, query: &[f32]) -> Result<()> {
-    dim(field.dim, query.len())?;
-    floats(query)?;
-    norm(field.metric, VectorRef::F32(query))
-}
-
-/// A vector in the form in which a field stores it; fails when it does not suit the field.
-pub(crate) fn stored(field: &VectorField, vector: VectorValue) -> Result<VectorValue> {
-    match (field, vector) {
-        (VectorField::Dense(field), VectorValue::Dense(vector)) => {
-            self::vector(field, vector).map(VectorValue::Dense)
-        }
-        (field, vector) => Err(Error::invalid(format!(
-            "vector: it is {}: the field holds {} ones",
-            vector.kind(),
-            field.kind()
-        ))),
-    }
-}
-
-/// The vector in the element type of a dense field; fails when it does not suit the field.
-pub(crate) fn vector(field: &DenseField, vector: Vector) -> Result<Vector> {
-    dim(field.dim, vector.dim())?;
-    match &vector {
-        Vector::F32(components) => floats(components)?,
-        Vector::F16(components) => halves(components)?,
-        Vector::U8(_) => {}
-    }
-    let stored = convert(vector, field.element)?;
-    norm(field.metric, stored.as_ref())?;
-    Ok(stored)
-}
-
 /// What a batch may hold, without looking into the documents.
 pub(crate) fn batch_len(documents: usize) -> Result<()> {
     if documents > limits::BATCH_DOCUMENTS_MAX {
@@ -228,125 +191,6 @@ pub(crate) fn in_document(error: Error, position: usize, document: &Document) ->
             id = id.to_string()
         )),
     }
-}
-
-fn dim(expected: usize, found: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "vector: it has {found} components: the field's dim is {expected}"
-    )))
-}
-
-fn floats(components: &[f32]) -> Result<()> {
-    // The fold has no early exit, so that it runs at the speed of memory; NaN fails the comparison too.
-    let good = components.iter().fold(true, |good, c| {
-        good & (c.abs() <= limits::COMPONENT_ABS_MAX)
-    });
-    if good {
-        return Ok(());
-    }
-    let (position, value) = components
-        .iter()
-        .enumerate()
-        .find(|(_, c)| c.is_nan() || c.abs() > limits::COMPONENT_ABS_MAX)
-        .expect("the fold has seen one");
-    Err(bad_component(position, *value))
-}
-
-fn halves(components: &[f16]) -> Result<()> {
-    // All exponent bits set: infinite or NaN.
-    let good = components
-        .iter()
-        .fold(true, |good, c| good & (c.to_bits() & 0x7c00 != 0x7c00));
-    if good {
-        return Ok(());
-    }
-    let (position, value) = components
-        .iter()
-        .enumerate()
-        .find(|(_, c)| !c.is_finite())
-        .expect("the fold has seen one");
-    Err(bad_component(position, value.to_f32()))
-}
-
-fn bad_component(position: usize, value: f32) -> Error {
-    let reason = if value.is_finite() {
-        format!(
-            "its magnitude may be at most {:e}",
-            limits::COMPONENT_ABS_MAX
-        )
-    } else {
-        "components must be finite".to_owned()
-    };
-    Error::invalid(format!(
-        "vector: component {position} is {value:?}: {reason}"
-    ))
-}
-
-/// Under cosine a vector needs a direction.
-fn norm(metric: Metric, vector: VectorRef<'_>) -> Result<()> {
-    if metric != Metric::Cosine {
-        return Ok(());
-    }
-    let squared: f32 = match vector {
-        VectorRef::F32(components) => components.iter().map(|c| c * c).sum(),
-        // The smallest f16 squared is a normal f32, and one component that is not zero is enough.
-        VectorRef::F16(components) => {
-            let any = components
-                .iter()
-                .fold(0, |any, c| any | (c.to_bits() & 0x7fff));
-            f32::from(any)
-        }
-        VectorRef::U8(components) => f32::from(components.iter().fold(0, |any, c| any | c)),
-    };
-    if squared >= f32::MIN_POSITIVE {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "vector: it is zero (or nearly so): under cosine a vector needs a direction",
-    ))
-}
-
-fn convert(vector: Vector, element: ElementType) -> Result<Vector> {
-    Ok(match (vector, element) {
-        (vector @ Vector::F32(_), ElementType::F32)
-        | (vector @ Vector::F16(_), ElementType::F16)
-        | (vector @ Vector::U8(_), ElementType::U8) => vector,
-        (vector, ElementType::F32) => Vector::F32(vector.to_f32()),
-        (vector, ElementType::F16) => Vector::F16(to_f16(&vector.to_f32())?),
-        (vector, ElementType::U8) => Vector::U8(to_u8(&vector.to_f32())?),
-    })
-}
-
-fn to_f16(components: &[f32]) -> Result<Vec<f16>> {
-    let mut halves = vec![f16::ZERO; components.len()];
-    halves.convert_from_f32_slice(components);
-    match halves.iter().position(|half| !half.is_finite()) {
-        None => Ok(halves),
-        Some(position) => Err(Error::invalid(format!(
-            "vector: component {position} is {:?}: an f16 field holds magnitudes up to {F16_MAX}",
-            components[position]
-        ))),
-    }
-}
-
-fn to_u8(components: &[f32]) -> Result<Vec<u8>> {
-    let to_byte = |(position, &value): (usize, &f32)| {
-        if value.fract() == 0.0 && (0.0..=255.0).contains(&value) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "checked: an integer in 0..=255"
-            )]
-            return Ok(value as u8);
-        }
-        Err(Error::invalid(format!(
-            "vector: component {position} is {value:?}: a u8 field holds integers in 0..=255"
-        )))
-    };
-    components.iter().enumerate().map(to_byte).collect()
 }
 
 fn kind_of(value: &Value) -> &'static str {

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use aether_distance::{ElementType, VectorRef};
+use aether_index::SparseRef;
 use half::f16;
 
 /// The components of a dense vector.
@@ -192,6 +193,13 @@ impl SparseVector {
         self.indices.is_empty()
     }
 
+    pub(crate) fn as_ref(&self) -> SparseRef<'_> {
+        SparseRef {
+            indices: &self.indices,
+            values: &self.values,
+        }
+    }
+
     /// Dimension and component, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u32, f32)> {
         self.indices
@@ -286,6 +294,10 @@ impl MultiVector {
     /// The components of all, one vector behind the other.
     pub fn components(&self) -> &Vector {
         &self.components
+    }
+
+    pub(crate) fn into_components(self) -> Vector {
+        self.components
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{OnDisk, ProblemKind, Problems};
 use crate::error::{Error, Result};
 use crate::index::core::Core;
-use crate::index::dense::DenseIndex;
 use crate::index::field::{Field, FieldIndex};
 use crate::index::open;
 use crate::keyspace;
@@ -14,8 +13,7 @@ use std::collections::HashSet;
 pub(super) fn check(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) -> Result<u64> {
     let mut unreachable = 0;
     for (field, alive) in disk.fields.iter().zip(&disk.with_vector) {
-        let FieldIndex::Dense(index) = &field.index;
-        unreachable += check_dense(index, alive, disk, next, &mut |kind, message| {
+        unreachable += check_field(&field.index, alive, disk, next, &mut |kind, message| {
             problems.add(kind, in_field(field, message));
         });
         check_saved(core, field, disk, next, &mut |kind, message| {
@@ -43,52 +41,48 @@ fn check_left_over(core: &Core, disk: &OnDisk, problems: &mut Problems) -> Resul
     Ok(())
 }
 
-/// Everything alive is in the delta or in the graph, and these have nothing else.
-fn check_dense(
-    index: &DenseIndex,
+/// Everything alive is in the graph or among what is searched exactly, and these have nothing else.
+fn check_field(
+    index: &FieldIndex,
     alive: &HashSet<PointId>,
     disk: &OnDisk,
     next: u64,
     add: &mut impl FnMut(ProblemKind, String),
 ) -> u64 {
-    let graph = index.graph.load_full();
-    let mut unreachable = 0;
+    let (mut unreachable, mut graph_end) = (0, 0);
     let mut in_graph = HashSet::new();
-    if let Some(graph) = &graph {
+    if let FieldIndex::Dense(index) = index
+        && let Some(graph) = index.graph.load_full()
+    {
         match graph.check() {
             Ok(summary) => unreachable = summary.unreachable as u64,
             Err(error) => add(ProblemKind::Graph, error.to_string()),
         }
         in_graph.extend(graph.points());
+        graph_end = index.applied();
     }
-    for &point in alive {
-        let found = if graph.is_some() && point.0 < index.applied() {
-            in_graph.contains(&point)
+    let scanned: HashSet<PointId> = index.scanned_points().into_iter().collect();
+    for point in alive {
+        let home = if point.0 < graph_end {
+            &in_graph
         } else {
-            index.delta.contains(point)
+            &scanned
         };
-        if !found {
-            add(
-                ProblemKind::NotIndexed,
-                format!("point {point} is in no index"),
-            );
+        if !home.contains(point) {
+            let message = format!("point {point} is in no index");
+            add(ProblemKind::NotIndexed, message);
         }
     }
     let exists = |point: &PointId| alive.contains(point) || disk.died.contains(point);
     for point in in_graph.iter().filter(|point| !exists(point)) {
-        add(
-            ProblemKind::IndexedWithoutPoint,
-            format!("point {point} of the graph does not exist"),
-        );
+        let message = format!("point {point} of the graph does not exist");
+        add(ProblemKind::IndexedWithoutPoint, message);
     }
-    for point in index.delta.points() {
-        // Points from `next` on were written meanwhile.
-        if point.0 < next && !exists(&point) {
-            add(
-                ProblemKind::IndexedWithoutPoint,
-                format!("point {point} of the delta does not exist"),
-            );
-        }
+    // Points from `next` on were written meanwhile.
+    let older = scanned.iter().filter(|point| point.0 < next);
+    for point in older.filter(|point| !exists(point)) {
+        let message = format!("point {point} of the delta does not exist");
+        add(ProblemKind::IndexedWithoutPoint, message);
     }
     unreachable
 }

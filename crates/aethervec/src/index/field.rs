@@ -5,9 +5,9 @@ use crate::error::{Error, Result};
 use crate::index::core::IndexStatus;
 use crate::index::dense::DenseIndex;
 use crate::keyspace::{FieldNumber, PointRow};
-use crate::schema::{CollectionSchema, VectorField};
+use crate::schema::{BinaryField, CollectionSchema, MultiField, SparseField, VectorField};
 use crate::vector::{VectorValue, Vectors};
-use aether_index::PointId;
+use aether_index::{BinaryRows, Exact, MultiRows, PointId, SparseRows};
 use std::sync::Arc;
 
 /// The vector fields as they are at one moment. When a field is added or dropped, another value takes this one's place;
@@ -32,6 +32,9 @@ pub(crate) struct Field {
 #[derive(Debug)]
 pub(crate) enum FieldIndex {
     Dense(DenseIndex),
+    Binary(Exact<BinaryRows>),
+    Sparse(Exact<SparseRows>),
+    Multi(Exact<MultiRows>),
 }
 
 impl Fields {
@@ -81,8 +84,9 @@ impl Fields {
 
     /// The dense fields' indexes.
     pub(crate) fn dense(&self) -> impl Iterator<Item = (&Field, &DenseIndex)> {
-        self.list.iter().map(|field| match &field.index {
-            FieldIndex::Dense(index) => (&**field, index),
+        self.list.iter().filter_map(|field| match &field.index {
+            FieldIndex::Dense(index) => Some((&**field, index)),
+            _ => None,
         })
     }
 
@@ -139,19 +143,37 @@ impl Field {
 
 impl FieldIndex {
     fn new(spec: &VectorField) -> Result<FieldIndex> {
-        match spec {
-            VectorField::Dense(spec) => Ok(FieldIndex::Dense(DenseIndex::new(spec)?)),
-            other => Err(Error::invalid(format!(
-                "a {} field cannot be searched",
-                other.kind()
-            ))),
-        }
+        Ok(match spec {
+            VectorField::Dense(spec) => FieldIndex::Dense(DenseIndex::new(spec)?),
+            VectorField::Binary(BinaryField { bits }) => {
+                FieldIndex::Binary(Exact::new(BinaryRows::new(bits.div_ceil(8))))
+            }
+            VectorField::Sparse(SparseField {}) => {
+                FieldIndex::Sparse(Exact::new(SparseRows::default()))
+            }
+            VectorField::Multi(MultiField { dim, .. }) => {
+                FieldIndex::Multi(Exact::new(MultiRows::new(*dim)))
+            }
+        })
+    }
+
+    /// Counts its points in.
+    pub(crate) fn add_status(&self, status: &mut IndexStatus) {
+        let (points, bytes) = match self {
+            FieldIndex::Dense(index) => return index.add_status(status),
+            FieldIndex::Binary(index) => (index.len(), index.memory_bytes()),
+            FieldIndex::Sparse(index) => (index.len(), index.memory_bytes()),
+            FieldIndex::Multi(index) => (index.len(), index.memory_bytes()),
+        };
+        status.scanned += points as u64;
+        status.memory_bytes += bytes as u64;
     }
 
     /// Points below this number are in a graph, or dead, or have no vector here.
     pub(crate) fn applied(&self) -> u64 {
         match self {
             FieldIndex::Dense(index) => index.applied(),
+            _ => 0,
         }
     }
 
@@ -159,11 +181,20 @@ impl FieldIndex {
     pub(crate) fn insert(&self, point: PointId, vector: &VectorValue) -> Result<()> {
         match (self, vector) {
             (FieldIndex::Dense(index), VectorValue::Dense(vector)) => {
-                index.delta.insert(point, vector.as_ref())?;
-                Ok(())
+                index.delta.insert(point, vector.as_ref())?
+            }
+            (FieldIndex::Binary(index), VectorValue::Binary(vector)) => {
+                index.insert(point, vector.as_bytes())
+            }
+            (FieldIndex::Sparse(index), VectorValue::Sparse(vector)) => {
+                index.insert(point, vector.as_ref())
+            }
+            (FieldIndex::Multi(index), VectorValue::Multi(vectors)) => {
+                index.insert(point, vectors.components().as_ref())
             }
             _ => unreachable!("vectors are validated to be of their field's kind"),
-        }
+        };
+        Ok(())
     }
 
     /// Takes a point out that was inserted and will not be committed.
@@ -172,6 +203,7 @@ impl FieldIndex {
             FieldIndex::Dense(index) => {
                 index.delta.remove(point);
             }
+            exact => exact.reap(point),
         }
     }
 
@@ -179,13 +211,25 @@ impl FieldIndex {
     pub(crate) fn reap(&self, point: PointId) {
         match self {
             FieldIndex::Dense(index) => index.reap(point),
+            FieldIndex::Binary(index) => {
+                index.remove(point);
+            }
+            FieldIndex::Sparse(index) => {
+                index.remove(point);
+            }
+            FieldIndex::Multi(index) => {
+                index.remove(point);
+            }
         }
     }
 
-    /// Counts its points in.
-    pub(crate) fn add_status(&self, status: &mut IndexStatus) {
+    /// All points that are searched exactly, in no order.
+    pub(crate) fn scanned_points(&self) -> Vec<PointId> {
         match self {
-            FieldIndex::Dense(index) => index.add_status(status),
+            FieldIndex::Dense(index) => index.delta.points(),
+            FieldIndex::Binary(index) => index.points(),
+            FieldIndex::Sparse(index) => index.points(),
+            FieldIndex::Multi(index) => index.points(),
         }
     }
 }

@@ -6,8 +6,9 @@ use crate::index::field::{Field, FieldIndex};
 use crate::keyspace::{self, PointRow};
 use crate::schema::{DenseField, VectorField};
 use crate::validate;
-use crate::vector::{QueryVector, Vector, VectorValue};
+use crate::vector::{BinaryVector, QueryVector, SparseVector, Vector, VectorValue};
 use aether_distance::{Distance, Kernels, Metric, Query};
+use aether_index::{BinaryRows, Candidate, MultiQuery, PointId, SparseRows};
 use std::sync::Arc;
 
 /// A field, and what its vectors are compared with.
@@ -20,6 +21,9 @@ pub(crate) struct FieldQuery<'a> {
 #[derive(Clone, Debug)]
 enum Prepared<'a> {
     Dense(Query<'a>),
+    Binary(&'a BinaryVector),
+    Sparse(&'a SparseVector),
+    Multi(MultiQuery<'a>),
 }
 
 impl<'a> FieldQuery<'a> {
@@ -32,6 +36,17 @@ impl<'a> FieldQuery<'a> {
         let prepared = match (&field.spec, vector) {
             (VectorField::Dense(spec), QueryVector::Dense(vector)) => validate::query(spec, vector)
                 .map(|()| Prepared::Dense(Query::new(kernels, spec.metric, vector))),
+            (VectorField::Binary(spec), QueryVector::Binary(vector)) => {
+                validate::binary(spec, vector).map(|()| Prepared::Binary(vector))
+            }
+            (VectorField::Sparse(_), QueryVector::Sparse(vector)) => {
+                validate::sparse(vector).map(|()| Prepared::Sparse(vector))
+            }
+            (VectorField::Multi(spec), QueryVector::Multi(vectors)) => {
+                validate::multi_query(spec, vectors).map(|components| {
+                    Prepared::Multi(MultiQuery::new(spec.metric, spec.dim, components))
+                })
+            }
             (spec, vector) => Err(Error::invalid(format!(
                 "vector: a {} one cannot be compared with those of a {} field",
                 vector.kind(),
@@ -62,6 +77,15 @@ impl<'a> FieldQuery<'a> {
             (Prepared::Dense(query), VectorValue::Dense(vector)) => {
                 Some(query.distance(vector.as_ref()))
             }
+            (Prepared::Binary(query), VectorValue::Binary(vector)) => {
+                Some(BinaryRows::distance(query.as_bytes(), vector.as_bytes()))
+            }
+            (Prepared::Sparse(query), VectorValue::Sparse(vector)) => {
+                SparseRows::distance(query.as_ref(), vector.as_ref())
+            }
+            (Prepared::Multi(query), VectorValue::Multi(vectors)) => {
+                Some(query.distance(vectors.components().as_ref()))
+            }
             _ => unreachable!("rows are decoded as the field's declaration says"),
         }
     }
@@ -90,10 +114,35 @@ impl<'a> FieldQuery<'a> {
         }
     }
 
-    /// The index of a dense field, with the query for it.
-    pub(crate) fn dense(&self) -> (&DenseIndex, &Query<'a>) {
+    /// The index of the field with the query for it, if it is dense.
+    pub(crate) fn as_dense(&self) -> Option<(&DenseIndex, &Query<'a>)> {
         match (&self.field.index, &self.vector) {
-            (FieldIndex::Dense(index), Prepared::Dense(query)) => (index, query),
+            (FieldIndex::Dense(index), Prepared::Dense(query)) => Some((index, query)),
+            _ => None,
+        }
+    }
+
+    /// The `k` nearest of the points that are searched exactly and are `allowed`: all points of the field, but for those
+    /// in a graph.
+    pub(crate) fn search_exact(
+        &self,
+        k: usize,
+        allowed: impl Fn(PointId) -> bool,
+    ) -> Result<Vec<Candidate>> {
+        match (&self.field.index, &self.vector) {
+            (FieldIndex::Dense(index), Prepared::Dense(query)) => {
+                Ok(index.delta.search(query.vector(), k, allowed)?)
+            }
+            (FieldIndex::Binary(index), Prepared::Binary(query)) => {
+                Ok(index.search(&query.as_bytes(), k, allowed))
+            }
+            (FieldIndex::Sparse(index), Prepared::Sparse(query)) => {
+                Ok(index.search(&query.as_ref(), k, allowed))
+            }
+            (FieldIndex::Multi(index), Prepared::Multi(query)) => {
+                Ok(index.search(query, k, allowed))
+            }
+            _ => unreachable!("a query is made for its field"),
         }
     }
 }

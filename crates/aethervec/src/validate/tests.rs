@@ -1,7 +1,9 @@
 //! What is accepted, and what is refused with which words.
 
 use super::*;
-use crate::schema::IndexConfig;
+use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue};
+use aether_distance::{ElementType, Metric};
+use half::f16;
 use serde_json::json;
 
 fn dense(metric: Metric, element: ElementType) -> DenseField {
@@ -9,6 +11,11 @@ fn dense(metric: Metric, element: ElementType) -> DenseField {
         element,
         ..DenseField::new(3, metric, IndexConfig::Flat)
     }
+}
+
+fn vector(field: &DenseField, vector: Vector) -> Result<Vector> {
+    let stored = stored(&field.clone().into(), vector.into())?;
+    Ok(stored.as_dense().unwrap().clone())
 }
 
 fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
@@ -125,6 +132,101 @@ fn cosine_needs_a_direction() {
     );
     assert!(message(query(&dense(Metric::Cosine, ElementType::F32), &[1e-30; 3])).contains("zero"));
     query(&dense(Metric::L2Squared, ElementType::F32), &[0.0; 3]).unwrap();
+}
+
+#[test]
+fn vectors_of_other_kinds() {
+    let refused = |field: VectorField, vector: VectorValue, text: &str| {
+        assert_eq!(message(stored(&field, vector)), text);
+    };
+    let bits = || VectorField::from(BinaryField { bits: 12 });
+    let binary = |bytes: &[u8]| VectorValue::from(BinaryVector::from_bytes(bytes));
+    stored(&bits(), binary(&[0xff, 0xf0])).unwrap();
+    refused(
+        bits(),
+        binary(&[1]),
+        "vector: it has 1 bytes: the field's 12 bits take 2",
+    );
+    refused(
+        bits(),
+        binary(&[0, 8]),
+        "vector: one of the last 4 bits is 1: the field has 12 bits",
+    );
+    let sparse = |components: &[(u32, f32)]| SparseVector::new(components.iter().copied()).into();
+    let words = || VectorField::from(SparseField {});
+    stored(&words(), sparse(&[(u32::MAX, -1.0), (0, 0.5)])).unwrap();
+    refused(
+        words(),
+        sparse(&[(7, 1.0), (3, 1.0), (7, 2.0)]),
+        "vector: dimension 7 is given twice",
+    );
+    refused(
+        words(),
+        sparse(&[(7, 1.0), (8, f32::NAN)]),
+        "vector: component 1 is NaN: components must be finite",
+    );
+    let many = (0..=limits::SPARSE_COMPONENTS_MAX as u32).map(|index| (index, 1.0));
+    refused(
+        words(),
+        SparseVector::new(many).into(),
+        "vector: it has 65536 components that are given: at most 65535 are allowed",
+    );
+    let tokens = |metric| VectorField::from(MultiField::new(2, metric));
+    let multi = |rows: &[[f32; 2]]| VectorValue::from(MultiVector::new(rows).unwrap());
+    stored(&tokens(Metric::Cosine), multi(&[[1.0, 0.0], [0.0, 2.0]])).unwrap();
+    stored(&tokens(Metric::L2Squared), multi(&[[0.0, 0.0]])).unwrap();
+    refused(
+        tokens(Metric::Cosine),
+        multi(&[]),
+        "vectors: at least one is needed",
+    );
+    refused(
+        tokens(Metric::Cosine),
+        multi(&[[1.0, 0.0], [0.0, 0.0]]),
+        "vector: it is zero (or nearly so): under cosine a vector needs a direction",
+    );
+    refused(
+        tokens(Metric::Cosine),
+        MultiVector::new([[1.0]]).unwrap().into(),
+        "vector: it has 1 components: the field's dim is 2",
+    );
+    refused(
+        tokens(Metric::Cosine),
+        multi(&vec![[1.0, 0.0]; limits::MULTI_VECTORS_MAX + 1]),
+        "vectors: 4097 vectors are given: at most 4096 are allowed",
+    );
+    refused(
+        words(),
+        vec![1.0].into(),
+        "vector: it is dense: the field holds sparse ones",
+    );
+}
+
+#[test]
+fn schemas() {
+    let fields = |count: usize| {
+        (0..count).fold(CollectionSchema::default(), |schema, number| {
+            schema.with_field(number.to_string(), SparseField {})
+        })
+    };
+    schema(&fields(limits::VECTOR_FIELDS_MAX)).unwrap();
+    assert_eq!(
+        message(schema(&fields(limits::VECTOR_FIELDS_MAX + 1))),
+        "fields: there are 65: at most 64 are allowed"
+    );
+    let bad = |name: &str, spec: VectorField| message(field(name, &spec));
+    assert_eq!(
+        bad("a/b", SparseField {}.into()),
+        "field name: \"a/b\" contains '/', which names may not"
+    );
+    assert_eq!(
+        bad("x", BinaryField { bits: 0 }.into()),
+        "field \"x\": bits: 0 is out of range: it must be 1..=65536"
+    );
+    assert_eq!(
+        bad("", MultiField::new(65_536, Metric::Cosine).into()),
+        "dim: 65536 is out of range: it must be 1..=65535"
+    );
 }
 
 #[test]
