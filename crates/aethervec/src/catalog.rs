@@ -9,6 +9,7 @@ use crate::validate;
 use aidb::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 mod field;
 
@@ -124,6 +125,10 @@ impl CollectionRecord {
             format: FORMAT,
             id: self.id.0,
             next_field: self.next_field,
+            ttl_ms: self
+                .schema
+                .ttl
+                .map(|ttl| u64::try_from(ttl.as_millis()).expect("it is validated to be shorter")),
             fields: fields
                 .map(|((name, field), number)| FieldRecord {
                     number: number.0,
@@ -137,7 +142,10 @@ impl CollectionRecord {
     pub(crate) fn decode(name: &str, value: &[u8]) -> Result<CollectionRecord> {
         let decode = || {
             let record: Record = parse(value)?;
-            let mut schema = CollectionSchema::default();
+            let mut schema = CollectionSchema {
+                ttl: record.ttl_ms.map(Duration::from_millis),
+                ..CollectionSchema::default()
+            };
             let mut numbers = BTreeMap::new();
             for field in record.fields {
                 if u32::from(field.number) >= record.next_field {
@@ -187,6 +195,8 @@ struct Record {
     format: u32,
     id: u32,
     next_field: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ttl_ms: Option<u64>,
     fields: Vec<FieldRecord>,
 }
 

@@ -6,11 +6,12 @@ use crate::id::DocId;
 use crate::index::core::{Core, IndexStatus};
 use crate::index::lane;
 use crate::inner::Inner;
+use crate::keyspace;
 use crate::schema::CollectionSchema;
 use crate::snapshot::DbSnapshot;
 use crate::vector::QueryVector;
 use crate::view::CollectionView;
-use crate::write::{self, Prepared, Written};
+use crate::write::{self, Outcome, Patch, Prepared, Resolved, Write, Written};
 use aidb::Durability;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -111,12 +112,50 @@ impl Collection {
     /// # Errors
     /// As [`upsert`](Collection::upsert); the message says which document it is about.
     pub fn upsert_batch(&self, documents: Vec<Document>) -> Result<Upserted> {
-        self.db.open()?;
-        let prepared = Prepared::new(&self.core, documents)?;
-        if prepared.is_empty() {
-            return Ok(Upserted::default());
-        }
-        self.finish(write::upsert(&self.core, &prepared)?)
+        let writes = documents.into_iter().map(Write::upsert);
+        let resolved = self.write_all(writes)?;
+        Ok(Upserted {
+            inserted: resolved.changes.len() - resolved.were_there,
+            replaced: resolved.were_there,
+        })
+    }
+
+    /// Changes the document called `id`. False when there is none.
+    ///
+    /// ```
+    /// # use aethervec::{AetherDB, Document, IndexConfig, Patch};
+    /// # use serde_json::json;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let db = AetherDB::open(dir.path())?;
+    /// # let notes = db.create_collection("notes", 1, "l2", IndexConfig::Flat)?;
+    /// notes.upsert(Document::new(vec![1.0], "a").with_payload(json!({"seen": 1})))?;
+    /// assert!(notes.patch("a", Patch::new().set("seen", 2))?);
+    /// assert_eq!(notes.get("a")?.unwrap().payload, Some(json!({"seen": 2})));
+    /// # Ok::<(), aethervec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert); also when the payload is no object afterwards, or too large.
+    pub fn patch(&self, id: impl Into<DocId>, patch: Patch) -> Result<bool> {
+        Ok(self.apply(Write::patch(id, patch))? == Outcome::Patched)
+    }
+
+    /// Makes a write if its condition holds, and says what came of it. See [`Write`].
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert).
+    pub fn apply(&self, write: Write) -> Result<Outcome> {
+        let outcome = self.apply_batch(vec![write])?.pop();
+        Ok(outcome.expect("each write has an outcome"))
+    }
+
+    /// Makes writes, all of whose conditions hold, at one moment: for each, what came of it. One after the other: each sees what
+    /// those before it have made of its document.
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert); the message says which write it is about, and none is made.
+    pub fn apply_batch(&self, writes: Vec<Write>) -> Result<Vec<Outcome>> {
+        Ok(self.write_all(writes.into_iter())?.outcomes)
     }
 
     /// Removes the document called `id`. False when there is none.
@@ -132,8 +171,11 @@ impl Collection {
     /// # Errors
     /// As [`upsert`](Collection::upsert).
     pub fn delete_batch(&self, ids: &[DocId]) -> Result<Vec<bool>> {
-        self.db.open()?;
-        self.finish(write::delete(&self.core, ids)?)
+        let writes = ids.iter().map(|id| Write::delete(id.clone()));
+        let outcomes = self.write_all(writes)?.outcomes.into_iter();
+        Ok(outcomes
+            .map(|outcome| outcome == Outcome::Deleted)
+            .collect())
     }
 
     /// As [`CollectionView::get`], now.
@@ -146,11 +188,19 @@ impl Collection {
         self.view()?.get_batch(ids)
     }
 
-    /// How many documents there are now. Reads nothing.
+    /// As [`CollectionView::count`], now.
     pub fn count(&self) -> Result<u64> {
         self.db.open()?;
         self.core.alive()?;
-        Ok(self.core.newest.lock().documents)
+        let documents = self.core.newest.lock().documents;
+        if self
+            .core
+            .expiries
+            .may_have_ended(keyspace::millis(self.core.db.now()))
+        {
+            return self.view()?.count();
+        }
+        Ok(documents)
     }
 
     /// As [`CollectionView::scroll`], now: documents written between two pages may or may not appear.
@@ -234,13 +284,19 @@ impl Collection {
         lane::save(&self.core)
     }
 
-    fn finish<T>(&self, written: Written<T>) -> Result<T> {
+    fn write_all(&self, writes: impl ExactSizeIterator<Item = Write>) -> Result<Resolved> {
+        self.db.open()?;
+        let prepared = Prepared::new(&self.core, writes)?;
+        self.finish(write::write(&self.core, prepared)?)
+    }
+
+    fn finish(&self, written: Written) -> Result<Resolved> {
         if let Some(commit) = written.commit {
             self.db.pool.notify(&self.core);
             if self.db.durability == Durability::Sync {
                 commit.wait_durable()?;
             }
         }
-        Ok(written.outcome)
+        Ok(written.resolved)
     }
 }

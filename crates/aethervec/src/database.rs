@@ -8,7 +8,7 @@ use crate::index::open;
 use crate::index::pool::Pool;
 use crate::index::purge::Purge;
 use crate::inner::{Collections, Inner, Slot, SlotState};
-use crate::keyspace::{CatalogKey, CollectionId, Keyspaces};
+use crate::keyspace::{self, CatalogKey, CollectionId, Keyspaces};
 use crate::options::DbOptions;
 use crate::schema::{self, CollectionInfo, CollectionSchema, IndexConfig};
 use crate::snapshot::DbSnapshot;
@@ -287,7 +287,9 @@ impl AetherDB {
 
     /// The present state of all collections, to be read with [`Collection::at`].
     pub fn snapshot(&self) -> DbSnapshot {
-        DbSnapshot::new(self.inner.storage.snapshot(), &self.inner.pool)
+        let storage = &self.inner.storage;
+        let now = keyspace::millis(storage.now());
+        DbSnapshot::new(storage.snapshot(), now, &self.inner.pool)
     }
 
     /// Figures of the database.

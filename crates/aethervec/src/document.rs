@@ -1,6 +1,7 @@
 //! Documents as users give them and get them back.
 
 use crate::id::DocId;
+use crate::timestamp::Timestamp;
 use crate::vector::{QueryVector, Vector, VectorValue, Vectors};
 use aether_distance::Distance;
 use serde_json::Value;
@@ -24,6 +25,9 @@ pub struct Document {
     pub vectors: Vectors,
     /// A JSON object, returned with each hit.
     pub payload: Option<Value>,
+    /// When it ends: from then on it is not there any more for whoever reads, though older snapshots see it. To the
+    /// millisecond. None: when its collection says, or never.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Document {
@@ -33,6 +37,7 @@ impl Document {
             id: id.into(),
             vectors: vectors.into(),
             payload: None,
+            expires_at: None,
         }
     }
 
@@ -41,6 +46,15 @@ impl Document {
     pub fn with_payload(self, payload: Value) -> Document {
         Document {
             payload: Some(payload),
+            ..self
+        }
+    }
+
+    /// The same document, which ends at `moment`.
+    #[must_use]
+    pub fn expiring_at(self, moment: Timestamp) -> Document {
+        Document {
+            expires_at: Some(moment),
             ..self
         }
     }

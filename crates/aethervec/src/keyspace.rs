@@ -28,6 +28,7 @@ pub(crate) struct Keyspaces {
     pub(crate) catalog: Keyspace,
     pub(crate) docs: Keyspace,
     pub(crate) points: Keyspace,
+    pub(crate) expiry: Keyspace,
     pub(crate) pending: Keyspace,
     pub(crate) index: Keyspace,
     pub(crate) filter: Keyspace,
@@ -51,6 +52,7 @@ impl Keyspaces {
             catalog: db.keyspace("catalog", plain())?,
             docs: db.keyspace("docs", plain())?,
             points: db.keyspace("points", vectors)?,
+            expiry: db.keyspace("expiry", plain())?,
             pending: db.keyspace("pending", plain())?,
             index: db.keyspace("index", plain())?,
             filter: db.keyspace(
@@ -65,10 +67,11 @@ impl Keyspaces {
     }
 
     /// The keyspaces whose keys begin with a collection's number.
-    pub(crate) fn of_collections(&self) -> [&Keyspace; 5] {
+    pub(crate) fn of_collections(&self) -> [&Keyspace; 6] {
         [
             &self.docs,
             &self.points,
+            &self.expiry,
             &self.pending,
             &self.index,
             &self.filter,
@@ -181,6 +184,26 @@ pub(crate) fn point_key(collection: CollectionId, point: PointId) -> [u8; 12] {
     numbered_key(collection, point.0)
 }
 
+/// The key in `expiry` of a point that ends at `expires`, in milliseconds since 1970.
+pub(crate) fn expiry_key(collection: CollectionId, expires: u64, point: PointId) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..12].copy_from_slice(&numbered_key(collection, expires));
+    key[12..].copy_from_slice(&point.0.to_be_bytes());
+    key
+}
+
+/// When which point ends, by a key of `expiry`.
+pub(crate) fn decode_expiry_key(key: &[u8]) -> Result<(u64, PointId)> {
+    let numbers = key.get(4..).map(<[u8]>::as_chunks);
+    match numbers {
+        Some(([expires, point], [])) => Ok((
+            u64::from_be_bytes(*expires),
+            PointId(u64::from_be_bytes(*point)),
+        )),
+        _ => Err(bad("expiry", key, "it does not have 20 bytes")),
+    }
+}
+
 /// The key of a numbered entry in `pending`.
 pub(crate) fn pending_key(collection: CollectionId, number: u64) -> [u8; 12] {
     numbered_key(collection, number)
@@ -270,6 +293,16 @@ impl PendingEntry {
         };
         parse().ok_or_else(|| bad("pending", key, "its value is malformed"))
     }
+}
+
+/// A time as rows have it: in milliseconds since 1970.
+pub(crate) fn millis(time: aidb::Timestamp) -> u64 {
+    time.0 / 1_000
+}
+
+/// The error for a document in `docs` whose point is not there.
+pub(crate) fn missing_point(key: &[u8], point: PointId) -> Error {
+    bad("docs", key, &format!("its point {point} is missing"))
 }
 
 /// The error for a record that is not what it should be.

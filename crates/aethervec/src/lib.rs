@@ -24,6 +24,7 @@ mod collection;
 mod database;
 mod document;
 mod error;
+mod expiry;
 mod fields;
 mod filter;
 mod id;
@@ -32,7 +33,9 @@ mod inner;
 mod keyspace;
 pub mod limits;
 mod options;
+mod overlay;
 mod payload;
+mod rows;
 mod schema;
 mod search;
 mod snapshot;
@@ -40,6 +43,7 @@ mod text;
 mod timestamp;
 mod validate;
 mod vector;
+mod version;
 mod view;
 mod write;
 
@@ -69,6 +73,7 @@ pub use vector::{
     BinaryVector, MultiVector, QueryVector, SparseVector, Vector, VectorValue, Vectors,
 };
 pub use view::CollectionView;
+pub use write::{Outcome, Patch, Write};
 
 pub use half::f16;
 pub use uuid::Uuid;

@@ -40,6 +40,9 @@ pub const PAYLOAD_DEPTH_MAX: usize = 64;
 /// Most documents (or ids) in one call.
 pub const BATCH_DOCUMENTS_MAX: usize = 100_000;
 
+/// Longest time that documents of a collection can be made to stay by default: for ever is told differently.
+pub const TTL_MAX: std::time::Duration = std::time::Duration::from_secs(1_000 * 366 * 24 * 60 * 60);
+
 /// Most bytes (vectors, ids and payloads together) in one call.
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 

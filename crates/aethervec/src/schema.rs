@@ -5,6 +5,7 @@ use aether_distance::{ElementType, Metric};
 use aether_index::HnswParams;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// What a collection's documents may hold.
 ///
@@ -26,6 +27,8 @@ pub struct CollectionSchema {
     /// The vector fields by name: at most [`VECTOR_FIELDS_MAX`](crate::limits::VECTOR_FIELDS_MAX). The one called `""` is the
     /// default field. A document may lack a vector in any of them.
     pub fields: BTreeMap<String, VectorField>,
+    /// How long documents stay that do not say so themselves, from when they are written; none: for ever.
+    pub ttl: Option<Duration>,
 }
 
 impl CollectionSchema {

@@ -185,7 +185,7 @@ fn walk(
         let found = resolve(view, query, &candidates.nearest, k)?;
         if found.len() == k
             || candidates.all
-            || view.documents_if_known() == Some(found.len() as u64)
+            || view.documents_if_known()? == Some(found.len() as u64)
         {
             return Ok(found);
         }
@@ -212,12 +212,15 @@ fn candidates(
 ) -> Result<Candidates> {
     let core = &view.core;
     let may_see = |point: PointId| core.may_see(view, point);
+    let staged = staged(view, query)?;
     let mut nearest = query.search_exact(fetch, may_see)?;
     let graph = query
         .as_dense()
         .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
     let Some((graph, query)) = graph else {
         let all = nearest.len() < fetch;
+        nearest.extend(staged);
+        nearest.sort_unstable();
         return Ok(Candidates { nearest, all });
     };
     let all_are_visible = view.points_end == u64::MAX && core.deaths.len() == 0;
@@ -234,6 +237,7 @@ fn candidates(
     nearest.extend(
         core.with_scratch(|scratch| graph.search(query.vector(), params, allowed, scratch))?,
     );
+    nearest.extend(staged);
     nearest.sort_unstable();
     // A point that moved between the two searches is in both answers, at slightly different distances.
     let mut seen = std::collections::HashSet::with_capacity(nearest.len());
@@ -242,6 +246,19 @@ fn candidates(
         nearest,
         all: false,
     })
+}
+
+/// The points that the reader's own transaction has staged.
+fn staged(view: &CollectionView, query: &FieldQuery<'_>) -> Result<Vec<Candidate>> {
+    let mut buffer = query.buffer();
+    let mut staged = Vec::new();
+    for (point, row) in view.staged_points() {
+        let key = keyspace::point_key(view.core.id, point);
+        let row = PointRow::parse(&key, row)?;
+        let distance = query.distance_of(&key, &row, &mut buffer)?;
+        staged.extend(distance.map(|distance| Candidate { point, distance }));
+    }
+    Ok(staged)
 }
 
 /// The `k` nearest of those candidates that are visible, by exact distance.
@@ -271,19 +288,15 @@ fn resolve_chunk(
     k: usize,
     found: &mut Vec<Found>,
 ) -> Result<()> {
-    let core = &view.core;
     let mut read = read_points(view, query, candidates)?;
     read.sort_unstable_by_key(|point| point.candidate);
     let mut rest = read.into_iter();
     while found.len() < k && !rest.as_slice().is_empty() {
         // Each lookup costs about as much as fifty distances, and mostly all are visible: no more than are missing.
         let missing = (k - found.len()).min(rest.len());
-        let doc_rows = view.snapshot.multi_get(
-            &core.keyspaces.docs,
-            rest.as_slice()[..missing]
-                .iter()
-                .map(|point| &point.doc_key),
-        )?;
+        let keys = rest.as_slice()[..missing].iter();
+        let keys: Vec<&[u8]> = keys.map(|point| &point.doc_key[..]).collect();
+        let doc_rows = view.doc_rows(&keys)?;
         for (point, doc_row) in rest.by_ref().take(missing).zip(doc_rows) {
             let Some(doc_row) = doc_row else { continue };
             if DocRow::parse(&point.doc_key, &doc_row)?.point == point.candidate.point {
@@ -313,17 +326,15 @@ fn read_points(
     candidates: &[Candidate],
 ) -> Result<Vec<Read>> {
     let core = &view.core;
-    let keys: Vec<[u8; 12]> = candidates
-        .iter()
-        .map(|candidate| keyspace::point_key(core.id, candidate.point))
-        .collect();
-    let rows = view.snapshot.multi_get(&core.keyspaces.points, &keys)?;
+    let points: Vec<PointId> = candidates.iter().map(|candidate| candidate.point).collect();
+    let rows = view.point_rows(&points)?;
     let mut buffer = query.buffer();
     let mut read = Vec::with_capacity(candidates.len());
-    for ((candidate, key), row) in candidates.iter().zip(&keys).zip(rows) {
+    for (candidate, row) in candidates.iter().zip(rows) {
         let Some(row) = row else { continue };
-        let parsed = PointRow::parse(key, &row)?;
-        if let Some(distance) = query.distance_of(key, &parsed, &mut buffer)? {
+        let key = keyspace::point_key(core.id, candidate.point);
+        let parsed = PointRow::parse(&key, &row)?;
+        if let Some(distance) = query.distance_of(&key, &parsed, &mut buffer)? {
             let candidate = Candidate {
                 point: candidate.point,
                 distance,

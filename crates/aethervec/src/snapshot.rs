@@ -14,13 +14,16 @@ pub struct DbSnapshot(Arc<Held>);
 struct Held {
     /// `None` only while it is dropped.
     snapshot: Option<Snapshot>,
+    now: u64,
     pool: Arc<Pool>,
 }
 
 impl DbSnapshot {
-    pub(crate) fn new(snapshot: Snapshot, pool: &Arc<Pool>) -> DbSnapshot {
+    /// `now`: the time of the snapshot, in milliseconds since 1970.
+    pub(crate) fn new(snapshot: Snapshot, now: u64, pool: &Arc<Pool>) -> DbSnapshot {
         DbSnapshot(Arc::new(Held {
             snapshot: Some(snapshot),
+            now,
             pool: Arc::clone(pool),
         }))
     }
@@ -35,6 +38,11 @@ impl DbSnapshot {
             .snapshot
             .as_ref()
             .expect("it is there until the drop")
+    }
+
+    /// Its time, in milliseconds since 1970: what ends by then is not there.
+    pub(crate) fn now(&self) -> u64 {
+        self.0.now
     }
 
     pub(crate) fn is_of(&self, pool: &Arc<Pool>) -> bool {

@@ -36,6 +36,12 @@ impl Timestamp {
         self.0
     }
 
+    /// When a document ends, by its row: in milliseconds since 1970, 0 for never.
+    pub(crate) fn from_row(expires: u64) -> Option<Timestamp> {
+        let micros = i64::try_from(expires.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        (expires != 0).then_some(Timestamp(micros))
+    }
+
     /// The moment that `text` names, if it is RFC 3339 (or a date alone).
     pub(crate) fn parse(text: &str) -> Option<Timestamp> {
         let mut rest = text.as_bytes();

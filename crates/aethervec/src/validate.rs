@@ -1,6 +1,5 @@
 //! What is acceptable from outside: each error names the field, the value and the limit.
 
-use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::limits;
@@ -10,6 +9,7 @@ use crate::schema::{
 use serde_json::Value;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 mod vectors;
 
@@ -40,10 +40,26 @@ pub(crate) fn schema(schema: &CollectionSchema) -> Result<()> {
             limits::VECTOR_FIELDS_MAX
         )));
     }
+    if let Some(ttl) = schema.ttl {
+        self::ttl(ttl)?;
+    }
     schema
         .fields
         .iter()
         .try_for_each(|(name, spec)| field(name, spec))
+}
+
+/// Fails when documents cannot be made to stay for `ttl`.
+pub(crate) fn ttl(ttl: Duration) -> Result<()> {
+    let allowed = Duration::from_millis(1)..=limits::TTL_MAX;
+    if allowed.contains(&ttl) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "ttl: {ttl:?} is out of range: it must be {:?}..={:?}; None is for ever",
+        allowed.start(),
+        allowed.end()
+    )))
 }
 
 /// Fails when a vector field cannot be called `name`, or is outside of its limits.
@@ -183,8 +199,8 @@ pub(crate) fn batch_bytes(bytes: usize) -> Result<()> {
 }
 
 /// Says which document of a batch an error is about.
-pub(crate) fn in_document(error: Error, position: usize, document: &Document) -> Error {
-    match &document.id {
+pub(crate) fn in_document(error: Error, position: usize, id: &DocId) -> Error {
+    match id {
         DocId::Str(text) if text.len() > 64 => error.within(&format!("document {position}")),
         id => error.within(&format!(
             "document {position} (id {id:?})",

@@ -3,16 +3,17 @@
 use crate::document::{Document, ScrollPage, ScrollRequest};
 use crate::error::Result;
 use crate::id::DocId;
-use crate::index::core::Core;
+use crate::index::core::{Core, Newest};
 use crate::index::open;
 use crate::keyspace::{self, DocRow, PendingEntry};
 use crate::limits;
+use crate::overlay::{self, Overlay};
 use crate::snapshot::DbSnapshot;
+use crate::timestamp::Timestamp;
 use crate::validate;
 use aether_index::PointId;
 use aidb::Snapshot;
 use bytes::Bytes;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -36,6 +37,10 @@ pub struct CollectionView {
     pub(crate) snapshot: Snapshot,
     /// No point from this number on is visible.
     pub(crate) points_end: u64,
+    /// The reader's time, in milliseconds since 1970: what ends by then is not there.
+    pub(crate) now: u64,
+    /// What the reader's own transaction has staged.
+    pub(crate) overlay: Option<Arc<Overlay>>,
     /// Keeps a user's snapshot in being, so that its end is noticed.
     _held: Option<DbSnapshot>,
 }
@@ -49,6 +54,8 @@ impl CollectionView {
             core: Arc::clone(core),
             snapshot,
             points_end: u64::MAX,
+            now: keyspace::millis(core.db.now()),
+            overlay: None,
             _held: None,
         })
     }
@@ -62,6 +69,8 @@ impl CollectionView {
             core: Arc::clone(core),
             snapshot,
             points_end,
+            now: held.now(),
+            overlay: None,
             _held: Some(held.clone()),
         })
     }
@@ -79,7 +88,7 @@ impl CollectionView {
         validate::batch_len(ids.len())?;
         ids.iter().try_for_each(validate::id)?;
         let keys: Vec<Vec<u8>> = ids.iter().map(|id| self.doc_key(id)).collect();
-        let rows = self.snapshot.multi_get(&self.core.keyspaces.docs, &keys)?;
+        let rows = self.doc_rows(&keys)?;
         let found = ids.iter().zip(keys.iter().zip(rows));
         found
             .map(|(id, (key, row))| {
@@ -89,15 +98,14 @@ impl CollectionView {
             .collect()
     }
 
-    /// How many documents there are. Counting at an older snapshot reads all ids.
+    /// How many documents there are. Counting at an older snapshot, or in a transaction that has written to the
+    /// collection, reads all ids.
     pub fn count(&self) -> Result<u64> {
-        if let Some(documents) = self.documents_if_known() {
+        let newest = *self.core.newest.lock();
+        if let Some(documents) = self.documents_at(newest)? {
             return Ok(documents);
         }
-        let mut rows = self.snapshot.prefix(
-            &self.core.keyspaces.docs,
-            keyspace::collection_prefix(self.core.id),
-        );
+        let mut rows = self.all_docs(None);
         let mut count = 0;
         while rows.try_next()?.is_some() {
             count += 1;
@@ -123,20 +131,10 @@ impl CollectionView {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `limit` is outside of its limits.
     pub fn scroll(&self, request: ScrollRequest) -> Result<ScrollPage> {
         validate::range("limit", request.limit, 1..=limits::SCROLL_LIMIT_MAX)?;
-        let prefix = keyspace::collection_prefix(self.core.id);
-        let after = request.after.map(|id| self.doc_key(&id));
-        let from = match &after {
-            Some(key) => Bound::Excluded(&key[..]),
-            None => Bound::Included(&prefix[..]),
-        };
-        let mut rows = self
-            .snapshot
-            .range::<&[u8]>(&self.core.keyspaces.docs, (from, Bound::Unbounded));
+        let mut rows = self.all_docs(request.after.map(|id| self.doc_key(&id)));
         let mut documents = Vec::new();
         let mut more = false;
-        while let Some((key, row)) = rows.try_next()?
-            && key.starts_with(&prefix)
-        {
+        while let Some((key, row)) = rows.try_next()? {
             if documents.len() == request.limit {
                 more = true;
                 break;
@@ -151,10 +149,22 @@ impl CollectionView {
     }
 
     /// How many documents there are, if that is known without counting.
-    pub(crate) fn documents_if_known(&self) -> Option<u64> {
+    pub(crate) fn documents_if_known(&self) -> Result<Option<u64>> {
         // Nobody waits for a writer here.
-        let newest = *self.core.newest.try_lock()?;
-        (newest.seq <= self.snapshot.seq()).then_some(newest.documents)
+        let newest = self.core.newest.try_lock().map(|newest| *newest);
+        newest.map_or(Ok(None), |newest| self.documents_at(newest))
+    }
+
+    /// How many documents there are, if this is the newest state.
+    fn documents_at(&self, newest: Newest) -> Result<Option<u64>> {
+        if newest.seq > self.snapshot.seq() || self.overlay.is_some() {
+            return Ok(None);
+        }
+        let mut documents = newest.documents;
+        if self.core.expiries.may_have_ended(self.now) {
+            documents = documents.saturating_sub(self.count_ended()?);
+        }
+        Ok(Some(documents))
     }
 
     fn doc_key(&self, id: &DocId) -> Vec<u8> {
@@ -165,19 +175,14 @@ impl CollectionView {
 
     fn document(&self, id: DocId, key: &[u8], row: &Bytes) -> Result<Document> {
         let row = DocRow::parse(key, row)?;
-        let point = row.point;
-        let point_key = keyspace::point_key(self.core.id, point);
-        let Some(point_row) = self.snapshot.get(&self.core.keyspaces.points, point_key)? else {
-            return Err(keyspace::bad(
-                "docs",
-                key,
-                &format!("its point {point} is missing"),
-            ));
-        };
+        let point_key = keyspace::point_key(self.core.id, row.point);
+        let point_row = self.point_row(row.point)?;
+        let point_row = point_row.ok_or_else(|| keyspace::missing_point(key, row.point))?;
         Ok(Document {
             id,
             vectors: self.core.fields.load().read(&point_key, &point_row)?,
             payload: row.payload(key)?,
+            expires_at: Timestamp::from_row(row.expires),
         })
     }
 }
@@ -206,7 +211,8 @@ fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
 impl Core {
     /// Whether `point` may be visible to `view`: an index need not return the others.
     pub(crate) fn may_see(&self, view: &CollectionView, point: PointId) -> bool {
-        point.0 < view.points_end
-            && (self.deaths.len() == 0 || !self.deaths.dead_at(point, view.snapshot.seq()))
+        overlay::is_staged(point)
+            || point.0 < view.points_end
+                && (self.deaths.len() == 0 || !self.deaths.dead_at(point, view.snapshot.seq()))
     }
 }

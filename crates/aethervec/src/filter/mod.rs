@@ -21,6 +21,7 @@ mod validate;
 pub use geo::{GeoBox, GeoPoint, GeoPolygon};
 pub use number::{Number, Scalar};
 pub use path::Path;
+pub(crate) use path::Step;
 pub use range::{Bounds, Range, RangeValue};
 
 use crate::id::DocId;

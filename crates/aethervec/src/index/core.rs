@@ -2,6 +2,7 @@
 
 use crate::catalog::CollectionRecord;
 use crate::error::{Error, Result};
+use crate::expiry::Expiries;
 use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
 use crate::keyspace::{CollectionId, FieldNumber, Keyspaces, PendingEntry};
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     /// Fields that were dropped and of which `index` may still have something.
     pub(crate) left_over: Mutex<Vec<FieldNumber>>,
     pub(crate) deaths: Deaths,
+    pub(crate) expiries: Expiries,
     /// Which points are visible, and the payload indexes.
     pub(crate) payload: Payload,
     /// The next number for a point or an entry of `pending`. Changed only by a writer.
@@ -150,6 +152,7 @@ impl Core {
             fields: ArcSwap::from_pointee(Fields::new(record, None)?),
             left_over: Mutex::default(),
             deaths: Deaths::default(),
+            expiries: Expiries::new(),
             payload: Payload::default(),
             next: AtomicU64::new(0),
             writer: Mutex::new(()),

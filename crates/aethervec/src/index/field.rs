@@ -102,6 +102,22 @@ impl Fields {
         Ok(vectors)
     }
 
+    /// The vectors of a point as they are stored, ordered by field, from its row: of the fields that there are.
+    pub(crate) fn read_stored(
+        &self,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<Vec<(FieldNumber, VectorValue)>> {
+        let row = PointRow::parse(key, row)?;
+        let mut vectors = Vec::new();
+        for field in &self.list {
+            let vector = row.vector(key, field.number, &field.spec)?;
+            vectors.extend(vector.map(|vector| (field.number, vector)));
+        }
+        vectors.sort_unstable_by_key(|(number, _)| *number);
+        Ok(vectors)
+    }
+
     /// Adds a point to the indexes of the fields that it has a vector for. It is in all of them, or in none.
     pub(crate) fn insert(
         &self,

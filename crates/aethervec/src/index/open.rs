@@ -55,6 +55,7 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
         .filter(|&number| fields.by_number(number).is_none())
         .collect();
 
+    core.expiries.read(core, snapshot)?;
     let lane = core.lane.get_mut();
     let committed = |entry| Committed {
         entry,

@@ -28,7 +28,6 @@ pub(crate) struct DocRow<'a> {
     /// The newest version.
     pub(crate) point: PointId,
     /// When it is hidden, in milliseconds since 1970; 0 for never.
-    #[cfg_attr(not(test), expect(dead_code, reason = "documents do not expire yet"))]
     pub(crate) expires: u64,
     /// JSON; empty for none.
     pub(crate) payload: &'a [u8],

@@ -1,7 +1,6 @@
 //! What a commit adds to the payload indexes: gathered while its batch is built, in the batch when it is submitted, and in
 //! memory a moment before.
 
-use crate::error::Result;
 use crate::filter::Path;
 use crate::index::core::Core;
 use crate::payload::index::Index;
@@ -37,17 +36,16 @@ impl Staged {
         }
     }
 
-    /// One of the points has this payload, as JSON; empty for none.
-    pub(crate) fn add(&mut self, point: PointId, payload: &[u8]) -> Result<()> {
+    /// One of the points has this payload.
+    pub(crate) fn add(&mut self, point: PointId, payload: Option<&Value>) {
         if self.indexes.is_empty() {
-            return Ok(());
+            return;
         }
-        let payload = rows::payload(payload)?;
+        let payload = payload.unwrap_or(&Value::Null);
         let rows = Arc::get_mut(&mut self.rows).expect("nobody has it before it is entered");
         for index in self.indexes.iter() {
-            rows.add(index.number, index.kind, &index.path, point, &payload);
+            rows.add(index.number, index.kind, &index.path, point, payload);
         }
-        Ok(())
     }
 
     /// Adds the rows to the batch of the commit.

@@ -7,7 +7,7 @@ use crate::keyspace::{self, DocRow, PointRow};
 use crate::vector::VectorValue;
 use crate::view::CollectionView;
 use aether_distance::Distance;
-use aether_index::{Candidate, PointId};
+use aether_index::Candidate;
 use bytes::Bytes;
 use std::collections::BinaryHeap;
 
@@ -32,14 +32,12 @@ pub(super) fn for_all<'a>(
     if answers.list.is_empty() {
         return Ok(Vec::new());
     }
-    let mut rows = view
-        .snapshot
-        .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
-    while let Some((key, point_row)) = rows.try_next()? {
-        let point = PointId(keyspace::decode_number("points", &key)?);
+    let mut rows = view.all_points();
+    while let Some((point, point_row)) = rows.try_next()? {
         if !core.may_see(view, point) {
             continue;
         }
+        let key = keyspace::point_key(core.id, point);
         let row = PointRow::parse(&key, &point_row)?;
         answers.read(&key, &row)?;
         let mut visible: Option<Found> = None;
@@ -72,7 +70,7 @@ fn visible_point(
     doc_key: Vec<u8>,
     point_row: &Bytes,
 ) -> Result<Option<Found>> {
-    let Some(doc_row) = view.snapshot.get(&view.core.keyspaces.docs, &doc_key)? else {
+    let Some(doc_row) = view.doc_row(&doc_key)? else {
         return Ok(None);
     };
     let visible = DocRow::parse(&doc_key, &doc_row)?.point == candidate.point;

@@ -324,7 +324,7 @@ fn ids() {
     );
     refused(
         collection.delete_batch(&["there".into(), long.into()]),
-        &message,
+        &format!("document 1: {message}"),
     );
     unchanged(&collection);
 }

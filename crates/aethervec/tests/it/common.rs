@@ -50,6 +50,7 @@ pub(crate) fn read_all(view: &CollectionView) -> Docs {
             id,
             vectors,
             payload,
+            expires_at: _,
         } in page.documents
         {
             assert!(

@@ -273,12 +273,17 @@ impl DB {
         Snapshot::at(self.clone(), seq)
     }
 
+    /// The time of day, by the clock of the environment.
+    pub fn now(&self) -> Timestamp {
+        self.engine().env.clock.now()
+    }
+
     /// When `moment` became the present, or up to a thousandth of [`Options::retention`] before that; now, if it still is.
     /// None for a moment outside of the window.
     pub fn time_of(&self, moment: SeqNo) -> Option<Timestamp> {
         let engine = self.engine();
         if moment >= engine.snapshots.visible() {
-            return Some(engine.env.clock.now());
+            return Some(self.now());
         }
         engine.snapshots.window().time_of(moment)
     }
