@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 mod index;
+mod payload;
 
 /// Problems of one kind in one collection that are told one by one; of the others only the number is told.
 const TOLD_MAX: usize = 20;
@@ -83,6 +84,8 @@ pub enum ProblemKind {
     IndexedWithoutPoint,
     /// The graph itself is damaged.
     Graph,
+    /// A payload index does not say what the documents say.
+    PayloadIndex,
     /// A count or a number does not fit what is there.
     Counter,
     /// Keys of a collection that does not exist.
@@ -202,6 +205,7 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
     check_documents(core, &mut disk, problems)?;
     check_numbers(core, &disk, next, problems)?;
     let unreachable = index::check(core, &disk, next, problems)?;
+    payload::check(core, &disk, problems)?;
     if disk.documents != newest.documents {
         let message = format!(
             "there are {} documents, and {} are counted",

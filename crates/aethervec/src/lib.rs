@@ -62,7 +62,10 @@ pub use filter::{
 pub use id::DocId;
 pub use index::core::IndexStatus;
 pub use options::DbOptions;
-pub use payload::{LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind, PayloadIndexState};
+pub use payload::{
+    FacetCount, FacetRequest, LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind,
+    PayloadIndexState,
+};
 pub use schema::{
     BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,
     SparseField, VectorField,

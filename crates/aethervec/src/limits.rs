@@ -90,3 +90,6 @@ pub const WORD_BYTES_MAX: usize = 128;
 
 /// Most payload indexes of a collection.
 pub const PAYLOAD_INDEXES_MAX: usize = 1_000;
+
+/// Most values of one facet.
+pub const FACET_LIMIT_MAX: usize = 10_000;

@@ -5,7 +5,7 @@
 //! 3. *reap*: points that no snapshot can see any more leave the indexes;
 //! 4. write a checkpoint when one is due;
 //! 5. *apply*: committed points move from the deltas into the graphs;
-//! 6. build payload indexes that are not complete;
+//! 6. build payload indexes that are not complete, and sweep the dead out of the others;
 //! 7. *consolidate*: mend a graph around its dead nodes.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
@@ -92,7 +92,7 @@ impl Lane {
         }
         // By turns: where writes never end, the dead would pile up behind them.
         let applied = self.apply(core, closing)?;
-        let built = payload::build_step(core)?;
+        let built = payload::build_step(core)? || payload::sweep_step(core)?;
         if consolidate(core)? || applied || built {
             return Ok(Step::More);
         }

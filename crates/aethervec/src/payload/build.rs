@@ -12,7 +12,7 @@ use aether_index::PointId;
 use aidb::{Durability, WriteBatch};
 
 /// Points looked at in one step …
-const STEP_POINTS: usize = 4_096;
+const STEP_POINTS: usize = 1_024;
 
 /// … unless their payloads have so many bytes.
 const STEP_BYTES: usize = 8 << 20;

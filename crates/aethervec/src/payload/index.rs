@@ -14,6 +14,7 @@ use crate::keyspace;
 use crate::payload::kind::PayloadIndexKind;
 use crate::payload::memory::Memory;
 use crate::payload::rows::{self, Row, RowKey};
+use crate::payload::score::KnownTotals;
 use crate::payload::stage::Rows;
 use aidb::{SeqNo, Snapshot};
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
@@ -29,6 +30,7 @@ pub(crate) struct Index {
     pub(crate) phase: RwLock<Phase>,
     /// Held while it is loaded, so that it is loaded once.
     pub(crate) loading: Mutex<()>,
+    pub(crate) totals: KnownTotals,
     /// Older snapshots see points that it does not have.
     usable_from: AtomicU64,
 }
@@ -69,6 +71,7 @@ impl Index {
             kind,
             phase: RwLock::new(phase),
             loading: Mutex::default(),
+            totals: KnownTotals::default(),
             usable_from: AtomicU64::new(usable_from.0),
         }
     }

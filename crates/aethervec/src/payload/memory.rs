@@ -91,6 +91,40 @@ impl Memory {
         &self.marks[usize::from(mark.number())]
     }
 
+    /// Calls `out` with each term, point and weight: what [`insert`](Memory::insert) was given.
+    pub(crate) fn each(&self, mut out: impl FnMut(&[u8], u64, u32)) {
+        for (mark, points) in Mark::ALL.iter().zip(&self.marks) {
+            points.iter().for_each(|point| out(&mark.term(), point, 0));
+        }
+        match &self.values {
+            Values::Bytes(values) => each_value(values, |value| value.to_vec(), out),
+            Values::Numbers(values) => {
+                each_value(values, |value| value.to_be_bytes().to_vec(), out);
+            }
+            Values::Uuids(values) => each_value(values, |value| value.to_be_bytes().to_vec(), out),
+            Values::Places(values) => {
+                let term = |place: &Place| {
+                    let point = place.point();
+                    let bits =
+                        [point.lat, point.lon].map(|degrees| degrees.to_bits().to_be_bytes());
+                    bits.concat()
+                };
+                each_value(values, term, out);
+            }
+            Values::Text(text) => {
+                for (point, length) in text.lengths() {
+                    out(&Mark::Length.term(), point, length);
+                }
+                for (word, occurrences) in text.iter() {
+                    let term = [&[VALUE], word.as_bytes()].concat();
+                    for (point, count) in occurrences.iter() {
+                        out(&term, point, count);
+                    }
+                }
+            }
+        }
+    }
+
     /// How many different values there are.
     pub(crate) fn len(&self) -> usize {
         match &self.values {
@@ -124,6 +158,14 @@ impl Memory {
             Values::Text(text) => text.memory_bytes(),
         };
         self.marks.iter().map(bitmap_bytes).sum::<usize>() + values
+    }
+
+    /// The words, if it is an index of texts.
+    pub(crate) fn text_of(&self) -> Option<&Text> {
+        match &self.values {
+            Values::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// For which points of `universe` the test holds; `None` when this index knows nothing of it.
@@ -215,9 +257,7 @@ impl Memory {
     }
 
     fn text(&self, test: &TextTest, universe: &RoaringTreemap) -> Option<Found> {
-        let Values::Text(text) = &self.values else {
-            return None;
-        };
+        let text = self.text_of()?;
         if self.kind.tokenizer() != Some(test.tokenizer()) {
             return None;
         }
@@ -260,6 +300,17 @@ impl Memory {
 
     fn others(&self) -> &RoaringTreemap {
         self.marked(Mark::Other)
+    }
+}
+
+fn each_value<V: Ord>(
+    values: &Ordered<V>,
+    bytes: impl Fn(&V) -> Vec<u8>,
+    mut out: impl FnMut(&[u8], u64, u32),
+) {
+    for (value, posting) in values.iter() {
+        let term = [&[VALUE][..], &bytes(value)].concat();
+        posting.iter().for_each(|point| out(&term, point, 0));
     }
 }
 

@@ -5,8 +5,11 @@
 //! after it is visible, so that an index always offers a superset of what a snapshot sees. Which of these it sees exactly is
 //! told by [`visible`].
 
+mod audit;
 mod build;
 mod declare;
+mod facet;
+mod find;
 mod found;
 mod geo;
 mod index;
@@ -15,27 +18,34 @@ mod memory;
 mod ordered;
 mod posting;
 mod rows;
+mod score;
 mod stage;
+mod sweep;
 mod text;
 mod visible;
 
 pub use declare::{LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexState};
+pub use facet::{FacetCount, FacetRequest};
 pub use kind::PayloadIndexKind;
 
+pub(crate) use audit::problems;
 pub(crate) use build::step as build_step;
 pub(crate) use rows::{all_points, remove_points};
 pub(crate) use stage::Staged;
+pub(crate) use sweep::step as sweep_step;
 
 use crate::error::Result;
 use crate::index::core::Core;
 use crate::keyspace::PendingEntry;
 use aether_index::PointId;
 use aidb::{SeqNo, Snapshot};
+pub(crate) use find::{Candidates, Estimate};
 use index::{Index, Span};
 use parking_lot::RwLock;
 use roaring::RoaringTreemap;
 use std::ops::Range;
 use std::sync::Arc;
+use sweep::Sweep;
 use visible::Visible;
 
 /// The payload indexes of a collection, and its visible points.
@@ -44,6 +54,7 @@ pub(crate) struct Payload {
     pub(crate) visible: Visible,
     /// Changed only under the writer lock.
     indexes: RwLock<Arc<Vec<Arc<Index>>>>,
+    sweep: Sweep,
 }
 
 impl Payload {
@@ -129,3 +140,6 @@ impl Core {
         Some(self.payload.visible.at(seq, &self.deaths))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,15 @@ impl Rows {
         }
     }
 
+    /// Calls `out` with each term, point and weight of all indexes.
+    pub(crate) fn each(&self, mut out: impl FnMut(&[u8], u64, u32)) {
+        for ((_, term, chunk), row) in &self.0 {
+            for (low, weight) in row.iter() {
+                out(term, chunk << 16 | u64::from(low), weight);
+            }
+        }
+    }
+
     fn insert(&mut self, index: u16, term: &[u8], point: u64, weight: u32) {
         let (chunk, low) = rows::split(point);
         let row = self.0.entry((index, term.to_vec(), chunk)).or_default();

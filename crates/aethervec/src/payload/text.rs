@@ -120,17 +120,21 @@ impl Text {
         self.lengths.get(point)
     }
 
+    /// All points that have a text with words, and how many these are, ascending.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = (u64, u32)> {
+        let pages = self.lengths.0.iter();
+        let points = pages.flat_map(|(page, lengths)| (page * PAGE_POINTS..).zip(lengths));
+        points
+            .map(|(point, &length)| (point, length))
+            .filter(|(_, length)| *length > 0)
+    }
+
     /// The totals over `points`.
     pub(crate) fn totals(&self, points: &RoaringTreemap) -> Totals {
         let mut totals = Totals::default();
-        for (page, lengths) in &self.lengths.0 {
-            let first = page * PAGE_POINTS;
-            for (point, &length) in (first..).zip(lengths) {
-                if length > 0 && points.contains(point) {
-                    totals.texts += 1;
-                    totals.words += u64::from(length);
-                }
-            }
+        for (_, length) in self.lengths().filter(|(point, _)| points.contains(*point)) {
+            totals.texts += 1;
+            totals.words += u64::from(length);
         }
         totals
     }

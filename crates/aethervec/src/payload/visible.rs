@@ -22,10 +22,19 @@ struct State {
     /// Commits and the first number that none of their points has, oldest first. A snapshot sees the points below that of
     /// the last commit before it.
     ends: VecDeque<(SeqNo, u64)>,
-    /// The same for all commits that are not in the list any more.
-    first_end: u64,
+    /// The last commit that is not in the list any more.
+    first: (SeqNo, u64),
     /// Points that have died since the last sweep.
     dead: u64,
+}
+
+impl State {
+    fn last_before(&self, seq: SeqNo) -> (SeqNo, u64) {
+        let later = self.ends.partition_point(|&(commit, _)| commit <= seq);
+        later
+            .checked_sub(1)
+            .map_or(self.first, |last| self.ends[last])
+    }
 }
 
 impl Visible {
@@ -33,7 +42,7 @@ impl Visible {
     pub(crate) fn open(&mut self, live: RoaringTreemap, next: u64) {
         *self.0.get_mut() = State {
             live,
-            first_end: next,
+            first: (SeqNo::ZERO, next),
             ..State::default()
         };
     }
@@ -68,10 +77,10 @@ impl Visible {
     /// No snapshot is older than `watermark`.
     pub(crate) fn forget_before(&self, watermark: SeqNo) {
         let mut state = self.0.write();
-        while let Some(&(seq, end)) = state.ends.front()
-            && seq <= watermark
+        while let Some(&first) = state.ends.front()
+            && first.0 <= watermark
         {
-            state.first_end = end;
+            state.first = first;
             state.ends.pop_front();
         }
     }
@@ -81,15 +90,16 @@ impl Visible {
     pub(crate) fn at(&self, seq: SeqNo, deaths: &Deaths) -> RoaringTreemap {
         let state = self.0.read();
         let mut points = state.live.clone();
-        let later = state.ends.partition_point(|&(commit, _)| commit <= seq);
-        let end = match later.checked_sub(1) {
-            Some(last) => state.ends[last].1,
-            None => state.first_end,
-        };
+        let (_, end) = state.last_before(seq);
         drop(state);
         points.extend(deaths.after(seq));
         points.remove_range(end..);
         points
+    }
+
+    /// The last commit that a snapshot at `seq` sees: two snapshots with the same one see the same.
+    pub(crate) fn version(&self, seq: SeqNo) -> SeqNo {
+        self.0.read().last_before(seq).0
     }
 
     /// The points that some snapshot sees or is going to see.
@@ -104,9 +114,10 @@ impl Visible {
         self.0.read().dead
     }
 
-    /// Everything that is dead was swept out, but for so many points.
-    pub(crate) fn swept(&self, left: u64) {
-        self.0.write().dead = left;
+    /// So many dead points were swept out.
+    pub(crate) fn swept(&self, points: u64) {
+        let mut state = self.0.write();
+        state.dead = state.dead.saturating_sub(points);
     }
 }
 

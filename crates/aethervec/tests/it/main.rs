@@ -15,5 +15,6 @@ mod generate;
 mod isolation;
 mod kill;
 mod model;
+mod payload_crash;
 mod program;
 mod recall;
