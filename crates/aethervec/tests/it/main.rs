@@ -10,6 +10,7 @@ mod common;
 mod corruption;
 mod crash;
 mod faults;
+mod fields;
 mod filters;
 mod generate;
 mod isolation;
