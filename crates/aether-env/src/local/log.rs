@@ -6,6 +6,17 @@
 //! - What lies behind the mapped part is written with `pwrite`: both see the same pages.
 //! - `fdatasync` covers pages that were changed through the mapping.
 //!
+//! # While it is synced often
+//! Then it is written with `pwrite`, and a little ahead of the records with zeros. For
+//!
+//! - the first write to a mapped page after a sync is a fault, and makes a whole folio of the page cache dirty, which
+//!   may be 1 MiB where a file was written in large pieces; `pwrite` makes only its own blocks dirty;
+//! - after the first write to a block that is only allocated, a sync waits for a change of the file's extents, too.
+//!
+//! Writes and syncs per second of one thread, on ext4 on a virtual disk: records of 172 bytes 9,000 mapped, 3,300 mapped
+//! in folios of 1 MiB, 9,700 so; records of 2.7 KiB (what 16 small commits make together) 5,000 mapped, 10,300 so. To
+//! blocks written long before `fdatasync`, `RWF_DSYNC` and `O_DIRECT` with `O_DSYNC` all have 9,600 to 10,700.
+//!
 //! The kernel can still fail to read a page of a file that is used again, after it has dropped it from memory: that
 //! is a SIGBUS, as with every program that maps files.
 
@@ -16,6 +27,13 @@ use memmap2::MmapRaw;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How much is written with `pwrite` after a sync, before it goes on through the mapping.
+const SYNCED_BYTES: u64 = 64 << 10;
+
+/// How far ahead of the records zeros are written.
+const ZEROS_BYTES: u64 = 256 << 10;
 
 /// See the head of this module.
 #[derive(Debug)]
@@ -25,6 +43,12 @@ pub(super) struct LocalLog {
     /// The front of the file, as far as it was expected to grow.
     map: Option<MmapRaw>,
     reserved: u64,
+    /// All bytes before this were written at some time, if only with zeros.
+    written: u64,
+    /// A sync has begun since the last write.
+    is_synced: Arc<AtomicBool>,
+    /// How much is still written with `pwrite`.
+    synced_bytes: u64,
 }
 
 impl LocalLog {
@@ -47,7 +71,68 @@ impl LocalLog {
             map: map(&file, capacity),
             file: Arc::new(LocalFile::new(storage, name, file)),
             reserved: 0,
+            written: 0,
+            is_synced: Arc::default(),
+            synced_bytes: 0,
         })
+    }
+
+    /// Whether `bytes` are written while the log is synced often.
+    fn is_synced_often(&mut self, bytes: usize) -> bool {
+        if self.is_synced.load(Ordering::Relaxed) {
+            self.is_synced.store(false, Ordering::Relaxed);
+            self.synced_bytes = SYNCED_BYTES;
+        }
+        let is_often = self.synced_bytes > 0;
+        self.synced_bytes = self.synced_bytes.saturating_sub(bytes as u64);
+        is_often
+    }
+
+    /// Copies `bytes` to `offset`, which is reserved. False when that is not mapped.
+    fn copy(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        let mapped = self.map.as_ref().and_then(|map| {
+            let from = usize::try_from(offset).ok()?;
+            (from.checked_add(bytes.len())? <= map.len()).then_some((map, from))
+        });
+        let Some((map, from)) = mapped else {
+            return false;
+        };
+        // SAFETY: `from..from + bytes.len()` lies in the mapping (checked above) and in the file (`reserved` bytes were
+        // allocated, and only `finish`, which lowers `reserved` first, cuts it off). Nobody else writes there: `self`
+        // is borrowed mutably, it owns the mapping, and no reference into the mapping is ever made. `bytes` is other
+        // memory, as nothing hands out the mapping's.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(from), bytes.len());
+        }
+        true
+    }
+
+    fn write_plainly(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(&self.file.file, offset, bytes)
+            .map_err(|error| self.file.explain(&error, "write to"))
+    }
+
+    /// Writes zeros from `end` on, where nothing was written yet and space is taken.
+    fn write_zeros(&mut self, end: u64) -> io::Result<()> {
+        let to = (end + ZEROS_BYTES).min(self.reserved);
+        let zeros = vec![0; usize::try_from(to - end).map_err(io::Error::other)?];
+        self.write_plainly(end, &zeros)?;
+        self.written = to;
+        Ok(())
+    }
+}
+
+/// Syncs a log, and tells its writer.
+#[derive(Debug)]
+struct LogSync {
+    file: Arc<LocalFile>,
+    is_synced: Arc<AtomicBool>,
+}
+
+impl FileSync for LogSync {
+    fn sync(&self) -> io::Result<()> {
+        self.is_synced.store(true, Ordering::Relaxed);
+        self.file.sync()
     }
 }
 
@@ -80,20 +165,17 @@ impl LogFile for LocalLog {
                 self.reserved,
             ));
         }
-        let mapped = self.map.as_ref().and_then(|map| {
-            let from = usize::try_from(offset).ok()?;
-            (from.checked_add(bytes.len())? <= map.len()).then_some((map, from))
-        });
-        let Some((map, from)) = mapped else {
-            return write_all_at(&self.file.file, offset, bytes)
-                .map_err(|error| self.file.explain(&error, "write to"));
-        };
-        // SAFETY: `from..from + bytes.len()` lies in the mapping (checked above) and in the file (`reserved` bytes were
-        // allocated, and only `finish`, which lowers `reserved` first, cuts it off). Nobody else writes there: `self`
-        // is borrowed mutably, it owns the mapping, and no reference into the mapping is ever made. `bytes` is other
-        // memory, as nothing hands out the mapping's.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(from), bytes.len());
+        let end = offset + bytes.len() as u64;
+        let is_synced_often = self.is_synced_often(bytes.len());
+        if is_synced_often || !self.copy(offset, bytes) {
+            self.write_plainly(offset, bytes)?;
+        }
+        if end > self.written {
+            self.written = end;
+            // Elsewhere blocks that were written are not the better for it, or are not there yet.
+            if is_synced_often && self.map.is_some() {
+                self.write_zeros(end)?;
+            }
         }
         Ok(())
     }
@@ -141,7 +223,10 @@ impl LogFile for LocalLog {
     }
 
     fn syncer(&self) -> io::Result<Arc<dyn FileSync>> {
-        Ok(Arc::clone(&self.file) as Arc<dyn FileSync>)
+        Ok(Arc::new(LogSync {
+            file: Arc::clone(&self.file),
+            is_synced: Arc::clone(&self.is_synced),
+        }))
     }
 }
 
@@ -220,6 +305,36 @@ mod tests {
         assert_eq!(storage.list().unwrap().len(), 1);
         log.finish(50).unwrap();
         assert_eq!(storage.list().unwrap()[0].bytes, 50);
+    }
+
+    /// What is written ahead is zeros, never over records, and what the mapping and `pwrite` wrote stays in order.
+    #[test]
+    fn a_log_that_is_synced_now_and_then_holds_what_was_written() {
+        const RESERVED: usize = 1 << 20;
+        let directory = tempfile::tempdir().unwrap();
+        let storage = LocalStorage::open(directory.path()).unwrap();
+        let mut log = LocalLog::create(&storage, "0.wal", RESERVED as u64 / 2).unwrap();
+        log.reserve(RESERVED as u64).unwrap();
+        let mut expected = vec![0; RESERVED];
+        for life in 1..=3_u8 {
+            let mut offset = 0;
+            while offset + 3_000 <= RESERVED / usize::from(life) {
+                let record = [life; 3_000];
+                expected[offset..offset + 3_000].copy_from_slice(&record);
+                log.write_at(offset as u64, &record).unwrap();
+                offset += 3_000;
+                // Often in the middle of the file, never near its ends.
+                if (200_000..400_000).contains(&offset) {
+                    log.syncer().unwrap().sync().unwrap();
+                }
+            }
+            let file = storage.open(&format!("{}.wal", life - 1)).unwrap();
+            let mut found = vec![0; usize::try_from(file.len()).unwrap()];
+            file.read_at(0, &mut found).unwrap();
+            found.resize(RESERVED, 0);
+            assert!(found == expected, "life {life}");
+            log.rename(&format!("{life}.wal")).unwrap();
+        }
     }
 
     #[cfg(unix)]
