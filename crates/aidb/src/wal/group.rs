@@ -5,10 +5,10 @@
 //! wave n + 1  open: whoever comes now waits for it; its leader closes it when wave n is durable
 //! ```
 //!
-//! The first waiter of a wave leads it. Before it closes the wave it lets those run that the last one has woken: they
-//! are likely to come back with their next write, and would otherwise just miss the sync. Each wave has its own
-//! condition, so that nobody is woken in vain. Appending goes on meanwhile. Logs are synced in their order, so that
-//! what is durable is always a prefix of all writes.
+//! Who makes the open wave complete (turn.rs) leads it; else the first of its waiters does, after a short while. Each
+//! wave has its own condition, so that nobody is woken in vain, and its waiters are woken together, after the lock that
+//! they need is free. Appending goes on meanwhile. Logs are synced in their order, so that what is durable is always a
+//! prefix of all writes.
 //!
 //! After a failed sync nothing is acknowledged any more: the operating system may have dropped the pages that it could
 //! not write, and a second sync that succeeds proves nothing.
@@ -16,17 +16,20 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, OnceLock, PoisonError};
+use std::time::Duration;
 
 use aether_env::FileSync;
 use parking_lot::Mutex;
 
 use super::LogRecord;
+use super::turn::Turn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::key::SeqNo;
 
-/// Turns that a leader gives away at most for each waiter that it expects.
-const PATIENCE_MAX: u64 = 8;
+/// How long a wave waits for each of those who are expected: twice the CPU time of a small commit, its switch of threads
+/// included.
+const PATIENCE: Duration = Duration::from_micros(15);
 
 /// Who waits, who syncs, and what is durable.
 #[derive(Debug, Default)]
@@ -36,8 +39,6 @@ pub(crate) struct GroupSync {
     turn: std::sync::Mutex<Turn>,
     /// Of even waves, and of odd ones.
     conditions: [Condvar; 2],
-    /// Those who wait for the open wave.
-    waiting: AtomicU64,
     /// What `turn` says, for a look without waiting.
     durable: AtomicU64,
     /// How much of the open log is synced.
@@ -64,23 +65,6 @@ struct TailLog {
     syncer: Arc<dyn FileSync>,
     bytes: u64,
     synced: u64,
-}
-
-#[derive(Debug, Default)]
-struct Turn {
-    durable: SeqNo,
-    /// The last closed wave, and the last write that it covers.
-    wave: u64,
-    covered: SeqNo,
-    /// Somebody leads: from before a wave is closed until it is durable.
-    is_led: bool,
-    /// How many wait for the wave under way, or the last one.
-    size: u64,
-    /// How many it is worth to wait for in the open wave: those of the last wave, and those who had missed it.
-    expected: u64,
-    /// Turns that a leader gives away for each of them; less after it was in vain.
-    patience: u64,
-    syncs: u64,
 }
 
 impl GroupSync {
@@ -205,78 +189,71 @@ impl GroupSync {
             return Ok(());
         }
         let mut turn = self.turn();
+        let mut joined = None;
         while turn.durable < seq {
             self.check()?;
-            turn = if turn.is_led {
-                self.follow(turn, seq)
-            } else {
-                self.lead(turn)
-            };
+            let is_covered = turn.covered >= seq;
+            let wave = turn.wave + u64::from(!is_covered);
+            if joined.replace(wave) != Some(wave) {
+                turn.join(wave);
+            }
+            if is_covered || turn.is_led || turn.is_watched && !turn.is_complete() {
+                turn = self.sleep(turn, wave);
+                continue;
+            }
+            if !turn.is_complete() {
+                turn = self.watch(turn, wave);
+            }
+            if turn.wave < wave && turn.durable < seq {
+                return self.lead(turn);
+            }
         }
         Ok(())
     }
 
-    /// Waits for the wave that covers `seq`, or to lead it.
-    fn follow<'a>(&'a self, turn: Guard<'a>, seq: SeqNo) -> Guard<'a> {
-        let is_covered = turn.covered >= seq;
-        let wave = turn.wave + u64::from(!is_covered);
-        if !is_covered {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Waits until something happens to `wave`.
+    fn sleep<'a>(&'a self, turn: Guard<'a>, wave: u64) -> Guard<'a> {
         self.condition(wave)
             .wait(turn)
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the open wave and syncs what it covers.
-    fn lead<'a>(&'a self, mut turn: Guard<'a>) -> Guard<'a> {
-        turn.is_led = true;
-        let (expected, patience) = (turn.expected, turn.patience);
-        drop(turn);
-        let is_complete = self.gather(expected, patience);
+    /// Waits until the open wave, `wave`, is closed, or others have had time to come.
+    fn watch<'a>(&'a self, mut turn: Guard<'a>, wave: u64) -> Guard<'a> {
+        turn.is_watched = true;
+        let patience = PATIENCE * turn.expected();
+        let woken = self.condition(wave).wait_timeout(turn, patience);
+        let (mut turn, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        if turn.wave < wave {
+            turn.is_watched = false;
+        }
+        turn
+    }
 
-        let mut turn = self.turn();
-        turn.patience = if is_complete {
-            patience * 2
-        } else {
-            patience / 2
-        };
-        turn.patience = turn.patience.clamp(1, PATIENCE_MAX);
+    /// Closes the open wave and syncs what it covers; the caller's writes are among that.
+    fn lead(&self, mut turn: Guard<'_>) -> Result<()> {
         let (seq, logs) = self.tail.lock().unsynced();
-        turn.wave += 1;
-        turn.covered = seq;
-        turn.size = self.waiting.swap(0, Ordering::Relaxed).max(1);
+        turn.close(seq);
         let wave = turn.wave;
         drop(turn);
         let synced = self.sync(logs);
 
         let mut turn = self.turn();
-        turn.is_led = false;
-        turn.syncs += 1;
-        turn.expected = turn.size + self.waiting.load(Ordering::Relaxed);
-        match synced {
+        let is_awaited = turn.end();
+        match &synced {
             Ok(()) => self.settle(&mut turn, seq),
-            Err(error) => {
-                let _ = self.failure.set(error);
-                self.condition(wave + 1).notify_all();
-            }
+            // Before anybody can lead again.
+            Err(error) => drop(self.failure.set(error.clone())),
         }
-        // Somebody who waits for the next wave leads it.
-        self.condition(wave + 1).notify_one();
+        drop(turn);
         self.condition(wave).notify_all();
-        turn
-    }
-
-    /// Lets others run until `expected` wait for the open wave. False when they did not come.
-    fn gather(&self, expected: u64, patience: u64) -> bool {
-        let is_complete = || expected <= 1 || self.waiting.load(Ordering::Relaxed) >= expected;
-        for _ in 0..expected * patience {
-            if is_complete() {
-                return true;
-            }
-            std::thread::yield_now();
+        if synced.is_err() {
+            self.condition(wave + 1).notify_all();
+        } else if is_awaited {
+            // One of them watches the open wave from now on.
+            self.condition(wave + 1).notify_one();
         }
-        is_complete()
+        synced
     }
 
     fn settle(&self, turn: &mut Turn, seq: SeqNo) {

@@ -9,6 +9,7 @@ mod format;
 mod group;
 mod pool;
 mod reader;
+mod turn;
 mod writer;
 
 pub(crate) use format::{RECORD_HEADER_BYTES, payload_checksum};
