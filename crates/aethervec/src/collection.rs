@@ -286,7 +286,10 @@ impl Collection {
 
     fn write_all(&self, writes: impl ExactSizeIterator<Item = Write>) -> Result<Resolved> {
         self.db.open()?;
-        let prepared = Prepared::new(&self.core, writes)?;
+        self.write_prepared(Prepared::new(&self.core, writes)?)
+    }
+
+    pub(crate) fn write_prepared(&self, prepared: Prepared) -> Result<Resolved> {
         self.finish(write::write(&self.core, prepared)?)
     }
 

@@ -41,6 +41,7 @@ mod search;
 mod snapshot;
 mod text;
 mod timestamp;
+mod transaction;
 mod validate;
 mod vector;
 mod version;
@@ -49,7 +50,7 @@ mod write;
 
 pub use aether_distance::{Distance, ElementType, Metric};
 pub use aether_index::HnswParams;
-pub use aidb::{Durability, SeqNo};
+pub use aidb::{AsOf, Durability, Isolation, SeqNo};
 pub use check::{CheckReport, CollectionCheck, Problem, ProblemKind};
 pub use collection::Collection;
 pub use database::{AetherDB, DbStats};
@@ -72,6 +73,7 @@ pub use schema::{
 };
 pub use snapshot::DbSnapshot;
 pub use timestamp::Timestamp;
+pub use transaction::{Savepoint, Transaction};
 pub use vector::{
     BinaryVector, MultiVector, QueryVector, SparseVector, Vector, VectorValue, Vectors,
 };

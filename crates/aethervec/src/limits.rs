@@ -40,6 +40,12 @@ pub const PAYLOAD_DEPTH_MAX: usize = 64;
 /// Most documents (or ids) in one call.
 pub const BATCH_DOCUMENTS_MAX: usize = 100_000;
 
+/// Most documents that a transaction, or a write by a filter, may change.
+pub const TRANSACTION_DOCUMENTS_MAX: usize = 1_000_000;
+
+/// Most bytes (vectors and payloads together) that a transaction may hold.
+pub const TRANSACTION_BYTES_MAX: usize = 512 << 20;
+
 /// Longest time that documents of a collection can be made to stay by default: for ever is told differently.
 pub const TTL_MAX: std::time::Duration = std::time::Duration::from_secs(1_000 * 366 * 24 * 60 * 60);
 

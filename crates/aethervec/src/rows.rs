@@ -4,13 +4,16 @@
 //! of the reader is not there. So whatever asks `docs` whether a point is visible need know of neither.
 
 use crate::error::Result;
-use crate::keyspace::{self, DocRow};
+use crate::filter::Filter;
+use crate::id::DocId;
+use crate::keyspace::{self, DocRow, FieldNumber, PointRow};
 use crate::overlay::{self, Overlay};
 use crate::version::has_ended;
 use crate::view::CollectionView;
 use aether_index::PointId;
 use aidb::Iter;
 use bytes::Bytes;
+use std::cell::OnceCell;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -115,6 +118,39 @@ impl CollectionView {
     /// The points that are not visible to this reader only because its own transaction has put others in their place.
     pub(crate) fn hidden_points(&self) -> impl Iterator<Item = PointId> {
         self.overlay.iter().flat_map(|overlay| overlay.hidden())
+    }
+
+    /// Whether the document called `id`, with this row in `docs`, satisfies `filter`.
+    pub(crate) fn satisfies(
+        &self,
+        filter: &Filter,
+        id: &DocId,
+        key: &[u8],
+        row: &DocRow<'_>,
+    ) -> Result<bool> {
+        let payload = row.payload(key)?;
+        let fields = self.core.fields.load();
+        // Read only for the few filters that ask for it.
+        let with_vector = OnceCell::new();
+        let has_vector = |name: &str| {
+            let numbers = with_vector
+                .get_or_init(|| self.fields_of(key, row.point))
+                .as_ref();
+            let field = fields.get(name);
+            field.is_ok_and(|field| numbers.is_ok_and(|numbers| numbers.contains(&field.number)))
+        };
+        let satisfies = filter.matches(id, payload.as_ref(), has_vector);
+        with_vector.into_inner().transpose()?;
+        Ok(satisfies)
+    }
+
+    /// The fields in which the document whose row names `point` has a vector.
+    fn fields_of(&self, key: &[u8], point: PointId) -> Result<Vec<FieldNumber>> {
+        let row = self.point_row(point)?;
+        let row = row.ok_or_else(|| keyspace::missing_point(key, point))?;
+        let key = keyspace::point_key(self.core.id, point);
+        let row = PointRow::parse(&key, &row)?;
+        row.fields(&key).map(|field| Ok(field?.0)).collect()
     }
 
     fn hides(&self, key: &[u8], row: &[u8]) -> Result<bool> {

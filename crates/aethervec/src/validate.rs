@@ -198,6 +198,28 @@ pub(crate) fn batch_bytes(bytes: usize) -> Result<()> {
     Ok(())
 }
 
+/// Fails when a transaction cannot change so many documents.
+pub(crate) fn transaction_documents(documents: usize) -> Result<()> {
+    if documents > limits::TRANSACTION_DOCUMENTS_MAX {
+        return Err(Error::invalid(format!(
+            "transaction: it changes {documents} documents or more: at most {} are allowed; change them in parts",
+            limits::TRANSACTION_DOCUMENTS_MAX
+        )));
+    }
+    Ok(())
+}
+
+/// Fails when a transaction cannot hold so many bytes.
+pub(crate) fn transaction_bytes(bytes: usize) -> Result<()> {
+    if bytes > limits::TRANSACTION_BYTES_MAX {
+        return Err(Error::invalid(format!(
+            "transaction: it has {bytes} bytes or more: at most {} are allowed; write them in parts",
+            limits::TRANSACTION_BYTES_MAX
+        )));
+    }
+    Ok(())
+}
+
 /// Says which document of a batch an error is about.
 pub(crate) fn in_document(error: Error, position: usize, id: &DocId) -> Error {
     match id {

@@ -19,6 +19,11 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// Whether it has a vector in this field.
+    pub(crate) fn has_vector(&self, field: FieldNumber) -> bool {
+        self.vectors.iter().any(|(number, _)| *number == field)
+    }
+
     /// Bytes that it takes in the keyspaces, about.
     pub(crate) fn bytes(&self) -> usize {
         let vectors = self.vectors.iter();

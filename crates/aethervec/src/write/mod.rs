@@ -10,6 +10,7 @@
 //!
 //! A failure before the end of 3 leaves nothing behind but unused numbers.
 
+mod by_filter;
 mod commit;
 mod operation;
 mod patch;

@@ -4,6 +4,7 @@ use crate::document::Document;
 use crate::filter::Filter;
 use crate::id::DocId;
 use crate::write::patch::Patch;
+use std::sync::Arc;
 
 /// A change to one document, and when it is made.
 ///
@@ -44,7 +45,7 @@ pub(super) enum Condition {
     /// There is one.
     Present,
     /// There is one that satisfies this.
-    Matches(Filter),
+    Matches(Arc<Filter>),
 }
 
 /// What a [`Write`] came to.
@@ -106,7 +107,7 @@ impl Write {
     /// Only if there is a document of this id, and it satisfies `filter` as it is before.
     #[must_use]
     pub fn if_matches(self, filter: Filter) -> Write {
-        self.when(Condition::Matches(filter))
+        self.when(Condition::Matches(Arc::new(filter)))
     }
 
     /// The document that it is about.

@@ -112,6 +112,11 @@ impl Prepared {
         }
     }
 
+    /// The keys in `docs` of the documents that they are about.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.writes.iter().map(|write| &write.key[..])
+    }
+
     /// Fails when a field that a write has a vector for is not among the fields as they are `now`.
     pub(crate) fn check_fields(&self, now: &Arc<Fields>) -> Result<()> {
         if Arc::ptr_eq(&self.fields, now) {

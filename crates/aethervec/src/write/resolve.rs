@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::id::DocId;
-use crate::keyspace::{self, DocRow, FieldNumber, PointRow};
+use crate::keyspace::{self, DocRow, FieldNumber};
 use crate::timestamp::Timestamp;
 use crate::validate;
 use crate::vector::VectorValue;
@@ -13,8 +13,6 @@ use crate::write::operation::{Condition, Outcome};
 use crate::write::patch::{self, Expiry};
 use crate::write::prepare::{Prepared, PreparedChange, PreparedPatch, PreparedWrite};
 use bytes::Bytes;
-use serde_json::Value;
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -151,47 +149,19 @@ impl Slot {
     }
 
     fn satisfies(&self, view: &CollectionView, filter: &Filter) -> Result<bool> {
-        // Most filters do not ask for vectors.
-        let fields: OnceCell<Result<Vec<FieldNumber>>> = OnceCell::new();
-        let has_vector = |field: &str| {
-            let number = view.core.fields.load().get(field).map(|field| field.number);
-            let fields = fields.get_or_init(|| self.fields(view)).as_ref();
-            number.is_ok_and(|number| fields.is_ok_and(|fields| fields.contains(&number)))
-        };
-        let satisfies = match &self.now {
-            State::Changed(version) => {
-                let payload = version
-                    .as_ref()
-                    .and_then(|version| version.payload.as_ref());
-                filter.matches(&self.id, payload, has_vector)
-            }
-            State::AsStored => filter.matches(&self.id, self.payload()?.as_ref(), has_vector),
-        };
-        fields.into_inner().transpose()?;
-        Ok(satisfies)
-    }
-
-    /// The payload as it is stored.
-    fn payload(&self) -> Result<Option<Value>> {
-        let Some(row) = &self.row else {
-            return Ok(None);
-        };
-        DocRow::parse(&self.key, row)?.payload(&self.key)
-    }
-
-    /// The fields that have a vector.
-    fn fields(&self, view: &CollectionView) -> Result<Vec<FieldNumber>> {
         match (&self.now, &self.row) {
-            (State::Changed(version), _) => {
-                let vectors = version.iter().flat_map(|version| &version.vectors);
-                Ok(vectors.map(|(field, _)| *field).collect())
-            }
-            (State::AsStored, None) => Ok(Vec::new()),
             (State::AsStored, Some(row)) => {
-                let (key, row) = self.point_row(view, row)?;
-                let row = PointRow::parse(&key, &row)?;
-                row.fields(&key).map(|field| Ok(field?.0)).collect()
+                view.satisfies(filter, &self.id, &self.key, &DocRow::parse(&self.key, row)?)
             }
+            (State::Changed(Some(version)), _) => {
+                let fields = view.core.fields.load();
+                let has_vector = |name: &str| {
+                    let field = fields.get(name);
+                    field.is_ok_and(|field| version.has_vector(field.number))
+                };
+                Ok(filter.matches(&self.id, version.payload.as_ref(), has_vector))
+            }
+            _ => Ok(false),
         }
     }
 

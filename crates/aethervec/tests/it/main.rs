@@ -19,3 +19,4 @@ mod model;
 mod payload_crash;
 mod program;
 mod recall;
+mod transactions;
