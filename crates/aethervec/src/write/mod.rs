@@ -26,6 +26,8 @@ pub(crate) use resolve::{Resolved, resolve};
 
 use crate::error::Result;
 use crate::index::core::Core;
+use crate::validate;
+use crate::version::Version;
 use crate::view::CollectionView;
 use aidb::Commit;
 use std::sync::Arc;
@@ -44,6 +46,11 @@ pub(crate) fn write(core: &Arc<Core>, prepared: Prepared) -> Result<Written> {
     prepared.check_fields(&core.fields.load_full())?;
     let view = CollectionView::newest(core)?;
     let resolved = resolve(&view, prepared)?;
+    let new = resolved
+        .changes
+        .iter()
+        .filter_map(|change| change.new.as_ref());
+    validate::transaction_bytes(new.map(Version::bytes).sum())?;
     let mut commit = None;
     if !resolved.changes.is_empty() {
         let part = Part {

@@ -35,11 +35,11 @@ pub(super) struct PreparedWrite {
 pub(super) enum PreparedChange {
     /// Without an expiry, that of the collection holds.
     Put(Version, Option<Expiry>),
-    Patch(PreparedPatch),
+    Patch(Arc<PreparedPatch>),
     Delete,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct PreparedPatch {
     pub(super) payload: Vec<PayloadStep>,
     /// None: the field has no vector from now on.
@@ -82,8 +82,8 @@ impl Prepared {
         patch: Patch,
     ) -> Result<Prepared> {
         let fields = core.fields.load_full();
-        let patch = PreparedPatch::new(&fields, patch)?;
-        let changes = || PreparedChange::Patch(patch.clone());
+        let patch = Arc::new(PreparedPatch::new(&fields, patch)?);
+        let changes = || PreparedChange::Patch(Arc::clone(&patch));
         Ok(Prepared::matching(core, fields, ids, filter, changes))
     }
 
@@ -100,11 +100,12 @@ impl Prepared {
         filter: &Filter,
         change: impl Fn() -> PreparedChange,
     ) -> Prepared {
+        let filter = Arc::new(filter.clone());
         let write = |id| PreparedWrite {
             key: key_of(core, &id),
             id,
             change: change(),
-            condition: Some(Condition::Matches(filter.clone())),
+            condition: Some(Condition::Matches(Arc::clone(&filter))),
         };
         Prepared {
             writes: ids.into_iter().map(write).collect(),
@@ -145,7 +146,7 @@ impl PreparedWrite {
             Change::Upsert(document) => prepare_document(fields, document)?,
             Change::Patch(id, patch) => (
                 id,
-                PreparedChange::Patch(PreparedPatch::new(fields, patch)?),
+                PreparedChange::Patch(Arc::new(PreparedPatch::new(fields, patch)?)),
             ),
             Change::Delete(id) => (id, PreparedChange::Delete),
         };

@@ -114,7 +114,7 @@ impl Slot {
                 Ok(Outcome::Deleted)
             }
             PreparedChange::Patch(patch) => {
-                let version = patched(self.take_version(view)?, patch, view.now)?;
+                let version = patched(self.take_version(view)?, &patch, view.now)?;
                 self.now = State::Changed(Some(version));
                 Ok(Outcome::Patched)
             }
@@ -225,7 +225,7 @@ impl Slot {
 }
 
 /// The version that `patch` makes of another one.
-fn patched(mut version: Version, patch: PreparedPatch, now: u64) -> Result<Version> {
+fn patched(mut version: Version, patch: &PreparedPatch, now: u64) -> Result<Version> {
     if !patch.payload.is_empty() {
         patch::apply(&patch.payload, &mut version.payload);
         version.json.clear();
@@ -233,8 +233,8 @@ fn patched(mut version: Version, patch: PreparedPatch, now: u64) -> Result<Versi
             validate::payload(payload, &mut version.json)?;
         }
     }
-    for (field, vector) in patch.vectors {
-        replace_vector(&mut version.vectors, field, vector);
+    for (field, vector) in &patch.vectors {
+        replace_vector(&mut version.vectors, *field, vector.clone());
     }
     if let Some(expiry) = patch.expiry {
         version.expires = ends_at(expiry, now);
