@@ -35,6 +35,7 @@ pub mod limits;
 mod options;
 mod overlay;
 mod payload;
+mod query;
 mod rows;
 mod schema;
 mod search;
@@ -44,6 +45,7 @@ mod timestamp;
 mod transaction;
 mod validate;
 mod vector;
+mod vector_json;
 mod version;
 mod view;
 mod write;
@@ -66,6 +68,12 @@ pub use options::DbOptions;
 pub use payload::{
     FacetCount, FacetRequest, LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind,
     PayloadIndexState,
+};
+pub use query::{
+    ContextPair, Cursor, Dbsf, Decay, Direction, Discover, Div, Effort, Expression, Formula,
+    GeoDistance, GroupRequest, Input, InputDocument, Lookup, Matrix, MatrixPair, MatrixRequest, Mmr,
+    Operation, OrderBy, PayloadSelector, Pow, Prefetch, Query, QueryGroup, QueryHit, QueryRequest,
+    QueryResponse, Recommend, RecommendStrategy, Rrf, Sample, TextQuery, VectorSelector,
 };
 pub use schema::{
     BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,

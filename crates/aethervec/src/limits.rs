@@ -99,3 +99,30 @@ pub const PAYLOAD_INDEXES_MAX: usize = 1_000;
 
 /// Most values of one facet.
 pub const FACET_LIMIT_MAX: usize = 10_000;
+
+/// Hits of a query that does not say how many.
+pub const QUERY_LIMIT_DEFAULT: usize = 10;
+
+/// Deepest nesting of prefetches: a request without any is level 1.
+pub const QUERY_DEPTH_MAX: usize = 8;
+
+/// Most stages of a request: itself, and its prefetches.
+pub const QUERY_STAGES_MAX: usize = 64;
+
+/// Most examples of a recommendation, a discovery or a context.
+pub const QUERY_EXAMPLES_MAX: usize = 1_000;
+
+/// Most documents that MMR chooses from.
+pub const MMR_CANDIDATES_MAX: usize = 2_000;
+
+/// Deepest nesting of a formula.
+pub const FORMULA_DEPTH_MAX: usize = 32;
+
+/// Most operands of a formula.
+pub const FORMULA_NODES_MAX: usize = 1_000;
+
+/// Most groups of a grouped query, and most hits of each.
+pub const GROUPS_MAX: usize = 1_000;
+
+/// Most documents of a distance matrix.
+pub const MATRIX_SAMPLE_MAX: usize = 2_000;

@@ -18,5 +18,6 @@ mod kill;
 mod model;
 mod payload_crash;
 mod program;
+mod queries;
 mod recall;
 mod transactions;

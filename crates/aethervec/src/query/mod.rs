@@ -1,0 +1,36 @@
+//! The query language: what is asked, as data (`request`, `expression`, `input`, `select`), and how it is answered.
+//!
+//! All stages of a request read one collection at one moment. `stage` walks the tree from the leaves up; each kind of query has a
+//! file. A stage hands on ids and scores; what hits carry is read at the very end (`answer`). Everything is
+//! deterministic: equal scores are ordered by id.
+
+mod answer;
+mod at;
+mod bm25;
+mod documents;
+mod examples;
+mod expression;
+mod formula;
+mod fusion;
+mod groups;
+mod input;
+mod key;
+mod matrix;
+mod mmr;
+mod nearest;
+mod order;
+mod ranking;
+mod request;
+mod select;
+mod stage;
+mod validate;
+
+pub use expression::{Decay, Div, Expression, Formula, GeoDistance, Operation, Pow};
+pub use groups::{GroupRequest, Lookup, QueryGroup};
+pub use input::{Input, InputDocument};
+pub use matrix::{Matrix, MatrixPair, MatrixRequest};
+pub use request::{
+    ContextPair, Cursor, Dbsf, Direction, Discover, Effort, Mmr, OrderBy, Prefetch, Query,
+    QueryHit, QueryRequest, QueryResponse, Recommend, RecommendStrategy, Rrf, Sample, TextQuery,
+};
+pub use select::{PayloadSelector, VectorSelector};

@@ -1,0 +1,134 @@
+//! What is nearest to a vector.
+//!
+//! Without a filter that is a search in the field's index; with one, or among documents that were found already, it is a
+//! comparison with each of them.
+
+use super::at::{At, Locate};
+use super::documents::{Doc, Documents, Read};
+use super::input::borrow;
+use super::ranking::{Better, Ranking, Top};
+use super::request::Effort;
+use super::stage::{Domain, Evaluation, Stage};
+use crate::document::SearchRequest;
+use crate::error::Result;
+use crate::id::DocId;
+use crate::index::query::FieldQuery;
+use crate::keyspace::PointRow;
+use crate::limits;
+use crate::schema::VectorField;
+use crate::vector::VectorValue;
+use aether_distance::Metric;
+
+impl Evaluation<'_> {
+    /// The `k` documents of `domain` nearest to `vector`, without some of them.
+    pub(super) fn nearest(
+        &self,
+        vector: &VectorValue,
+        without: &[DocId],
+        stage: &Stage<'_>,
+        k: usize,
+        domain: &Domain,
+        at: &At<'_>,
+    ) -> Result<Ranking> {
+        let comparison = self.comparison(vector, stage, at)?;
+        let mut top = Top::new(k, comparison.better);
+        if let (Domain::All, None) = (domain, &stage.filter) {
+            let request = SearchRequest {
+                vector: borrow(vector),
+                using: stage.using,
+                k: (k + without.len()).min(limits::K_MAX),
+                ef: match stage.effort {
+                    Effort::Ef(ef) => Some(ef),
+                    Effort::Default | Effort::Exact => None,
+                },
+                exact: stage.effort == Effort::Exact,
+                with_payload: false,
+                with_vectors: false,
+            };
+            for hit in self.documents.view.search_with(request).at(at)? {
+                if !without.contains(&hit.id) {
+                    top.offer(hit.id, f64::from(hit.score));
+                }
+            }
+            return Ok(top.into_ranking());
+        }
+        let mut buffer = comparison.query.buffer();
+        self.each(domain, stage, Read::PayloadAndVectors, |doc| {
+            if !without.contains(&doc.id)
+                && let Some(score) = comparison.score(&self.documents, doc, &mut buffer)?
+            {
+                top.offer(doc.id.clone(), score);
+            }
+            Ok(())
+        })?;
+        Ok(top.into_ranking())
+    }
+
+    /// A comparison with `vector` in the field of `stage`.
+    pub(super) fn comparison<'v>(
+        &self,
+        vector: &'v VectorValue,
+        stage: &Stage<'_>,
+        at: &At<'_>,
+    ) -> Result<Comparison<'v>> {
+        let field = self.documents.fields.get(stage.using).at(at)?;
+        let kernels = self.documents.view.core.kernels;
+        Ok(Comparison {
+            query: FieldQuery::new(field, kernels, borrow(vector)).at(at)?,
+            better: better(&field.spec),
+        })
+    }
+}
+
+/// Which scores of a field are better.
+fn better(field: &VectorField) -> Better {
+    match field {
+        VectorField::Dense(field) if field.metric == Metric::L2Squared => Better::Smaller,
+        VectorField::Binary(_) => Better::Smaller,
+        VectorField::Dense(_) | VectorField::Sparse(_) | VectorField::Multi(_) => Better::Greater,
+    }
+}
+
+/// A vector that documents are compared with.
+pub(super) struct Comparison<'v> {
+    pub(super) query: FieldQuery<'v>,
+    pub(super) better: Better,
+}
+
+impl Comparison<'_> {
+    /// The score of a document whose vectors were read; `None` where no search is to find it.
+    pub(super) fn score(
+        &self,
+        documents: &Documents<'_>,
+        doc: &Doc,
+        buffer: &mut VectorValue,
+    ) -> Result<Option<f64>> {
+        let Some((key, row)) = documents.point_row(doc) else {
+            return Ok(None);
+        };
+        let row = PointRow::parse(&key, row)?;
+        let distance = self.query.distance_of(&key, &row, buffer)?;
+        Ok(distance.map(|distance| f64::from(self.query.score(distance))))
+    }
+
+    /// How similar a document is whose vectors were read, greater being more; `None` if it has no vector in the field.
+    pub(super) fn similarity(
+        &self,
+        documents: &Documents<'_>,
+        doc: &Doc,
+        buffer: &mut VectorValue,
+    ) -> Result<Option<f64>> {
+        if let Some(score) = self.score(documents, doc, buffer)? {
+            return Ok(Some(self.better.similarity(score)));
+        }
+        // Sparse vectors that share no dimension are not found, but their product is 0 all the same.
+        let present = match documents.point_row(doc) {
+            None => false,
+            Some((key, row)) => {
+                let row = PointRow::parse(&key, row)?;
+                row.field(&key, self.query.field.number)?.is_some()
+            }
+        };
+        Ok(present.then_some(0.0))
+    }
+}

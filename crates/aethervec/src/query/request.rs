@@ -1,0 +1,592 @@
+//! What can be asked: the request as data, built in Rust or read from JSON. `docs/queries.md` is the manual.
+
+use super::expression::Formula;
+use super::input::Input;
+use super::select::{PayloadSelector, VectorSelector};
+use crate::error::Result;
+use crate::filter::{Filter, Path};
+use crate::id::DocId;
+use crate::limits;
+use crate::text::place;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a query shall find, and how.
+///
+/// A query is a tree. A stage without `prefetch` looks at all documents that its filter lets through; one with `prefetch` looks at
+/// the documents that those stages have found: to fuse them, to score them again, or to order them otherwise.
+///
+/// ```
+/// use aethervec::{AetherDB, Document, Filter, IndexConfig, Prefetch, Query, QueryRequest};
+/// use serde_json::json;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// let db = AetherDB::open(dir.path())?;
+/// let notes = db.create_collection("notes", 2, "cosine", IndexConfig::default())?;
+/// notes.upsert(Document::new(vec![1.0, 0.0], "a").with_payload(json!({"body": "the red house", "year": 2021})))?;
+/// notes.upsert(Document::new(vec![0.8, 0.6], "b").with_payload(json!({"body": "a house by the sea", "year": 2024})))?;
+///
+/// // Hybrid: what is near, and what has the words, fused.
+/// let request = QueryRequest::new(Query::rrf())
+///     .prefetch(Prefetch::new(Query::nearest([0.9, 0.1])).limit(50))
+///     .prefetch(Prefetch::new(Query::text("body", "sea house")).limit(50))
+///     .filter(Filter::gte("year", 2020))
+///     .limit(10);
+/// assert_eq!(notes.query(&request)?.hits[0].id.to_string(), "b");
+/// # Ok::<(), aethervec::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct QueryRequest {
+    /// The stages whose results this one begins with; none: all documents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefetch: Vec<Prefetch>,
+    /// How documents are scored and ordered; `None`: by id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Query>,
+    /// The vector field that vectors are compared in; `""` is the default field.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub using: String,
+    /// Which documents count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// Worse scores are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score_threshold: Option<f64>,
+    /// How hard to look for what is near.
+    #[serde(skip_serializing_if = "Effort::is_default")]
+    pub effort: Effort,
+    /// How many hits at most: 1 to [`K_MAX`](crate::limits::K_MAX), together with `offset`.
+    pub limit: usize,
+    /// So many of the first hits are left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub offset: usize,
+    /// Where the page before ended: [`QueryResponse::next`] of its response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+    /// What hits carry of their payloads.
+    pub with_payload: PayloadSelector,
+    /// Which vectors hits carry.
+    pub with_vectors: VectorSelector,
+}
+
+/// A stage whose results another stage begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Prefetch {
+    /// As [`QueryRequest::prefetch`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefetch: Vec<Prefetch>,
+    /// As [`QueryRequest::query`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Query>,
+    /// As [`QueryRequest::using`].
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub using: String,
+    /// As [`QueryRequest::filter`]. That of the request holds here too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// As [`QueryRequest::score_threshold`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score_threshold: Option<f64>,
+    /// As [`QueryRequest::effort`].
+    #[serde(skip_serializing_if = "Effort::is_default")]
+    pub effort: Effort,
+    /// How many results at most: 1 to [`K_MAX`](crate::limits::K_MAX).
+    pub limit: usize,
+}
+
+/// How a stage scores and orders documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Query {
+    /// Nearest to a vector, or to that of a document. Scores are those of the field's metric.
+    Nearest(Input),
+    /// Near to a vector, and different from each other.
+    Mmr(Mmr),
+    /// Like some examples, and unlike others. Greater scores are better.
+    Recommend(Recommend),
+    /// Nearest to a target, in the part of space that pairs of examples mark out. Greater scores are better.
+    Discover(Discover),
+    /// In the part of space that pairs of examples mark out: nearer to the first of each pair. Scores are 0 or less, greater ones
+    /// are better.
+    Context(Vec<ContextPair>),
+    /// With these words, by BM25: rare words count more, and so do many in a short text. Greater scores are better.
+    Text(TextQuery),
+    /// What several prefetches have found, by *reciprocal rank fusion*: the sum of `weight / (k + rank)`, where ranks
+    /// begin at 1.
+    Rrf(Rrf),
+    /// What several prefetches have found, by *distribution-based score fusion*: the sum of their scores, each scaled by mean and
+    /// deviation of its prefetch so that three deviations around the mean become 0 to 1.
+    Dbsf(Dbsf),
+    /// By a formula over scores and payload. Greater values are better.
+    Formula(Formula),
+    /// By a value in the payload; documents without one are left out.
+    OrderBy(OrderBy),
+    /// A random choice, the same for the same seed.
+    Sample(Sample),
+}
+
+/// What [`Query::Mmr`] asks for: *maximal marginal relevance*.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mmr {
+    /// What hits shall be near to.
+    pub nearest: Input,
+    /// 0: only nearness counts; 1: only difference from the hits before does.
+    #[serde(default = "half")]
+    pub diversity: f64,
+    /// How many of the nearest documents are chosen from; at least as many as are wanted are.
+    #[serde(default = "mmr_candidates")]
+    pub candidates: usize,
+}
+
+/// What [`Query::Recommend`] asks for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recommend {
+    /// What hits shall be like.
+    pub positive: Vec<Input>,
+    /// What they shall be unlike.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub negative: Vec<Input>,
+    /// How examples become one score.
+    pub strategy: RecommendStrategy,
+}
+
+/// How the examples of a [`Recommend`] become one score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecommendStrategy {
+    /// Nearest to the mean of the positive examples, moved away from the mean of the negative ones by as much as these
+    /// differ. Fast; needs a dense field and a positive example.
+    #[default]
+    AverageVector,
+    /// By the most similar example: its similarity if that is a positive one, and less than any such if it is a negative
+    /// one.
+    BestScore,
+    /// The sum of the similarities to the positive examples, less those to the negative ones.
+    SumScores,
+}
+
+/// What [`Query::Discover`] asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discover {
+    /// What hits shall be near to.
+    pub target: Input,
+    /// The pairs that count first: the more of them a hit is on the right side of, the better.
+    #[serde(default)]
+    pub context: Vec<ContextPair>,
+}
+
+/// Two examples: hits shall be more similar to the first one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContextPair {
+    /// The one to be near to.
+    pub positive: Input,
+    /// The one to be far from.
+    pub negative: Input,
+}
+
+/// What [`Query::Text`] asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextQuery {
+    /// Where the texts are.
+    pub path: Path,
+    /// The words.
+    pub words: String,
+    /// As [`TextTest::fold`](crate::TextTest::fold).
+    #[serde(default)]
+    pub fold: bool,
+}
+
+/// What [`Query::Rrf`] asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rrf {
+    /// The greater, the less do first ranks stand out.
+    pub k: f64,
+    /// One for each prefetch; none: all count the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
+}
+
+/// What [`Query::Dbsf`] asks for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dbsf {
+    /// One for each prefetch; none: all count the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
+}
+
+/// What [`Query::OrderBy`] asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderBy {
+    /// Where the values are. Of an array's elements the one that comes first in this order counts.
+    pub path: Path,
+    /// Which way.
+    #[serde(default)]
+    pub direction: Direction,
+    /// Whether strings are moments, in RFC 3339; then nothing else counts.
+    #[serde(default)]
+    pub datetime: bool,
+}
+
+/// Which way an order goes. Booleans come before numbers, and these before strings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The smallest first.
+    #[default]
+    Asc,
+    /// The greatest first.
+    Desc,
+}
+
+/// What [`Query::Sample`] asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sample {
+    /// Another seed, another choice.
+    pub seed: u64,
+}
+
+/// How hard to look for what is near.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effort {
+    /// As is good for most.
+    #[default]
+    Default,
+    /// So many candidates are held by a graph search: 1 to [`EF_MAX`](crate::limits::EF_MAX).
+    Ef(usize),
+    /// Compare with every document.
+    Exact,
+}
+
+impl Effort {
+    fn is_default(&self) -> bool {
+        *self == Effort::Default
+    }
+}
+
+/// Where a page of hits ended. To be handed back as it is; it holds for the same request only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Cursor {
+    /// Behind so many hits.
+    Offset(usize),
+    /// Behind this document, in the order of ids or of a value.
+    After {
+        /// The document.
+        id: DocId,
+        /// The value that it is ordered by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Value>,
+    },
+}
+
+/// What a query has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct QueryResponse {
+    /// The documents, best first; of equal ones the one with the smaller id comes first.
+    pub hits: Vec<QueryHit>,
+    /// For the next page; `None` when there is nothing more.
+    pub next: Option<Cursor>,
+}
+
+/// A document that a query found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct QueryHit {
+    /// Which document.
+    pub id: DocId,
+    /// How good it is: see [`Query`] for what that means and which way it goes.
+    pub score: f64,
+    /// What was asked for of its payload.
+    pub payload: Option<Value>,
+    /// Its vectors in the fields that were asked for.
+    pub vectors: crate::vector::Vectors,
+}
+
+impl Default for QueryRequest {
+    /// The first documents by id.
+    fn default() -> Self {
+        QueryRequest {
+            prefetch: Vec::new(),
+            query: None,
+            using: String::new(),
+            filter: None,
+            score_threshold: None,
+            effort: Effort::Default,
+            limit: limits::QUERY_LIMIT_DEFAULT,
+            offset: 0,
+            cursor: None,
+            with_payload: PayloadSelector::All,
+            with_vectors: VectorSelector::None,
+        }
+    }
+}
+
+impl QueryRequest {
+    /// The documents that are best by `query`.
+    pub fn new(query: Query) -> QueryRequest {
+        QueryRequest {
+            query: Some(query),
+            ..QueryRequest::default()
+        }
+    }
+
+    /// The request that `json` spells.
+    ///
+    /// ```
+    /// use aethervec::QueryRequest;
+    ///
+    /// let request = QueryRequest::from_json(r#"{
+    ///     "prefetch": [
+    ///         {"query": {"nearest": [0.1, 0.2]}, "limit": 50},
+    ///         {"query": {"text": {"path": "body", "words": "red house"}}, "limit": 50}
+    ///     ],
+    ///     "query": {"rrf": {"k": 60}},
+    ///     "filter": {"field": "lang", "eq": "en"},
+    ///     "limit": 5
+    /// }"#)?;
+    /// assert_eq!(request.prefetch.len(), 2);
+    ///
+    /// let error = QueryRequest::from_json(r#"{"limitt": 5}"#).unwrap_err();
+    /// assert!(error.to_string().starts_with("query, line 1, column 2: unknown field `limitt`"));
+    /// # Ok::<(), aethervec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid); the message shows the place.
+    pub fn from_json(json: &str) -> Result<QueryRequest> {
+        serde_json::from_str(json).map_err(|error| place::json_error("query", json, &error))
+    }
+
+    /// The same with one more prefetch.
+    #[must_use]
+    pub fn prefetch(mut self, prefetch: Prefetch) -> QueryRequest {
+        self.prefetch.push(prefetch);
+        self
+    }
+
+    /// The same in another vector field.
+    #[must_use]
+    pub fn using(self, field: impl Into<String>) -> QueryRequest {
+        QueryRequest {
+            using: field.into(),
+            ..self
+        }
+    }
+
+    /// The same with this filter.
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> QueryRequest {
+        QueryRequest {
+            filter: Some(filter),
+            ..self
+        }
+    }
+
+    /// The same without worse scores.
+    #[must_use]
+    pub fn score_threshold(self, score: f64) -> QueryRequest {
+        QueryRequest {
+            score_threshold: Some(score),
+            ..self
+        }
+    }
+
+    /// The same with this effort.
+    #[must_use]
+    pub fn effort(self, effort: Effort) -> QueryRequest {
+        QueryRequest { effort, ..self }
+    }
+
+    /// The same with so many hits at most.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> QueryRequest {
+        QueryRequest { limit, ..self }
+    }
+
+    /// The same without so many of the first hits.
+    #[must_use]
+    pub fn offset(self, offset: usize) -> QueryRequest {
+        QueryRequest { offset, ..self }
+    }
+
+    /// The same from where a page ended.
+    #[must_use]
+    pub fn cursor(self, cursor: impl Into<Option<Cursor>>) -> QueryRequest {
+        QueryRequest {
+            cursor: cursor.into(),
+            ..self
+        }
+    }
+
+    /// The same with this of the payloads.
+    #[must_use]
+    pub fn with_payload(self, with_payload: impl Into<PayloadSelector>) -> QueryRequest {
+        QueryRequest {
+            with_payload: with_payload.into(),
+            ..self
+        }
+    }
+
+    /// The same with these vectors.
+    #[must_use]
+    pub fn with_vectors(self, with_vectors: impl Into<VectorSelector>) -> QueryRequest {
+        QueryRequest {
+            with_vectors: with_vectors.into(),
+            ..self
+        }
+    }
+}
+
+impl Default for Prefetch {
+    /// The first documents by id.
+    fn default() -> Self {
+        Prefetch {
+            prefetch: Vec::new(),
+            query: None,
+            using: String::new(),
+            filter: None,
+            score_threshold: None,
+            effort: Effort::Default,
+            limit: limits::QUERY_LIMIT_DEFAULT,
+        }
+    }
+}
+
+impl Prefetch {
+    /// The documents that are best by `query`.
+    pub fn new(query: Query) -> Prefetch {
+        Prefetch {
+            query: Some(query),
+            ..Prefetch::default()
+        }
+    }
+
+    /// The same with one more prefetch of its own.
+    #[must_use]
+    pub fn prefetch(mut self, prefetch: Prefetch) -> Prefetch {
+        self.prefetch.push(prefetch);
+        self
+    }
+
+    /// The same in another vector field.
+    #[must_use]
+    pub fn using(self, field: impl Into<String>) -> Prefetch {
+        Prefetch {
+            using: field.into(),
+            ..self
+        }
+    }
+
+    /// The same with this filter.
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> Prefetch {
+        Prefetch {
+            filter: Some(filter),
+            ..self
+        }
+    }
+
+    /// The same without worse scores.
+    #[must_use]
+    pub fn score_threshold(self, score: f64) -> Prefetch {
+        Prefetch {
+            score_threshold: Some(score),
+            ..self
+        }
+    }
+
+    /// The same with this effort.
+    #[must_use]
+    pub fn effort(self, effort: Effort) -> Prefetch {
+        Prefetch { effort, ..self }
+    }
+
+    /// The same with so many results at most.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Prefetch {
+        Prefetch { limit, ..self }
+    }
+}
+
+impl Query {
+    /// Nearest to a vector, or to that of a document ([`Input::id`]).
+    pub fn nearest(input: impl Into<Input>) -> Query {
+        Query::Nearest(input.into())
+    }
+
+    /// With these words at `path`, by BM25.
+    pub fn text(path: impl Into<Path>, words: impl Into<String>) -> Query {
+        Query::Text(TextQuery {
+            path: path.into(),
+            words: words.into(),
+            fold: false,
+        })
+    }
+
+    /// Reciprocal rank fusion, with the customary constant.
+    pub fn rrf() -> Query {
+        Query::Rrf(Rrf::default())
+    }
+
+    /// Distribution-based score fusion.
+    pub fn dbsf() -> Query {
+        Query::Dbsf(Dbsf::default())
+    }
+
+    /// By the value at `path`.
+    pub fn order_by(path: impl Into<Path>, direction: Direction) -> Query {
+        Query::OrderBy(OrderBy {
+            path: path.into(),
+            direction,
+            datetime: false,
+        })
+    }
+
+    /// A random choice.
+    pub fn sample(seed: u64) -> Query {
+        Query::Sample(Sample { seed })
+    }
+}
+
+impl Default for Rrf {
+    fn default() -> Self {
+        Rrf {
+            k: 60.0,
+            weights: Vec::new(),
+        }
+    }
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn mmr_candidates() -> usize {
+    100
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
