@@ -9,7 +9,6 @@ use crate::view::CollectionView;
 use aether_index::PointId;
 use bytes::Bytes;
 use serde_json::Value;
-use std::ops::Bound;
 use std::sync::Arc;
 
 /// Documents that are read at a time.
@@ -65,22 +64,11 @@ impl<'a> Documents<'a> {
         read: Read,
         mut each: impl FnMut(&Doc) -> Result<bool>,
     ) -> Result<()> {
-        let core = &self.view.core;
-        let prefix = keyspace::collection_prefix(core.id);
-        let after = after.map(|id| self.key(id));
-        let from = match &after {
-            Some(key) => Bound::Excluded(&key[..]),
-            None => Bound::Included(&prefix[..]),
-        };
-        let mut rows = self
-            .view
-            .snapshot
-            .range::<&[u8]>(&core.keyspaces.docs, (from, Bound::Unbounded));
+        let mut rows = self.view.all_docs(after.map(|id| self.key(id)));
         loop {
             let mut chunk = Vec::with_capacity(CHUNK);
             while chunk.len() < CHUNK
                 && let Some((key, row)) = rows.try_next()?
-                && key.starts_with(&prefix)
             {
                 chunk.push(Doc {
                     id: keyspace::decode_doc_key(&key)?,
@@ -118,8 +106,7 @@ impl<'a> Documents<'a> {
                 return Ok(());
             }
             let keys: Vec<Vec<u8>> = ids.iter().map(|id| self.key(id)).collect();
-            let core = &self.view.core;
-            let rows = self.view.snapshot.multi_get(&core.keyspaces.docs, &keys)?;
+            let rows = self.view.doc_rows(&keys)?;
             let mut chunk = Vec::with_capacity(ids.len());
             for ((id, key), row) in ids.into_iter().zip(keys).zip(rows) {
                 let Some(row) = row else { continue };
@@ -161,15 +148,8 @@ impl<'a> Documents<'a> {
     }
 
     fn read_points(&self, docs: &mut [Doc]) -> Result<()> {
-        let core = &self.view.core;
-        let keys: Vec<[u8; 12]> = docs
-            .iter()
-            .map(|doc| keyspace::point_key(core.id, doc.point))
-            .collect();
-        let rows = self
-            .view
-            .snapshot
-            .multi_get(&core.keyspaces.points, &keys)?;
+        let points: Vec<PointId> = docs.iter().map(|doc| doc.point).collect();
+        let rows = self.view.point_rows(&points)?;
         for (doc, row) in docs.iter_mut().zip(rows) {
             let Some(row) = row else {
                 let what = format!("its point {} is missing", doc.point);
