@@ -71,9 +71,10 @@ pub use payload::{
 };
 pub use query::{
     ContextPair, Cursor, Dbsf, Decay, Direction, Discover, Div, Effort, Expression, Formula,
-    GeoDistance, GroupRequest, Input, InputDocument, Lookup, Matrix, MatrixPair, MatrixRequest, Mmr,
-    Operation, OrderBy, PayloadSelector, Pow, Prefetch, Query, QueryGroup, QueryHit, QueryRequest,
-    QueryResponse, Recommend, RecommendStrategy, Rrf, Sample, TextQuery, VectorSelector,
+    GeoDistance, GroupRequest, Input, InputDocument, Lookup, Matrix, MatrixPair, MatrixRequest,
+    Mmr, Operation, OrderBy, PayloadSelector, Pow, Prefetch, Query, QueryGroup, QueryHit,
+    QueryRequest, QueryResponse, Recommend, RecommendStrategy, Rrf, Sample, TextQuery,
+    VectorSelector,
 };
 pub use schema::{
     BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,
