@@ -11,6 +11,7 @@ mod corruption;
 mod crash;
 mod faults;
 mod fields;
+mod fields_crash;
 mod filters;
 mod generate;
 mod isolation;
