@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::index::core::Core;
 use crate::keyspace;
 use crate::view::CollectionView;
+use aether_index::PointId;
 use aidb::Snapshot;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,19 +51,20 @@ impl Expiries {
 }
 
 impl CollectionView {
-    /// How many documents have rows in `docs` though they have ended for this reader. What its transaction has staged is
-    /// not looked at.
-    pub(crate) fn count_ended(&self) -> Result<u64> {
+    /// The points that have rows though their documents have ended for this reader. What its transaction has staged is not
+    /// looked at.
+    pub(crate) fn ended_points(&self) -> Result<Vec<PointId>> {
         let core = &self.core;
         let prefix = keyspace::collection_prefix(core.id);
         let mut rows = self.snapshot.prefix(&core.keyspaces.expiry, prefix);
-        let mut count = 0;
+        let mut points = Vec::new();
         while let Some((key, _)) = rows.try_next()? {
-            if keyspace::decode_expiry_key(&key)?.0 > self.now {
+            let (expires, point) = keyspace::decode_expiry_key(&key)?;
+            if expires > self.now {
                 break;
             }
-            count += 1;
+            points.push(point);
         }
-        Ok(count)
+        Ok(points)
     }
 }

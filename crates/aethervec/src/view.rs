@@ -162,7 +162,7 @@ impl CollectionView {
         }
         let mut documents = newest.documents;
         if self.core.expiries.may_have_ended(self.now) {
-            documents = documents.saturating_sub(self.count_ended()?);
+            documents = documents.saturating_sub(self.ended_points()?.len() as u64);
         }
         Ok(Some(documents))
     }

@@ -55,10 +55,18 @@ impl CollectionView {
     ///
     /// Not to be called by a writer of the collection: an index may have to be read.
     pub(crate) fn candidates(&self, filter: &Filter) -> Result<Option<Candidates>> {
-        let Some(visible) = self.core.visible_at(self.snapshot.seq()) else {
+        let Some(mut visible) = self.core.visible_at(self.snapshot.seq()) else {
             return Ok(None);
         };
-        let found = self.find(filter, &visible)?;
+        for point in self.hidden_points().chain(self.ended_points()?) {
+            visible.remove(point.0);
+        }
+        let mut found = self.find(filter, &visible)?;
+        // No index knows what the reader's own transaction has staged.
+        for (point, _) in self.staged_points() {
+            visible.insert(point.0);
+            found.unsure.insert(point.0);
+        }
         Ok(Some(Candidates { visible, found }))
     }
 
@@ -91,10 +99,8 @@ impl CollectionView {
 
     /// Reads all documents: those that are surely meant or surely not are passed over.
     fn look_at_all(&self, filter: &Filter, found: Option<Found>) -> Result<RoaringTreemap> {
-        let core = &*self.core;
         let mut holding = RoaringTreemap::new();
-        let prefix = keyspace::collection_prefix(core.id);
-        let mut rows = self.snapshot.prefix(&core.keyspaces.docs, prefix);
+        let mut rows = self.all_docs(None);
         while let Some((key, value)) = rows.try_next()? {
             let row = DocRow::parse(&key, &value)?;
             let unsure = found
@@ -128,20 +134,17 @@ impl CollectionView {
             if part.is_empty() {
                 return Ok(());
             }
-            let point_key = |&point| keyspace::point_key(core.id, point);
-            let point_keys: Vec<[u8; 12]> = part.iter().map(point_key).collect();
-            let point_rows = self
-                .snapshot
-                .multi_get(&core.keyspaces.points, &point_keys)?;
+            let point_rows = self.point_rows(&part)?;
             let (mut alive, mut doc_keys) = (Vec::new(), Vec::new());
-            for ((point, key), row) in part.into_iter().zip(&point_keys).zip(point_rows) {
+            for (point, row) in part.into_iter().zip(point_rows) {
                 if let Some(row) = row {
-                    let row = PointRow::parse(key, &row)?;
-                    alive.push((point, row.id(key)?));
+                    let key = keyspace::point_key(core.id, point);
+                    let row = PointRow::parse(&key, &row)?;
+                    alive.push((point, row.id(&key)?));
                     doc_keys.push(row.doc_key(core.id));
                 }
             }
-            let doc_rows = self.snapshot.multi_get(&core.keyspaces.docs, &doc_keys)?;
+            let doc_rows = self.doc_rows(&doc_keys)?;
             for (((point, id), key), row) in alive.into_iter().zip(&doc_keys).zip(doc_rows) {
                 let Some(row) = row else { continue };
                 let row = DocRow::parse(key, &row)?;
@@ -213,7 +216,7 @@ impl CollectionView {
             return Ok(false);
         };
         let key = keyspace::point_key(core.id, point);
-        match self.snapshot.get(&core.keyspaces.points, key)? {
+        match self.point_row(point)? {
             Some(row) => Ok(PointRow::parse(&key, &row)?.field(&key, field)?.is_some()),
             None => Ok(false),
         }
@@ -228,7 +231,7 @@ impl CollectionView {
             keyspace::doc_key(core.id, id, &mut key);
             keys.push(key);
         }
-        let rows = self.snapshot.multi_get(&core.keyspaces.docs, &keys)?;
+        let rows = self.doc_rows(&keys)?;
         let mut points = RoaringTreemap::new();
         for (key, row) in keys.iter().zip(rows) {
             if let Some(row) = row {

@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn it_agrees_with_a_plain_map() {
         let mut rng = fastrand::Rng::with_seed(5);
-        for (values, inserts) in [(10, 3_000), (400_000, 200_000)] {
+        for (values, inserts) in [(10, 3_000), (70_000, 70_000)] {
             let mut ordered = Ordered::default();
             let mut model = Model::new();
             for point in 0..inserts {

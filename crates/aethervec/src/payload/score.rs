@@ -10,18 +10,19 @@ use parking_lot::Mutex;
 use roaring::RoaringTreemap;
 use std::collections::HashMap;
 
-/// The totals over the texts that were visible after a commit: they change with the next one only.
+/// The totals over the texts that were visible after a commit, of so many documents: they change with the next commit, or when
+/// a document ends.
 #[derive(Debug, Default)]
-pub(crate) struct KnownTotals(Mutex<Option<(SeqNo, Totals)>>);
+pub(crate) struct KnownTotals(Mutex<Option<(SeqNo, u64, Totals)>>);
 
 impl KnownTotals {
-    fn get(&self, at: SeqNo, count: impl FnOnce() -> Totals) -> Totals {
+    fn get(&self, at: SeqNo, documents: u64, count: impl FnOnce() -> Totals) -> Totals {
         let mut known = self.0.lock();
         match *known {
-            Some((seq, totals)) if seq == at => totals,
+            Some((seq, of, totals)) if seq == at && of == documents => totals,
             _ => {
                 let totals = count();
-                *known = Some((at, totals));
+                *known = Some((at, documents, totals));
                 totals
             }
         }
@@ -53,7 +54,7 @@ impl CollectionView {
                 && let Some(text) = memory.text_of()
             {
                 let at = self.core.payload.visible.version(self.snapshot.seq());
-                let totals = index.totals.get(at, || text.totals(visible));
+                let totals = index.totals.get(at, visible.len(), || text.totals(visible));
                 let mut words = tokenizer.words(query);
                 words.sort_unstable();
                 words.dedup();
