@@ -7,6 +7,7 @@ use crate::index::core::{Core, IndexStatus};
 use crate::index::lane;
 use crate::inner::Inner;
 use crate::keyspace;
+use crate::plan::explain::Explanation;
 use crate::schema::CollectionSchema;
 use crate::snapshot::DbSnapshot;
 use crate::vector::QueryVector;
@@ -216,6 +217,11 @@ impl Collection {
     /// As [`CollectionView::search_with`], now.
     pub fn search_with(&self, request: SearchRequest<'_>) -> Result<Vec<Hit>> {
         self.view()?.search_with(request)
+    }
+
+    /// As [`CollectionView::explain`], now.
+    pub fn explain(&self, request: SearchRequest<'_>) -> Result<Explanation> {
+        self.view()?.explain(request)
     }
 
     /// As [`CollectionView::search_batch`], now: all requests see one state.

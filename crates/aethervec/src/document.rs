@@ -1,5 +1,6 @@
 //! Documents as users give them and get them back.
 
+use crate::filter::Filter;
 use crate::id::DocId;
 use crate::timestamp::Timestamp;
 use crate::vector::{QueryVector, Vector, VectorValue, Vectors};
@@ -118,8 +119,14 @@ pub struct SearchRequest<'a> {
     pub using: &'a str,
     /// How many hits: 1 to [`K_MAX`](crate::limits::K_MAX).
     pub k: usize,
+    /// Which documents may be found; `None`: all. Searched for directly, however few they are, so that there are `k` hits
+    /// unless fewer documents satisfy it. Fast where [payload indexes](crate::Collection::create_payload_index) cover it.
+    pub filter: Option<&'a Filter>,
+    /// Which share of the hits of an [exact](SearchRequest::exact) search is to be found, on average: above 0, to 1. The
+    /// first queries are answered exactly, and show what effort that takes. Instead of `ef`.
+    pub recall: Option<f32>,
     /// How many candidates a graph search holds, at least `k` of them are used. More: recall rises, speed falls.
-    /// `None`: a default that grows with `k`.
+    /// `None`: what `recall` takes, or else a default that grows with `k`.
     pub ef: Option<usize>,
     /// Compare with every document instead of searching the graph: slow, and always right.
     pub exact: bool,
@@ -136,6 +143,8 @@ impl<'a> SearchRequest<'a> {
             vector: vector.into(),
             using: "",
             k,
+            filter: None,
+            recall: None,
             ef: None,
             exact: false,
             with_payload: true,

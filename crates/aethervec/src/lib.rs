@@ -35,6 +35,7 @@ pub mod limits;
 mod options;
 mod overlay;
 mod payload;
+mod plan;
 mod query;
 mod rows;
 mod schema;
@@ -69,6 +70,7 @@ pub use payload::{
     FacetCount, FacetRequest, LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind,
     PayloadIndexState,
 };
+pub use plan::explain::{Explanation, Step};
 pub use query::{
     ContextPair, Cursor, Dbsf, Decay, Direction, Discover, Div, Effort, Expression, Formula,
     GeoDistance, GroupRequest, Input, InputDocument, Lookup, Matrix, MatrixPair, MatrixRequest,

@@ -6,17 +6,23 @@
 //! 4. too few left: widen and begin again; in the end, compare with everything.
 
 use crate::document::{Hit, SearchRequest};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::limits;
+use crate::plan::explain::{Explanation, Trace};
+use crate::plan::{self, Route, calibration};
 use crate::validate;
 use crate::vector::{QueryVector, Vectors};
 use crate::view::CollectionView;
-use aether_index::{Candidate, PointId, SearchParams};
+use aether_index::{Candidate, Hnsw, PointId, Scratch, SearchParams};
+use allowed::Allowed;
 use bytes::Bytes;
+use roaring::RoaringTreemap;
+use std::time::Instant;
 
+mod allowed;
 mod scan;
 
 /// Search effort when none is asked for, at least.
@@ -42,6 +48,22 @@ impl CollectionView {
         search(self, &request)
     }
 
+    /// Searches, and says how that was done and what it took.
+    ///
+    /// # Errors
+    /// As [`search_with`](CollectionView::search_with).
+    pub fn explain(&self, request: SearchRequest<'_>) -> Result<Explanation> {
+        let begin = Instant::now();
+        let query = prepare(self, &request)?;
+        let mut trace = Trace::on();
+        let hits = nearest(self, &query, &request, &mut trace)?.len();
+        Ok(Explanation {
+            steps: trace.into_steps(),
+            hits,
+            took: begin.elapsed(),
+        })
+    }
+
     /// Answers several requests, the exact ones all in one pass over the documents.
     ///
     /// # Errors
@@ -58,6 +80,12 @@ fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<Fie
     if let Some(ef) = request.ef {
         validate::range("ef", ef, 1..=limits::EF_MAX)?;
     }
+    if let Some(recall) = request.recall {
+        validate::recall(recall)?;
+        if request.ef.is_some() {
+            return Err(Error::invalid("recall, ef: only one of them can be given"));
+        }
+    }
     let core = &view.core;
     let fields = core.fields.load();
     FieldQuery::new(fields.get(request.using)?, core.kernels, request.vector)
@@ -66,11 +94,7 @@ fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<Fie
 /// What `request` asks for, nearest first.
 fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
     let query = prepare(view, request)?;
-    let found = if request.exact {
-        scan::nearest(view, &query, request.k)?
-    } else {
-        walk(view, &query, request)?
-    };
+    let found = nearest(view, &query, request, &mut Trace::off())?;
     to_hits(view, &query, request, found)
 }
 
@@ -82,14 +106,15 @@ fn search_batch(view: &CollectionView, requests: &[SearchRequest<'_>]) -> Result
         queries.push(query.map_err(|error| error.within(&format!("request {position}")))?);
     }
     let all = || requests.iter().zip(&queries);
-    let exact = all().filter(|(request, _)| request.exact);
+    let in_one_pass = |request: &SearchRequest<'_>| request.exact && request.filter.is_none();
+    let exact = all().filter(|(request, _)| in_one_pass(request));
     let mut scanned =
         scan::for_all(view, exact.map(|(request, query)| (query, request.k)))?.into_iter();
     let answer = |(request, query): (&SearchRequest<'_>, &FieldQuery<'_>)| {
-        let found = if request.exact {
+        let found = if in_one_pass(request) {
             scanned.next().unwrap_or_default()
         } else {
-            walk(view, query, request)?
+            nearest(view, query, request, &mut Trace::off())?
         };
         to_hits(view, query, request, found)
     };
@@ -172,28 +197,139 @@ fn slack(k: usize) -> usize {
     2 + k / 16
 }
 
-fn walk(
+/// The `k` nearest visible documents that satisfy `filter`, nearest first.
+fn nearest(
     view: &CollectionView,
     query: &FieldQuery<'_>,
     request: &SearchRequest<'_>,
+    trace: &mut Trace,
 ) -> Result<Vec<Found>> {
-    let k = request.k;
-    let mut ef = request.ef.unwrap_or(EF_DEFAULT.max(2 * k)).max(k);
-    let mut fetch = (k + slack(k)).min(ef);
+    let (k, filter) = (request.k, request.filter);
+    let mut allowed = match filter {
+        None => Allowed::all(),
+        Some(filter) => trace.step(
+            "filter",
+            || Allowed::new(view, filter),
+            Allowed::explanation,
+        )?,
+    };
+    let Some(mut pace) = Pace::new(view, query, request, trace)? else {
+        look(view, &mut allowed, trace)?;
+        return exact(view, query, k, &allowed, trace);
+    };
     loop {
-        let candidates = candidates(view, query, fetch, ef)?;
-        let found = resolve(view, query, &candidates.nearest, k)?;
+        let candidates = candidates(view, query, &pace, &allowed, trace)?;
+        let found = trace.step(
+            "rows",
+            || resolve(view, query, &candidates.nearest, k, &allowed),
+            |found| (found.len() as u64, "visible, and by exact distance".into()),
+        )?;
         if found.len() == k
             || candidates.all
-            || view.documents_if_known()? == Some(found.len() as u64)
+            || (filter.is_none() && view.documents_if_known()? == Some(found.len() as u64))
         {
             return Ok(found);
         }
-        if fetch >= FETCH_MAX {
-            return scan::nearest(view, query, k);
+        look(view, &mut allowed, trace)?;
+        if pace.fetch >= FETCH_MAX {
+            return exact(view, query, k, &allowed, trace);
         }
-        fetch = fetch.saturating_mul(4);
-        ef = ef.max(fetch);
+        pace.widen();
+    }
+}
+
+/// Many of the near ones do not satisfy the filter, and no index knows which: looks at the documents, once.
+fn look(view: &CollectionView, allowed: &mut Allowed<'_>, trace: &mut Trace) -> Result<()> {
+    if !allowed.is_unsure() {
+        return Ok(());
+    }
+    *allowed = trace.step("look", || allowed.found_out(view), Allowed::explanation)?;
+    Ok(())
+}
+
+fn exact(
+    view: &CollectionView,
+    query: &FieldQuery<'_>,
+    k: usize,
+    allowed: &Allowed<'_>,
+    trace: &mut Trace,
+) -> Result<Vec<Found>> {
+    trace.step(
+        "scan",
+        || scan::nearest(view, query, k, allowed),
+        |found| {
+            (
+                found.len() as u64,
+                "exact: all rows that may be meant".into(),
+            )
+        },
+    )
+}
+
+/// How far a search goes in one attempt.
+struct Pace {
+    fetch: usize,
+    ef: usize,
+    /// Compare the codes of everything.
+    scan: bool,
+}
+
+impl Pace {
+    /// `None`: by the vectors themselves, exactly.
+    fn new(
+        view: &CollectionView,
+        query: &FieldQuery<'_>,
+        request: &SearchRequest<'_>,
+        trace: &mut Trace,
+    ) -> Result<Option<Pace>> {
+        let k = request.k;
+        let (ef, scan) = match (request.recall, request.ef) {
+            _ if request.exact => return Ok(None),
+            (Some(recall), _) if recall >= 1.0 => return Ok(None),
+            (Some(recall), _) => trace.step(
+                "calibrate",
+                || calibrated(view, query, k, recall),
+                |(ef, scan)| (0, format!("recall {recall}: ef {ef}, scan {scan}")),
+            )?,
+            (None, Some(ef)) => (ef, false),
+            (None, None) => (EF_DEFAULT.max(2 * k), false),
+        };
+        let ef = ef.max(k);
+        Ok(Some(Pace {
+            fetch: (k + slack(k)).min(ef),
+            ef,
+            scan,
+        }))
+    }
+
+    fn widen(&mut self) {
+        self.fetch = self.fetch.saturating_mul(4);
+        self.ef = self.ef.max(self.fetch);
+    }
+}
+
+/// The effort that gives `recall`, and whether it is to compare with everything.
+fn calibrated(
+    view: &CollectionView,
+    query: &FieldQuery<'_>,
+    k: usize,
+    recall: f32,
+) -> Result<(usize, bool)> {
+    let graph = query
+        .as_dense()
+        .and_then(|(index, query)| Some((index, index.graph.load_full()?, query)));
+    let Some((index, graph, query)) = graph else {
+        return Ok((k, true));
+    };
+    match index.calibration.effort(graph.len(), k, recall) {
+        calibration::Effort::Ef(ef) => Ok((ef, false)),
+        calibration::Effort::Exact => Ok((k, true)),
+        calibration::Effort::Sample => {
+            let learn =
+                |scratch: &mut Scratch| index.calibration.learn(&graph, query.vector(), scratch);
+            view.core.with_scratch(learn)?;
+            Ok((k, true))
+        }
     }
 }
 
@@ -203,49 +339,134 @@ struct Candidates {
     all: bool,
 }
 
-/// About `fetch` points that may be visible, nearest first.
+/// About as many points as the pace says that may be visible, nearest first.
 fn candidates(
     view: &CollectionView,
     query: &FieldQuery<'_>,
-    fetch: usize,
-    ef: usize,
+    pace: &Pace,
+    allowed: &Allowed<'_>,
+    trace: &mut Trace,
 ) -> Result<Candidates> {
     let core = &view.core;
-    let may_see = |point: PointId| core.may_see(view, point);
-    let staged = staged(view, query)?;
-    let mut nearest = query.search_exact(fetch, may_see)?;
+    let may_be_hit = |point: PointId| core.may_see(view, point) && allowed.may_be(point);
+    let mut nearest = trace.step(
+        "delta",
+        || query.search_exact(pace.fetch, may_be_hit),
+        |nearest| {
+            (
+                nearest.len() as u64,
+                "points in no graph, all compared".into(),
+            )
+        },
+    )?;
+    let mut all = nearest.len() < pace.fetch;
     let graph = query
         .as_dense()
         .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
-    let Some((graph, query)) = graph else {
-        let all = nearest.len() < fetch;
-        nearest.extend(staged);
-        nearest.sort_unstable();
-        return Ok(Candidates { nearest, all });
-    };
-    let all_are_visible = view.points_end == u64::MAX && core.deaths.len() == 0;
-    let allowed: Option<&dyn Fn(PointId) -> bool> = if all_are_visible {
-        None
-    } else {
-        Some(&may_see)
-    };
-    let params = SearchParams {
-        k: fetch,
-        ef,
-        include_dead: false,
-    };
-    nearest.extend(
-        core.with_scratch(|scratch| graph.search(query.vector(), params, allowed, scratch))?,
-    );
-    nearest.extend(staged);
+    if let Some((graph, query)) = graph {
+        let all_are_visible = view.points_end == u64::MAX && core.deaths.len() == 0;
+        let everything = all_are_visible && allowed.points().is_none();
+        let walk = InGraph {
+            graph: &graph,
+            query: query.vector(),
+            points: allowed.points(),
+            may_be_hit: (!everything).then_some(&may_be_hit),
+        };
+        let mut route = walk.route(pace);
+        let found = trace.step(
+            "graph",
+            || {
+                let (found, taken) =
+                    core.with_scratch(|scratch| walk.find(pace, route, scratch))?;
+                route = taken;
+                Ok(found)
+            },
+            |found| {
+                let Pace { fetch, ef, .. } = pace;
+                let text = format!("fetch {fetch}, ef {ef}, of {} points", graph.len());
+                (found.len() as u64, text)
+            },
+        )?;
+        trace.tell(|| route.to_string());
+        all &= route.is_scan() && found.len() < pace.fetch;
+        nearest.extend(found);
+    }
+    nearest.extend(staged(view, query)?);
     nearest.sort_unstable();
     // A point that moved between the two searches is in both answers, at slightly different distances.
     let mut seen = std::collections::HashSet::with_capacity(nearest.len());
     nearest.retain(|candidate| seen.insert(candidate.point));
-    Ok(Candidates {
-        nearest,
-        all: false,
-    })
+    Ok(Candidates { nearest, all })
+}
+
+/// A search of one graph.
+struct InGraph<'a> {
+    graph: &'a Hnsw,
+    query: &'a [f32],
+    /// The points that the filter allows; `None`: all.
+    points: Option<&'a RoaringTreemap>,
+    /// Whether a point is one of these and may be visible; `None`: each is.
+    may_be_hit: Option<&'a dyn Fn(PointId) -> bool>,
+}
+
+impl InGraph<'_> {
+    fn route(&self, pace: &Pace) -> Route {
+        let allowed = self.points.map(RoaringTreemap::len);
+        if pace.scan {
+            plan::cheapest_scan(self.graph.len(), allowed)
+        } else {
+            plan::route(self.graph.len(), allowed, pace.ef)
+        }
+    }
+
+    /// What is found by `route`, or by the way that was taken instead.
+    fn find(
+        &self,
+        pace: &Pace,
+        route: Route,
+        scratch: &mut Scratch,
+    ) -> Result<(Vec<Candidate>, Route)> {
+        let &InGraph {
+            graph,
+            query,
+            may_be_hit,
+            ..
+        } = self;
+        let fetch = pace.fetch;
+        let any = |_: PointId| true;
+        let found = match route {
+            Route::Walk { budget } => {
+                let params = SearchParams {
+                    k: fetch,
+                    ef: pace.ef,
+                    include_dead: false,
+                };
+                let found = match budget {
+                    Some(budget) => {
+                        graph.search_within(query, params, may_be_hit, budget, scratch)?
+                    }
+                    None => Some(graph.search(query, params, may_be_hit, scratch)?),
+                };
+                let Some(found) = found else {
+                    // Few of the near ones are allowed: the filter has to do with the vectors.
+                    let allowed = self.points.map(RoaringTreemap::len);
+                    let scan = plan::cheapest_scan(graph.len(), allowed);
+                    return self.find(pace, scan, scratch);
+                };
+                found
+            }
+            Route::ScanAllowed => {
+                let allowed = self.points.into_iter().flatten().map(PointId);
+                let hits =
+                    allowed.filter(|&point| may_be_hit.is_none_or(|may_be_hit| may_be_hit(point)));
+                graph.scan(query, fetch, hits, false, scratch)?
+            }
+            Route::ScanAll => {
+                graph.scan_all(query, fetch, may_be_hit.unwrap_or(&any), false, scratch)?
+            }
+        };
+        Ok((found, route))
+    }
 }
 
 /// The points that the reader's own transaction has staged.
@@ -261,16 +482,17 @@ fn staged(view: &CollectionView, query: &FieldQuery<'_>) -> Result<Vec<Candidate
     Ok(staged)
 }
 
-/// The `k` nearest of those candidates that are visible, by exact distance.
+/// The `k` nearest of those candidates that are visible and allowed, by exact distance.
 fn resolve(
     view: &CollectionView,
     query: &FieldQuery<'_>,
     candidates: &[Candidate],
     k: usize,
+    allowed: &Allowed<'_>,
 ) -> Result<Vec<Found>> {
     let mut found = Vec::with_capacity(k + slack(k));
     for chunk in candidates.chunks(k + slack(k)) {
-        resolve_chunk(view, query, chunk, k, &mut found)?;
+        resolve_chunk(view, query, chunk, k, allowed, &mut found)?;
         if found.len() >= k {
             break;
         }
@@ -286,6 +508,7 @@ fn resolve_chunk(
     query: &FieldQuery<'_>,
     candidates: &[Candidate],
     k: usize,
+    allowed: &Allowed<'_>,
     found: &mut Vec<Found>,
 ) -> Result<()> {
     let mut read = read_points(view, query, candidates)?;
@@ -299,13 +522,17 @@ fn resolve_chunk(
         let doc_rows = view.doc_rows(&keys)?;
         for (point, doc_row) in rest.by_ref().take(missing).zip(doc_rows) {
             let Some(doc_row) = doc_row else { continue };
-            if DocRow::parse(&point.doc_key, &doc_row)?.point == point.candidate.point {
-                found.push(Found {
-                    candidate: point.candidate,
-                    doc_key: point.doc_key,
-                    doc_row,
-                    point_row: point.row,
-                });
+            if DocRow::parse(&point.doc_key, &doc_row)?.point != point.candidate.point {
+                continue;
+            }
+            let hit = Found {
+                candidate: point.candidate,
+                doc_key: point.doc_key,
+                doc_row,
+                point_row: point.row,
+            };
+            if allowed.accepts(view, &hit)? {
+                found.push(hit);
             }
         }
     }

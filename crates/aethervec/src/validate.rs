@@ -31,6 +31,16 @@ pub(crate) fn range<T: PartialOrd + Display>(
     )))
 }
 
+/// Fails when `recall` is no share of hits.
+pub(crate) fn recall(recall: f32) -> Result<()> {
+    if recall > 0.0 && recall <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "recall: {recall} is out of range: it must be above 0 and at most 1"
+    )))
+}
+
 /// Fails when a field of `schema` is outside of its limits.
 pub(crate) fn schema(schema: &CollectionSchema) -> Result<()> {
     if schema.fields.len() > limits::VECTOR_FIELDS_MAX {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::index::core::IndexStatus;
 use crate::keyspace;
+use crate::plan::calibration::Calibration;
 use crate::schema::{DenseField, IndexConfig};
 use aether_distance::{ElementType, Metric};
 use aether_index::{Flat, Hnsw, PointId};
@@ -42,6 +43,8 @@ pub(crate) struct DenseIndex {
     pub(crate) saved: AtomicBool,
     /// Why the saved graph cannot be used, until another one is saved.
     pub(crate) damage: Mutex<Option<String>>,
+    /// What recall the efforts of a search give.
+    pub(crate) calibration: Calibration,
 }
 
 impl DenseIndex {
@@ -55,6 +58,7 @@ impl DenseIndex {
             unsaved: AtomicU64::new(0),
             saved: AtomicBool::new(false),
             damage: Mutex::default(),
+            calibration: Calibration::default(),
         })
     }
 

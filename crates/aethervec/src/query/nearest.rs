@@ -1,7 +1,7 @@
 //! What is nearest to a vector.
 //!
-//! Without a filter that is a search in the field's index; with one, or among documents that were found already, it is a
-//! comparison with each of them.
+//! Among all documents that is a search in the field's index; among documents that were found already, it is a comparison
+//! with each of them.
 
 use super::at::{At, Locate};
 use super::documents::{Doc, Documents, Read};
@@ -32,14 +32,19 @@ impl Evaluation<'_> {
     ) -> Result<Ranking> {
         let comparison = self.comparison(vector, stage, at)?;
         let mut top = Top::new(k, comparison.better);
-        if let (Domain::All, None) = (domain, &stage.filter) {
+        if let Domain::All = domain {
             let request = SearchRequest {
                 vector: borrow(vector),
                 using: stage.using,
                 k: (k + without.len()).min(limits::K_MAX),
+                filter: stage.filter.as_ref(),
+                recall: match stage.effort {
+                    Effort::Recall(recall) => Some(recall),
+                    _ => None,
+                },
                 ef: match stage.effort {
                     Effort::Ef(ef) => Some(ef),
-                    Effort::Default | Effort::Exact => None,
+                    _ => None,
                 },
                 exact: stage.effort == Effort::Exact,
                 with_payload: false,

@@ -80,8 +80,10 @@ impl Common<'_> {
         if let Some(score) = self.score_threshold {
             finite(score, &at.field("score_threshold"))?;
         }
-        if let Effort::Ef(ef) = self.effort {
-            validate::range("ef", ef, 1..=limits::EF_MAX).at(at)?;
+        match self.effort {
+            Effort::Ef(ef) => validate::range("ef", ef, 1..=limits::EF_MAX).at(at)?,
+            Effort::Recall(recall) => validate::recall(recall).at(at)?,
+            Effort::Default | Effort::Exact => {}
         }
         match self.query {
             Some(query) => self.check_query(query, &at.field("query")),

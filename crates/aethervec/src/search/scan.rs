@@ -1,31 +1,86 @@
 //! Exact search: reads all rows of `points` once, from the first to the last, for any number of queries.
 
-use super::Found;
+use super::allowed::Allowed;
+use super::{Found, read_points, staged};
 use crate::error::Result;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::vector::VectorValue;
 use crate::view::CollectionView;
 use aether_distance::Distance;
-use aether_index::Candidate;
+use aether_index::{Candidate, PointId};
 use bytes::Bytes;
+use roaring::RoaringTreemap;
 use std::collections::BinaryHeap;
 
-/// The `k` nearest visible points.
+/// Points read at a time.
+const READ_POINTS: usize = 1_024;
+
+/// If so many times the allowed points are all there are, reading all rows in their order is faster.
+const READ_SHARE: u64 = 8;
+
+/// The `k` nearest visible points that are `allowed`, of which everything is found out.
 pub(super) fn nearest(
     view: &CollectionView,
     query: &FieldQuery<'_>,
     k: usize,
+    allowed: &Allowed<'_>,
 ) -> Result<Vec<Found>> {
-    Ok(for_all(view, std::iter::once((query, k)))?
-        .pop()
-        .unwrap_or_default())
+    let few = allowed
+        .points()
+        .filter(|points| points.len() * READ_SHARE < view.core.payload.visible.len());
+    match few {
+        Some(points) => of_points(view, query, k, points, allowed),
+        None => Ok(scan_rows(view, std::iter::once((query, k)), allowed)?
+            .pop()
+            .unwrap_or_default()),
+    }
+}
+
+/// The `k` nearest of `points`, as far as they are visible.
+fn of_points(
+    view: &CollectionView,
+    query: &FieldQuery<'_>,
+    k: usize,
+    points: &RoaringTreemap,
+    allowed: &Allowed<'_>,
+) -> Result<Vec<Found>> {
+    let mut answers = Answers::new(std::iter::once((query, k)));
+    let answer = &mut answers.list[0];
+    let not_read = |point| Candidate {
+        point: PointId(point),
+        distance: Distance::INFINITE,
+    };
+    let mut points = points.iter().map(not_read).chain(staged(view, query)?);
+    loop {
+        let part: Vec<Candidate> = points.by_ref().take(READ_POINTS).collect();
+        if part.is_empty() {
+            break;
+        }
+        for read in read_points(view, query, &part)? {
+            if answer.wants(&read.candidate)
+                && let Some(found) = visible_point(view, read.candidate, read.doc_key, &read.row)?
+                && allowed.accepts(view, &found)?
+            {
+                answer.add(found);
+            }
+        }
+    }
+    Ok(answers.finish().pop().unwrap_or_default())
 }
 
 /// For each query the `k` nearest visible points.
 pub(super) fn for_all<'a>(
     view: &CollectionView,
     queries: impl Iterator<Item = (&'a FieldQuery<'a>, usize)>,
+) -> Result<Vec<Vec<Found>>> {
+    scan_rows(view, queries, &Allowed::all())
+}
+
+fn scan_rows<'a>(
+    view: &CollectionView,
+    queries: impl Iterator<Item = (&'a FieldQuery<'a>, usize)>,
+    allowed: &Allowed<'_>,
 ) -> Result<Vec<Vec<Found>>> {
     let core = &view.core;
     let mut answers = Answers::new(queries);
@@ -34,7 +89,7 @@ pub(super) fn for_all<'a>(
     }
     let mut rows = view.all_points();
     while let Some((point, point_row)) = rows.try_next()? {
-        if !core.may_see(view, point) {
+        if !core.may_see(view, point) || !allowed.may_be(point) {
             continue;
         }
         let key = keyspace::point_key(core.id, point);
@@ -54,6 +109,9 @@ pub(super) fn for_all<'a>(
                 visible = visible_point(view, candidate, row.doc_key(core.id), &point_row)?;
             }
             let Some(found) = &visible else { break };
+            if !allowed.accepts(view, found)? {
+                break;
+            }
             answer.add(Found {
                 candidate,
                 ..found.clone()

@@ -18,6 +18,7 @@ mod isolation;
 mod kill;
 mod model;
 mod payload_crash;
+mod planner;
 mod program;
 mod queries;
 mod recall;

@@ -1,0 +1,128 @@
+//! Which points may be hits of a filtered search: as much of it as is known.
+
+use super::Found;
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::keyspace::{self, DocRow, PointRow};
+use crate::overlay::is_staged;
+use crate::view::CollectionView;
+use aether_index::PointId;
+use roaring::RoaringTreemap;
+
+/// The points that a filter allows. All that it does are [`may_be`](Allowed::may_be); of some it is sure.
+pub(super) struct Allowed<'a> {
+    filter: Option<&'a Filter>,
+    known: Option<Known>,
+}
+
+struct Known {
+    /// All for which the filter holds, and perhaps others.
+    upper: RoaringTreemap,
+    /// Those of them that have to be looked at; `None`: none.
+    unsure: Option<RoaringTreemap>,
+}
+
+impl<'a> Allowed<'a> {
+    /// Everything.
+    pub(super) fn all() -> Allowed<'a> {
+        Allowed {
+            filter: None,
+            known: None,
+        }
+    }
+
+    /// What the payload indexes know.
+    pub(super) fn new(view: &CollectionView, filter: &'a Filter) -> Result<Allowed<'a>> {
+        let Some(candidates) = view.candidates(filter)? else {
+            return Allowed::exactly(view, filter);
+        };
+        let found = candidates.found;
+        Ok(Allowed {
+            filter: Some(filter),
+            known: Some(Known {
+                upper: found.upper(),
+                unsure: (!found.is_exact()).then_some(found.unsure),
+            }),
+        })
+    }
+
+    /// Found out by looking at documents, where the indexes are not sure.
+    fn exactly(view: &CollectionView, filter: &'a Filter) -> Result<Allowed<'a>> {
+        Ok(Allowed {
+            filter: Some(filter),
+            known: Some(Known {
+                upper: view.matching(filter)?,
+                unsure: None,
+            }),
+        })
+    }
+
+    /// Whether looking at documents would tell more.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.known
+            .as_ref()
+            .is_some_and(|known| known.unsure.is_some())
+    }
+
+    /// The same, with nothing unsure any more.
+    pub(super) fn found_out(&self, view: &CollectionView) -> Result<Allowed<'a>> {
+        self.filter.map_or_else(
+            || Ok(Allowed::all()),
+            |filter| Allowed::exactly(view, filter),
+        )
+    }
+
+    /// For a step of a plan.
+    pub(super) fn explanation(&self) -> (u64, String) {
+        let upper = self.points().map_or(0, RoaringTreemap::len);
+        let unsure = self.known.as_ref().and_then(|known| known.unsure.as_ref());
+        let text = match unsure.map(RoaringTreemap::len) {
+            None => "exactly these".to_owned(),
+            Some(unsure) => format!("at most; no index knows of {unsure} of them"),
+        };
+        (upper, text)
+    }
+
+    /// The points that may be hits; `None`: all.
+    pub(super) fn points(&self) -> Option<&RoaringTreemap> {
+        self.known.as_ref().map(|known| &known.upper)
+    }
+
+    pub(super) fn may_be(&self, point: PointId) -> bool {
+        // What the reader's own transaction has staged is in no index.
+        is_staged(point) || self.points().is_none_or(|points| points.contains(point.0))
+    }
+
+    /// Whether the filter holds for `hit`, which is visible and [may be](Allowed::may_be) one.
+    pub(super) fn accepts(&self, view: &CollectionView, hit: &Found) -> Result<bool> {
+        let point = hit.candidate.point;
+        let unsure = self.known.as_ref().and_then(|known| known.unsure.as_ref());
+        match self.filter {
+            Some(filter)
+                if is_staged(point) || unsure.is_some_and(|unsure| unsure.contains(point.0)) =>
+            {
+                hit.satisfies(view, filter)
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
+impl Found {
+    fn satisfies(&self, view: &CollectionView, filter: &Filter) -> Result<bool> {
+        let point_key = keyspace::point_key(view.core.id, self.candidate.point);
+        let point_row = PointRow::parse(&point_key, &self.point_row)?;
+        let fields = view.core.fields.load();
+        let mut present = Vec::new();
+        for vector in point_row.fields(&point_key) {
+            present.push(vector?.0);
+        }
+        let has_vector = |name: &str| {
+            let field = fields.get(name);
+            field.is_ok_and(|field| present.contains(&field.number))
+        };
+        let id = keyspace::decode_doc_key(&self.doc_key)?;
+        let payload = DocRow::parse(&self.doc_key, &self.doc_row)?.payload(&self.doc_key)?;
+        Ok(filter.matches(&id, payload.as_ref(), has_vector))
+    }
+}
