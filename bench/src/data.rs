@@ -113,6 +113,34 @@ impl Matrix {
     }
 }
 
+/// The first `rows` numbers of `DIR/STEM.npy`, which has one to a row: of type u1 or u2.
+pub fn attribute(dir: &Path, stem: &str, rows: usize) -> Result<Vec<u32>> {
+    let bytes = fs::read(dir.join(format!("{stem}.npy")))?;
+    let bad = || format!("{stem} is no npy file of u1 or u2");
+    let header_bytes = usize::from(u16::from_le_bytes(
+        *bytes
+            .get(8..)
+            .and_then(<[u8]>::first_chunk)
+            .ok_or_else(bad)?,
+    ));
+    let (header, body) = bytes
+        .get(10..)
+        .and_then(|rest| rest.split_at_checked(header_bytes))
+        .ok_or_else(bad)?;
+    let header = String::from_utf8_lossy(header);
+    let wide = header.contains("<u2");
+    if !wide && !header.contains("|u1") {
+        return Err(bad().into());
+    }
+    let numbers: Vec<u32> = if wide {
+        let (all, _) = body.as_chunks();
+        all.iter().map(|two| u32::from(u16::from_le_bytes(*two))).collect()
+    } else {
+        body.iter().map(|&byte| u32::from(byte)).collect()
+    };
+    Ok(numbers.into_iter().take(rows).collect())
+}
+
 /// The metric that `DIR/NAME.json` names.
 pub fn metric(dir: &Path, name: &str) -> Result<Metric> {
     let json: serde_json::Value =

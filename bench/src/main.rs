@@ -1,12 +1,13 @@
 //! The Rust side of `bench/run`: measures AetherVec where the driver tells it to.
 //!
-//! `aether-bench kernels` prints a table; `ann` and `db` read one command per line and answer each with one line of
+//! `aether-bench kernels` prints a table; `ann`, `db` and `features` read one command per line and answer each with one line of
 //! JSON, so that the driver can take turns between this process and a peer. See bench/README.md.
 
 mod ann;
 mod clock;
 mod data;
 mod db;
+mod features;
 mod kernels;
 mod protocol;
 
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
         }
         "ann" => protocol::serve(ann::Bench::default()),
         "db" => protocol::serve(db::Bench::default()),
-        _ => Err(format!("unknown mode {mode:?}: use kernels, ann or db").into()),
+        "features" => protocol::serve(features::Bench),
+        _ => Err(format!("unknown mode {mode:?}: use kernels, ann, db or features").into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

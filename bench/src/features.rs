@@ -1,0 +1,375 @@
+//! What a database does around its vectors: filters, transactions, facets, hybrid queries, many collections.
+//!
+//! - `filtered DIR NAME DB ROWS QUERIES`: fills a collection, then searches it with and without filters;
+//! - `transactions DB`: 10 upserts in 3 collections, synced, against one synced write of the storage engine;
+//! - `facets DB DOCUMENTS`: facets and counts on an indexed keyword;
+//! - `hybrid DIR DB`: vector, words and filter in one query, on a collection of the demo's size;
+//! - `empty DB COLLECTIONS`: what collections without documents cost.
+
+use std::collections::{BinaryHeap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aether_distance::{Kernels, Query as DistanceQuery};
+use aethervec::{
+    AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, Durability, FacetRequest, Filter,
+    IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest, Vector,
+};
+use serde_json::{Value, json};
+
+use crate::clock::{now, resident_bytes};
+use crate::data::{Matrix, attribute, metric};
+use crate::protocol::{Commands, Result, argument};
+
+const K: usize = 10;
+
+/// The recall that searches ask for.
+const RECALL: f32 = 0.95;
+
+#[derive(Default)]
+pub struct Bench;
+
+impl Commands for Bench {
+    fn run(&mut self, command: &str, arguments: &[&str]) -> Result<Value> {
+        let path = |position| argument::<PathBuf>(arguments, position, "DIR");
+        match command {
+            "filtered" => filtered(
+                &path(0)?,
+                &argument::<String>(arguments, 1, "NAME")?,
+                &path(2)?,
+                argument(arguments, 3, "ROWS")?,
+                argument(arguments, 4, "QUERIES")?,
+            ),
+            "transactions" => transactions(&path(0)?),
+            "facets" => facets(&path(0)?, argument(arguments, 1, "DOCUMENTS")?),
+            "hybrid" => hybrid(&path(0)?, &path(1)?),
+            "empty" => empty(&path(0)?, argument(arguments, 1, "COLLECTIONS")?),
+            _ => Err(format!("unknown command {command:?}").into()),
+        }
+    }
+}
+
+/// A filter, and the rows that it lets through.
+struct Case {
+    name: String,
+    filter: Filter,
+    rows: Vec<usize>,
+}
+
+fn filtered(dir: &Path, name: &str, db: &Path, rows: usize, count: usize) -> Result<Value> {
+    let base = Matrix::read(dir, &format!("{name}_base"), rows)?;
+    let queries = Matrix::read(dir, &format!("{name}_query"), count + 100)?.to_queries();
+    let fields: &[&str] = if name == "fashion" { &["label"] } else { &["tokens", "doc"] };
+    let attributes: Vec<(&str, Vec<u32>)> = fields
+        .iter()
+        .map(|field| Ok((*field, attribute(dir, &format!("{name}_{field}"), rows)?)))
+        .collect::<Result<_>>()?;
+    let cases = cases(name, &attributes, base.rows());
+
+    let database = AetherDB::open(db)?;
+    let schema = CollectionSchema::of(DenseField {
+        element: base.element(),
+        ..DenseField::new(base.dim(), metric(dir, name)?, IndexConfig::default())
+    });
+    let collection = database.create_collection_with("vectors", schema)?;
+    for (field, _) in &attributes {
+        collection.create_payload_index(*field, PayloadIndexKind::Integer)?;
+    }
+    collection.create_payload_index("row", PayloadIndexKind::Integer)?;
+    let begin = now();
+    for start in (0..base.rows()).step_by(1_000) {
+        let documents = (start..base.rows().min(start + 1_000)).map(|row| {
+            let mut payload = json!({ "row": row });
+            for (field, values) in &attributes {
+                payload[*field] = json!(values[row]);
+            }
+            Document::new(vector(&base, row), row as u64).with_payload(payload)
+        });
+        collection.upsert_batch(documents.collect())?;
+    }
+    let ingest_s = begin.elapsed().as_secs_f64();
+    collection.wait_indexed(|_| {})?;
+    collection.wait_payload_indexes()?;
+
+    let (learning, queries) = queries.split_at(100);
+    let plain = |query| SearchRequest {
+        recall: Some(RECALL),
+        with_payload: false,
+        ..SearchRequest::new(query, K)
+    };
+    for query in learning {
+        collection.search_with(plain(query))?;
+    }
+    let unfiltered = measured(&collection, queries, plain, None)?;
+    let mut found = Vec::new();
+    for case in &cases {
+        let request = |query| SearchRequest {
+            filter: Some(&case.filter),
+            ..plain(query)
+        };
+        let filtered = measured(&collection, queries, request, Some(&case.filter))?;
+        let scan = scanned(&base, dir, name, &case.rows, queries)?;
+        found.push(json!({
+            "filter": case.name, "share": case.rows.len() as f64 / base.rows() as f64, "recall": filtered.recall,
+            "p50_us": filtered.p50, "p99_us": filtered.p99, "scan_p99_us": scan,
+        }));
+    }
+    database.close()?;
+    Ok(json!({
+        "rows": base.rows(), "ingest_rows_per_s": base.rows() as f64 / ingest_s, "asked": RECALL,
+        "recall": unfiltered.recall, "p50_us": unfiltered.p50, "p99_us": unfiltered.p99, "qps": unfiltered.qps, "filters": found,
+    }))
+}
+
+fn cases(name: &str, attributes: &[(&str, Vec<u32>)], rows: usize) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: String, filter: Filter, passes: &dyn Fn(usize) -> bool| {
+        let rows = (0..rows).filter(|&row| passes(row)).collect();
+        cases.push(Case { name, filter, rows });
+    };
+    for share in [0.0001, 0.001, 0.01, 0.1, 0.5] {
+        let bound = (share * rows as f64).ceil() as i64;
+        add(format!("row < {bound}"), Filter::lt("row", bound), &|row| (row as i64) < bound);
+    }
+    if name == "fashion" {
+        let labels = &attributes[0].1;
+        add("label = 3".into(), Filter::eq("label", 3), &|row| labels[row] == 3);
+        add("label < 5".into(), Filter::lt("label", 5), &|row| labels[row] < 5);
+        let part = (rows / 10) as i64;
+        let filter = Filter::eq("label", 3).and(Filter::lt("row", part));
+        add(format!("label = 3 and row < {part}"), filter, &|row| labels[row] == 3 && (row as i64) < part);
+    } else {
+        let (tokens, docs) = (&attributes[0].1, &attributes[1].1);
+        for share in [0.01, 0.1, 0.5] {
+            let mut sorted = tokens.clone();
+            sorted.sort_unstable();
+            let bound = sorted[(share * rows as f64) as usize].max(sorted[0] + 1);
+            add(format!("tokens < {bound}"), Filter::lt("tokens", i64::from(bound)), &|row| tokens[row] < bound);
+        }
+        add(format!("doc = {}", docs[7]), Filter::eq("doc", i64::from(docs[7])), &|row| docs[row] == docs[7]);
+    }
+    cases
+}
+
+/// What a number of searches took and found.
+struct Measured {
+    recall: f64,
+    p50: f64,
+    p99: f64,
+    qps: f64,
+}
+
+fn measured<'a>(
+    collection: &Collection,
+    queries: &'a [Vec<f32>],
+    request: impl Fn(&'a [f32]) -> SearchRequest<'a>,
+    filter: Option<&'a Filter>,
+) -> Result<Measured> {
+    let (mut hits, mut all, mut took) = (0, 0, Vec::new());
+    for query in queries {
+        let exact = SearchRequest {
+            recall: None,
+            exact: true,
+            filter,
+            with_payload: false,
+            ..SearchRequest::new(query, K)
+        };
+        let truth: HashSet<DocId> = collection.search_with(exact)?.into_iter().map(|hit| hit.id).collect();
+        let begin = now();
+        let found = collection.search_with(request(query))?;
+        took.push(begin.elapsed().as_secs_f64() * 1e6);
+        hits += found.iter().filter(|hit| truth.contains(&hit.id)).count();
+        all += truth.len();
+    }
+    let total: f64 = took.iter().sum();
+    let (p50, p99) = quantiles(&mut took);
+    Ok(Measured {
+        recall: hits as f64 / all.max(1) as f64,
+        p50,
+        p99,
+        qps: queries.len() as f64 / total * 1e6,
+    })
+}
+
+/// The 99th percentile of comparing with these rows of an array, in microseconds.
+fn scanned(base: &Matrix, dir: &Path, name: &str, rows: &[usize], queries: &[Vec<f32>]) -> Result<f64> {
+    let (kernels, metric) = (Kernels::detect(), metric(dir, name)?);
+    let mut took = Vec::new();
+    for query in queries {
+        let begin = now();
+        let query = DistanceQuery::new(kernels, metric, query);
+        let mut nearest = BinaryHeap::new();
+        for &row in rows {
+            nearest.push((query.distance(base.row(row)), row));
+            if nearest.len() > K {
+                nearest.pop();
+            }
+        }
+        std::hint::black_box(nearest);
+        took.push(begin.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(quantiles(&mut took).1)
+}
+
+fn quantiles(took: &mut [f64]) -> (f64, f64) {
+    took.sort_by(f64::total_cmp);
+    (took[took.len() / 2], took[took.len() * 99 / 100])
+}
+
+fn vector(base: &Matrix, row: usize) -> Vector {
+    let mut components = Vec::new();
+    base.row(row).to_f32(&mut components);
+    Vector::F32(components)
+}
+
+fn transactions(db: &Path) -> Result<Value> {
+    const ROUNDS: usize = 300;
+    let storage = aidb::DB::open(db.join("kv"), aidb::Options::default())?;
+    let keyspace = storage.keyspace("default", aidb::KeyspaceOptions::DEFAULT)?;
+    let database = AetherDB::open(db.join("vectors"))?;
+    let open = |name: String| database.create_collection(&name, 16, "l2", IndexConfig::default());
+    let collections: Vec<Collection> = (0..3).map(|i| open(format!("c{i}"))).collect::<aethervec::Result<_>>()?;
+    let transaction = |number: usize| -> Result<()> {
+        let mut txn = database.begin()?;
+        for (i, collection) in collections.iter().enumerate() {
+            for j in 0..[4, 3, 3][i] {
+                txn.upsert(collection, Document::new(vec![0.5; 16], (number * 16 + j) as u64))?;
+            }
+        }
+        txn.commit()?;
+        Ok(())
+    };
+    let (mut single, mut transactions) = (Vec::new(), Vec::new());
+    for i in 0..ROUNDS {
+        let begin = now();
+        let mut batch = aidb::WriteBatch::new();
+        batch.put(&keyspace, i.to_be_bytes(), [7; 1_000]);
+        storage.write(batch, Durability::Sync)?;
+        single.push(begin.elapsed().as_secs_f64() * 1e6);
+        let begin = now();
+        transaction(i)?;
+        transactions.push(begin.elapsed().as_secs_f64() * 1e6);
+    }
+    let begin = now();
+    let failed = Arc::new(std::sync::Mutex::new(None));
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let (failed, transaction) = (Arc::clone(&failed), &transaction);
+            scope.spawn(move || {
+                for i in 0..ROUNDS {
+                    if let Err(error) = transaction((thread + 1) * 1_000_000 + i) {
+                        *failed.lock().expect("nobody panics") = Some(error.to_string());
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = failed.lock().expect("nobody panics").take() {
+        return Err(error.into());
+    }
+    let sixteen = (16 * ROUNDS) as f64 / begin.elapsed().as_secs_f64();
+    let one = ROUNDS as f64 / transactions.iter().sum::<f64>() * 1e6;
+    database.close()?;
+    Ok(json!({
+        "commit_p50_us": quantiles(&mut single).0, "transaction_p50_us": quantiles(&mut transactions).0,
+        "one_thread_per_s": one, "sixteen_threads_per_s": sixteen,
+    }))
+}
+
+fn facets(db: &Path, documents: usize) -> Result<Value> {
+    let database = AetherDB::open(db)?;
+    let collection = database.create_collection("documents", 2, "l2", IndexConfig::Flat)?;
+    collection.create_payload_index("tag", PayloadIndexKind::Keyword)?;
+    let mut rng = fastrand::Rng::with_seed(1);
+    for start in (0..documents).step_by(10_000) {
+        let document = |i: usize| {
+            let tag = format!("tag {}", rng.u32(..1_000).isqrt());
+            Document::new(vec![0.0, 1.0], i as u64).with_payload(json!({ "tag": tag }))
+        };
+        collection.upsert_batch((start..documents.min(start + 10_000)).map(document).collect())?;
+    }
+    collection.wait_payload_indexes()?;
+    let filter = Filter::any_of("tag", ["tag 3", "tag 17", "tag 30"]);
+    let request = FacetRequest::new("tag");
+    let (mut facets, mut counts, mut found) = (Vec::new(), Vec::new(), (0, 0));
+    for _ in 0..30 {
+        let begin = now();
+        found.0 = collection.facet(&request)?.len();
+        facets.push(begin.elapsed().as_secs_f64() * 1e3);
+        let begin = now();
+        found.1 = collection.count_matching(&filter)?;
+        counts.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    database.close()?;
+    Ok(json!({
+        "documents": documents, "facet_ms": quantiles(&mut facets).0, "count_ms": quantiles(&mut counts).0,
+        "values": found.0, "counted": found.1,
+    }))
+}
+
+fn hybrid(dir: &Path, db: &Path) -> Result<Value> {
+    const WORDS: [&str; 12] = [
+        "index", "vector", "graph", "commit", "log", "table", "merge", "snapshot", "filter", "query", "write", "page",
+    ];
+    let base = Matrix::read(dir, "minilm_base", 440)?;
+    let queries = Matrix::read(dir, "minilm_query", 200)?.to_queries();
+    let database = AetherDB::open(db)?;
+    let collection = database.create_collection("passages", base.dim(), "cosine", IndexConfig::default())?;
+    collection.create_payload_index("text", PayloadIndexKind::Text)?;
+    collection.create_payload_index("part", PayloadIndexKind::Integer)?;
+    let mut rng = fastrand::Rng::with_seed(2);
+    let documents = (0..base.rows()).map(|row| {
+        let words: Vec<&str> = (0..40).map(|_| WORDS[rng.usize(..WORDS.len())]).collect();
+        let payload = json!({ "text": words.join(" "), "part": row % 3 });
+        Document::new(vector(&base, row), row as u64).with_payload(payload)
+    });
+    collection.upsert_batch(documents.collect())?;
+    collection.wait_payload_indexes()?;
+    let (mut took, mut hits) = (Vec::new(), 0);
+    for (i, query) in queries.iter().enumerate() {
+        let words = format!("{} {}", WORDS[i % 12], WORDS[(i / 12) % 12]);
+        let request = QueryRequest::new(Query::rrf())
+            .prefetch(Prefetch::new(Query::nearest(query.clone())).limit(50))
+            .prefetch(Prefetch::new(Query::text("text", words)).limit(50))
+            .filter(Filter::lt("part", 2));
+        let begin = now();
+        hits += collection.query(&request)?.hits.len();
+        took.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    database.close()?;
+    let (p50, p99) = quantiles(&mut took);
+    Ok(json!({ "p50_ms": p50, "p99_ms": p99, "hits": hits }))
+}
+
+fn empty(db: &Path, collections: usize) -> Result<Value> {
+    let database = AetherDB::open(db)?;
+    let (memory, disk) = (resident_bytes(), bytes_on_disk(db)?);
+    for i in 0..collections {
+        database.create_collection(&format!("c{i}"), 384, "cosine", IndexConfig::default())?;
+    }
+    let per = |bytes: u64, before: u64| bytes.saturating_sub(before) as f64 / collections as f64;
+    let memory = per(resident_bytes(), memory);
+    database.close()?;
+    drop(database);
+    let disk = per(bytes_on_disk(db)?, disk);
+    let begin = now();
+    let database = AetherDB::open(db)?;
+    let open_s = begin.elapsed().as_secs_f64();
+    let found = database.collections().len();
+    database.close()?;
+    Ok(json!({ "collections": found, "memory_bytes": memory, "disk_bytes": disk, "open_s": open_s }))
+}
+
+/// Bytes that the files of a directory occupy.
+fn bytes_on_disk(dir: &Path) -> Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_on_disk(&entry.path())? } else { metadata.blocks() * 512 };
+    }
+    Ok(bytes)
+}
