@@ -88,6 +88,8 @@ pub enum ProblemKind {
     PayloadIndex,
     /// A count or a number does not fit what is there.
     Counter,
+    /// A document that ends is not in the list of those, or the other way round.
+    Expiry,
     /// Keys of a collection that does not exist.
     LeftOver,
 }
@@ -172,6 +174,8 @@ struct OnDisk {
     /// All points.
     points: u64,
     documents: u64,
+    /// Documents that end: when, and their points.
+    ends: BTreeSet<(u64, PointId)>,
 }
 
 fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<CollectionCheck> {
@@ -200,9 +204,11 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
         fields,
         points: 0,
         documents: 0,
+        ends: BTreeSet::new(),
     };
     check_points(core, &mut disk, problems)?;
     check_documents(core, &mut disk, problems)?;
+    check_ends(core, &disk, problems)?;
     check_numbers(core, &disk, next, problems)?;
     let unreachable = index::check(core, &disk, next, problems)?;
     payload::check(core, &disk, problems)?;
@@ -283,6 +289,9 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
         let parsed: Result<(DocId, PointId)> = keyspace::decode_doc_key(&key).and_then(|id| {
             let row = DocRow::parse(&key, &value)?;
             row.payload(&key)?;
+            if row.expires != 0 {
+                disk.ends.insert((row.expires, row.point));
+            }
             Ok((id, row.point))
         });
         match parsed {
@@ -295,6 +304,27 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
             Ok(_) => {}
             Err(error) => problems.add_error(&error),
         }
+    }
+    Ok(())
+}
+
+/// Documents that end, and no others, are in `expiry`.
+fn check_ends(core: &Core, disk: &OnDisk, problems: &mut Problems) -> Result<()> {
+    let mut rows = disk
+        .snapshot
+        .prefix(&core.keyspaces.expiry, keyspace::collection_prefix(core.id));
+    let mut told = BTreeSet::new();
+    while let Some((key, _)) = rows.try_next()? {
+        match keyspace::decode_expiry_key(&key) {
+            Ok(end) => drop(told.insert(end)),
+            Err(error) => problems.add_error(&error),
+        }
+    }
+    for (expires, point) in told.symmetric_difference(&disk.ends) {
+        let message = format!(
+            "the document of point {point} and the keyspace expiry disagree on whether it ends at {expires} (ms since 1970)"
+        );
+        problems.add(ProblemKind::Expiry, message);
     }
     Ok(())
 }

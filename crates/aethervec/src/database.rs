@@ -14,7 +14,7 @@ use crate::schema::{self, CollectionInfo, CollectionSchema, IndexConfig};
 use crate::snapshot::DbSnapshot;
 use crate::validate;
 use aether_env::Env;
-use aidb::{DB, Durability, WriteBatch};
+use aidb::{AsOf, DB, Durability, WriteBatch};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +82,11 @@ impl AetherDB {
     pub fn open_with(env: Env, options: DbOptions) -> Result<AetherDB> {
         let location = env.storage.location();
         let spawner = Arc::clone(&env.spawner);
-        let storage = DB::open_with(env, options.storage)?;
+        let storage = aidb::Options {
+            retention: options.storage.retention.max(options.retention),
+            ..options.storage
+        };
+        let storage = DB::open_with(env, storage)?;
         let keyspaces = Keyspaces::open(&storage)?;
         let catalog = Catalog::read(&storage.snapshot(), &keyspaces)?;
         let threads = options.lane_threads.unwrap_or_else(|| {
@@ -290,6 +294,42 @@ impl AetherDB {
         let storage = &self.inner.storage;
         let now = keyspace::millis(storage.now());
         DbSnapshot::new(storage.snapshot(), now, &self.inner.pool)
+    }
+
+    /// The state of all collections at an earlier moment, by its number or by the time: for gets, scrolls, counts and
+    /// searches alike, with [`Collection::at`]. A time stands for the last commit before it, known to a thousandth of
+    /// [`DbOptions::retention`].
+    ///
+    /// ```
+    /// use aethervec::{AetherDB, DbOptions, Document, IndexConfig};
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let env = aether_env::Env::local(dir.path())?;
+    /// let options = DbOptions { retention: Duration::from_secs(3_600), ..DbOptions::DEFAULT };
+    /// let db = AetherDB::open_with(env, options)?;
+    /// let notes = db.create_collection("notes", 1, "l2", IndexConfig::default())?;
+    /// notes.upsert(Document::new(vec![1.0], "a"))?;
+    /// let before = db.snapshot().seq();
+    /// notes.delete("a")?;
+    ///
+    /// let past = notes.at(&db.as_of(before)?)?;
+    /// assert_eq!(past.search(&[1.0], 1)?[0].id.to_string(), "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the moment is outside of the retention window, [`ErrorKind::Invalid`] when it is to come.
+    pub fn as_of(&self, moment: impl Into<AsOf>) -> Result<DbSnapshot> {
+        self.inner.open()?;
+        let storage = &self.inner.storage;
+        let moment = moment.into();
+        let snapshot = storage.snapshot_at(moment)?;
+        let time = match moment {
+            AsOf::Time(time) => time,
+            AsOf::Seq(seq) => storage.time_of(seq).unwrap_or_else(|| storage.now()),
+        };
+        let now = keyspace::millis(time);
+        Ok(DbSnapshot::new(snapshot, now, &self.inner.pool))
     }
 
     /// Figures of the database.

@@ -1,4 +1,4 @@
-//! Adding and dropping vector fields of a live collection.
+//! What can be changed in the schema of a live collection: vector fields, and how long documents stay.
 
 use crate::collection::Collection;
 use crate::error::{Error, ErrorKind, Result};
@@ -6,6 +6,7 @@ use crate::index::field::Fields;
 use crate::schema::VectorField;
 use crate::validate;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Collection {
     /// Adds a vector field. Documents lack a vector there until they are written with one.
@@ -42,6 +43,36 @@ impl Collection {
                     ));
                 }
                 record.add_field(name, field)?;
+                validate::schema(&record.schema)?;
+                Fields::new(record, Some(&core.fields.load()))
+            },
+            |fields| core.fields.store(Arc::new(fields)),
+        )
+    }
+
+    /// Documents that are written from now on and do not say themselves when they end stay for `ttl`; none: for ever. Those that
+    /// are there already keep their end.
+    ///
+    /// ```
+    /// use aethervec::{AetherDB, Document, IndexConfig};
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let db = AetherDB::open(dir.path())?;
+    /// let news = db.create_collection("news", 1, "l2", IndexConfig::default())?;
+    /// news.set_ttl(Some(Duration::from_secs(24 * 60 * 60)))?;
+    /// news.upsert(Document::new(vec![0.5], "today"))?;
+    /// assert!(news.get("today")?.unwrap().expires_at.is_some());
+    /// # Ok::<(), aethervec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it is shorter than a millisecond, or longer than [`TTL_MAX`](crate::limits::TTL_MAX).
+    pub fn set_ttl(&self, ttl: Option<Duration>) -> Result<()> {
+        let core = &self.core;
+        self.db.alter(
+            core,
+            |record| {
+                record.schema.ttl = ttl;
                 validate::schema(&record.schema)?;
                 Fields::new(record, Some(&core.fields.load()))
             },

@@ -1,6 +1,7 @@
 //! What can be set when a database is opened.
 
 use aidb::Durability;
+use std::time::Duration;
 
 /// How a database is used. Holds for this opening; nothing of it is stored.
 ///
@@ -19,6 +20,10 @@ pub struct DbOptions {
     pub lane_threads: Option<usize>,
     /// What a write waits for.
     pub durability: Durability,
+    /// How far back [`AetherDB::as_of`](crate::AetherDB::as_of) can go, beyond what live snapshots hold; the longer one of
+    /// this and `storage.retention` holds. More: what was replaced or deleted within that time stays on disk and in the
+    /// indexes as long.
+    pub retention: Duration,
     /// How the storage engine is used.
     pub storage: aidb::Options,
 }
@@ -28,6 +33,7 @@ impl DbOptions {
     pub const DEFAULT: DbOptions = DbOptions {
         lane_threads: None,
         durability: Durability::Sync,
+        retention: Duration::ZERO,
         storage: aidb::Options::DEFAULT,
     };
 
@@ -36,6 +42,7 @@ impl DbOptions {
     pub const WITHOUT_THREADS: DbOptions = DbOptions {
         lane_threads: Some(0),
         durability: Durability::Sync,
+        retention: Duration::ZERO,
         storage: aidb::Options {
             background_threads: 0,
             ..aidb::Options::DEFAULT

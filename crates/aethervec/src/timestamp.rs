@@ -159,6 +159,24 @@ fn date(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+/// So that [`AetherDB::as_of`](crate::AetherDB::as_of) takes one.
+impl From<Timestamp> for aidb::AsOf {
+    fn from(moment: Timestamp) -> aidb::AsOf {
+        aidb::AsOf::Time(aidb::Timestamp(u64::try_from(moment.0).unwrap_or(0)))
+    }
+}
+
+impl From<std::time::SystemTime> for Timestamp {
+    fn from(time: std::time::SystemTime) -> Timestamp {
+        let micros =
+            |elapsed: std::time::Duration| i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(after) => Timestamp(micros(after)),
+            Err(before) => Timestamp(-micros(before.duration())),
+        }
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.div_euclid(MICROS_PER_SECOND);

@@ -1,7 +1,7 @@
 //! The background work of one collection, in order, one step of bounded size at a time:
 //!
 //! 1. take over what was committed;
-//! 2. remove what dropped fields have left;
+//! 2. remove documents that have ended, and what dropped fields have left;
 //! 3. *reap*: points that no snapshot can see any more leave the indexes;
 //! 4. write a checkpoint when one is due;
 //! 5. *apply*: committed points move from the deltas into the graphs;
@@ -12,9 +12,11 @@
 //! but time.
 
 use crate::error::Result;
+use crate::expiry;
 use crate::index::checkpoint;
 use crate::index::core::{Committed, Core, Lane};
 use crate::payload;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Points reaped in one step, at least: a commit is reaped as a whole.
@@ -27,12 +29,12 @@ pub(crate) enum Step {
     More,
     /// Nothing before the next write.
     Idle,
-    /// Nothing before a snapshot ends.
+    /// Nothing before a snapshot or a document ends.
     Parked,
 }
 
 /// Does a step of `core`'s work. An error is kept in its status, and the work rests until the next write.
-pub(crate) fn step(core: &Core, closing: &AtomicBool) -> Step {
+pub(crate) fn step(core: &Arc<Core>, closing: &AtomicBool) -> Step {
     let mut lane = core.lane.lock();
     if core.dropped.load(Ordering::Acquire) || closing.load(Ordering::Acquire) {
         return Step::Idle;
@@ -84,9 +86,12 @@ impl Lane {
         while self.reap(core) {}
     }
 
-    fn step(&mut self, core: &Core, closing: &AtomicBool) -> Result<Step> {
+    fn step(&mut self, core: &Arc<Core>, closing: &AtomicBool) -> Result<Step> {
         self.take_over(core);
         checkpoint::remove_left_over(core)?;
+        if expiry::remove_ended(core)? {
+            return Ok(Step::More);
+        }
         if self.reap(core) || checkpoint::write_if_due(self, core)? {
             return Ok(Step::More);
         }
@@ -96,7 +101,7 @@ impl Lane {
         if consolidate(core)? || applied || built {
             return Ok(Step::More);
         }
-        let waiting = self.reaped < self.entries.len();
+        let waiting = self.reaped < self.entries.len() || core.expiries.are_there();
         Ok(if waiting { Step::Parked } else { Step::Idle })
     }
 

@@ -14,13 +14,13 @@ use crate::payload::Payload;
 use crate::schema::{DenseField, IndexConfig};
 use aether_env::FileMap;
 use aether_index::{Hnsw, Image, PointId};
-use aidb::{DB, SeqNo, Snapshot};
+use aidb::{DB, Snapshot};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Opens the collection. Nobody has written to it since the database was opened, so that no snapshot sees the points that
-/// its pending entries call dead.
+/// Opens the collection. Nobody has written to it since the database was opened: only a snapshot of the time before that
+/// sees the points that its pending entries call dead.
 pub(crate) fn open(
     record: &CollectionRecord,
     name: &str,
@@ -45,11 +45,15 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
         .flat_map(|entry| &entry.died)
         .copied()
         .collect();
+    // Asking makes sure that nobody goes back further from now on.
+    let opened_at = core.keyspaces.opened_at;
+    let past = core.db.watermark() < opened_at;
+    let gone = if past { HashSet::new() } else { died.clone() };
     let fields = core.fields.load_full();
     for (field, index) in fields.dense() {
-        open_field(core, snapshot, field, index, &died)?;
+        open_field(core, snapshot, field, index, &gone)?;
     }
-    refill(core, &fields, snapshot, &died)?;
+    refill(core, &fields, snapshot, &gone)?;
     *core.left_over.get_mut() = read_saved(core.id, &core.keyspaces, snapshot)?
         .into_iter()
         .filter(|&number| fields.by_number(number).is_none())
@@ -59,12 +63,17 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     let lane = core.lane.get_mut();
     let committed = |entry| Committed {
         entry,
-        seq: SeqNo::ZERO,
+        seq: opened_at,
     };
     lane.entries = entries.into_iter().map(committed).collect();
-    lane.reaped = lane.entries.len();
-    lane.reaped_points = died.len();
-    lane.progress = died.len() as u64;
+    if past {
+        let died: Vec<PointId> = died.iter().copied().collect();
+        core.deaths.stamp(&died, opened_at);
+    } else {
+        lane.reaped = lane.entries.len();
+        lane.reaped_points = died.len();
+        lane.progress = died.len() as u64;
+    }
     lane.committed = next;
     lane.checkpoints = state.checkpoints;
     core.progress.checkpoints = state.checkpoints.into();
@@ -73,7 +82,7 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
     // Each document has exactly one point that is alive.
     let documents = core.payload.visible.len();
     *core.newest.get_mut() = Newest {
-        seq: SeqNo::ZERO,
+        seq: opened_at,
         documents,
     };
     Ok(())
