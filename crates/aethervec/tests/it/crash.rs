@@ -2,13 +2,15 @@
 //! acknowledged write is there, none is half there, everything agrees with everything, and searches find what there is.
 
 use crate::common::{Docs, close, nearest, read_all, settle};
-use aether_env::CrashImage;
+use aether_env::{CrashImage, Env, ManualClock};
 use aether_sim::SimStorage;
 use aethervec::{
-    AetherDB, CollectionSchema, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric,
-    Result, SearchRequest,
+    AetherDB, CollectionSchema, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric, Patch,
+    Result, SearchRequest, Write,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 const DIM: usize = 4;
 const METRIC: Metric = Metric::L2Squared;
@@ -33,21 +35,34 @@ fn options() -> DbOptions {
 /// A run of a fixed script: what is known to be durable, and what may be.
 struct Script {
     storage: SimStorage,
+    clock: Arc<ManualClock>,
     db: AetherDB,
     rng: fastrand::Rng,
     done: State,
     /// The state after the write that is under way.
     next: State,
+    /// Documents that end when the clock goes on.
+    ending: BTreeSet<(&'static str, DocId)>,
+}
+
+fn env(storage: &SimStorage, clock: &Arc<ManualClock>) -> Env {
+    Env {
+        clock: Arc::clone(clock) as Arc<_>,
+        ..storage.env()
+    }
 }
 
 impl Script {
     fn begin(storage: &SimStorage) -> Result<Script> {
+        let clock = Arc::new(ManualClock::default());
         Ok(Script {
             storage: storage.clone(),
-            db: AetherDB::open_with(storage.env(), options())?,
+            db: AetherDB::open_with(env(storage, &clock), options())?,
+            clock,
             rng: fastrand::Rng::with_seed(7),
             done: State::new(),
             next: State::new(),
+            ending: BTreeSet::new(),
         })
     }
 
@@ -71,14 +86,21 @@ impl Script {
         self.ticks(3)?;
         self.checkpoint("graph")?;
         self.delete("flat", 10)?;
+        self.end("graph", 30)?;
+        self.transfer("graph", "flat", 4)?;
         self.checkpoint("flat")?;
         self.drop_collection("flat")?;
         self.upsert("graph", 2000..2050, 40)?;
+        self.wait();
         self.ticks(12)?;
+        self.patch("graph", 25)?;
+        self.end("graph", 10)?;
         self.reopen()?;
         self.delete("graph", 20)?;
         self.create("flat", IndexConfig::Flat)?;
         self.upsert("flat", 0..50, 5)?;
+        self.wait();
+        self.transfer("graph", "flat", 3)?;
         self.ticks(20)?;
         self.checkpoint("graph")?;
         self.db.close()
@@ -136,6 +158,64 @@ impl Script {
         Ok(())
     }
 
+    /// Moves documents to another collection.
+    fn transfer(&mut self, from: &'static str, to: &'static str, count: usize) -> Result<()> {
+        let source = self.next.get_mut(from).expect("it was created");
+        let ids: Vec<DocId> = source.keys().rev().take(count).cloned().collect();
+        for id in &ids {
+            let document = self.next.get_mut(from).and_then(|docs| docs.remove(id));
+            let target = self.next.get_mut(to).expect("it was created");
+            target.insert(id.clone(), document.expect("it is one of them"));
+        }
+        let (from, to) = (self.db.collection(from)?, self.db.collection(to)?);
+        let mut txn = self.db.begin()?;
+        for id in ids {
+            let document = txn.get(&from, id.clone())?.expect("it is one of them");
+            txn.upsert(&to, document)?;
+            txn.delete(&from, id)?;
+        }
+        txn.commit()?;
+        self.acknowledged();
+        Ok(())
+    }
+
+    /// Changes the payload of documents, and nothing else.
+    fn patch(&mut self, name: &'static str, count: usize) -> Result<()> {
+        let payload = serde_json::json!({"patched": count});
+        let docs = self.next.get_mut(name).expect("it was created");
+        let mut writes = Vec::new();
+        for (id, (_, of)) in docs.iter_mut().take(count) {
+            *of = Some(payload.clone());
+            writes.push(Write::patch(
+                id.clone(),
+                Patch::new().merge(payload.clone()),
+            ));
+        }
+        self.db.collection(name)?.apply_batch(writes)?;
+        self.acknowledged();
+        Ok(())
+    }
+
+    /// Has documents end when the clock goes on.
+    fn end(&mut self, name: &'static str, count: usize) -> Result<()> {
+        let ids: Vec<DocId> = self.next[name].keys().take(count).cloned().collect();
+        let patch = Patch::new().expiring_in(Duration::from_secs(1));
+        let writes = ids.iter().map(|id| Write::patch(id.clone(), patch.clone()));
+        self.db.collection(name)?.apply_batch(writes.collect())?;
+        self.ending.extend(ids.into_iter().map(|id| (name, id)));
+        Ok(())
+    }
+
+    /// The clock goes on.
+    fn wait(&mut self) {
+        self.clock.advance(Duration::from_secs(1));
+        for (name, id) in std::mem::take(&mut self.ending) {
+            for state in [&mut self.done, &mut self.next] {
+                state.get_mut(name).expect("it was created").remove(&id);
+            }
+        }
+    }
+
     fn ticks(&mut self, count: usize) -> Result<()> {
         (0..count).try_for_each(|_| self.db.tick().map(drop))
     }
@@ -147,7 +227,7 @@ impl Script {
     fn reopen(&mut self) -> Result<()> {
         self.db.close()?;
         self.db = AetherDB::open_with(SimStorage::new(0).env(), options())?;
-        self.db = AetherDB::open_with(self.storage.env(), options())?;
+        self.db = AetherDB::open_with(env(&self.storage, &self.clock), options())?;
         Ok(())
     }
 }
@@ -166,7 +246,7 @@ fn state_of(db: &AetherDB) -> State {
 
 /// The database on this disk is whole, and in the state before or after the write that was under way.
 fn inspect(storage: &SimStorage, script: &Script, what: &str) {
-    let db = AetherDB::open_with(storage.env(), options())
+    let db = AetherDB::open_with(env(storage, &script.clock), options())
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let state = state_of(&db);
     assert!(

@@ -5,7 +5,8 @@ use crate::common::{Docs, close, default_vector, distance, for_seeds, nearest, r
 use aether_sim::SimStorage;
 use aethervec::{
     AetherDB, Collection, CollectionSchema, CollectionView, DbOptions, DbSnapshot, DenseField,
-    DocId, Document, ElementType, ErrorKind, HnswParams, IndexConfig, Metric, SearchRequest, Uuid,
+    DocId, Document, ElementType, ErrorKind, Filter, HnswParams, IndexConfig, Metric, Outcome,
+    Patch, SearchRequest, Uuid, Write,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -203,7 +204,128 @@ impl World {
             89..91 => self.drop_and_create(name),
             91..94 => self.reopen(),
             94..95 => self.check(),
+            95..97 => self.apply(name),
+            97..98 => self.transact(),
             _ => self.tick(),
+        }
+    }
+
+    /// Conditional writes and patches of any kind, in one batch.
+    fn apply(&mut self, name: &'static str) {
+        let mut writes = Vec::new();
+        let mut expected = Vec::new();
+        for _ in 0..self.rng.usize(1..30) {
+            let (write, outcome) = self.write(name);
+            writes.push(write);
+            expected.push(outcome);
+        }
+        let outcomes = self.collection(name).apply_batch(writes).unwrap();
+        assert_eq!(outcomes, expected);
+    }
+
+    /// A random write, which the model makes; and what should come of it.
+    fn write(&mut self, name: &'static str) -> (Write, Outcome) {
+        let document = self.document();
+        let vector = self.vector();
+        let tag = self.rng.u8(..4);
+        let docs = self.model.get_mut(name).unwrap();
+        let id = document.id.clone();
+        let stored = (default_vector(&document.vectors), document.payload.clone());
+        let is_there = docs.contains_key(&id);
+        let has_tag = |docs: &Docs| {
+            let payload = docs.get(&id).and_then(|(_, payload)| payload.as_ref());
+            payload.is_some_and(|payload| payload["tag"] == tag)
+        };
+        match self.rng.u8(..6) {
+            0 => {
+                docs.entry(id).or_insert(stored);
+                let outcome = [Outcome::Inserted, Outcome::Exists][usize::from(is_there)];
+                (Write::upsert(document).if_absent(), outcome)
+            }
+            1 => {
+                docs.entry(id).and_modify(|old| *old = stored);
+                let outcome = [Outcome::NotFound, Outcome::Replaced][usize::from(is_there)];
+                (Write::upsert(document).if_present(), outcome)
+            }
+            2 => {
+                let write = Write::delete(id.clone()).if_matches(Filter::eq("tag", tag));
+                let outcome = match (is_there, has_tag(docs)) {
+                    (false, _) => Outcome::NotFound,
+                    (true, false) => Outcome::NotMatched,
+                    (true, true) => Outcome::Deleted,
+                };
+                if outcome == Outcome::Deleted {
+                    docs.remove(&id);
+                }
+                (write, outcome)
+            }
+            3 => {
+                docs.entry(id.clone())
+                    .and_modify(|(old, _)| old.clone_from(&vector));
+                let outcome = [Outcome::NotFound, Outcome::Patched][usize::from(is_there)];
+                (
+                    Write::patch(id, Patch::new().with_vector("", vector)),
+                    outcome,
+                )
+            }
+            _ => {
+                docs.entry(id.clone()).and_modify(|(_, payload)| {
+                    let payload = payload.get_or_insert_with(|| json!({}));
+                    payload["tag"] = json!(tag);
+                    payload.as_object_mut().unwrap().remove("text");
+                });
+                let patch = Patch::new().set("tag", tag).delete("text");
+                let outcome = [Outcome::NotFound, Outcome::Patched][usize::from(is_there)];
+                (Write::patch(id, patch), outcome)
+            }
+        }
+    }
+
+    /// A transaction over several collections: it sees its own writes, nobody else does before its commit, and it is all there
+    /// or not at all.
+    fn transact(&mut self) {
+        let before = self.model.clone();
+        let mut txn = self.db.begin().unwrap();
+        for _ in 0..self.rng.usize(1..5) {
+            let name = SHAPES[self.rng.usize(..SHAPES.len())].0;
+            let collection = self.collection(name);
+            if self.rng.u8(..4) == 0 {
+                let (savepoint, model) = (txn.savepoint(), self.model.clone());
+                let (write, _) = self.write(name);
+                txn.apply(&collection, write).unwrap();
+                txn.rollback_to(&savepoint);
+                self.model = model;
+            }
+            for _ in 0..self.rng.usize(1..20) {
+                let (write, outcome) = self.write(name);
+                assert_eq!(txn.apply(&collection, write).unwrap(), outcome);
+            }
+            if self.rng.bool() {
+                let filter = Filter::eq("tag", 2).and(Filter::is_empty("text"));
+                let docs = self.model.get_mut(name).unwrap();
+                let count = docs.len();
+                docs.retain(|_, (_, payload)| {
+                    let payload = payload.as_ref();
+                    payload
+                        .is_none_or(|payload| payload["tag"] != 2 || payload.get("text").is_some())
+                });
+                let removed = (count - docs.len()) as u64;
+                assert_eq!(txn.delete_by(&collection, &filter).unwrap(), removed);
+            }
+            let docs = self.model[name].clone();
+            let view = txn.view(&collection).unwrap();
+            assert_eq!(read_all(&view), docs);
+            assert_eq!(view.count().unwrap(), docs.len() as u64);
+            self.search(name, &view, &docs);
+        }
+        if self.rng.u8(..3) == 0 {
+            txn.rollback();
+            self.model = before;
+        } else {
+            txn.commit().unwrap();
+        }
+        for (name, ..) in SHAPES {
+            self.read_some(name);
         }
     }
 
