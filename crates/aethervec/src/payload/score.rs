@@ -1,6 +1,6 @@
 //! BM25: how well the texts of points suit some words.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::filter::Path;
 use crate::payload::kind::PayloadIndexKind;
 use crate::payload::text::Totals;
@@ -31,40 +31,38 @@ impl KnownTotals {
 
 impl CollectionView {
     /// The BM25 scores of those of `points` whose text at `path` has one of the words of `query`. How rare words are and how long
-    /// texts are, is counted over `visible`: all that the view sees. An array of texts counts as one text.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when there is no complete text index of `path`.
+    /// texts are, is counted over `visible`: all that the view sees. An array of texts counts as one text. `None` when there is
+    /// no complete index of texts that folds them, or does not, as `fold` says.
     pub(crate) fn text_scores(
         &self,
         path: &Path,
         query: &str,
+        fold: bool,
         points: &RoaringTreemap,
         visible: &RoaringTreemap,
-    ) -> Result<HashMap<u64, f32>> {
+    ) -> Result<Option<HashMap<u64, f32>>> {
+        let kind = if fold {
+            PayloadIndexKind::FoldedText
+        } else {
+            PayloadIndexKind::Text
+        };
         let indexes = self.core.payload.indexes();
-        // An index that folds finds more: it is preferred when there are both.
-        let kinds = [PayloadIndexKind::FoldedText, PayloadIndexKind::Text];
-        for kind in kinds {
-            let index = indexes.iter().find(|index| {
-                index.kind == kind && index.path == *path && index.is_usable_at(self.snapshot.seq())
-            });
-            let Some(index) = index else { continue };
-            if let (Some(memory), Some(tokenizer)) = (index.load(&self.core)?, kind.tokenizer())
-                && let Some(text) = memory.text_of()
-            {
-                let at = self.core.payload.visible.version(self.snapshot.seq());
-                let totals = index.totals.get(at, visible.len(), || text.totals(visible));
-                let mut words = tokenizer.words(query);
-                words.sort_unstable();
-                words.dedup();
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                return Ok(text.scores(&words, points, visible, totals));
-            }
-        }
-        Err(Error::invalid(format!(
-            "text: there is no complete text index of {:?}: create one with create_payload_index, or wait until it is built",
-            path.to_string()
-        )))
+        let index = indexes.iter().find(|index| {
+            index.kind == kind && index.path == *path && index.is_usable_at(self.snapshot.seq())
+        });
+        let Some(index) = index else { return Ok(None) };
+        let (Some(memory), Some(tokenizer)) = (index.load(&self.core)?, kind.tokenizer()) else {
+            return Ok(None);
+        };
+        let Some(text) = memory.text_of() else {
+            return Ok(None);
+        };
+        let at = self.core.payload.visible.version(self.snapshot.seq());
+        let totals = index.totals.get(at, visible.len(), || text.totals(visible));
+        let mut words = tokenizer.words(query);
+        words.sort_unstable();
+        words.dedup();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Ok(Some(text.scores(&words, points, visible, totals)))
     }
 }

@@ -1,4 +1,5 @@
-//! BM25: documents by the words that they have.
+//! BM25: documents by the words that they have. With an index of the texts only words are looked up; without one, every text is
+//! read.
 
 use super::documents::Read;
 use super::ranking::{Better, Ranking, Top};
@@ -7,7 +8,9 @@ use super::stage::{Domain, Evaluation, Stage};
 use crate::error::Result;
 use crate::id::DocId;
 use crate::text::tokenize::Tokenizer;
+use roaring::RoaringTreemap;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// How soon more of the same word stops to count.
 const K1: f64 = 1.2;
@@ -33,6 +36,61 @@ impl Evaluation<'_> {
         stage: &Stage<'_>,
         domain: &Domain,
     ) -> Result<Ranking> {
+        match self.by_index(text, stage, domain)? {
+            Some(ranking) => Ok(ranking),
+            None => self.by_reading(text, stage, domain),
+        }
+    }
+
+    /// As [`by_text`](Evaluation::by_text), by an index of the texts; `None` if there is none.
+    fn by_index(
+        &self,
+        text: &TextQuery,
+        stage: &Stage<'_>,
+        domain: &Domain,
+    ) -> Result<Option<Ranking>> {
+        let view = self.documents.view;
+        // No index knows what a transaction has staged.
+        if view.overlay.is_some() {
+            return Ok(None);
+        }
+        let Some(visible) = view.core.visible_at(view.snapshot.seq()) else {
+            return Ok(None);
+        };
+        let filter = stage.filter.as_ref();
+        let points = match (domain, filter) {
+            (Domain::All, None) => None,
+            (Domain::All, Some(filter)) => Some(view.matching(filter)?),
+            (Domain::Found(ids), filter) => {
+                let mut points = RoaringTreemap::new();
+                self.documents.read(ids, filter, Read::Payload, |doc| {
+                    points.insert(doc.point.0);
+                    Ok(())
+                })?;
+                Some(points)
+            }
+        };
+        let points = points.as_ref().unwrap_or(&visible);
+        let Some(scores) =
+            view.text_scores(&text.path, &text.words, text.fold, points, &visible)?
+        else {
+            return Ok(None);
+        };
+        let best = best(&scores, stage.k);
+        let mut top = Top::new(stage.k, Better::Greater);
+        let wanted = self.documents.wanted(None)?;
+        self.documents
+            .each_of(&best, &wanted, Read::Payload, |doc| {
+                if let Some(score) = scores.get(&doc.point.0) {
+                    top.offer(doc.id.clone(), f64::from(*score));
+                }
+                Ok(())
+            })?;
+        Ok(Some(top.into_ranking()))
+    }
+
+    /// As [`by_text`](Evaluation::by_text), by reading all texts.
+    fn by_reading(&self, text: &TextQuery, stage: &Stage<'_>, domain: &Domain) -> Result<Ranking> {
         let tokenizer = Tokenizer { fold: text.fold };
         let mut words = tokenizer.words(&text.words);
         words.sort_unstable();
@@ -44,14 +102,14 @@ impl Evaluation<'_> {
         let mut matches = Vec::new();
         let mut frequencies = vec![0u64; words.len()];
         let (mut texts, mut total) = (0u64, 0u64);
-        self.documents.scan(None, None, Read::Payload, |doc| {
+        self.documents.each(None, Read::Payload, |doc| {
             let found = count(tokenizer, text, &words, &doc.payload()?);
             if found.len > 0 {
                 texts += 1;
                 total += found.len;
             }
             if found.counts.iter().all(|count| *count == 0) {
-                return Ok(true);
+                return Ok(());
             }
             for (frequency, count) in frequencies.iter_mut().zip(&found.counts) {
                 *frequency += u64::from(*count > 0);
@@ -60,7 +118,7 @@ impl Evaluation<'_> {
                 id: doc.id.clone(),
                 ..found
             });
-            Ok(true)
+            Ok(())
         })?;
         let statistics = Statistics {
             texts: exact(texts),
@@ -77,7 +135,7 @@ impl Evaluation<'_> {
         let scores = matches
             .iter()
             .map(|found| (&found.id, statistics.score(found, &weights)))
-            .collect::<std::collections::HashMap<_, _>>();
+            .collect::<HashMap<_, _>>();
         let ids = matches.iter().map(|found| &found.id);
         self.documents
             .read(ids, stage.filter.as_ref(), Read::Payload, |doc| {
@@ -88,6 +146,20 @@ impl Evaluation<'_> {
             })?;
         Ok(top.into_ranking())
     }
+}
+
+/// The points with the `k` best scores, and those whose score equals the last of them.
+fn best(scores: &HashMap<u64, f32>, k: usize) -> RoaringTreemap {
+    let mut sorted: Vec<f32> = scores.values().copied().collect();
+    let least = if sorted.len() > k {
+        *sorted
+            .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a))
+            .1
+    } else {
+        f32::NEG_INFINITY
+    };
+    let good = scores.iter().filter(|(_, score)| **score >= least);
+    good.map(|(point, _)| *point).collect()
 }
 
 /// How often a document with this payload has each of `words`, which are sorted.

@@ -5,14 +5,29 @@ use crate::filter::Filter;
 use crate::id::DocId;
 use crate::index::field::Fields;
 use crate::keyspace::{self, DocRow, PointRow};
+use crate::payload::{Candidates, Found};
 use crate::view::CollectionView;
 use aether_index::PointId;
 use bytes::Bytes;
+use roaring::RoaringTreemap;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// Documents that are read at a time.
 const CHUNK: usize = 256;
+
+/// If so many times the documents that may satisfy a filter are all there are, they are read one by one; else all are.
+const SELECTIVE: u64 = 8;
+
+/// A filter, and what the indexes know of it.
+#[derive(Debug)]
+pub(super) struct Wanted<'f> {
+    filter: Option<&'f Filter>,
+    /// For which points it holds; `None`: nothing is known.
+    known: Option<Found>,
+    /// The points to be read, if they are few.
+    selective: Option<RoaringTreemap>,
+}
 
 /// Where all stages of a request read: one collection at one moment.
 #[derive(Clone, Debug)]
@@ -25,7 +40,7 @@ pub(super) struct Documents<'a> {
 #[derive(Debug)]
 pub(super) struct Doc {
     pub(super) id: DocId,
-    point: PointId,
+    pub(super) point: PointId,
     key: Vec<u8>,
     row: Bytes,
     /// There when it was asked for.
@@ -55,11 +70,38 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Calls `each` with all documents that satisfy `filter`, in the order of ids, until it says false. `after`: only those
-    /// behind this one.
-    pub(super) fn scan(
+    /// Calls `each` with all documents that satisfy `filter`, in any order.
+    pub(super) fn each(
         &self,
         filter: Option<&Filter>,
+        read: Read,
+        mut each: impl FnMut(&Doc) -> Result<()>,
+    ) -> Result<()> {
+        let wanted = self.wanted(filter)?;
+        match &wanted.selective {
+            Some(points) => self.each_of(points, &wanted, read, each),
+            None => self.walk(&wanted, None, read, |doc| {
+                each(doc)?;
+                Ok(true)
+            }),
+        }
+    }
+
+    /// Calls `each` with all documents that satisfy `filter`, in the order of ids, until it says false. `after`: only those
+    /// behind this one.
+    pub(super) fn in_order(
+        &self,
+        filter: Option<&Filter>,
+        after: Option<&DocId>,
+        each: impl FnMut(&Doc) -> Result<bool>,
+    ) -> Result<()> {
+        self.walk(&self.wanted(filter)?, after, Read::Payload, each)
+    }
+
+    /// As [`Documents::in_order`].
+    fn walk(
+        &self,
+        wanted: &Wanted<'_>,
         after: Option<&DocId>,
         read: Read,
         mut each: impl FnMut(&Doc) -> Result<bool>,
@@ -70,16 +112,17 @@ impl<'a> Documents<'a> {
             while chunk.len() < CHUNK
                 && let Some((key, row)) = rows.try_next()?
             {
+                let point = DocRow::parse(&key, &row)?.point;
                 chunk.push(Doc {
                     id: keyspace::decode_doc_key(&key)?,
-                    point: DocRow::parse(&key, &row)?.point,
+                    point,
                     key: key.to_vec(),
                     row,
                     point_row: None,
                 });
             }
             let last = chunk.len() < CHUNK;
-            self.satisfying(filter, read, &mut chunk)?;
+            self.satisfying(wanted, read, &mut chunk)?;
             for doc in &chunk {
                 if !each(doc)? {
                     return Ok(());
@@ -91,6 +134,67 @@ impl<'a> Documents<'a> {
         }
     }
 
+    /// Calls `each` with the documents of `points` that are wanted.
+    pub(super) fn each_of(
+        &self,
+        points: &RoaringTreemap,
+        wanted: &Wanted<'_>,
+        read: Read,
+        mut each: impl FnMut(&Doc) -> Result<()>,
+    ) -> Result<()> {
+        let mut points = points.iter().map(PointId);
+        loop {
+            let part: Vec<PointId> = points.by_ref().take(CHUNK).collect();
+            if part.is_empty() {
+                return Ok(());
+            }
+            let rows = self.view.point_rows(&part)?;
+            let (mut found, mut keys) = (Vec::new(), Vec::new());
+            for (point, row) in part.into_iter().zip(rows) {
+                let Some(row) = row else { continue };
+                let key = keyspace::point_key(self.view.core.id, point);
+                keys.push(PointRow::parse(&key, &row)?.doc_key(self.view.core.id));
+                found.push((point, row));
+            }
+            let rows = self.view.doc_rows(&keys)?;
+            let mut chunk = Vec::with_capacity(found.len());
+            for (((point, point_row), key), row) in found.into_iter().zip(keys).zip(rows) {
+                let Some(row) = row else { continue };
+                if DocRow::parse(&key, &row)?.point == point {
+                    chunk.push(Doc {
+                        id: keyspace::decode_doc_key(&key)?,
+                        point,
+                        key,
+                        row,
+                        point_row: Some(point_row),
+                    });
+                }
+            }
+            self.satisfying(wanted, read, &mut chunk)?;
+            chunk.iter().try_for_each(&mut each)?;
+        }
+    }
+
+    /// What is known of `filter` before documents are read.
+    pub(super) fn wanted<'f>(&self, filter: Option<&'f Filter>) -> Result<Wanted<'f>> {
+        let filter = filter.filter(|filter| !filter.holds_for_all());
+        let mut wanted = Wanted {
+            filter,
+            known: None,
+            selective: None,
+        };
+        // No index knows what a transaction has staged.
+        if let (Some(filter), None) = (filter, &self.view.overlay)
+            && let Some(Candidates { visible, found }) = self.view.candidates(filter)?
+        {
+            if (found.sure.len() + found.unsure.len()) * SELECTIVE < visible.len() {
+                wanted.selective = Some(found.upper());
+            }
+            wanted.known = Some(found);
+        }
+        Ok(wanted)
+    }
+
     /// Calls `each` with those of the documents called `ids` that there are and that satisfy `filter`, in this order.
     pub(super) fn read<'i>(
         &self,
@@ -100,6 +204,12 @@ impl<'a> Documents<'a> {
         mut each: impl FnMut(&Doc) -> Result<()>,
     ) -> Result<()> {
         let mut ids = ids.into_iter();
+        // There are few of them: asking the indexes first would cost more.
+        let wanted = Wanted {
+            filter: filter.filter(|filter| !filter.holds_for_all()),
+            known: None,
+            selective: None,
+        };
         loop {
             let ids: Vec<&DocId> = ids.by_ref().take(CHUNK).collect();
             if ids.is_empty() {
@@ -118,22 +228,24 @@ impl<'a> Documents<'a> {
                     point_row: None,
                 });
             }
-            self.satisfying(filter, read, &mut chunk)?;
+            self.satisfying(&wanted, read, &mut chunk)?;
             chunk.iter().try_for_each(&mut each)?;
         }
     }
 
-    /// Leaves those of `docs` that satisfy `filter`, and reads what is asked for.
-    fn satisfying(&self, filter: Option<&Filter>, read: Read, docs: &mut Vec<Doc>) -> Result<()> {
-        let filter = filter.filter(|filter| !filter.holds_for_all());
-        let early = filter.is_some_and(Filter::asks_for_vectors);
-        if early {
-            self.read_points(docs)?;
+    /// Leaves those of `docs` that are wanted, and reads what is asked for.
+    fn satisfying(&self, wanted: &Wanted<'_>, read: Read, docs: &mut Vec<Doc>) -> Result<()> {
+        if let Some(known) = &wanted.known {
+            let maybe = |point: u64| known.sure.contains(point) || known.unsure.contains(point);
+            docs.retain(|doc| maybe(doc.point.0));
         }
-        if let Some(filter) = filter {
+        if let Some(filter) = wanted.filter {
+            if filter.asks_for_vectors() {
+                self.read_points(docs)?;
+            }
             let mut outcome = Ok(());
-            docs.retain(|doc| match self.satisfies(doc, filter) {
-                Ok(satisfies) => satisfies,
+            docs.retain(|doc| match self.holds(doc, filter, wanted) {
+                Ok(holds) => holds,
                 Err(error) => {
                     outcome = Err(error);
                     false
@@ -141,16 +253,29 @@ impl<'a> Documents<'a> {
             });
             outcome?;
         }
-        if read == Read::PayloadAndVectors && !early {
+        if read == Read::PayloadAndVectors {
             self.read_points(docs)?;
         }
         Ok(())
     }
 
+    fn holds(&self, doc: &Doc, filter: &Filter, wanted: &Wanted<'_>) -> Result<bool> {
+        let sure = wanted.known.as_ref().map(|known| &known.sure);
+        if sure.is_some_and(|sure| sure.contains(doc.point.0)) {
+            return Ok(true);
+        }
+        self.satisfies(doc, filter)
+    }
+
+    /// Reads the rows in `points` of those that lack them.
     fn read_points(&self, docs: &mut [Doc]) -> Result<()> {
-        let points: Vec<PointId> = docs.iter().map(|doc| doc.point).collect();
+        let mut lacking: Vec<&mut Doc> = docs
+            .iter_mut()
+            .filter(|doc| doc.point_row.is_none())
+            .collect();
+        let points: Vec<PointId> = lacking.iter().map(|doc| doc.point).collect();
         let rows = self.view.point_rows(&points)?;
-        for (doc, row) in docs.iter_mut().zip(rows) {
+        for (doc, row) in lacking.iter_mut().zip(rows) {
             let Some(row) = row else {
                 let what = format!("its point {} is missing", doc.point);
                 return Err(keyspace::bad("docs", &doc.key, &what));

@@ -92,7 +92,7 @@ impl CollectionView {
             .at(&at.field("using"))?;
         let mut chosen = Top::new(request.sample, Better::Smaller);
         let filter = stage.filter.as_ref();
-        documents.scan(filter, None, Read::PayloadAndVectors, |doc| {
+        documents.each(filter, Read::PayloadAndVectors, |doc| {
             if let Some((key, row)) = documents.point_row(doc)
                 && PointRow::parse(&key, row)?
                     .field(&key, field.number)?
@@ -100,7 +100,7 @@ impl CollectionView {
             {
                 chosen.offer(doc.id.clone(), draw(&doc.id, request.seed));
             }
-            Ok(true)
+            Ok(())
         })?;
         let vectors = evaluation.stored(&chosen.into_ranking(), &stage)?;
         let mut vectors: Vec<(DocId, _)> = vectors.into_iter().collect();

@@ -136,9 +136,10 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Ranking> {
         match query {
             Query::Nearest(input) => {
-                let (vector, own) = self.vector(input, stage, &at.field("nearest"))?;
+                let at = at.field("nearest");
+                let (vector, own) = self.vector(input, stage, &at)?;
                 let without: Vec<DocId> = own.into_iter().collect();
-                self.nearest(&vector, &without, stage, stage.k, domain, at)
+                self.nearest(&vector, &without, stage, stage.k, domain, &at)
             }
             Query::Mmr(mmr) => self.mmr(mmr, stage, domain, &at.field("mmr")),
             Query::Recommend(recommend) => {
@@ -220,10 +221,9 @@ impl<'a> Evaluation<'a> {
         };
         match domain {
             Domain::All => {
+                let filter = stage.filter.as_ref();
                 self.documents
-                    .scan(stage.filter.as_ref(), after, Read::Payload, |doc| {
-                        Ok(take(doc))
-                    })?;
+                    .in_order(filter, after, |doc| Ok(take(doc)))?;
             }
             Domain::Found(_) => self.each(domain, stage, Read::Payload, |doc| {
                 if after.is_none_or(|after| doc.id > *after) {
@@ -245,14 +245,11 @@ impl<'a> Evaluation<'a> {
         domain: &Domain,
         stage: &Stage<'_>,
         read: Read,
-        mut each: impl FnMut(&Doc) -> Result<()>,
+        each: impl FnMut(&Doc) -> Result<()>,
     ) -> Result<()> {
         let filter = stage.filter.as_ref();
         match domain {
-            Domain::All => self.documents.scan(filter, None, read, |doc| {
-                each(doc)?;
-                Ok(true)
-            }),
+            Domain::All => self.documents.each(filter, read, each),
             Domain::Found(ids) => self.documents.read(ids, filter, read, each),
         }
     }

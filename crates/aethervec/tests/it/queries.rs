@@ -6,8 +6,8 @@ use aethervec::{
     AetherDB, CollectionSchema, ContextPair, Cursor, Dbsf, Decay, DenseField, Direction, Discover,
     Div, DocId, Document, Effort, ErrorKind, Expression, FacetRequest, Filter, Formula,
     GeoDistance, GeoPoint, GroupRequest, IndexConfig, Input, MatrixRequest, Metric, Mmr, Operation,
-    OrderBy, PayloadSelector, Pow, Prefetch, Query, QueryRequest, Recommend, RecommendStrategy,
-    Rrf, VectorSelector,
+    OrderBy, PayloadIndexKind, PayloadSelector, Pow, Prefetch, Query, QueryRequest, Recommend,
+    RecommendStrategy, Rrf, VectorSelector,
 };
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -68,6 +68,21 @@ fn compare(seed: u64) {
         collection.upsert(document).unwrap();
         docs.insert(id, Naive { vectors, payload });
     }
+    if seed % 2 == 1 {
+        let kinds = [
+            ("lang", PayloadIndexKind::Keyword),
+            ("tags", PayloadIndexKind::Keyword),
+            ("year", PayloadIndexKind::Integer),
+            ("price", PayloadIndexKind::Float),
+            ("at", PayloadIndexKind::Datetime),
+            ("loc", PayloadIndexKind::Geo),
+            ("body", PayloadIndexKind::Text),
+        ];
+        for (path, kind) in kinds {
+            collection.create_payload_index(path, kind).unwrap();
+        }
+        collection.wait_payload_indexes().unwrap();
+    }
     let model = Model { docs, metrics };
     let view = collection.view().unwrap();
     for _ in 0..40 {
@@ -112,6 +127,7 @@ fn compare(seed: u64) {
             pages(&view, &request, &expected, &json);
         }
     }
+    wrong(random, &view, &model);
     counts(random, &view, &model);
     groups(random, &view, &model);
 }
@@ -146,6 +162,37 @@ fn same(found: &[(DocId, f64)], expected: &[(DocId, f64)], json: &str) {
                 .all(|(a, b)| a.0 == b.0 && close(a.1, b.1)),
         "{json}\nfound    {found:?}\nexpected {expected:?}"
     );
+}
+
+/// Requests that somebody has mistyped are answered, or refused.
+fn wrong(random: &mut Rng, view: &aethervec::CollectionView, model: &Model) {
+    let pieces = [
+        "0",
+        "-1",
+        "1e300",
+        "null",
+        "[]",
+        "{}",
+        "\"\"",
+        "true",
+        "\"image\"",
+        "[1,2]",
+        ",",
+    ];
+    for _ in 0..60 {
+        let json = serde_json::to_string(&request(random, model)).unwrap();
+        let mut tokens: Vec<&str> = json.split_inclusive([',', ':', '[', '{']).collect();
+        let at = random.usize(..tokens.len());
+        tokens[at] = random.choice(pieces).unwrap_or_default();
+        if let Ok(request) = QueryRequest::from_json(&tokens.concat())
+            && let Err(error) = view.query(&request)
+        {
+            assert!(
+                [ErrorKind::Invalid, ErrorKind::NotFound].contains(&error.kind()),
+                "{json}: {error}"
+            );
+        }
+    }
 }
 
 fn counts(random: &mut Rng, view: &aethervec::CollectionView, model: &Model) {
@@ -985,7 +1032,7 @@ fn errors_name_the_place_in_the_request() {
         (
             r#"{"query": {"nearest": [1]}}"#,
             ErrorKind::Invalid,
-            "query: vector: it has 1 components",
+            "query.nearest: vector: it has 1 components",
         ),
         (
             r#"{"query": {"nearest": {"id": "b"}}}"#,
@@ -995,7 +1042,7 @@ fn errors_name_the_place_in_the_request() {
         (
             r#"{"query": {"nearest": [1, 2]}, "using": "image"}"#,
             ErrorKind::NotFound,
-            "query: ",
+            "query.nearest: ",
         ),
         (
             r#"{"query": {"rrf": {}}}"#,
