@@ -11,6 +11,12 @@ pub type Task = Box<dyn FnOnce() + Send + 'static>;
 pub trait Spawner: Send + Sync + Debug {
     /// Runs `task` on a thread of its own called `name`.
     fn spawn(&self, name: &str, task: Task) -> io::Result<JoinHandle<()>>;
+
+    /// As [`Spawner::spawn`], for work of which nobody waits for the end: where processors are scarce, other threads come
+    /// first, as far as the operating system can tell them apart.
+    fn spawn_behind(&self, name: &str, task: Task) -> io::Result<JoinHandle<()>> {
+        self.spawn(name, task)
+    }
 }
 
 /// Threads of the operating system.
@@ -23,4 +29,23 @@ impl Spawner for Threads {
             .name(name.to_owned())
             .spawn(task)
     }
+
+    fn spawn_behind(&self, name: &str, task: Task) -> io::Result<JoinHandle<()>> {
+        let behind = || {
+            step_back();
+            task();
+        };
+        self.spawn(name, Box::new(behind))
+    }
 }
+
+/// Makes the calling thread, which others share a processor with, the one that runs for a tenth of the time.
+#[cfg(target_os = "linux")]
+fn step_back() {
+    const NICE: i32 = 10;
+    // Of the thread, on Linux. It is no worse than before when that is refused.
+    let _ = rustix::process::nice(NICE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn step_back() {}

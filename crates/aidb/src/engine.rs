@@ -3,8 +3,11 @@
 //! Locks, in the order in which they may be taken:
 //!
 //! ```text
-//! (collecting, resolving) → flush_turn → compacting → log → manifest → (state, snapshots, group sync, log pool, registry: leaves, held for moments)
+//! (collecting, resolving) → flush_turn → compacting → log → manifest → (state, snapshots, group sync, next log, log pool, registry: leaves, held for moments)
 //! ```
+//!
+//! Background threads do not take `log`: they may be interrupted for as long as the operating system likes, and a writer that
+//! waits for it would be, too.
 //!
 //! Never here: threads (background/), the commit path and reading (db/).
 
@@ -26,6 +29,7 @@ use crate::files::Files;
 use crate::key::SeqNo;
 use crate::keyspace::{KeyspaceId, Keyspaces};
 use crate::memtable::MemTable;
+use crate::next_log::NextLog;
 use crate::options::{KeyspaceOptions, Options};
 use crate::signal::Signal;
 use crate::snapshots::{Moment, Snapshots};
@@ -34,6 +38,9 @@ use crate::stats::Counters;
 use crate::values::ValueFiles;
 use crate::version::{Catalog, Edit, Manifest, Refused, Table};
 use crate::wal::{GroupSync, LogPool, LogWriter};
+
+/// The next log is made when this part of a memtable is written. Late enough that a small database has no log to spare.
+const NEXT_LOG_SHARE: usize = 8;
 
 /// An open database.
 pub(crate) struct Engine {
@@ -54,12 +61,13 @@ pub(crate) struct Engine {
     pub(crate) keyspace_turn: Mutex<()>,
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,
+    pub(crate) next_log: Mutex<NextLog>,
     pub(crate) group: GroupSync,
     pub(crate) log_pool: Mutex<LogPool>,
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) attachments: Arc<Registry>,
-    /// Memtables that are flushed, and may still be read: freed by the background when they are not.
-    pub(crate) flushed: Mutex<Vec<Arc<MemTable>>>,
+    /// Earlier values of `state`, which may still be read: freed by the background when they are not.
+    pub(crate) replaced: Mutex<Vec<Arc<State>>>,
     /// One flush at a time, oldest memtable first.
     pub(crate) flush_turn: Mutex<()>,
     /// Ranges that are being compacted.
@@ -92,31 +100,12 @@ pub(crate) struct Engine {
 pub(crate) struct LogState {
     /// None before the first write, after a rotation, and after a failed append.
     pub(crate) current: Option<LogWriter>,
-    /// The next log, made ahead of time.
-    pub(crate) spare: Option<LogWriter>,
-    /// The background knows that it is wanted.
-    pub(crate) spare_asked: bool,
+    /// The background knows that the next one is wanted.
+    pub(crate) next_asked: bool,
     /// The last write that was given a number.
     pub(crate) last_seq: SeqNo,
     /// The log before `current` that holds writes, and how much of it counts; (0, 0) for none.
     pub(crate) previous: (u64, u64),
-    /// Logs in the manifest that hold no writes.
-    pub(crate) unused: Vec<u64>,
-    /// The number of a log that is begun from now on is at least this: logs are replayed by number, and those below
-    /// belong to sealed memtables or come before the current log.
-    pub(crate) least_number: u64,
-}
-
-impl LogState {
-    /// Keeps a log that was made ahead of time, or sets it aside when it comes too late: another one may have been
-    /// begun meanwhile.
-    pub(crate) fn offer_spare(&mut self, spare: LogWriter) {
-        if self.spare.is_some() || spare.number() < self.least_number {
-            self.unused.push(spare.number());
-        } else {
-            self.spare = Some(spare);
-        }
-    }
 }
 
 impl Engine {
@@ -173,10 +162,8 @@ impl Engine {
             .iter()
             .map(|place| (place.keyspace, place.level, place.number))
             .collect();
-        // Before anybody can be the last to let go of it: freeing takes long.
-        self.flushed.lock().extend(flushed.cloned());
         let values = self.value_files(manifest.catalog(), &edit);
-        self.state.rcu(|state| {
+        self.replace_state(|state| {
             let version = state.version.with(&removed, added);
             let version = match &values {
                 Some(values) => version.with_values(values.clone()),
@@ -188,6 +175,13 @@ impl Engine {
         self.pace.owes(background::level0_debt(self));
         self.count_memory();
         Ok(())
+    }
+
+    /// Readers see what `change` makes of the state from now on.
+    fn replace_state(&self, change: impl Fn(&State) -> State) {
+        let replaced = self.state.rcu(|state| change(state));
+        // Whoever reads it is not the last to let go of it: freeing tables and memtables takes long.
+        self.replaced.lock().push(replaced);
     }
 
     /// Tells the cache how much memory it has to leave to memtables.
@@ -233,11 +227,11 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// True when the next log should be made: the active memtable may be sealed before long, or another one just was,
+    /// True when the next log should be there: the active memtable may be sealed before long, or another one just was,
     /// and its flush may keep the background busy for as long as the next one takes to fill.
-    pub(crate) fn wants_spare(&self, log: &LogState, state: &State) -> bool {
-        let is_soon = state.active.bytes() > self.options.memtable_bytes / 2;
-        log.spare.is_none() && (is_soon || !state.sealed.is_empty())
+    pub(crate) fn needs_next_log(&self, state: &State) -> bool {
+        let is_soon = state.active.bytes() > self.options.memtable_bytes / NEXT_LOG_SHARE;
+        is_soon || !state.sealed.is_empty()
     }
 
     /// Seals the active memtable, if it holds anything, so that it is flushed. The caller holds the commit lock.
@@ -251,19 +245,28 @@ impl Engine {
             self.group.finish();
             self.log_pool.lock().fill(current);
         }
-        let next = log
-            .spare
-            .as_ref()
-            .map_or_else(|| self.new_file_number(), LogWriter::number);
+        let next = self.next_log.lock().begin_span(|| self.new_file_number());
         active.seal(next);
-        log.least_number = next;
-        self.state.rcu(|state| state.rotated());
+        self.replace_state(State::rotated);
         self.work.ring();
     }
 
     /// A new log that the manifest knows, ready for its start record. The caller holds the commit lock, or the turn to
-    /// flush while `log.spare` is none.
-    pub(crate) fn prepare_log(&self, unused: &[u64]) -> Result<LogWriter> {
+    /// flush while `next_log` has none ready.
+    pub(crate) fn prepare_log(&self) -> Result<LogWriter> {
+        let unused = std::mem::take(&mut self.next_log.lock().unused);
+        let prepared = self.make_log(&unused);
+        match &prepared {
+            Ok(_) => unused.iter().for_each(|number| {
+                let _ = self.files.storage.delete(&file_name::log(*number));
+            }),
+            Err(_) => self.next_log.lock().unused.extend(unused),
+        }
+        prepared
+    }
+
+    /// A new log that the manifest knows, in the place of `unused` ones.
+    fn make_log(&self, unused: &[u64]) -> Result<LogWriter> {
         let number = self.new_file_number();
         let writer = self.new_log_file(number)?;
         let edit = Edit {
@@ -275,12 +278,7 @@ impl Engine {
             ..Edit::default()
         };
         match self.commit_edit(edit, &[], None) {
-            Ok(()) => {
-                for number in unused {
-                    let _ = self.files.storage.delete(&file_name::log(*number));
-                }
-                Ok(writer)
-            }
+            Ok(()) => Ok(writer),
             Err(refused) => {
                 if refused.clean {
                     let _ = self.files.storage.delete(&file_name::log(number));
@@ -329,13 +327,19 @@ impl<E: Deref<Target = Engine>> Drop for Held<E> {
 }
 
 impl Engine {
-    /// Frees flushed memtables that nobody reads any more. True when there were some.
-    pub(crate) fn free_memtables(&self) -> bool {
-        let mut flushed = self.flushed.lock();
-        let unread = flushed.extract_if(.., |memtable| Arc::strong_count(memtable) == 1);
+    /// Frees memtables and tables that nobody reads any more, and deletes files that nothing names. True when there
+    /// was something.
+    pub(crate) fn delete_garbage(&self) -> bool {
+        let mut replaced = self.replaced.lock();
+        let unread = replaced.extract_if(.., |state| Arc::strong_count(state) == 1);
         let unread: Vec<_> = unread.collect();
-        drop(flushed);
-        !unread.is_empty()
+        drop(replaced);
+        let any = !unread.is_empty();
+        // Its tables leave their files to be deleted.
+        drop(unread);
+        let any = any || self.files.has_garbage();
+        self.files.delete_garbage();
+        any
     }
 
     /// The file of a log that no manifest knows yet.
@@ -354,25 +358,27 @@ impl Engine {
         LogWriter::create(storage, number, self.options.memtable_bytes as u64)
     }
 
-    /// Gives back the files of logs that hold no writes: unused ones, the spare, and those that wait for new logs.
+    /// Gives back the files of logs that hold no writes: unused ones, the next one, and those that wait for new logs.
     /// `is_news`: there is something else to tell the manifest.
-    pub(crate) fn drop_unused_logs(&self, log: &mut LogState, is_news: bool) -> Result<()> {
+    pub(crate) fn drop_unused_logs(&self, is_news: bool) -> Result<()> {
         let mut pool = self.log_pool.lock();
         while let Some(free) = pool.take_free() {
             self.files.discard(file_name::log(free.number()));
         }
         drop(pool);
-        let spare = log.spare.take().map(|spare| spare.number());
-        log.unused.extend(spare);
-        if log.unused.is_empty() && !is_news {
+        let unused = self.next_log.lock().take_all();
+        if unused.is_empty() && !is_news {
             return Ok(());
         }
         let edit = Edit {
-            logs_dropped: log.unused.clone(),
+            logs_dropped: unused.clone(),
             ..Edit::default()
         };
-        self.commit_edit(edit, &[], None)?;
-        for number in log.unused.drain(..) {
+        if let Err(refused) = self.commit_edit(edit, &[], None) {
+            self.next_log.lock().unused.extend(unused);
+            return Err(refused.error);
+        }
+        for number in unused {
             self.files.discard(file_name::log(number));
         }
         Ok(())

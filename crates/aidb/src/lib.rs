@@ -68,6 +68,7 @@ mod keyspace;
 mod lookup;
 mod memtable;
 mod merge_operator;
+mod next_log;
 mod options;
 mod range_deletes;
 mod signal;

@@ -44,7 +44,7 @@ pub(crate) fn collect_attachments(engine: &Engine) -> Result<bool> {
     engine.attachments.discard(&unreachable);
     engine.attachments.set_wake_at(reach.until);
     engine.look_again();
-    engine.files.delete_garbage();
+    engine.delete_garbage();
     Ok(!unreachable.is_empty())
 }
 

@@ -28,7 +28,7 @@ pub(super) fn step(engine: &Engine) -> Result<bool> {
     let done = carry_out(engine, turn.keyspace, &plan, values_to_move(engine));
     // Its tables go with the plan, unless somebody reads them.
     drop((plan, turn));
-    engine.files.delete_garbage();
+    engine.delete_garbage();
     engine.progress.ring();
     if engine.is_stopping() {
         return Ok(false);

@@ -45,13 +45,14 @@ fn work(engine: &Engine) -> Result<bool> {
     engine.look_again();
     // The log first, so that it is there when the next memtable is full, however long this one's flush takes. Without
     // room for it there may be some after the flush.
-    let prepared = prepare_next_log(engine);
+    let prepared = {
+        let _turn = engine.flush_turn.lock();
+        prepare_next_log(engine)
+    };
     if flush_oldest(engine)? || prepared? || collect::collect_attachments(engine)? {
         return Ok(true);
     }
-    let garbage = engine.files.has_garbage();
-    engine.files.delete_garbage();
-    Ok(engine.free_memtables() || garbage)
+    Ok(engine.delete_garbage())
 }
 
 /// Flushes all memtables that are sealed.
@@ -90,6 +91,8 @@ fn flush(engine: &Engine, memtable: &Arc<MemTable>) -> Result<()> {
         }
     };
     let bytes: u64 = edit.added.iter().map(|(_, table)| table.info.bytes).sum();
+    // Writers that have waited for this flush begin the next log at once. They make it themselves when that fails.
+    let _ = prepare_next_log(engine);
     commit(engine, edit, memtable, &sink)?;
     engine.counters.flushes.add(1);
     engine.counters.bytes_flushed.add(bytes);
@@ -301,30 +304,19 @@ fn commit(
             engine.files.discard(name);
         }
     }
-    engine.files.delete_garbage();
+    engine.delete_garbage();
     Ok(())
 }
 
-/// Makes the next log ahead of time, so that no writer has to wait for that.
+/// Makes the next log ahead of time, so that no writer has to wait for that. The caller has the turn to flush.
 fn prepare_next_log(engine: &Engine) -> Result<bool> {
-    let _turn = engine.flush_turn.lock();
-    let unused = {
-        let mut log = engine.log.lock();
-        let wanted = engine.wants_spare(&log, &engine.state.load());
-        if !wanted || engine.is_stopping() {
-            return Ok(false);
-        }
-        std::mem::take(&mut log.unused)
-    };
-    let prepared = engine.prepare_log(&unused);
-    let mut log = engine.log.lock();
-    match prepared {
-        Ok(spare) => log.offer_spare(spare),
-        Err(error) => {
-            log.unused.extend(unused);
-            return Err(error);
-        }
+    let is_wanted =
+        engine.needs_next_log(&engine.state.load()) && !engine.next_log.lock().is_ready();
+    if !is_wanted || engine.is_stopping() {
+        return Ok(false);
     }
+    let next = engine.prepare_log()?;
+    engine.next_log.lock().offer(next);
     Ok(true)
 }
 

@@ -1,6 +1,6 @@
 //! Background work: flushes, compactions, the next log, and files to be deleted. The only place that starts threads.
 //!
-//! One thread flushes (and keeps house), `background_threads` threads compact. Without threads, [`step`] does one unit
+//! One thread flushes (and keeps house), `background_threads` threads compact, behind those of writers and readers. Without threads, [`step`] does one unit
 //! of the same work, in the same order, when somebody calls.
 
 mod claims;
@@ -14,6 +14,8 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use aether_env::Task;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -40,13 +42,11 @@ pub(crate) fn start(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>> {
         return Ok(threads);
     }
     let started = (|| -> io::Result<()> {
-        threads.push(spawn(engine, "aidb-flush".to_owned(), flush::step)?);
+        let spawner = &engine.env.spawner;
+        threads.push(spawner.spawn("aidb-flush", run(engine, flush::step))?);
         for number in 0..engine.options.background_threads {
-            threads.push(spawn(
-                engine,
-                format!("aidb-compact-{number}"),
-                compact::step,
-            )?);
+            let name = format!("aidb-compact-{number}");
+            threads.push(spawner.spawn_behind(&name, run(engine, compact::step))?);
         }
         Ok(())
     })();
@@ -76,9 +76,8 @@ pub(crate) fn clean_up(engine: &Engine) -> Result<()> {
     // Asked for: look, whether or not there is a reason to.
     engine.attachments.suspect();
     collect_attachments(engine)?;
-    engine.free_memtables();
-    engine.drop_unused_logs(&mut engine.log.lock(), false)?;
-    engine.files.delete_garbage();
+    engine.drop_unused_logs(false)?;
+    engine.delete_garbage();
     Ok(())
 }
 
@@ -98,19 +97,13 @@ pub(crate) fn step(engine: &Engine) -> Result<bool> {
     }
 }
 
-fn spawn(
-    engine: &Arc<Engine>,
-    name: String,
-    step: fn(&Engine) -> Result<bool>,
-) -> io::Result<JoinHandle<()>> {
+/// Takes steps until the engine stops.
+fn run(engine: &Arc<Engine>, step: fn(&Engine) -> Result<bool>) -> Task {
     let shared = Arc::clone(engine);
-    engine
-        .env
-        .spawner
-        .spawn(&name, Box::new(move || run(&shared, step)))
+    Box::new(move || step_on(&shared, step))
 }
 
-fn run(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
+fn step_on(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
     let mut retry = RETRY_MIN;
     loop {
         // The rings first: a stop that comes between the two looks has rung after the first.

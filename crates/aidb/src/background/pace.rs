@@ -22,6 +22,9 @@ const SLEEP_MAX: Duration = Duration::from_millis(5);
 /// Bytes of writes between two looks at the backlog.
 const LOOK_BYTES: u64 = 64 << 10;
 
+/// What a flush that should be done by now still takes at least, as a share of what it has taken.
+const OVERRUN: f64 = 0.25;
+
 /// A speed before anything has been measured.
 const SPEED_GUESS: f64 = 64e6;
 
@@ -131,14 +134,16 @@ impl Pace {
         self.level0_debt.store(level0_debt, Ordering::Relaxed);
     }
 
-    /// Until a memtable of `bytes` is flushed, counted from the beginning of the flush that is under way.
+    /// Until a memtable of `bytes` is flushed, counted from the beginning of the flush that is under way. One that takes
+    /// longer than expected will take longer still: so writers grow slower and slower, and do not run into a stop.
     #[expect(clippy::cast_precision_loss, reason = "a time, about")]
     pub(crate) fn flush_seconds(&self, bytes: usize, now: Duration) -> f64 {
         let began = self.flush_began.load(Ordering::Relaxed).checked_sub(1);
         let since = began.map_or(Duration::ZERO, |began| {
             now.saturating_sub(Duration::from_nanos(began))
         });
-        bytes as f64 / self.flushing.get() - since.as_secs_f64()
+        let (expected, since) = (bytes as f64 / self.flushing.get(), since.as_secs_f64());
+        (expected - since).max(OVERRUN * expected.max(since))
     }
 
     /// Until no column of level 0 has too many runs.
@@ -298,5 +303,7 @@ mod tests {
         pace.flush_begins(second);
         let half_way = pace.flush_seconds(200_000_000, second + second / 2);
         assert!((half_way - 0.5).abs() < 0.01, "{half_way}");
+        let overdue = pace.flush_seconds(200_000_000, 4 * second);
+        assert!(overdue > 0.7, "{overdue}");
     }
 }

@@ -49,7 +49,7 @@ impl Request {
         let done = carry_out(engine, self.keyspace, &plan);
         // Its tables go with it.
         drop(plan);
-        engine.files.delete_garbage();
+        engine.delete_garbage();
         let mut progress = self.progress.lock();
         progress.under_way -= 1;
         if let Err(error) = done {

@@ -130,8 +130,8 @@ impl<T: Weigh> Owner for Slots<T> {
 
 impl<T: Weigh> Drop for Slots<T> {
     fn drop(&mut self) {
-        let held = self.slots.iter().filter_map(|slot| slot.held.swap(None));
-        let bytes: u64 = held.map(|held| charge(&*held)).sum();
+        let held = self.slots.iter().map(|slot| slot.held.load());
+        let bytes = held.map(|held| held.as_deref().map_or(0, charge)).sum();
         self.cache.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

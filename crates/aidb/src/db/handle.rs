@@ -368,7 +368,7 @@ impl Owner {
         // Other threads may be in the middle of `compact` or `flush`.
         background::wait_for_all(engine);
         let result = finish(engine);
-        engine.files.delete_garbage();
+        engine.delete_garbage();
         engine.files.close();
         {
             let _flush = engine.flush_turn.lock();
@@ -426,5 +426,6 @@ fn seal_logs(engine: &Engine) -> Result<()> {
     let sealed: Vec<LogRecord> = engine.group.take_sealed();
     let is_news = !sealed.is_empty();
     engine.group.give_back(sealed);
-    engine.drop_unused_logs(&mut log, is_news)
+    drop(log);
+    engine.drop_unused_logs(is_news)
 }

@@ -31,6 +31,7 @@ use crate::files::Files;
 use crate::iter::InternalIterator;
 use crate::key::{self, ValueKind};
 use crate::keyspace::{DEFAULT_KEYSPACE, KeyspaceId, KeyspaceRecord, Keyspaces};
+use crate::next_log::NextLog;
 use crate::options::{KeyspaceOptions, Options};
 use crate::signal::Signal;
 use crate::snapshots::{Mark, Snapshots, Window};
@@ -200,9 +201,9 @@ fn assemble(
         log: Mutex::new(LogState {
             last_seq: replay.last_seq,
             previous: replay.previous,
-            unused: replay.unused,
             ..LogState::default()
         }),
+        next_log: Mutex::new(NextLog::new(replay.unused)),
         group: GroupSync::new(replay.last_seq, replay.durable),
         log_pool: Mutex::default(),
         attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),
@@ -210,7 +211,7 @@ fn assemble(
         flush_turn: Mutex::new(()),
         compacting: Mutex::default(),
         requests: background::Requests::default(),
-        flushed: Mutex::default(),
+        replaced: Mutex::default(),
         work,
         halt: Signal::default(),
         progress: Signal::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::attachment::AttachmentRecord;
 use crate::background;
-use crate::engine::{Engine, Held, LogState};
+use crate::engine::{Engine, Held};
 use crate::error::{Error, Result};
 use crate::file_name::{self, FileKind};
 use crate::keyspace::KeyspaceId;
@@ -68,9 +68,9 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
     let state = {
         let _flush = engine.flush_turn.lock();
         let _compactions = background::hold_all(engine)?;
-        let log = engine.log.lock();
-        engine.files.delete_garbage();
-        check_listing(engine, &log, &mut report)?;
+        let _log = engine.log.lock();
+        engine.delete_garbage();
+        check_listing(engine, &mut report)?;
         check_logs(engine, &mut report);
         engine.state.load_full()
     };
@@ -81,12 +81,13 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
 }
 
 /// The manifest on the disk says what the one in memory does, and the files are those that it names.
-fn check_listing(engine: &Engine, log: &LogState, report: &mut VerifyReport) -> Result<()> {
+fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
     let storage = &engine.files.storage;
     let manifest = engine.manifest.lock();
     // Attachments come and go meanwhile, and so do files that are left to be deleted: before or after will do.
     let mut passing = passing(engine);
-    passing.extend(log.unused.iter().map(|number| file_name::log(*number)));
+    let unused = engine.next_log.lock().unused.clone();
+    passing.extend(unused.into_iter().map(file_name::log));
     let explain = |error| Error::io(format_args!("list {}", storage.location()), error);
     let listed = storage.list().map_err(explain)?;
     let on_disk = numbers(listed.iter().map(|file| file.name.as_str()));

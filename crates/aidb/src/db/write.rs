@@ -163,8 +163,8 @@ impl Engine {
 
     /// What a write may call for, before which the active memtable had `before` bytes.
     fn follow_up(&self, log: &mut LogState, state: &State, before: usize) {
-        if !log.spare_asked && self.wants_spare(log, state) {
-            log.spare_asked = true;
+        if !log.next_asked && self.needs_next_log(state) {
+            log.next_asked = true;
             self.work.ring();
         }
         let step = self.options.memtable_bytes / MEMORY_COUNTS + 1;
@@ -177,22 +177,18 @@ impl Engine {
         if log.current.is_some() {
             return Ok(());
         }
-        log.spare_asked = false;
-        let mut next = match log.spare.take() {
-            Some(spare) if spare.number() >= log.least_number => spare,
-            stale => {
-                log.unused.extend(stale.map(|log| log.number()));
-                let next = self.prepare_log(&log.unused)?;
-                log.unused.clear();
-                next
-            }
+        log.next_asked = false;
+        let ready = self.next_log.lock().take();
+        let mut next = match ready {
+            Some(ready) => ready,
+            None => self.prepare_log()?,
         };
         let (previous, previous_bytes) = log.previous;
         if let Err(error) = next.start(previous, previous_bytes, SeqNo(log.last_seq.0 + 1)) {
-            log.unused.push(next.number());
+            self.next_log.lock().unused.push(next.number());
             return Err(error);
         }
-        log.least_number = next.number() + 1;
+        self.next_log.lock().begun(next.number());
         self.group.begin(next.number(), next.syncer(), next.bytes());
         log.current = Some(next);
         Ok(())
@@ -224,7 +220,7 @@ fn give_up_log(engine: &Engine, log: &mut LogState) {
         log.previous = (current.number(), current.bytes());
         engine.group.finish();
     } else {
-        log.unused.push(current.number());
+        engine.next_log.lock().unused.push(current.number());
         engine.group.abandon();
     }
 }
@@ -246,10 +242,10 @@ mod tests {
         let db = DB::open_with(Env::memory(storage.clone()), options.clone()).unwrap();
         let engine = db.engine();
         db.put("a", "1").unwrap();
-        let late = engine.prepare_log(&[]).unwrap();
+        let late = engine.prepare_log().unwrap();
         db.flush().unwrap();
         db.put("b", "2").unwrap();
-        engine.log.lock().offer_spare(late);
+        engine.next_log.lock().offer(late);
         assert_eq!(db.verify().unwrap().problems, []);
         engine.rotate(&mut engine.log.lock());
         db.put("c", "3").unwrap();
