@@ -37,7 +37,7 @@
 //! changes       what the state knows of writes after a moment
 //! state         memtables and version as one value    source   what merging cursors go over
 //! compaction    policy (pure) and merging        attachment   files that belong to keys
-//! version       tables by level; the manifest    snapshots    who still reads
+//! version       tables by level; the manifest    snapshots    who still reads    next_log     the log to come
 //! memtable  wal  sstable  values  iter  cache    conflicts    who may not write what
 //! files  keyspace  options  key  error  …        plain data
 //! ```

@@ -68,7 +68,8 @@ impl State {
     /// All versions of all keys of a keyspace that are still there, seen by somebody or not.
     pub(crate) fn versions(&self, keyspace: KeyspaceId) -> Result<MergeIter<Source>> {
         let mut cursors = Vec::new();
-        for memtable in self.memtables() {
+        let memtables = self.memtables();
+        for memtable in memtables.filter(|memtable| memtable.may_hold(keyspace)) {
             cursors.push(Source::Memtable(memtable.iter(keyspace)));
         }
         if let Some(tree) = self.version.tree(keyspace) {

@@ -246,6 +246,8 @@ fn settle(engine: &Engine) -> Result<()> {
         }
     } else if recovered > engine.options.memtable_bytes / 2 {
         engine.rotate(&mut engine.log.lock());
+    } else {
+        engine.state.load().active.settle();
     }
     Ok(())
 }

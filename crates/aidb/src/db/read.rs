@@ -157,7 +157,10 @@ impl Engine {
             ranges.extend(own.ranges.map(|source| (0, source)));
             cursors.push(Source::Own(own.cursor));
         }
-        for memtable in state.memtables().filter(|memtable| !memtable.is_empty()) {
+        let memtables = state.memtables();
+        for memtable in
+            memtables.filter(|memtable| !memtable.is_empty() && memtable.may_hold(keyspace))
+        {
             for set in memtable.range_deletes(keyspace) {
                 ranges.push((cursors.len(), Box::new(set)));
             }

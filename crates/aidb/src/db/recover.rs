@@ -10,14 +10,18 @@ use std::collections::BTreeMap;
 use aether_env::Storage;
 use bytes::Bytes;
 
-use crate::batch;
+use crate::batch::{self, Entry};
 use crate::error::{Error, Result};
 use crate::file_name;
 use crate::files::Files;
 use crate::key::SeqNo;
+use crate::keyspace::KeyspaceId;
 use crate::memtable::MemTable;
 use crate::version::Catalog;
-use crate::wal::{self, LogPosition, Record, START_BYTES};
+use crate::wal::{self, LogContents, LogPosition, START_BYTES};
+
+/// Writes that are put into the memtable at once.
+const LOAD_ENTRIES: usize = 512;
 
 /// What the logs hold beyond the tables.
 pub(super) struct Replay {
@@ -56,7 +60,7 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
         if let Some(end) = end.and_then(|end| usize::try_from(end).ok()) {
             bytes.truncate(end);
         }
-        let log = wal::read(number, bytes, sealed)?;
+        let log = wal::read(number, &bytes, sealed)?;
         let Some(start) = log.start else {
             // Given up before it began, or its beginning was lost: then its successor says that it goes on from it.
             if end.is_some() && cut.is_none() {
@@ -84,9 +88,10 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
             );
             return Err(Error::corruption(&file_name::log(number), 0, detail));
         }
-        for record in &log.records {
-            replay.apply(number, record, catalog)?;
-        }
+        // The memtable keeps what counts, and not the room behind it.
+        bytes.truncate(usize::try_from(log.bytes).unwrap_or(usize::MAX));
+        bytes.shrink_to_fit();
+        replay.load(number, &log, &bytes.into(), catalog)?;
         if !log.clean || end.is_some_and(|end| log.bytes < end) {
             cut = Some((number, log.bytes));
         }
@@ -105,42 +110,55 @@ pub(super) fn replay(files: &Files, catalog: &Catalog) -> Result<Replay> {
 }
 
 impl Replay {
-    fn apply(&mut self, number: u64, record: &Record, catalog: &Catalog) -> Result<()> {
-        let damaged = |offset: usize, detail: &str| {
-            Error::corruption(
-                &file_name::log(number),
-                record.offset + offset as u64,
-                detail,
-            )
-        };
-        let mut entries = 0_u64;
-        let at = LogPosition {
-            log: number,
-            offset: record.offset,
-        };
-        for entry in batch::decode(&record.payload, at) {
-            let entry = entry.map_err(|offset| damaged(offset, "a write does not read back"))?;
-            let keyspace = entry.keyspace;
-            if !keyspace.is_own() && !catalog.keyspaces.contains_key(&keyspace) {
-                return Err(damaged(
-                    0,
-                    &format!("a write to keyspace {keyspace}, which does not exist"),
-                ));
+    /// Takes the writes of log `number`, of which `bytes` are read.
+    fn load(
+        &mut self,
+        number: u64,
+        log: &LogContents,
+        bytes: &Bytes,
+        catalog: &Catalog,
+    ) -> Result<()> {
+        let mut loading: Vec<(SeqNo, Entry<'_>)> = Vec::with_capacity(LOAD_ENTRIES);
+        // The last keyspace that was found.
+        let mut known = KeyspaceId::SYSTEM;
+        for record in &log.records {
+            let damaged = |offset: usize, detail: &str| {
+                let at = record.offset + offset as u64;
+                Error::corruption(&file_name::log(number), at, detail)
+            };
+            let mut seq = record.first;
+            let at = LogPosition {
+                log: number,
+                offset: record.offset,
+            };
+            for entry in batch::decode(record.payload(bytes), at) {
+                let entry =
+                    entry.map_err(|offset| damaged(offset, "a write does not read back"))?;
+                let keyspace = entry.keyspace;
+                if keyspace != known {
+                    if !keyspace.is_own() && !catalog.keyspaces.contains_key(&keyspace) {
+                        let detail =
+                            format!("a write to keyspace {keyspace}, which does not exist");
+                        return Err(damaged(0, &detail));
+                    }
+                    known = keyspace;
+                }
+                loading.push((seq, entry));
+                seq.0 += 1;
+                if loading.len() == LOAD_ENTRIES {
+                    self.memtable.load(&loading, bytes);
+                    loading.clear();
+                }
             }
-            self.memtable.insert(
-                SeqNo(record.first.0 + entries),
-                &entry,
-                Some(&record.payload),
-            );
-            entries += 1;
+            let entries = seq.0 - record.first.0;
+            if entries != u64::from(record.entries) {
+                let expected = record.entries;
+                let detail = format!("{entries} writes, and {expected} are expected");
+                return Err(damaged(0, &detail));
+            }
+            self.last_seq = SeqNo(seq.0 - 1);
         }
-        if entries != u64::from(record.entries) {
-            return Err(damaged(
-                0,
-                &format!("{entries} writes, and {} are expected", record.entries),
-            ));
-        }
-        self.last_seq = SeqNo(record.first.0 + entries - 1);
+        self.memtable.load(&loading, bytes);
         Ok(())
     }
 }
@@ -158,7 +176,7 @@ fn ends(files: &Files, catalog: &Catalog) -> Result<BTreeMap<u64, u64>> {
 }
 
 /// The first bytes of a log, at most `limit`.
-pub(super) fn read(storage: &dyn Storage, number: u64, limit: usize) -> Result<Bytes> {
+pub(super) fn read(storage: &dyn Storage, number: u64, limit: usize) -> Result<Vec<u8>> {
     let name = file_name::log(number);
     let explain = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -170,5 +188,5 @@ pub(super) fn read(storage: &dyn Storage, number: u64, limit: usize) -> Result<B
     let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(limit);
     let mut bytes = vec![0; length];
     file.read_at(0, &mut bytes).map_err(explain)?;
-    Ok(bytes.into())
+    Ok(bytes)
 }

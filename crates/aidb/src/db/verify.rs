@@ -151,7 +151,7 @@ fn check_logs(engine: &Engine, report: &mut VerifyReport) {
     for (number, sealed) in logs {
         let limit = sealed.or_else(|| unsealed.get(&number).copied());
         let read = recover::read(engine.files.storage.as_ref(), number, usize::MAX)
-            .and_then(|bytes| wal::read(number, bytes, limit));
+            .and_then(|bytes| wal::read(number, &bytes, limit));
         match read {
             Ok(log) => {
                 report.log_records += log.records.len() as u64;

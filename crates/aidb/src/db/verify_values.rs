@@ -31,7 +31,7 @@ fn check_file(files: &Files, file: &ValueFile) -> Result<()> {
         ValueFileKind::Values => file.verify(),
         ValueFileKind::Log => {
             let bytes = recover::read(files.storage.as_ref(), record.number, usize::MAX)?;
-            wal::read(record.number, bytes, Some(record.bytes)).map(drop)
+            wal::read(record.number, &bytes, Some(record.bytes)).map(drop)
         }
     }
 }

@@ -18,7 +18,8 @@ pub(super) fn tell(
 ) -> Result<()> {
     let mut senseless = None;
     let end = wal::each_record(number, bytes, |record| {
-        if let Err(error) = tell_record(&record, name, number, tell) {
+        let payload = record.payload(bytes);
+        if let Err(error) = tell_record(&record, payload, name, number, tell) {
             senseless.get_or_insert(error);
         }
     });
@@ -27,18 +28,24 @@ pub(super) fn tell(
         what: "end",
         fields: vec![("file-bytes", Field::Number(bytes.len() as u64))],
     });
-    wal::read(number, bytes.clone(), None)?;
+    wal::read(number, bytes, None)?;
     senseless.map_or(Ok(()), Err)
 }
 
-fn tell_record(record: &Record, name: &str, number: u64, tell: &mut dyn FnMut(Item)) -> Result<()> {
+fn tell_record(
+    record: &Record,
+    payload: &[u8],
+    name: &str,
+    number: u64,
+    tell: &mut dyn FnMut(Item),
+) -> Result<()> {
     let mut item = Item {
         at: Some(record.offset - RECORD_HEADER_BYTES as u64),
         what: "record",
         fields: vec![
             ("seq", seq_field(record.first)),
             ("entries", Field::Number(record.entries.into())),
-            ("bytes", Field::Number(record.payload.len() as u64)),
+            ("bytes", Field::Number(record.length.into())),
         ],
     };
     if record.entries == 0 {
@@ -51,7 +58,7 @@ fn tell_record(record: &Record, name: &str, number: u64, tell: &mut dyn FnMut(It
         log: number,
         offset: record.offset,
     };
-    for (index, entry) in (0..).zip(batch::decode(&record.payload, position)) {
+    for (index, entry) in (0..).zip(batch::decode(payload, position)) {
         let entry = entry.map_err(|offset| {
             let at = record.offset + offset as u64;
             Error::corruption(name, at, "a write of a batch does not read back")

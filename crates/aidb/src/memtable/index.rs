@@ -67,11 +67,11 @@ impl Index {
     ) -> Place {
         let hash = self.hash(keyspace, user_key);
         let shared = self.segment(hash);
-        if shared.load().is_full() {
-            let grown = shared.load().grown();
-            shared.store(Arc::new(grown));
+        let mut segment = shared.load();
+        if segment.is_full() {
+            shared.store(Arc::new(segment.grown()));
+            segment = shared.load();
         }
-        let segment = shared.load();
         let (slot, newest) = segment.find(tag(hash), is_of);
         Place {
             segment,
@@ -81,14 +81,28 @@ impl Index {
         }
     }
 
+    /// Brings the slots of `keys` into the processor's cache: many at once, where [`Index::place`] waits for each.
+    pub(super) fn fetch<'a>(&self, keys: impl Iterator<Item = (KeyspaceId, &'a [u8])>) {
+        let segments: Vec<_> = self.segments.iter().map(ArcSwap::load_full).collect();
+        let contents = keys.map(|(keyspace, user_key)| {
+            let hash = self.hash(keyspace, user_key);
+            segments[segment_of(hash)].home(tag(hash))
+        });
+        std::hint::black_box(contents.fold(0, |all, content| all | content));
+    }
+
     fn hash(&self, keyspace: KeyspaceId, user_key: &[u8]) -> u64 {
         xxh3_64_with_seed(user_key, self.seed.wrapping_add(keyspace.0.into()))
     }
 
     fn segment(&self, hash: u64) -> &ArcSwap<Segment> {
-        let [low, ..] = hash.to_le_bytes();
-        &self.segments[usize::from(low) % SEGMENTS]
+        &self.segments[segment_of(hash)]
     }
+}
+
+fn segment_of(hash: u64) -> usize {
+    let [low, ..] = hash.to_le_bytes();
+    usize::from(low) % SEGMENTS
 }
 
 /// The upper half of a hash.
@@ -153,13 +167,28 @@ impl Segment {
         grown
     }
 
+    /// Where the search for a tag begins.
+    #[inline]
+    fn first_slot(&self, tag: u32) -> usize {
+        (u64::from(tag) << self.slots.len().trailing_zeros() >> 32) as usize
+    }
+
+    /// What stands there.
+    #[inline]
+    fn home(&self, tag: u32) -> u64 {
+        if self.slots.is_empty() {
+            return 0;
+        }
+        self.slots[self.first_slot(tag)].load(Ordering::Relaxed)
+    }
+
     /// The slot of the key with `tag` for which `is_of` holds, and the write there; or the slot where it belongs.
     fn find(&self, tag: u32, is_of: impl Fn(WriteId) -> bool) -> (usize, Option<WriteId>) {
         if self.slots.is_empty() {
             return (0, None);
         }
         let mask = self.slots.len() - 1;
-        let mut slot = (u64::from(tag) << self.slots.len().trailing_zeros() >> 32) as usize;
+        let mut slot = self.first_slot(tag);
         loop {
             let content = self.slots[slot & mask].load(Ordering::Acquire);
             if content == 0 {

@@ -29,7 +29,7 @@ mod writes;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -64,6 +64,8 @@ pub(crate) struct MemTable {
     bytes: AtomicUsize,
     last_seq: AtomicU64,
     largest_value: AtomicUsize,
+    /// It has entries of keyspaces that are the engine's own.
+    has_own: AtomicBool,
     /// The first log whose writes are not here; 0 until the table is sealed.
     log_ceiling: AtomicU64,
 }
@@ -81,6 +83,7 @@ impl MemTable {
             bytes: AtomicUsize::new(0),
             last_seq: AtomicU64::new(0),
             largest_value: AtomicUsize::new(0),
+            has_own: AtomicBool::new(false),
             log_ceiling: AtomicU64::new(0),
         }
     }
@@ -91,40 +94,75 @@ impl MemTable {
     ///
     /// `shared`: the memory in which key and value are, when large parts of it may be kept.
     pub(crate) fn insert(&self, seq: SeqNo, entry: &Entry<'_>, shared: Option<&Bytes>) {
-        let bytes = entry.key.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES;
-        if entry.value.len() > self.largest_value.load(Ordering::Relaxed) {
-            self.largest_value
-                .fetch_max(entry.value.len(), Ordering::Relaxed);
-        }
-        if entry.kind == ValueKind::RangeDelete {
-            self.delete_range(seq, entry);
-        } else {
-            self.insert_point(seq, entry, shared);
-        }
-        // Nobody else writes.
-        let before = self.bytes.load(Ordering::Relaxed);
-        self.bytes.store(before + bytes, Ordering::Relaxed);
-        self.last_seq.store(seq.0, Ordering::Relaxed);
-    }
-
-    fn insert_point(&self, seq: SeqNo, entry: &Entry<'_>, shared: Option<&Bytes>) {
-        let place = self.index.place(entry.keyspace, entry.key, |id| {
-            self.writes.get(id).is_of(entry.keyspace, entry.key)
-        });
-        let trailer = key::trailer(seq, entry.kind);
-        let kept = match shared {
+        let keep = || match shared {
             Some(shared) if entry.value.len() >= SHARED_BYTES_MIN => {
                 let (key, _) = self.arena.copy(entry.key, &[]);
                 (key, shared.slice_ref(entry.value))
             }
             _ => self.arena.copy(entry.key, entry.value),
         };
-        let id = self.writes.append(entry, kept, trailer, place.newest);
-        place.fill(id);
-        let len = self.writes.count(id);
-        if len.is_multiple_of(SEAL_WRITES) {
+        if let Some(len) = self.add(seq, entry, keep)
+            && len.is_multiple_of(SEAL_WRITES)
+        {
             self.sorted.seal(&self.writes, len);
         }
+    }
+
+    /// Adds many writes at once, for readers that come later: sorts nothing. Keys and values stay where they are, in
+    /// `memory`.
+    pub(crate) fn load(&self, entries: &[(SeqNo, Entry<'_>)], memory: &Bytes) {
+        let keys = entries.iter().map(|(_, entry)| (entry.keyspace, entry.key));
+        self.index.fetch(keys);
+        for (seq, entry) in entries {
+            let keep = || (memory.slice_ref(entry.key), memory.slice_ref(entry.value));
+            self.add(*seq, entry, keep);
+        }
+    }
+
+    /// Adds a write, whose key and value `keep` puts into memory that may be kept; how many there are, unless it deletes
+    /// a range.
+    #[inline]
+    fn add(
+        &self,
+        seq: SeqNo,
+        entry: &Entry<'_>,
+        keep: impl FnOnce() -> (Bytes, Bytes),
+    ) -> Option<u32> {
+        let bytes = entry.key.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES;
+        if entry.value.len() > self.largest_value.load(Ordering::Relaxed) {
+            self.largest_value
+                .fetch_max(entry.value.len(), Ordering::Relaxed);
+        }
+        if entry.keyspace.is_own() {
+            self.has_own.store(true, Ordering::Relaxed);
+        }
+        let len = if entry.kind == ValueKind::RangeDelete {
+            self.delete_range(seq, entry);
+            None
+        } else {
+            Some(self.add_point(seq, entry, keep))
+        };
+        // Nobody else writes.
+        let before = self.bytes.load(Ordering::Relaxed);
+        self.bytes.store(before + bytes, Ordering::Relaxed);
+        self.last_seq.store(seq.0, Ordering::Relaxed);
+        len
+    }
+
+    #[inline]
+    fn add_point(
+        &self,
+        seq: SeqNo,
+        entry: &Entry<'_>,
+        keep: impl FnOnce() -> (Bytes, Bytes),
+    ) -> u32 {
+        let place = self.index.place(entry.keyspace, entry.key, |id| {
+            self.writes.get(id).is_of(entry.keyspace, entry.key)
+        });
+        let trailer = key::trailer(seq, entry.kind);
+        let id = self.writes.append(entry, keep(), trailer, place.newest);
+        place.fill(id);
+        self.writes.count(id)
     }
 
     #[cold]
@@ -215,7 +253,12 @@ impl MemTable {
         found
     }
 
-    /// Makes walking over all of it cheap: for its flush.
+    /// False when it holds nothing of `keyspace`, which is one of the engine's own.
+    pub(crate) fn may_hold(&self, keyspace: KeyspaceId) -> bool {
+        !keyspace.is_own() || self.has_own.load(Ordering::Relaxed)
+    }
+
+    /// Makes walking over all of it cheap: for its flush, or after [`MemTable::load`].
     pub(crate) fn settle(&self) {
         self.sorted.settle(&self.writes);
     }

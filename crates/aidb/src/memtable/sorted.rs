@@ -13,6 +13,8 @@
 //! - A reader needs the writes after the last sealed one too. It sorts what nobody has sorted yet, merges it with the
 //!   short runs of the readers before it, and leaves the result for the next reader.
 //!
+//! - What an open loads from logs is not sorted either, until it is flushed or somebody wants an order.
+//!
 //! Runs never change. Whoever holds a list of them keeps it.
 
 use std::cmp::Ordering;
@@ -338,9 +340,9 @@ impl Sorted {
         runs
     }
 
-    /// Sorts the last [`SEAL_WRITES`] writes up to number `len`. Callers take turns.
+    /// Sorts the writes up to number `len` that are not in sealed runs. Callers take turns.
     pub(super) fn seal(&self, writes: &Writes, len: u32) {
-        let run = Run::sort(writes, len - SEAL_WRITES..len);
+        let run = Run::sort(writes, self.sealed.load().writes.end..len);
         self.sealed.rcu(|span| {
             let mut runs = Vec::with_capacity(span.runs.len() + 1);
             runs.extend(span.runs.iter().cloned());
@@ -352,8 +354,12 @@ impl Sorted {
         });
     }
 
-    /// Makes one run of all that are sealed.
+    /// Makes one run of all that are sealed, and of what was loaded.
     pub(super) fn settle(&self, writes: &Writes) {
+        let len = writes.len();
+        if len - self.sealed.load().writes.end >= SEAL_WRITES {
+            self.seal(writes, len);
+        }
         let _turn = self.merging.lock();
         let sealed = self.sealed.load_full();
         if sealed.runs.len() > 1 {

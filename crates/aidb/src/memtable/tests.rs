@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::iter::InternalIterator;
@@ -327,4 +326,60 @@ fn readers_see_whole_batches_while_a_writer_writes() {
             });
         }
     });
+}
+
+/// What an open loads is found before anybody has sorted it, in order when somebody asks for that, and goes on with what
+/// is written after it.
+#[test]
+fn loaded_writes_are_like_inserted_ones() {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let writes: Vec<(u32, [u8; 2], [u8; 3])> = (0..10_000)
+        .map(|_| {
+            let key = rng.u16(..5_000).to_be_bytes();
+            (rng.u32(1..3), key, [rng.u8(..); 3])
+        })
+        .collect();
+    let (inserted, loaded) = (Arc::new(MemTable::new()), Arc::new(MemTable::new()));
+    let memory: Vec<u8> = writes
+        .iter()
+        .flat_map(|(_, key, value)| [&key[..], value].concat())
+        .collect();
+    let memory = Bytes::from(memory);
+    let entries: Vec<(SeqNo, Entry<'_>)> = (1..)
+        .zip(writes.iter().zip(memory.chunks(5)))
+        .map(|(seq, ((keyspace, ..), bytes))| {
+            (SeqNo(seq), entry(*keyspace, &bytes[..2], &bytes[2..]))
+        })
+        .collect();
+    let (old, new) = entries.split_at(9_000);
+    old.chunks(512).for_each(|some| loaded.load(some, &memory));
+    for (seq, entry) in &entries {
+        inserted.insert(*seq, entry, None);
+    }
+    for (seq, entry) in new {
+        loaded.insert(*seq, entry, None);
+    }
+    assert_eq!(loaded.bytes(), inserted.bytes());
+    let contents = |table: &Arc<MemTable>, keyspace| {
+        let mut cursor = table.iter(KeyspaceId(keyspace));
+        cursor.seek_to_first();
+        let mut contents = Vec::new();
+        while cursor.valid() {
+            contents.push((cursor.key().to_vec(), cursor.value().to_vec()));
+            cursor.next();
+        }
+        contents
+    };
+    for keyspace in 1..3 {
+        assert_eq!(contents(&loaded, keyspace), contents(&inserted, keyspace));
+    }
+    loaded.settle();
+    for (seq, entry) in &entries {
+        let found = loaded.get(entry.keyspace, entry.key, *seq).unwrap();
+        assert_eq!((found.0, &found.2[..]), (*seq, entry.value));
+    }
+    for keyspace in 1..3 {
+        assert_eq!(contents(&loaded, keyspace), contents(&inserted, keyspace));
+    }
+    assert!(loaded.may_hold(KeyspaceId(1)) && !loaded.may_hold(KeyspaceId::SYSTEM));
 }

@@ -15,7 +15,7 @@ mod writer;
 pub(crate) use format::{RECORD_HEADER_BYTES, payload_checksum};
 pub(crate) use group::GroupSync;
 pub(crate) use pool::LogPool;
-pub(crate) use reader::{Record, START_BYTES, each_record, read, read_start};
+pub(crate) use reader::{LogContents, Record, START_BYTES, each_record, read, read_start};
 pub(crate) use writer::LogWriter;
 
 /// A log as the manifest keeps it.

@@ -14,7 +14,6 @@
 //!
 //! Lost and torn writes were never acknowledged as durable: the records before them are a clean prefix.
 
-use bytes::Bytes;
 use memchr::memmem;
 
 use super::format::{
@@ -54,26 +53,43 @@ pub(crate) struct Start {
     pub(crate) first: SeqNo,
 }
 
-/// A batch.
+/// A batch, and where it is.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// Where its payload starts in the file.
     pub(crate) offset: u64,
+    /// Bytes of the payload.
+    pub(crate) length: u32,
     /// The sequence number of its first write.
     pub(crate) first: SeqNo,
     /// How many writes it holds.
     pub(crate) entries: u32,
-    /// The writes; see `batch::decode`.
-    pub(crate) payload: Bytes,
+}
+
+impl Record {
+    fn new(at: usize, header: &RecordHeader) -> Record {
+        Record {
+            offset: (at + RECORD_HEADER_BYTES) as u64,
+            length: header.length,
+            first: SeqNo(header.seq),
+            entries: header.entries,
+        }
+    }
+
+    /// The writes, in the bytes of the log's file; see `batch::decode`.
+    pub(crate) fn payload<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let from = usize::try_from(self.offset).expect("it was read from memory");
+        &bytes[from..from + self.length as usize]
+    }
 }
 
 /// Reads log `number` from the `bytes` of its file. `limit` is how much of it counts, where that is known: all of that
 /// must read back then, and the rest is left alone.
-pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<LogContents> {
+pub(crate) fn read(number: u64, mut bytes: &[u8], limit: Option<u64>) -> Result<LogContents> {
     let name = file_name::log(number);
     if let Some(limit) = limit {
         match usize::try_from(limit) {
-            Ok(limit) if limit <= bytes.len() => bytes.truncate(limit),
+            Ok(limit) if limit <= bytes.len() => bytes = &bytes[..limit],
             _ => {
                 let found = bytes.len();
                 let detail = format_args!("the file ends here, and {limit} bytes are expected");
@@ -81,7 +97,7 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
             }
         }
     }
-    let was_used = check_file_header(&name, number, &bytes)?;
+    let was_used = check_file_header(&name, number, bytes)?;
 
     let mut log = LogContents {
         start: None,
@@ -93,7 +109,7 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
     let mut at = FILE_HEADER_BYTES;
     let mut next = None;
     while at < bytes.len() {
-        let Some((header, payload)) = record_at(&bytes, at, number) else {
+        let Some((header, payload)) = record_at(bytes, at, number) else {
             log.clean = false;
             break;
         };
@@ -103,13 +119,8 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
             return Err(Error::corruption(&name, at as u64, detail));
         }
         match (log.start, header.entries) {
-            (None, 0) => log.start = Some(start(&name, at, first, &payload)?),
-            (Some(_), 1..) => log.records.push(Record {
-                offset: (at + RECORD_HEADER_BYTES) as u64,
-                first,
-                entries: header.entries,
-                payload,
-            }),
+            (None, 0) => log.start = Some(start(&name, at, first, payload)?),
+            (Some(_), 1..) => log.records.push(Record::new(at, &header)),
             _ => {
                 return Err(Error::corruption(
                     &name,
@@ -127,7 +138,7 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
         let end = End {
             name: &name,
             number,
-            bytes: &bytes,
+            bytes,
             at,
             was_used,
         };
@@ -138,15 +149,10 @@ pub(crate) fn read(number: u64, mut bytes: Bytes, limit: Option<u64>) -> Result<
 
 /// Shows the records of log `number` as far as they read back, the start record (of no entries) included; where they end.
 /// Judges nothing: for looking at a log, not for recovering from it.
-pub(crate) fn each_record(number: u64, bytes: &Bytes, mut see: impl FnMut(Record)) -> u64 {
+pub(crate) fn each_record(number: u64, bytes: &[u8], mut see: impl FnMut(Record)) -> u64 {
     let mut at = FILE_HEADER_BYTES;
-    while let Some((header, payload)) = record_at(bytes, at, number) {
-        see(Record {
-            offset: (at + RECORD_HEADER_BYTES) as u64,
-            first: SeqNo(header.seq),
-            entries: header.entries,
-            payload,
-        });
+    while let Some((header, _)) = record_at(bytes, at, number) {
+        see(Record::new(at, &header));
         at += RECORD_HEADER_BYTES + header.length as usize;
     }
     at as u64
@@ -156,12 +162,12 @@ pub(crate) fn each_record(number: u64, bytes: &Bytes, mut see: impl FnMut(Record
 pub(crate) const START_BYTES: usize = FILE_HEADER_BYTES + RECORD_HEADER_BYTES + 16;
 
 /// The start record of log `number`, from the first bytes of its file; none when it does not read back.
-pub(crate) fn read_start(number: u64, head: &Bytes) -> Option<Start> {
+pub(crate) fn read_start(number: u64, head: &[u8]) -> Option<Start> {
     let (header, payload) = record_at(head, FILE_HEADER_BYTES, number)?;
     if header.entries != 0 {
         return None;
     }
-    start("", 0, SeqNo(header.seq), &payload).ok()
+    start("", 0, SeqNo(header.seq), payload).ok()
 }
 
 /// True when the file was another log before.
@@ -184,12 +190,12 @@ fn check_file_header(name: &str, number: u64, bytes: &[u8]) -> Result<bool> {
     }
 }
 
-fn record_at(bytes: &Bytes, at: usize, number: u64) -> Option<(RecordHeader, Bytes)> {
+fn record_at(bytes: &[u8], at: usize, number: u64) -> Option<(RecordHeader, &[u8])> {
     let header = RecordHeader::read(bytes.get(at..)?, number)?;
     let from = at + RECORD_HEADER_BYTES;
     let to = from.checked_add(header.length as usize)?;
     let payload = bytes.get(from..to)?;
-    (payload_checksum(payload) == header.payload_checksum).then(|| (header, bytes.slice(from..to)))
+    (payload_checksum(payload) == header.payload_checksum).then_some((header, payload))
 }
 
 fn start(name: &str, at: usize, first: SeqNo, payload: &[u8]) -> Result<Start> {
@@ -211,7 +217,7 @@ fn start(name: &str, at: usize, first: SeqNo, payload: &[u8]) -> Result<Start> {
 struct End<'a> {
     name: &'a str,
     number: u64,
-    bytes: &'a Bytes,
+    bytes: &'a [u8],
     at: usize,
     was_used: bool,
 }
@@ -315,7 +321,7 @@ mod tests {
     }
 
     fn read_log(bytes: &[u8], limit: Option<u64>) -> Result<LogContents> {
-        read(NUMBER, Bytes::copy_from_slice(bytes), limit)
+        read(NUMBER, bytes, limit)
     }
 
     #[test]
