@@ -3,7 +3,6 @@
 use crate::error::Result;
 use crate::filter::{Filter, Path, Test};
 use crate::id::DocId;
-use crate::index::core::Core;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::payload::found::Found;
 use crate::view::CollectionView;
@@ -25,29 +24,6 @@ pub(crate) struct Candidates {
     pub(crate) visible: RoaringTreemap,
     /// For which of these the filter holds.
     pub(crate) found: Found,
-}
-
-/// How many documents a filter holds for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Estimate {
-    /// At least.
-    pub(crate) min: u64,
-    /// At most.
-    pub(crate) max: u64,
-    /// Documents there are.
-    pub(crate) of: u64,
-}
-
-impl Candidates {
-    /// How many documents the filter holds for.
-    pub(crate) fn estimate(&self) -> Estimate {
-        let min = self.found.sure.len();
-        Estimate {
-            min,
-            max: min + self.found.unsure.len(),
-            of: self.visible.len(),
-        }
-    }
 }
 
 impl CollectionView {

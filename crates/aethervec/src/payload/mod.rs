@@ -39,7 +39,6 @@ use crate::index::core::Core;
 use crate::keyspace::PendingEntry;
 use aether_index::PointId;
 use aidb::{SeqNo, Snapshot};
-pub(crate) use find::{Candidates, Estimate};
 pub(crate) use found::Found;
 use index::{Index, Span};
 use parking_lot::RwLock;

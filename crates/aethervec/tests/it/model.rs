@@ -5,8 +5,8 @@ use crate::common::{Docs, close, default_vector, distance, for_seeds, nearest, r
 use aether_sim::SimStorage;
 use aethervec::{
     AetherDB, Collection, CollectionSchema, CollectionView, DbOptions, DbSnapshot, DenseField,
-    DocId, Document, ElementType, ErrorKind, Filter, HnswParams, IndexConfig, Metric, Outcome,
-    Patch, SearchRequest, Uuid, Write,
+    DocId, Document, ElementType, ErrorKind, FacetRequest, Filter, HnswParams, IndexConfig, Metric,
+    Outcome, Patch, PayloadIndexInfo, PayloadIndexKind, SearchRequest, Uuid, Write,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -202,7 +202,8 @@ impl World {
                 self.collection(name).wait_indexed(|_| {}).unwrap();
             }
             89..91 => self.drop_and_create(name),
-            91..94 => self.reopen(),
+            91..93 => self.reopen(),
+            93..94 => self.toggle_index(name),
             94..95 => self.check(),
             95..97 => self.apply(name),
             97..98 => self.transact(),
@@ -420,7 +421,48 @@ impl World {
         }
         assert_eq!(plain(collection.get(&ids[0]).unwrap()), expected(&ids[0]));
         assert_eq!(collection.count().unwrap(), docs.len() as u64);
-        assert_eq!(&read_all(&collection.view().unwrap()), docs);
+        let view = collection.view().unwrap();
+        assert_eq!(&read_all(&view), docs);
+        World::count(&view, docs);
+    }
+
+    /// Declares a payload index, or removes it.
+    fn toggle_index(&mut self, name: &str) {
+        let collection = self.collection(name);
+        let (path, kind) = match self.rng.u8(..3) {
+            0 => ("tag", PayloadIndexKind::Integer),
+            1 => ("tag", PayloadIndexKind::Float),
+            _ => ("text", PayloadIndexKind::Keyword),
+        };
+        let dropped = collection.drop_payload_index(path, kind).unwrap();
+        if !dropped {
+            collection.create_payload_index(path, kind).unwrap();
+        }
+        let indexes = collection.payload_indexes();
+        let is_there = |index: &PayloadIndexInfo| index.kind == kind && index.path == path.into();
+        assert_eq!(indexes.iter().any(is_there), !dropped);
+    }
+
+    /// Counts with a filter, and facets, are what the documents come to.
+    fn count(view: &CollectionView, docs: &Docs) {
+        let payloads = || docs.values().filter_map(|(_, payload)| payload.as_ref());
+        let tagged = |tag: u8| payloads().filter(|payload| payload["tag"] == tag).count() as u64;
+        let ones = Filter::eq("tag", 1);
+        assert_eq!(view.count_matching(&ones).unwrap(), tagged(1));
+        let not_long = Filter::ne("text", "x".repeat(20)).and(ones.or(Filter::gt("tag", 1)));
+        let expected = payloads().filter(|payload| payload["text"] != "x".repeat(20));
+        let expected = expected.filter(|payload| !payload["tag"].is_null());
+        assert_eq!(
+            view.count_matching(&not_long).unwrap(),
+            expected.count() as u64
+        );
+        let facets = view.facet(&FacetRequest::new("tag")).unwrap();
+        let facets: Vec<u64> = facets.into_iter().map(|facet| facet.count).collect();
+        let mut expected = vec![tagged(1), tagged(2)];
+        expected.sort_unstable();
+        expected.reverse();
+        expected.retain(|&count| count > 0);
+        assert_eq!(facets, expected);
     }
 
     fn check_snapshot(&mut self, name: &'static str) {
@@ -435,6 +477,7 @@ impl World {
         let view = self.collection(name).at(snapshot).unwrap();
         assert_eq!(read_all(&view), docs);
         assert_eq!(view.count().unwrap(), docs.len() as u64);
+        World::count(&view, &docs);
         self.search(name, &view, &docs);
     }
 
