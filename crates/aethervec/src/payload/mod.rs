@@ -39,6 +39,7 @@ use crate::index::core::Core;
 use crate::keyspace::PendingEntry;
 use aether_index::PointId;
 use aidb::{SeqNo, Snapshot};
+pub(crate) use find::Candidates;
 pub(crate) use found::Found;
 use index::{Index, Span};
 use parking_lot::RwLock;

@@ -1,7 +1,6 @@
 //! Random payloads and random filters: whatever indexes there are, what they say of a filter agrees with its meaning, and
 //! counts and facets are those of the plain way.
 
-use super::find::Candidates;
 use super::*;
 use crate::collection::Collection;
 use crate::document::Document;
