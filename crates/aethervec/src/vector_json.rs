@@ -206,3 +206,52 @@ impl<'de> Deserialize<'de> for Element {
         deserializer.deserialize_any(ElementVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    fn read(json: &str) -> Result<VectorValue, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_kind_survives_a_round_trip() {
+        let multi = MultiVector::new([[0.1f32, 0.2], [0.3, 0.4]]).unwrap();
+        for vector in [
+            VectorValue::from([0.1, -1e-7, 3e20]),
+            VectorValue::from(SparseVector::new([(3, 0.5), (u32::MAX, -1.5)])),
+            VectorValue::from(BinaryVector::from_bytes([0x00, 0xa0, 0xff])),
+            VectorValue::from(multi),
+        ] {
+            let json = serde_json::to_string(&vector).unwrap();
+            assert_eq!(read(&json), Ok(vector), "{json}");
+        }
+        let halves = VectorValue::from(vec![f16::from_f32(0.5), f16::from_f32(-2.0)]);
+        assert_eq!(serde_json::to_string(&halves).unwrap(), "[0.5,-2.0]");
+        let bytes = VectorValue::from(vec![0u8, 255]);
+        assert_eq!(serde_json::to_string(&bytes).unwrap(), "[0,255]");
+    }
+
+    #[test]
+    fn what_is_no_vector_is_refused() {
+        for json in [
+            "[1, [2]]",
+            "[[1], 2]",
+            "[[1], [2, 3]]",
+            "[\"1\"]",
+            "7",
+            "{}",
+            "{\"id\": 7}",
+            "{\"indices\": [1], \"values\": []}",
+            "{\"indices\": [1]}",
+            "{\"indices\": [-1], \"values\": [0]}",
+            "{\"bits\": \"abc\"}",
+            "{\"bits\": \"zz\"}",
+            "{\"bits\": \"00\", \"id\": 1}",
+        ] {
+            assert!(read(json).is_err(), "{json}");
+        }
+    }
+}

@@ -2,8 +2,9 @@
 
 use super::at::{At, Locate};
 use super::documents::Read;
+use super::kinds::Query;
 use super::ranking::Scored;
-use super::request::{Cursor, Query, QueryHit, QueryRequest, QueryResponse};
+use super::request::{Cursor, QueryHit, QueryRequest, QueryResponse};
 use super::select::{PayloadSelector, VectorSelector};
 use super::stage::{Evaluation, NoOthers, Others, Stage};
 use super::validate;

@@ -2,8 +2,8 @@
 //! read.
 
 use super::documents::Read;
+use super::kinds::TextQuery;
 use super::ranking::{Better, Ranking, Top};
-use super::request::TextQuery;
 use super::stage::{Domain, Evaluation, Stage};
 use crate::error::Result;
 use crate::id::DocId;

@@ -183,8 +183,7 @@ impl<'a> Documents<'a> {
             known: None,
             selective: None,
         };
-        // No index knows what a transaction has staged.
-        if let (Some(filter), None) = (filter, &self.view.overlay)
+        if let Some(filter) = filter
             && let Some(Candidates { visible, found }) = self.view.candidates(filter)?
         {
             if (found.sure.len() + found.unsure.len()) * SELECTIVE < visible.len() {

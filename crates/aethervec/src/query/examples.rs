@@ -4,9 +4,9 @@
 
 use super::at::At;
 use super::documents::Read;
+use super::kinds::RecommendStrategy;
 use super::nearest::Comparison;
 use super::ranking::{Better, Ranking, Top};
-use super::request::RecommendStrategy;
 use super::stage::{Domain, Evaluation, Stage};
 use crate::error::Result;
 use crate::id::DocId;

@@ -1,7 +1,7 @@
 //! Several rankings become one.
 
+use super::kinds::{Dbsf, Rrf};
 use super::ranking::{Better, Ranking, Top};
-use super::request::{Dbsf, Rrf};
 use crate::id::DocId;
 use std::collections::BTreeMap;
 

@@ -4,8 +4,9 @@ use super::answer::Moment;
 use super::at::{At, Locate};
 use super::documents::Read;
 use super::key::Key;
+use super::kinds::Query;
 use super::ranking::Scored;
-use super::request::{Query, QueryHit, QueryRequest};
+use super::request::{QueryHit, QueryRequest};
 use super::select::{PayloadSelector, VectorSelector};
 use super::stage::{Evaluation, NoOthers, Others, Stage};
 use super::validate;
@@ -19,9 +20,6 @@ use crate::view::CollectionView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// How often a grouped query looks again, for four times as many hits, while groups are missing.
-const ROUNDS: usize = 8;
 
 /// A query whose hits come in groups.
 ///
@@ -182,7 +180,7 @@ struct Group {
     hits: Vec<Scored>,
 }
 
-/// The groups of the best hits, looking at ever more of them until all groups are full.
+/// The groups of the best hits, looking at four times as many of them until all groups are full.
 fn find(evaluation: &Evaluation<'_>, request: &GroupRequest) -> Result<Vec<Group>> {
     let at = At::REQUEST;
     let at = at.field("query");
@@ -190,7 +188,7 @@ fn find(evaluation: &Evaluation<'_>, request: &GroupRequest) -> Result<Vec<Group
     let mut k = (wanted * request.group_size * 2).min(limits::K_MAX);
     // What is chosen among a fixed number of candidates depends on how many are wanted.
     let is_choice = matches!(request.query.query, Some(Query::Mmr(_)));
-    for _ in 0..ROUNDS {
+    loop {
         let ranking = evaluation.stage(&Stage::of(&request.query, k), &at)?;
         let all = ranking.hits.len() < k || k == limits::K_MAX || is_choice;
         let groups = hand_out(evaluation, request, ranking.hits)?;
@@ -203,7 +201,6 @@ fn find(evaluation: &Evaluation<'_>, request: &GroupRequest) -> Result<Vec<Group
         }
         k = (4 * k).min(limits::K_MAX);
     }
-    Ok(Vec::new())
 }
 
 /// The groups of `hits`, which are ordered.

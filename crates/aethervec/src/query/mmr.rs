@@ -3,9 +3,9 @@
 use super::at::At;
 use super::documents::{Doc, Read};
 use super::input::searching;
+use super::kinds::Mmr;
 use super::nearest::Comparison;
 use super::ranking::{Ranking, Scored};
-use super::request::Mmr;
 use super::stage::{Domain, Evaluation, Stage};
 use crate::error::Result;
 use crate::id::DocId;

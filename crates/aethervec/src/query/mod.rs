@@ -1,4 +1,4 @@
-//! The query language: what is asked, as data (`request`, `expression`, `input`, `select`), and how it is answered.
+//! The query language: what is asked, as data (`request`, `kinds`, `expression`, `input`, `select`), and how it is answered.
 //!
 //! All stages of a request read one collection at one moment. `stage` walks the tree from the leaves up; each kind of query has a
 //! file. A stage hands on ids and scores; what hits carry is read at the very end (`answer`). Everything is
@@ -15,6 +15,7 @@ mod fusion;
 mod groups;
 mod input;
 mod key;
+mod kinds;
 mod matrix;
 mod mmr;
 mod nearest;
@@ -28,9 +29,10 @@ mod validate;
 pub use expression::{Decay, Div, Expression, Formula, GeoDistance, Operation, Pow};
 pub use groups::{GroupRequest, Lookup, QueryGroup};
 pub use input::{Input, InputDocument};
-pub use matrix::{Matrix, MatrixPair, MatrixRequest};
-pub use request::{
-    ContextPair, Cursor, Dbsf, Direction, Discover, Effort, Mmr, OrderBy, Prefetch, Query,
-    QueryHit, QueryRequest, QueryResponse, Recommend, RecommendStrategy, Rrf, Sample, TextQuery,
+pub use kinds::{
+    ContextPair, Dbsf, Direction, Discover, Mmr, OrderBy, Query, Recommend, RecommendStrategy, Rrf,
+    Sample, TextQuery,
 };
+pub use matrix::{Matrix, MatrixPair, MatrixRequest};
+pub use request::{Cursor, Effort, Prefetch, QueryHit, QueryRequest, QueryResponse};
 pub use select::{PayloadSelector, VectorSelector};

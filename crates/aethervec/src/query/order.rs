@@ -3,8 +3,9 @@
 use super::at::At;
 use super::documents::Read;
 use super::key::Key;
+use super::kinds::{Direction, OrderBy, Sample};
 use super::ranking::{Better, Ranking, Scored, Top};
-use super::request::{Cursor, Direction, OrderBy, Sample};
+use super::request::Cursor;
 use super::stage::{Domain, Evaluation, Stage};
 use crate::error::Result;
 use crate::id::DocId;

@@ -5,8 +5,9 @@ use super::documents::{Doc, Documents, Read};
 use super::formula;
 use super::fusion;
 use super::input::Input;
+use super::kinds::{ContextPair, Query, RecommendStrategy};
 use super::ranking::{Better, Ranking, Scored, Top};
-use super::request::{Cursor, Effort, Prefetch, Query, QueryRequest, RecommendStrategy};
+use super::request::{Cursor, Effort, Prefetch, QueryRequest};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::id::DocId;
@@ -310,7 +311,7 @@ impl<'a> Evaluation<'a> {
     )]
     fn pairs(
         &self,
-        pairs: &[super::request::ContextPair],
+        pairs: &[ContextPair],
         stage: &Stage<'_>,
         at: &At<'_>,
     ) -> Result<(Vec<(VectorValue, VectorValue)>, Vec<DocId>)> {

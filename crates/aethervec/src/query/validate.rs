@@ -3,9 +3,8 @@
 use super::at::{At, Locate};
 use super::expression::{Decay, Expression, Formula, Operation, score_position};
 use super::input::Input;
-use super::request::{
-    ContextPair, Effort, Mmr, Prefetch, Query, QueryRequest, RecommendStrategy, TextQuery,
-};
+use super::kinds::{ContextPair, Mmr, Query, RecommendStrategy, TextQuery};
+use super::request::{Effort, Prefetch, QueryRequest};
 use crate::error::Result;
 use crate::filter::{Filter, Path};
 use crate::limits;
