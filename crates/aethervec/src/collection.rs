@@ -194,11 +194,7 @@ impl Collection {
         self.db.open()?;
         self.core.alive()?;
         let documents = self.core.newest.lock().documents;
-        if self
-            .core
-            .expiries
-            .may_have_ended(keyspace::millis(self.core.db.now()))
-        {
+        if self.core.has_ended() {
             return self.view()?.count();
         }
         Ok(documents)

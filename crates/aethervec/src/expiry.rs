@@ -63,10 +63,7 @@ impl Expiries {
 
 /// Removes documents that have ended, some at a time. False when there are none. Only the lane calls this.
 pub(crate) fn remove_ended(core: &Arc<Core>) -> Result<bool> {
-    if !core
-        .expiries
-        .may_have_ended(keyspace::millis(core.db.now()))
-    {
+    if !core.has_ended() {
         return Ok(false);
     }
     let _writer = core.writer.lock();

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::expiry::Expiries;
 use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
-use crate::keyspace::{CollectionId, FieldNumber, Keyspaces, PendingEntry};
+use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry};
 use crate::payload::Payload;
 use aether_distance::Kernels;
 use aether_index::Scratch;
@@ -167,6 +167,12 @@ impl Core {
             scheduled: AtomicU64::new(0),
             scratches: Mutex::default(),
         })
+    }
+
+    /// Whether documents may have ended that are not removed yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.expiries
+            .may_have_ended(keyspace::millis(self.db.now()))
     }
 
     /// Fails when the collection was dropped.

@@ -29,8 +29,10 @@ pub(crate) enum Step {
     More,
     /// Nothing before the next write.
     Idle,
-    /// Nothing before a snapshot or a document ends.
+    /// Nothing before a snapshot ends.
     Parked,
+    /// Nothing before a document ends.
+    Asleep,
 }
 
 /// Does a step of `core`'s work. An error is kept in its status, and the work rests until the next write.
@@ -101,8 +103,13 @@ impl Lane {
         if consolidate(core)? || applied || built {
             return Ok(Step::More);
         }
-        let waiting = self.reaped < self.entries.len() || core.expiries.are_there();
-        Ok(if waiting { Step::Parked } else { Step::Idle })
+        if self.reaped < self.entries.len() {
+            return Ok(Step::Parked);
+        }
+        Ok(match core.expiries.are_there() {
+            true => Step::Asleep,
+            false => Step::Idle,
+        })
     }
 
     /// Takes over what was committed since the last step.

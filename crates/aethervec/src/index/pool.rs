@@ -1,7 +1,8 @@
 //! The threads that do background work: fair between collections, one step of bounded size at a time.
 //!
 //! Each collection's lane is in the queue at most once, and at most one thread runs it. A lane that has more to do goes
-//! to the end of the queue. A lane that waits for a snapshot to end is *parked*, and looked at again from time to time.
+//! to the end of the queue. A lane that waits for a snapshot to end is *parked*, and looked at again from time to time; one
+//! that waits for a document to end *sleeps*, and is woken when that is due.
 //! Queries never run here, and the threads hold no handle of the database.
 
 use crate::index::core::Core;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often parked lanes are looked at.
+/// How often parked and sleeping lanes are looked at.
 const PARKED_RETRY: Duration = Duration::from_millis(250);
 
 // Values of `Core::scheduled`, changed only while the queue is locked.
@@ -45,6 +46,7 @@ struct Shared {
 struct Queue {
     jobs: VecDeque<Job>,
     parked: Vec<Arc<Core>>,
+    sleeping: Vec<Arc<Core>>,
     /// Removals of collections that have not ended.
     purges: usize,
 }
@@ -119,6 +121,7 @@ impl Pool {
             let mut queue = self.shared.queue.lock();
             if queue.jobs.is_empty() {
                 queue.unpark();
+                queue.wake();
             }
             queue.take()
         };
@@ -135,6 +138,7 @@ impl Pool {
             let mut queue = self.shared.queue.lock();
             queue.jobs.clear();
             queue.parked.clear();
+            queue.sleeping.clear();
             queue.purges = 0;
         }
         self.shared.arrived.notify_all();
@@ -158,10 +162,11 @@ impl Shared {
                     if let Some(job) = queue.take() {
                         break job;
                     }
-                    if queue.parked.is_empty() {
+                    if queue.parked.is_empty() && queue.sleeping.is_empty() {
                         self.arrived.wait(&mut queue);
                     } else if self.arrived.wait_for(&mut queue, PARKED_RETRY).timed_out() {
                         queue.unpark();
+                        queue.wake();
                     }
                 }
             };
@@ -214,11 +219,8 @@ impl Queue {
         set(&core.scheduled, IDLE);
         match step {
             Step::Idle if !notified => {}
-            Step::Parked if !notified => {
-                if !self.parked.iter().any(|parked| Arc::ptr_eq(parked, &core)) {
-                    self.parked.push(core);
-                }
-            }
+            Step::Parked if !notified => keep(&mut self.parked, core),
+            Step::Asleep if !notified => keep(&mut self.sleeping, core),
             _ => self.push(&core),
         }
     }
@@ -227,6 +229,20 @@ impl Queue {
         let parked = std::mem::take(&mut self.parked);
         parked.iter().for_each(|core| self.push(core));
         !parked.is_empty()
+    }
+
+    /// Wakes the lanes whose documents may have ended.
+    fn wake(&mut self) {
+        let is_due = |core: &mut Arc<Core>| core.has_ended();
+        let due: Vec<Arc<Core>> = self.sleeping.extract_if(.., is_due).collect();
+        due.iter().for_each(|core| self.push(core));
+    }
+}
+
+/// Adds `core` to `kept`, once.
+fn keep(kept: &mut Vec<Arc<Core>>, core: Arc<Core>) {
+    if !kept.iter().any(|other| Arc::ptr_eq(other, &core)) {
+        kept.push(core);
     }
 }
 

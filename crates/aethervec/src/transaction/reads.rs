@@ -5,6 +5,7 @@ use crate::document::{Document, Hit, ScrollPage, ScrollRequest, SearchRequest};
 use crate::error::Result;
 use crate::id::DocId;
 use crate::keyspace;
+use crate::query::{QueryRequest, QueryResponse};
 use crate::transaction::Transaction;
 use crate::vector::QueryVector;
 use crate::view::CollectionView;
@@ -129,6 +130,18 @@ impl Transaction {
         request: SearchRequest<'_>,
     ) -> Result<Vec<Hit>> {
         self.view(collection)?.search_with(request)
+    }
+
+    /// As [`CollectionView::query`].
+    ///
+    /// # Errors
+    /// As [`CollectionView::query`] and [`view`](Transaction::view).
+    pub fn query(
+        &mut self,
+        collection: &Collection,
+        request: &QueryRequest,
+    ) -> Result<QueryResponse> {
+        self.view(collection)?.query(request)
     }
 
     fn depend_on_documents(&mut self, collection: &Collection, ids: &[DocId]) {

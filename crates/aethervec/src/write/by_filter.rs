@@ -4,7 +4,6 @@ use crate::collection::Collection;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::id::DocId;
-use crate::keyspace::{self, DocRow};
 use crate::validate;
 use crate::view::CollectionView;
 use crate::write::{Patch, Prepared};
@@ -50,19 +49,17 @@ impl Collection {
 }
 
 impl CollectionView {
-    /// The documents that satisfy `filter`, ordered by id.
+    /// The documents that satisfy `filter`.
     pub(crate) fn ids_of(&self, filter: &Filter) -> Result<Vec<DocId>> {
         filter.validate()?;
-        let mut ids = Vec::new();
-        let mut rows = self.all_docs(None);
-        while let Some((key, row)) = rows.try_next()? {
-            let id = keyspace::decode_doc_key(&key)?;
-            let row = DocRow::parse(&key, &row)?;
-            if self.satisfies(filter, &id, &key, &row)? {
-                ids.push(id);
-                validate::transaction_documents(ids.len())?;
-            }
-        }
+        let points = self.matching(filter)?;
+        let count = usize::try_from(points.len()).unwrap_or(usize::MAX);
+        validate::transaction_documents(count)?;
+        let mut ids = Vec::with_capacity(count);
+        self.each_document(&points, |document| {
+            ids.push(document.id);
+            Ok(())
+        })?;
         Ok(ids)
     }
 }
