@@ -10,7 +10,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use aether_env::Clock;
+use aether_env::{Clock, Storage};
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -108,6 +108,12 @@ impl<'a> Lookup<'a> {
         self.hidden > SeqNo::ZERO
     }
 
+    /// True when a value was found that stands apart from its key.
+    pub(crate) fn is_apart(&self) -> bool {
+        let kind = self.base.as_ref().map(|(kind, _)| *kind);
+        matches!(kind, Some(ValueKind::Pointer | ValueKind::ExpiringPointer))
+    }
+
     /// What was found: a version that decides, and the operands for it, newest first.
     #[inline]
     pub(crate) fn into_parts(self) -> (Base, Vec<Bytes>) {
@@ -162,6 +168,28 @@ impl Rules {
             ValueKind::Pointer => self.values.fetch(&stored, key).map(Some),
             _ => self.unusual_value(key, kind, stored),
         }
+    }
+
+    /// Puts values that stand apart into the `lookups` that have found where: all of them are read in one batch.
+    /// `storage` holds their files.
+    pub(crate) fn fetch(&self, storage: &dyn Storage, lookups: &mut [Lookup<'_>]) -> Result<()> {
+        for lookup in lookups.iter_mut() {
+            if let Some((ValueKind::ExpiringPointer, stored)) = &lookup.base {
+                let lives = !self.is_over(lookup.key, stored)?;
+                lookup.base = lives.then(|| (ValueKind::Pointer, stored.slice(EXPIRY_BYTES..)));
+            }
+        }
+        let wanted = lookups.iter().filter_map(|lookup| match &lookup.base {
+            Some((ValueKind::Pointer, pointer)) => Some((&pointer[..], lookup.key)),
+            _ => None,
+        });
+        let wanted: Vec<(&[u8], &[u8])> = wanted.collect();
+        let values = self.values.fetch_many(storage, &wanted)?;
+        let apart = lookups.iter_mut().filter(|lookup| lookup.is_apart());
+        for (lookup, value) in apart.zip(values) {
+            lookup.base = Some((ValueKind::Put, value));
+        }
+        Ok(())
     }
 
     #[cold]

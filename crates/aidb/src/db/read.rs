@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// The values of `keys`, in their order, at a moment that a snapshot holds; `None`: now. Blocks that are not in
-    /// memory are read together.
+    /// memory are read together, and then values that stand apart from their keys.
     pub(super) fn get_many<K: AsRef<[u8]>>(
         &self,
         keyspace: KeyspaceId,
@@ -78,6 +78,10 @@ impl Engine {
         }
         if let Some(tree) = state.version.tree(keyspace) {
             tree.look_many(&*self.files.storage, &mut lookups)?;
+        }
+        if lookups.iter().any(Lookup::is_apart) {
+            let rules = self.rules(keyspace, state.version.values());
+            rules.fetch(&*self.files.storage, &mut lookups)?;
         }
         for (place, lookup) in places.into_iter().zip(lookups) {
             values[place] = self.settle(keyspace, lookup, &state)?;

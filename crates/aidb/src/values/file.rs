@@ -69,17 +69,9 @@ impl ValueFile {
 
     /// The value of `user_key`, which `pointer` leads to: one read of exactly its bytes.
     pub(crate) fn read(&self, pointer: &Pointer, user_key: &[u8]) -> Result<Bytes> {
-        if pointer.end() > self.record.bytes {
-            let bytes = self.record.bytes;
-            return Err(self.damaged(
-                pointer,
-                user_key,
-                format_args!("only {bytes} bytes of this file count"),
-            ));
-        }
+        let file = self.file_with(pointer, user_key)?;
         let mut value = vec![0; pointer.length as usize];
-        self.open()?
-            .read_at(pointer.offset, &mut value)
+        file.read_at(pointer.offset, &mut value)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => {
                     self.damaged(pointer, user_key, "the file ends before it")
@@ -91,6 +83,32 @@ impl ValueFile {
             })?;
         self.check(pointer, user_key, &value)?;
         Ok(value.into())
+    }
+
+    /// The file to read the value of `user_key` from, to which `pointer` leads: what it reads is yet to be
+    /// [checked](ValueFile::check).
+    pub(super) fn file_with(&self, pointer: &Pointer, user_key: &[u8]) -> Result<&dyn RandomFile> {
+        if pointer.end() > self.record.bytes {
+            let bytes = self.record.bytes;
+            return Err(self.damaged(
+                pointer,
+                user_key,
+                format_args!("only {bytes} bytes of this file count"),
+            ));
+        }
+        Ok(&**self.open()?)
+    }
+
+    /// Refuses anything but the value of `user_key` that `pointer` leads to.
+    pub(super) fn check(&self, pointer: &Pointer, user_key: &[u8], value: &[u8]) -> Result<()> {
+        let (stored, computed) = (pointer.checksum, checksum(value));
+        if stored == computed {
+            return Ok(());
+        }
+        let detail = format_args!(
+            "checksum mismatch: {stored:016x} is expected, and {computed:016x} was computed"
+        );
+        Err(self.damaged(pointer, user_key, detail))
     }
 
     /// Reads the file from front to back and checks it against itself; for a log, that is up to its owner.
@@ -139,17 +157,6 @@ impl ValueFile {
             return Err(Error::corruption(&name, found.min(expected), detail));
         }
         Ok(self.file.get_or_init(|| file))
-    }
-
-    fn check(&self, pointer: &Pointer, user_key: &[u8], value: &[u8]) -> Result<()> {
-        let (stored, computed) = (pointer.checksum, checksum(value));
-        if stored == computed {
-            return Ok(());
-        }
-        let detail = format_args!(
-            "checksum mismatch: {stored:016x} is expected, and {computed:016x} was computed"
-        );
-        Err(self.damaged(pointer, user_key, detail))
     }
 
     #[cold]

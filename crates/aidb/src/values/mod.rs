@@ -11,6 +11,7 @@
 //!
 //! Never here: when values move (compaction), what a value means (iter, db).
 
+mod fetch;
 mod file;
 mod format;
 mod pointer;

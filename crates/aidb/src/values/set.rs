@@ -58,10 +58,13 @@ impl ValueFiles {
 
     /// As [`ValueFiles::fetch`], for a decoded pointer.
     pub(crate) fn read(&self, pointer: &Pointer, user_key: &[u8]) -> Result<Bytes> {
-        let file = self
-            .get(pointer.file)
-            .ok_or_else(|| unknown_file(pointer, user_key))?;
-        file.read(pointer, user_key)
+        self.file_of(pointer, user_key)?.read(pointer, user_key)
+    }
+
+    /// The file that holds the value of `user_key`.
+    pub(super) fn file_of(&self, pointer: &Pointer, user_key: &[u8]) -> Result<&Arc<ValueFile>> {
+        self.get(pointer.file)
+            .ok_or_else(|| unknown_file(pointer, user_key))
     }
 }
 

@@ -8,6 +8,7 @@
 mod attachments;
 mod background;
 mod backups;
+mod batched;
 mod concurrency;
 mod corruption;
 mod crash;

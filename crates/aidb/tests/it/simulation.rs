@@ -2,7 +2,7 @@
 //! power goes, whose disk fills up or fails, once or for good, and which is opened again after each of its deaths.
 //! In the end a file is damaged.
 //!
-//! A default run takes fresh seeds. The soak is the same with more of them:
+//! A default run takes 200 fresh seeds. The soak is the same with 20,000 of them:
 //! `AETHER_ROUNDS=100 cargo test --release -p aidb --test it simulation`.
 
 use crate::encryption::encrypted;

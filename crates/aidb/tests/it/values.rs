@@ -1,7 +1,9 @@
 //! Values apart from their keys: what they take on the disk, who keeps them, and what damage to them does.
 
-use aether_env::{CrashImage, Env, MemoryStorage, Storage};
-use aidb::{DB, Durability, ErrorKind, KeyspaceOptions, Options, TableOptions, WriteBatch};
+use crate::batched::Batched;
+use aether_env::{CrashImage, Env, MemoryStorage, Storage, Timestamp};
+use aidb::{Append, DB, Durability, ErrorKind, KeyspaceOptions, Options, TableOptions, WriteBatch};
+use std::sync::Arc;
 
 const VALUE_BYTES: usize = 2_000;
 const KEYS: u32 = 2_000;
@@ -199,4 +201,51 @@ fn a_damaged_value_is_named_and_harms_no_other() {
         damaged_files += usize::from(!problems.is_empty());
     }
     assert!(damaged_files > 3, "{damaged_files}");
+}
+
+/// However many values a `multi_get` finds apart from their keys, it reads them in one batch, and gives what as many
+/// single reads give: plain ones and expiring ones, alive or not, with operands on top or without, and some twice.
+#[test]
+fn values_of_many_keys_are_read_in_one_batch() {
+    let storage = Batched::default();
+    let mut env = Env::memory(storage.memory.clone());
+    env.storage = Arc::new(storage.clone());
+    let db = DB::open_with(env, options()).unwrap();
+    let lists = KeyspaceOptions {
+        merge: Some(Arc::new(Append)),
+        ..KeyspaceOptions::default()
+    };
+    let keyspace = db.keyspace("lists", lists).unwrap();
+    for number in 0..200 {
+        let mut batch = WriteBatch::new();
+        let end = if number % 8 == 1 { 1 } else { u64::MAX };
+        match number % 4 {
+            0 => batch.put(&keyspace, key(number), b"short"),
+            1 => batch.put_expiring(&keyspace, key(number), value(number, 0), Timestamp(end)),
+            _ => batch.put(&keyspace, key(number), value(number, 0)),
+        };
+        db.write(batch, Durability::Buffered).unwrap();
+    }
+    db.flush().unwrap();
+    for number in (0..200).step_by(3) {
+        keyspace.merge(key(number), "more").unwrap();
+    }
+    let keys: Vec<_> = (0..250).map(|number| key(number / 2 * 3)).collect();
+    let single = || {
+        keys.iter()
+            .map(|key| keyspace.get(key).unwrap())
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        let expected = single();
+        storage.take();
+        // The blocks are in the cache by now.
+        assert!(keyspace.multi_get(&keys).unwrap() == expected);
+        let large = expected
+            .iter()
+            .flatten()
+            .filter(|value| value.len() >= VALUE_BYTES);
+        assert_eq!(storage.take(), [large.count()]);
+        db.flush().unwrap();
+    }
 }
