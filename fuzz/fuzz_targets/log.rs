@@ -1,4 +1,4 @@
 //! The write-ahead log.
 #![no_main]
 
-aether_fuzz::fuzz_file!(|name| name.ends_with(".wal"));
+aether_fuzz::fuzz!("log");

@@ -1,4 +1,4 @@
 //! The newest manifest.
 #![no_main]
 
-aether_fuzz::fuzz_file!(|name| name.starts_with("MANIFEST-"));
+aether_fuzz::fuzz!("manifest");

@@ -1,4 +1,4 @@
 //! A sorted table.
 #![no_main]
 
-aether_fuzz::fuzz_file!(|name| name.ends_with(".sst"));
+aether_fuzz::fuzz!("table");

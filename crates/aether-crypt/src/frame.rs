@@ -14,6 +14,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::cipher::{NONCE_BYTES, Sealer, TAG_BYTES};
+use crate::genuine;
 use crate::header::{u32_at, u64_at};
 
 /// Bytes of a frame's header.
@@ -102,7 +103,7 @@ impl FileKey {
     /// The header at the front of `bytes`, if one may stand there. It is not authenticated before [`FileKey::open`].
     pub(crate) fn header(&self, bytes: &[u8]) -> Option<FrameHeader> {
         let bytes = bytes.first_chunk::<FRAME_HEADER_BYTES>()?;
-        if self.check(&bytes[..20]) != u32_at(bytes, 20) && !cfg!(fuzzing) {
+        if self.check(&bytes[..20]) != u32_at(bytes, 20) && !genuine::takes_all() {
             return None;
         }
         let length = u32_at(bytes, 16);

@@ -39,6 +39,10 @@
 mod cipher;
 mod empty;
 mod frame;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod genuine;
 mod header;
 mod index;
 mod keys;

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
 use crate::file_name;
-use crate::files::Files;
+use crate::files::{FILE_BYTES_MAX, Files};
 use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
 use crate::signal::Signal;
@@ -59,7 +59,7 @@ impl AttachmentRecord {
             .map(|field| field.try_into().map_or(0, u64::from_le_bytes));
         Some(AttachmentRecord {
             number: fields.next()?,
-            bytes: fields.next()?,
+            bytes: fields.next().filter(|bytes| *bytes <= FILE_BYTES_MAX)?,
             checksum: fields.next()?,
         })
     }

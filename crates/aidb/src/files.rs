@@ -17,6 +17,9 @@ use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::file_name::{self, FileKind};
 
+/// No file has more bytes, nor more entries: what records say of files adds up without overflow, whatever they say.
+pub(crate) const FILE_BYTES_MAX: u64 = 1 << 47;
+
 /// Bytes that are read at once when a file is copied.
 const COPY_BYTES: usize = 1 << 20;
 

@@ -10,6 +10,7 @@ mod table;
 mod values;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use aether_env::{LocalStorage, RandomFile, Storage};
 use bytes::Bytes;
@@ -65,6 +66,9 @@ pub fn file(path: &Path, tell: &mut dyn FnMut(Item)) -> Result<()> {
         .parent()
         .filter(|parent| *parent != Path::new(""))
         .unwrap_or(Path::new("."));
+    if matches!(file_name::parse(name), FileKind::Foreign | FileKind::Lock) {
+        return Err(unknown());
+    }
     let explain = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::new(
             ErrorKind::NotFound,
@@ -72,19 +76,24 @@ pub fn file(path: &Path, tell: &mut dyn FnMut(Item)) -> Result<()> {
         ),
         _ => Error::io(format_args!("read {}", path.display()), error),
     };
-    let kind = file_name::parse(name);
-    if matches!(kind, FileKind::Foreign | FileKind::Lock) {
-        return Err(unknown());
-    }
     let storage = LocalStorage::open_existing(directory).map_err(explain)?;
     let file = storage.open(name).map_err(explain)?;
-    match kind {
+    tell_all(file, name, tell)
+}
+
+/// Tells what is in a file whose name is `name`.
+pub(crate) fn tell_all(
+    file: Arc<dyn RandomFile>,
+    name: &str,
+    tell: &mut dyn FnMut(Item),
+) -> Result<()> {
+    match file_name::parse(name) {
         FileKind::Table(number) => table::tell(file, name, number, tell),
         FileKind::Log(number) => log::tell(&whole(&*file, name)?, name, number, tell),
         FileKind::Manifest(number) => manifest::tell(&whole(&*file, name)?, name, number, tell),
         FileKind::Values(number) => values::tell(&*file, name, number, tell),
         FileKind::Attachment(_) => attachment(&*file, name, tell),
-        FileKind::Foreign | FileKind::Lock => Err(unknown()),
+        FileKind::Foreign | FileKind::Lock => Ok(()),
     }
 }
 

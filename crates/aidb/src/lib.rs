@@ -57,7 +57,7 @@ mod engine;
 mod error;
 mod file_name;
 mod files;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 pub mod guide;
 #[doc(hidden)]

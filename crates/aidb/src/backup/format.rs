@@ -3,7 +3,7 @@
 use crate::checksum::checksum;
 use crate::error::{Error, Result};
 use crate::file_name::{self, FileKind};
-use crate::files::FrozenFile;
+use crate::files::{FILE_BYTES_MAX, FrozenFile};
 use crate::key::SeqNo;
 use crate::varint;
 
@@ -142,7 +142,7 @@ fn take_file(rest: &mut &[u8]) -> Option<FrozenFile> {
     );
     let file = FrozenFile {
         name,
-        bytes: varint::take(rest)?,
+        bytes: varint::take(rest).filter(|bytes| *bytes <= FILE_BYTES_MAX)?,
         checksum: varint::take(rest)?,
     };
     is_ours.then_some(file)
@@ -153,9 +153,12 @@ fn take_name(rest: &mut &[u8]) -> Option<String> {
 }
 
 /// Reads any bytes as a record: for fuzzing.
-#[cfg(fuzzing)]
-pub(crate) fn decode_any(bytes: &[u8]) {
+#[cfg(any(fuzzing, test))]
+pub(crate) fn examine(bytes: &[u8]) {
     let _ = Record::decode("BACKUP-000001", 1, bytes);
+    if let Ok(name) = std::str::from_utf8(bytes) {
+        let _ = (record_number(name), partial_number(name));
+    }
 }
 
 #[cfg(test)]

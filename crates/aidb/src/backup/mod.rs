@@ -9,7 +9,7 @@
 //!
 //! One at a time changes the storage: it holds the storage's lock meanwhile.
 
-pub(crate) mod format;
+mod format;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,6 +23,8 @@ use crate::file_name;
 use crate::files::{FrozenFile, copy_file, file_checksum};
 use crate::key::SeqNo;
 
+#[cfg(any(fuzzing, test))]
+pub(crate) use format::examine;
 use format::{
     Record, contents_name, is_contents, partial_name, partial_number, record_name, record_number,
 };

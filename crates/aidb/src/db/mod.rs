@@ -27,7 +27,7 @@ pub use handle::DB;
 pub use iter::Iter;
 pub use keyspace::Keyspace;
 pub use snapshot::Snapshot;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) use transaction::examine_promise;
 pub use transaction::{
     Isolation, PREPARED_NAME_BYTES_MAX, Retry, Savepoint, Transaction, TransactionOptions,

@@ -93,7 +93,8 @@ pub(crate) fn user_keys() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Internal keys as for writes.
+/// Internal keys as for committed writes: numbers from [`SeqNo::OWN`] on are those of a transaction's own writes, which
+/// are visible at any moment.
 pub(crate) fn internal_keys() -> impl Strategy<Value = Vec<u8>> {
     let seq = prop_oneof![4 => 0_u64..20, 1 => 0..SeqNo::OWN.0];
     let kind = prop_oneof![1 => Just(ValueKind::Delete), 3 => Just(ValueKind::Put)];

@@ -29,7 +29,7 @@ mod tests;
 mod verify;
 mod writer;
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) use examine::examine;
 pub(crate) use fetch::{Fetched, Look, Wanted};
 pub(crate) use filter::hash;

@@ -25,6 +25,7 @@ use bytes::Bytes;
 
 use super::table::TableMeta;
 use super::tree::LEVELS;
+use crate::files::FILE_BYTES_MAX;
 use crate::key::{SeqNo, TRAILER_BYTES};
 use crate::keyspace::{KeyspaceId, KeyspaceRecord};
 use crate::options::{Compression, KeyspaceOptions, TableOptions};
@@ -149,7 +150,7 @@ impl Edit {
             LOG_FLOOR => self.log_floor = Some(varint::take(rest)?),
             LOG => {
                 let number = varint::take(rest)?;
-                let sealed = varint::take(rest)?.checked_sub(1);
+                let sealed = take_size(rest)?.checked_sub(1);
                 self.logs.push(LogRecord { number, sealed });
             }
             FLOOR => self.floor = Some(take_seq(rest)?),
@@ -249,7 +250,7 @@ fn decode_value_file(rest: &mut &[u8]) -> Option<ValueFileRecord> {
             1 => ValueFileKind::Values,
             _ => return None,
         },
-        bytes: varint::take(rest)?,
+        bytes: take_size(rest)?,
     })
 }
 
@@ -282,14 +283,14 @@ fn encode_table(out: &mut Vec<u8>, place: TablePlace, table: &TableMeta) {
 
 fn decode_table(rest: &mut &[u8], number: u64) -> Option<TableMeta> {
     let info = TableInfo {
-        bytes: varint::take(rest)?,
+        bytes: take_size(rest)?,
         checksum: varint::take(rest)?,
-        entries: varint::take(rest)?,
-        tombstones: varint::take(rest)?,
+        entries: take_size(rest)?,
+        tombstones: take_size(rest)?,
         min_seq: take_seq(rest)?,
         max_seq: take_seq(rest)?,
-        merges: varint::take(rest)?,
-        range_deletes: varint::take(rest)?,
+        merges: take_size(rest)?,
+        range_deletes: take_size(rest)?,
         values: take_values(rest)?,
         smallest: take_internal_key(rest)?,
         largest: take_internal_key(rest)?,
@@ -299,7 +300,7 @@ fn decode_table(rest: &mut &[u8], number: u64) -> Option<TableMeta> {
 
 fn take_values(rest: &mut &[u8]) -> Option<Vec<(u64, u64)>> {
     (0..varint::take(rest)?)
-        .map(|_| varint::take(rest).zip(varint::take(rest)))
+        .map(|_| varint::take(rest).zip(take_size(rest)))
         .collect()
 }
 
@@ -320,6 +321,11 @@ fn take_seq(rest: &mut &[u8]) -> Option<SeqNo> {
     varint::take(rest)
         .map(SeqNo)
         .filter(|seq| *seq <= SeqNo::MAX)
+}
+
+/// Bytes of a file, or its entries.
+fn take_size(rest: &mut &[u8]) -> Option<u64> {
+    varint::take(rest).filter(|size| *size <= FILE_BYTES_MAX)
 }
 
 fn take_internal_key(rest: &mut &[u8]) -> Option<Bytes> {

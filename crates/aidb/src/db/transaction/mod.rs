@@ -43,7 +43,7 @@ use super::snapshot::{Snapshot, after_prefix};
 use overlay::{Overlay, Own};
 pub use prepared::PREPARED_NAME_BYTES_MAX;
 pub(super) use prepared::adopt as adopt_prepared;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) use prepared::examine_promise;
 use reads::Reads;
 pub(super) use reads::Track;

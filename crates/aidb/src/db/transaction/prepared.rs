@@ -161,7 +161,7 @@ fn damaged(name: &[u8]) -> Error {
 }
 
 /// Reads any bytes as a promise, and asks its locks.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) fn examine_promise(bytes: &[u8]) {
     if let Some((writes, locks)) = decode(bytes) {
         let _ = WriteBatch::from_payload(0, writes);
