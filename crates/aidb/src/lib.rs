@@ -77,6 +77,7 @@ mod source;
 mod sstable;
 mod state;
 mod stats;
+mod sync;
 mod values;
 mod varint;
 mod version;

@@ -10,6 +10,8 @@
 //! meanwhile, so that a scan does not drive out what is used; one that comes back soon after it left goes into the
 //! main queue. Memtables and pinned indexes are only counted: what they take, blocks must leave.
 
+#[cfg(all(test, loom))]
+mod model;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -18,12 +20,13 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use slots::Owner;
 pub(crate) use slots::{Slots, Weigh};
+
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, AtomicU64 as Shared};
 
 /// The share of the cache for blocks that came in last.
 const SMALL_SHARE: u64 = 10;
@@ -41,7 +44,7 @@ pub(crate) struct Cache {
     memtable_bytes: AtomicU64,
     pinned_bytes: AtomicU64,
     /// Of all filled slots.
-    cached_bytes: AtomicU64,
+    cached_bytes: Shared,
     /// How many slots were emptied so far (it wraps), to tell how long ago one was.
     evictions: AtomicU32,
     queues: Mutex<Queues>,
@@ -88,7 +91,7 @@ impl Cache {
             budget_bytes,
             memtable_bytes: AtomicU64::new(0),
             pinned_bytes: AtomicU64::new(0),
-            cached_bytes: AtomicU64::new(0),
+            cached_bytes: Shared::new(0),
             evictions: AtomicU32::new(1),
             queues: Mutex::default(),
             stripes: Default::default(),

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-
-use arc_swap::{ArcSwapOption, Guard};
+use std::sync::atomic::Ordering;
 
 use super::Cache;
+use crate::sync::atomic::{AtomicU8, AtomicU32};
+use crate::sync::{ArcSwapOption, Guard};
 
 /// Hits of a slot that are counted until the queues look at it again.
 const USES_MAX: u8 = 3;

@@ -13,19 +13,20 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use arc_swap::{ArcSwap, Guard};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::keyspace::KeyspaceId;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{ArcSwap, Guard, unless_modelled};
 
 use super::writes::WriteId;
 
-const SEGMENTS: usize = 64;
+const SEGMENTS: usize = unless_modelled(64, 1);
 
 /// Slots of a segment with its first key.
-const SLOTS_MIN: usize = 16;
+const SLOTS_MIN: usize = unless_modelled(16, 4);
 
 /// See the head of this module. One thread at a time changes it, any number read.
 #[derive(Debug)]
@@ -39,7 +40,10 @@ impl Index {
     pub(super) fn new() -> Index {
         let empty = Arc::new(Segment::new(0));
         Index {
-            seed: RandomState::new().hash_one(0),
+            seed: match cfg!(loom) {
+                true => 0, // a model repeats itself
+                false => RandomState::new().hash_one(0),
+            },
             segments: std::iter::repeat_with(|| ArcSwap::new(Arc::clone(&empty)))
                 .take(SEGMENTS)
                 .collect(),

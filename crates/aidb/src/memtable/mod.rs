@@ -20,6 +20,8 @@ mod cursor;
 mod folds;
 mod index;
 mod look;
+#[cfg(all(test, loom))]
+mod model;
 mod position;
 mod ranges;
 mod sorted;

@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
 
 use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
 use crate::range_deletes::{RangeDelete, RangeDeletes};
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{ArcSwap, Mutex};
 
 /// Sets of one keyspace, the largest first.
 type Sets = Vec<Arc<RangeDeletes>>;

@@ -21,17 +21,15 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-
 use super::position::{Head, Position, tail};
 use super::writes::{WriteId, Writes};
+use crate::sync::{ArcSwap, Mutex, unless_modelled};
 
 /// Writes that are sorted together by the writer.
-pub(super) const SEAL_WRITES: u32 = 4096;
+pub(super) const SEAL_WRITES: u32 = unless_modelled(4096, 2);
 
 /// Runs of about one length that become one.
-const WIDTH: usize = 8;
+const WIDTH: usize = unless_modelled(8, 2);
 
 /// A run of the tail is merged with its successor unless it is more than this many times as long: short runs are what
 /// a short scan pays for.

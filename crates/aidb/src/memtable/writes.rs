@@ -10,17 +10,19 @@
 //! found in a logarithmic number of steps (Myers 1983, "An applicative random-access stack").
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use crate::batch::Entry;
 use crate::key::{self, SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
+use crate::sync::atomic::AtomicU32;
+use crate::sync::unless_modelled;
 use crate::wal::LogPosition;
 
 /// Cells that are made at once.
-const CHUNK_WRITES: u32 = 1024;
+const CHUNK_WRITES: u32 = unless_modelled(1024, 2);
 
 /// Enough for all 32-bit numbers.
 const SHELVES: usize = 23;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::Guard;
+use crate::sync::Guard;
 
 use crate::cache::{Cache, Slots, Weigh};
 

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::Guard;
+use crate::sync::Guard;
 
 use crate::cache::{Cache, Slots, Weigh};
 use crate::error::Result;

@@ -9,6 +9,7 @@ use crate::cache::Cache;
 use crate::error::Result;
 use crate::key::{SeqNo, ValueKind, seek_trailer, trailer_kind, trailer_seq};
 use crate::range_deletes::RangeDeletes;
+use crate::sync::Guard;
 
 use super::block::{Block, Entry};
 use super::format::{BlockHandle, FOOTER_BYTES, FileId, Footer, take_block};
@@ -219,7 +220,7 @@ impl Reader {
     /// Data block `position` of a partition, from the cache or the file.
     #[inline]
     pub(super) fn block(&self, partition: &Partition, position: usize) -> Result<Arc<Block>> {
-        if let Some(block) = arc_swap::Guard::into_inner(partition.cached(position)) {
+        if let Some(block) = Guard::into_inner(partition.cached(position)) {
             return Ok(block);
         }
         let block = self.read_block(partition, position)?;

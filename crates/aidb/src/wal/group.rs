@@ -14,18 +14,19 @@
 //! not write, and a second sync that succeeds proves nothing.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aether_env::FileSync;
-use parking_lot::Mutex;
 
 use super::LogRecord;
 use super::turn::Turn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
 use crate::key::SeqNo;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{self, Condvar, Mutex, StdMutex, StdMutexGuard};
 
 /// How long a wave waits for each of those who are expected: twice the CPU time of a small commit, its switch of threads
 /// included.
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_micros(15);
 pub(crate) struct GroupSync {
     tail: Mutex<Tail>,
     /// Not `parking_lot`'s, whose conditions wake their waiters one after another.
-    turn: std::sync::Mutex<Turn>,
+    turn: StdMutex<Turn>,
     /// Of even waves, and of odd ones.
     conditions: [Condvar; 2],
     /// What `turn` says, for a look without waiting.
@@ -222,8 +223,7 @@ impl GroupSync {
     fn watch<'a>(&'a self, mut turn: Guard<'a>, wave: u64) -> Guard<'a> {
         turn.is_watched = true;
         let patience = PATIENCE * turn.expected();
-        let woken = self.condition(wave).wait_timeout(turn, patience);
-        let (mut turn, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        let mut turn = sync::wait_for(self.condition(wave), &self.turn, turn, patience);
         if turn.wave < wave {
             turn.is_watched = false;
         }
@@ -290,7 +290,7 @@ impl GroupSync {
     }
 }
 
-type Guard<'a> = std::sync::MutexGuard<'a, Turn>;
+type Guard<'a> = StdMutexGuard<'a, Turn>;
 
 impl Tail {
     /// The last write, and the logs that must be synced to make it durable.
@@ -332,6 +332,9 @@ fn failed(number: u64, error: &std::io::Error) -> Error {
         ),
     )
 }
+
+#[cfg(all(test, loom))]
+mod model;
 
 #[cfg(test)]
 mod tests {
