@@ -93,22 +93,13 @@ fn filtered(dir: &Path, name: &str, db: &Path, rows: usize, count: usize) -> Res
     collection.wait_payload_indexes()?;
 
     let (learning, queries) = queries.split_at(100);
-    let plain = |query| SearchRequest {
-        recall: Some(RECALL),
-        with_payload: false,
-        ..SearchRequest::new(query, K)
-    };
     for query in learning {
         collection.search_with(plain(query))?;
     }
-    let unfiltered = measured(&collection, queries, plain, None)?;
+    let unfiltered = measured(&collection, queries, None)?;
     let mut found = Vec::new();
     for case in &cases {
-        let request = |query| SearchRequest {
-            filter: Some(&case.filter),
-            ..plain(query)
-        };
-        let filtered = measured(&collection, queries, request, Some(&case.filter))?;
+        let filtered = measured(&collection, queries, Some(&case.filter))?;
         let scan = scanned(&base, dir, name, &case.rows, queries)?;
         found.push(json!({
             "filter": case.name, "share": case.rows.len() as f64 / base.rows() as f64, "recall": filtered.recall,
@@ -160,24 +151,30 @@ struct Measured {
     qps: f64,
 }
 
-fn measured<'a>(
-    collection: &Collection,
-    queries: &'a [Vec<f32>],
-    request: impl Fn(&'a [f32]) -> SearchRequest<'a>,
-    filter: Option<&'a Filter>,
-) -> Result<Measured> {
+/// A search that asks for a recall.
+fn plain(query: &[f32]) -> SearchRequest<'_> {
+    SearchRequest {
+        recall: Some(RECALL),
+        with_payload: false,
+        ..SearchRequest::new(query, K)
+    }
+}
+
+fn measured(collection: &Collection, queries: &[Vec<f32>], filter: Option<&Filter>) -> Result<Measured> {
     let (mut hits, mut all, mut took) = (0, 0, Vec::new());
     for query in queries {
+        let request = SearchRequest {
+            filter,
+            ..plain(query)
+        };
         let exact = SearchRequest {
             recall: None,
             exact: true,
-            filter,
-            with_payload: false,
-            ..SearchRequest::new(query, K)
+            ..request
         };
         let truth: HashSet<DocId> = collection.search_with(exact)?.into_iter().map(|hit| hit.id).collect();
         let begin = now();
-        let found = collection.search_with(request(query))?;
+        let found = collection.search_with(request)?;
         took.push(begin.elapsed().as_secs_f64() * 1e6);
         hits += found.iter().filter(|hit| truth.contains(&hit.id)).count();
         all += truth.len();
