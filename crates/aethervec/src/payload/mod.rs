@@ -5,7 +5,9 @@
 //! after it is visible, so that an index always offers a superset of what a snapshot sees. Which of these it sees exactly is
 //! told by [`visible`].
 
+mod answer;
 mod audit;
+mod bounds;
 mod build;
 mod declare;
 mod facet;

@@ -174,11 +174,11 @@ impl Text {
 
     /// About how many bytes it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let word = |(word, occurrences): (&Box<str>, &Occurrences)| {
+        let word = |(word, occurrences): (&str, &Occurrences)| {
             let parts = size_of::<(Box<str>, Occurrences)>() + word.len();
             parts + occurrences.points.memory_bytes() + occurrences.counts.capacity()
         };
-        self.words.iter().map(word).sum::<usize>() + self.lengths.memory_bytes()
+        self.iter().map(word).sum::<usize>() + self.lengths.memory_bytes()
     }
 }
 
