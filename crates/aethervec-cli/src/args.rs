@@ -35,6 +35,7 @@ macro_rules! after {
 }
 
 pub(crate) mod aidb;
+pub(crate) mod ask;
 
 /// A vector database in one directory.
 ///
@@ -71,7 +72,12 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Create(Create),
     Import(Import),
-    Search(Search),
+    Export(Export),
+    Search(ask::Search),
+    Query(ask::Query),
+    Count(ask::Count),
+    Facet(ask::Facet),
+    Index(ask::PayloadIndex),
     Get(Get),
     Delete(Delete),
     List(List),
@@ -124,7 +130,7 @@ pub(crate) struct Index {
 ///
 /// Rows are written in batches; a batch is on disk before the next one begins. The id of a row is its number unless
 /// the file has ids or --ids names a file of them; a row with a known id replaces that document. Ctrl-C stops
-/// between two batches.
+/// between two batches. A file that `export` has written says itself what the collection is: it takes no options.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = after!(
     "aethervec import passages base.npy"
@@ -133,6 +139,7 @@ pub(crate) struct Index {
     "aethervec import notes notes.jsonl --metric cosine --vector-field embedding --id-field key"
     "aethervec import rows rows.csv --metric dot --vector-columns 'v*'"
     "cat notes.jsonl | aethervec import notes - --format jsonl"
+    "aethervec import copy notes-export.jsonl          # written by `aethervec export notes`"
 ))]
 pub(crate) struct Import {
     /// Collection to write to; created with the file's dimension if --metric is given
@@ -198,52 +205,24 @@ pub(crate) struct Import {
     pub(crate) no_wait: bool,
 }
 
-/// Find the documents nearest to a vector, to a stored document, or to each vector of a file
+/// Export a whole collection: what it is, and all documents with all vectors; `import` reads it again
+///
+/// All documents are those of one moment. Numbers have as many digits as it takes to read the same ones again.
 #[derive(Debug, Args)]
 #[command(after_help = after!(
-    "aethervec search passages --vector 0.1,0.2,0.3"
-    "aethervec search passages --id 42 -k 5            # without document 42 itself"
-    "aethervec search passages --queries query.npy --ground-truth gt.npy --ef 100"
-    "aethervec search passages --vector '[0.1,0.2,0.3]' --exact --json | jq .hits"
+    "aethervec export notes notes.jsonl"
+    "aethervec export notes | gzip > notes.jsonl.gz"
+    "aethervec export notes | aethervec --db other.db import notes - --format jsonl"
 ))]
-pub(crate) struct Search {
-    /// Collection to search
+pub(crate) struct Export {
+    /// Collection to export
     pub(crate) collection: String,
-    #[command(flatten)]
-    pub(crate) what: SearchFor,
-    /// How many to find
-    #[arg(short, value_name = "K", default_value_t = 10, value_parser = at_most(K_MAX))]
-    pub(crate) k: usize,
-    /// Candidates that the graph search holds: more finds better and takes longer [default: grows with k]
-    #[arg(long, value_name = "N", value_parser = at_most(EF_MAX))]
-    pub(crate) ef: Option<usize>,
-    /// Compare with every document: slow, and always right
-    #[arg(long)]
-    pub(crate) exact: bool,
-    /// Leave the payloads out
-    #[arg(long)]
-    pub(crate) no_payload: bool,
-    /// With --json: give the vectors of the hits too
-    #[arg(long)]
-    pub(crate) with_vector: bool,
-    /// With --queries: rows of true neighbours (.npy or .ivecs, as row numbers); prints the recall
-    #[arg(long, value_name = "FILE", requires = "queries")]
-    pub(crate) ground_truth: Option<PathBuf>,
-}
-
-/// What a search is for: exactly one of these.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct SearchFor {
-    /// A vector: 0.1,0.2,0.3 or JSON
-    #[arg(long, value_name = "V", allow_hyphen_values = true)]
-    pub(crate) vector: Option<String>,
-    /// A stored document; it is not among its own neighbours. Quote an id of digits that is text: '"42"'
-    #[arg(long, value_name = "ID")]
-    pub(crate) id: Option<String>,
-    /// A file of vectors, in any format that import reads
-    #[arg(long, value_name = "FILE")]
-    pub(crate) queries: Option<PathBuf>,
+    /// File to write, in place of what is there; - is standard output
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// Format to write
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(crate) format: ExportFormat,
 }
 
 /// Print documents
@@ -263,13 +242,18 @@ pub(crate) struct Get {
 
 /// Delete documents, all in one commit
 #[derive(Debug, Args)]
-#[command(after_help = after!("aethervec delete passages 42 43"))]
+#[command(after_help = after!(
+    "aethervec delete passages 42 43"
+    "aethervec delete notes --filter 'year < 2000'"
+))]
 pub(crate) struct Delete {
     /// Collection to delete from
     pub(crate) collection: String,
     /// Ids: numbers, UUIDs or text
-    #[arg(required = true)]
+    #[arg(required_unless_present = "filter", conflicts_with = "filter")]
     pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) filter: ask::FilterBy,
 }
 
 /// List the collections, or the documents of one
@@ -384,6 +368,13 @@ pub(crate) struct Completions {
     /// Which shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+/// What a collection can be exported as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object per line; the first says what the collection is
+    Jsonl,
 }
 
 /// How vectors are compared.

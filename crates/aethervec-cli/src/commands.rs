@@ -1,12 +1,15 @@
 //! What each command does. One module per command; [`documents`], [`collections`] hold several small ones.
 
 mod aidb;
+mod ask;
 mod bench;
 mod check;
 mod collections;
 mod demo;
 mod documents;
+mod export;
 mod import;
+mod index;
 mod info;
 mod search;
 
@@ -24,7 +27,12 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Create(args) => collections::create(&session, args),
         Command::Import(args) => import::run(&session, args),
+        Command::Export(args) => export::run(&session, args),
         Command::Search(args) => search::run(&session, args),
+        Command::Query(args) => ask::query(&session, args),
+        Command::Count(args) => ask::count(&session, args),
+        Command::Facet(args) => ask::facet(&session, args),
+        Command::Index(args) => index::run(&session, args),
         Command::Get(args) => documents::get(&session, args),
         Command::Delete(args) => documents::delete(&session, args),
         Command::List(args) => match &args.collection {
@@ -68,42 +76,97 @@ impl Stopwatch {
 
 /// A document (or hit) as JSON.
 mod shown {
-    use aethervec::{Document, Hit, Vector};
+    use crate::human;
+    use crate::output::Output;
+    use aethervec::{DocId, Document, Hit, QueryHit, Vectors};
     use serde_json::{Map, Value, json};
+    use std::time::Duration;
 
-    /// `{"id", "score", "distance", "payload"?, "vector"?}`.
+    /// `{"id", "score", "distance", "payload"?, "vector"?, "vectors"?}`.
     pub(super) fn hit(hit: &Hit) -> Value {
-        let mut object = Map::new();
-        object.insert("id".to_owned(), json!(hit.id));
-        object.insert("score".to_owned(), json!(hit.score));
-        object.insert("distance".to_owned(), json!(hit.distance.0));
-        if let Some(payload) = &hit.payload {
-            object.insert("payload".to_owned(), payload.clone());
-        }
-        if let Some(components) = hit.vector() {
-            object.insert("vector".to_owned(), vector(components));
-        }
-        Value::Object(object)
+        let mut object = found(
+            &hit.id,
+            json!(hit.score),
+            hit.payload.as_ref(),
+            &hit.vectors,
+        );
+        object["distance"] = json!(hit.distance.0);
+        object
     }
 
-    /// `{"id", "vector"?, "payload"?}`: a line that `import` reads again.
+    /// `{"id", "score", "payload"?, "vector"?, "vectors"?}`.
+    pub(super) fn query_hit(hit: &QueryHit) -> Value {
+        found(
+            &hit.id,
+            json!(hit.score),
+            hit.payload.as_ref(),
+            &hit.vectors,
+        )
+    }
+
+    fn found(id: &DocId, score: Value, payload: Option<&Value>, vectors: &Vectors) -> Value {
+        let mut object = json!({"id": id, "score": score});
+        if let Some(payload) = payload {
+            object["payload"] = payload.clone();
+        }
+        if let Some(vector) = vectors.get("") {
+            object["vector"] = json!(vector);
+        }
+        let named = vectors.iter().filter(|(field, _)| !field.is_empty());
+        let named: Map<_, _> = named
+            .map(|(field, vector)| (field.to_owned(), json!(vector)))
+            .collect();
+        if !named.is_empty() {
+            object["vectors"] = Value::Object(named);
+        }
+        object
+    }
+
+    /// A document, as `export` writes it.
     pub(super) fn document(document: &Document, with_vector: bool) -> Value {
-        let mut object = Map::new();
-        object.insert("id".to_owned(), json!(document.id));
-        if let (true, Some(components)) = (with_vector, document.vector()) {
-            object.insert("vector".to_owned(), vector(components));
+        let mut object = json!(document);
+        if let (false, Some(object)) = (with_vector, object.as_object_mut()) {
+            object.remove("vector");
+            object.remove("vectors");
         }
-        if let Some(payload) = &document.payload {
-            object.insert("payload".to_owned(), payload.clone());
-        }
-        Value::Object(object)
+        object
     }
 
-    fn vector(vector: &Vector) -> Value {
-        match vector {
-            Vector::U8(components) => json!(components),
-            other => json!(other.to_f32()),
+    /// A hit, for people.
+    pub(super) struct HitRow<'a> {
+        pub(super) id: &'a DocId,
+        pub(super) score: f64,
+        pub(super) payload: Option<&'a Value>,
+    }
+
+    /// Hits as a table, and how long finding them among `documents` took.
+    pub(super) fn hits<'a>(
+        out: Output,
+        hits: impl Iterator<Item = HitRow<'a>>,
+        documents: u64,
+        took: Duration,
+    ) {
+        let mut rows = vec![["", "id", "score", "payload"].map(str::to_owned).to_vec()];
+        rows.extend(hits.enumerate().map(|(rank, hit)| {
+            vec![
+                (rank + 1).to_string(),
+                hit.id.to_string(),
+                format!("{:.4}", hit.score),
+                payload_line(hit.payload, 100),
+            ]
+        }));
+        let found = rows.len() - 1;
+        match (found, documents) {
+            (0, 0) => out.line("nothing found: the collection is empty"),
+            (0, _) => out.line("nothing found"),
+            _ => out.table(&rows),
         }
+        let summary = format!(
+            "{found} of {} in {}",
+            human::counted(documents, "document"),
+            human::duration(took)
+        );
+        out.line(out.dim(&summary));
     }
 
     /// A payload in at most `chars_max` characters of one line.

@@ -128,6 +128,19 @@ pub(crate) struct Fields {
     pub(crate) delimiter: Option<u8>,
 }
 
+/// How a file of JSON lines begins that is an export of a whole collection.
+const EXPORT_BEGIN: &[u8] = b"{\"aethervec\":";
+
+/// Opens `path`, if it is an export of a whole collection. Else what was opened is the source of its records.
+pub(crate) fn open_export(path: &Path, fields: &Fields) -> Outcome<Result<Input, Box<dyn Source>>> {
+    let mut input = Input::open(path)?;
+    Ok(if input.begins_with(EXPORT_BEGIN)? {
+        Ok(input)
+    } else {
+        Err(Box::new(jsonl::JsonLines::new(input, fields)))
+    })
+}
+
 /// Opens `path` as `format`.
 pub(crate) fn open(path: &Path, format: Format, fields: &Fields) -> Outcome<Box<dyn Source>> {
     Ok(match format {

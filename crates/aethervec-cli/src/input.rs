@@ -1,6 +1,6 @@
 //! Files that the user names: opened, decompressed, counted, and read in bounded pieces.
 //!
-//! The only place of this crate that opens files which do not belong to a database.
+//! The only place of this crate that opens or creates files which do not belong to a database.
 
 use crate::failure::{Failure, Outcome};
 use flate2::bufread::MultiGzDecoder;
@@ -87,6 +87,19 @@ impl Input {
         let raw = Box::new(io::Cursor::new(bytes.to_vec()));
         Input::from_reader(name.to_owned(), raw, Some(bytes.len() as u64))
             .expect("reading memory cannot fail")
+    }
+
+    /// Whether the rest of the file begins with `bytes`, which stay to be read.
+    pub(crate) fn begins_with(&mut self, bytes: &[u8]) -> Outcome<bool> {
+        let mut reader = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        let mut head = Vec::new();
+        let read = (&mut reader)
+            .take(bytes.len() as u64)
+            .read_to_end(&mut head);
+        read.map_err(|error| Failure::file(&self.name, &error))?;
+        let begins = head == bytes;
+        self.reader = Box::new(io::Cursor::new(head).chain(reader));
+        Ok(begins)
     }
 
     /// The file's name, for messages.
@@ -209,6 +222,15 @@ pub(crate) fn open_file(path: &Path) -> Outcome<File> {
         )));
     }
     File::open(path).map_err(|error| Failure::file(&name, &error))
+}
+
+/// Creates a file that the user named, or empties the one that is there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file of the user, not one of a database: no Storage holds it"
+)]
+pub(crate) fn create_file(path: &Path) -> Outcome<File> {
+    File::create(path).map_err(|error| Failure::file(&path.display().to_string(), &error))
 }
 
 /// Counts what is read from the file itself.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 mod field;
 
-use field::KindRecord;
+pub(crate) use field::KindRecord;
 
 /// The format of the catalog and of everything it describes.
 pub(crate) const FORMAT: u32 = 1;

@@ -1,7 +1,9 @@
 //! The ids of documents.
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
 
@@ -45,12 +47,7 @@ impl DocId {
         {
             return DocId::U64(number);
         }
-        if text.len() == 36
-            && let Ok(uuid) = Uuid::try_parse(text)
-        {
-            return DocId::Uuid(uuid);
-        }
-        DocId::Str(text.to_owned())
+        uuid(text).map_or_else(|| DocId::Str(text.to_owned()), DocId::Uuid)
     }
 }
 
@@ -64,15 +61,34 @@ impl fmt::Display for DocId {
     }
 }
 
-/// A number is a JSON number; UUIDs and strings are JSON strings.
+/// A number is a JSON number; UUIDs and strings are JSON strings. A string that spells a UUID is `{"string": "…"}`, so that it
+/// is told from the UUID.
 impl Serialize for DocId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             DocId::U64(number) => serializer.serialize_u64(*number),
             DocId::Uuid(uuid) => serializer.collect_str(uuid),
+            DocId::Str(string) if uuid(string).is_some() => IdObject {
+                string: string.into(),
+            }
+            .serialize(serializer),
             DocId::Str(text) => serializer.serialize_str(text),
         }
     }
+}
+
+/// The id of a string that a UUID could be taken for.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdObject<'a> {
+    string: Cow<'a, str>,
+}
+
+/// The UUID that `text` spells, if it is hyphenated.
+fn uuid(text: &str) -> Option<Uuid> {
+    (text.len() == 36)
+        .then(|| Uuid::try_parse(text).ok())
+        .flatten()
 }
 
 /// The reverse: a JSON number is a number, a string that spells a hyphenated UUID is a UUID, any other is a string.
@@ -84,7 +100,7 @@ impl<'de> Deserialize<'de> for DocId {
 
 struct IdVisitor;
 
-impl Visitor<'_> for IdVisitor {
+impl<'de> Visitor<'de> for IdVisitor {
     type Value = DocId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,12 +112,12 @@ impl Visitor<'_> for IdVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<DocId, E> {
-        if text.len() == 36
-            && let Ok(uuid) = Uuid::try_parse(text)
-        {
-            return Ok(DocId::Uuid(uuid));
-        }
-        Ok(DocId::Str(text.to_owned()))
+        Ok(uuid(text).map_or_else(|| DocId::Str(text.to_owned()), DocId::Uuid))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DocId, A::Error> {
+        let object = IdObject::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(DocId::Str(object.string.into_owned()))
     }
 }
 

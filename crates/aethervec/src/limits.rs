@@ -52,6 +52,9 @@ pub const TTL_MAX: std::time::Duration = std::time::Duration::from_secs(1_000 * 
 /// Most bytes (vectors, ids and payloads together) in one call.
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 
+/// Longest line of an export, in bytes: a document as large as a call may be, its numbers written at length.
+pub const JSONL_LINE_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX + (1 << 20);
+
 /// Most hits of one search.
 pub const K_MAX: usize = 10_000;
 

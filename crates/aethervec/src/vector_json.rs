@@ -138,9 +138,7 @@ impl<'de> Visitor<'de> for InputVisitor {
                 values: None,
                 bits: Some(bits),
             } => {
-                let bytes = bytes(&bits).ok_or_else(|| {
-                    de::Error::custom("bits: expected two hexadecimal digits for each byte")
-                })?;
+                let bytes = bytes(&bits).ok_or_else(|| de::Error::custom(BITS_EXPECTED))?;
                 Ok(Input::from(BinaryVector::from_bytes(bytes)))
             }
             _ => Err(de::Error::custom(
@@ -150,8 +148,11 @@ impl<'de> Visitor<'de> for InputVisitor {
     }
 }
 
+/// What to say of a binary vector that is none.
+pub(crate) const BITS_EXPECTED: &str = "bits: expected two hexadecimal digits for each byte";
+
 /// The bytes that hexadecimal digits spell.
-fn bytes(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(digits: &str) -> Option<Vec<u8>> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
         return None;
     };

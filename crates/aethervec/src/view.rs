@@ -173,7 +173,7 @@ impl CollectionView {
         key
     }
 
-    fn document(&self, id: DocId, key: &[u8], row: &Bytes) -> Result<Document> {
+    pub(crate) fn document(&self, id: DocId, key: &[u8], row: &Bytes) -> Result<Document> {
         let row = DocRow::parse(key, row)?;
         let point_key = keyspace::point_key(self.core.id, row.point);
         let point_row = self.point_row(row.point)?;

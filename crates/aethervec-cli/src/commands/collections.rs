@@ -49,9 +49,18 @@ pub(crate) fn field(dim: usize, metric: Metric, element: ElementType, index: &In
 
 /// The default field of `collection`, which has to be dense.
 pub(crate) fn default_field(collection: &Collection) -> Outcome<DenseField> {
-    collection.schema().dense("").cloned().ok_or_else(|| {
+    dense_field(collection, "")
+}
+
+/// The field `name` of `collection`, which has to be dense.
+pub(crate) fn dense_field(collection: &Collection, name: &str) -> Outcome<DenseField> {
+    collection.schema().dense(name).cloned().ok_or_else(|| {
+        let field = match name {
+            "" => "default field".to_owned(),
+            _ => format!("field {name:?}"),
+        };
         Failure::invalid(format!(
-            "collection {:?} has no default field of dense vectors",
+            "collection {:?} has no {field} of dense vectors",
             collection.name()
         ))
     })

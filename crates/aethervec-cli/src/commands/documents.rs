@@ -7,7 +7,7 @@ use crate::human;
 use crate::import::id_from_text;
 use crate::session::{Session, collection};
 use aethervec::limits::{BATCH_DOCUMENTS_MAX, SCROLL_LIMIT_MAX};
-use aethervec::{DocId, Document, ScrollRequest, Vector};
+use aethervec::{Collection, DocId, Document, Filter, ScrollRequest, Vector, VectorValue};
 use serde_json::json;
 
 /// Documents read at a time.
@@ -36,8 +36,11 @@ pub(crate) fn get(session: &Session, args: &Get) -> Outcome {
 fn print(session: &Session, document: &Document) {
     let out = session.out;
     out.line(out.bold(&document.id.to_string()));
-    if let Some(vector) = document.vector() {
-        print_vector(session, vector);
+    for (field, vector) in document.vectors.iter() {
+        print_vector(session, field, vector);
+    }
+    if let Some(expires_at) = document.expires_at {
+        out.line(format!("  expires  {expires_at}"));
     }
     if let Some(payload) = &document.payload {
         let text = serde_json::to_string_pretty(payload).unwrap_or_else(|_| payload.to_string());
@@ -48,7 +51,18 @@ fn print(session: &Session, document: &Document) {
     }
 }
 
-fn print_vector(session: &Session, vector: &Vector) {
+fn print_vector(session: &Session, field: &str, vector: &VectorValue) {
+    let label = if field.is_empty() { "vector" } else { field };
+    let text = match vector {
+        VectorValue::Dense(vector) => dense_text(vector),
+        VectorValue::Binary(vector) => format!("binary, {} bits", 8 * vector.as_bytes().len()),
+        VectorValue::Sparse(vector) => format!("sparse, {} components", vector.len()),
+        VectorValue::Multi(vector) => format!("{} vectors of {}", vector.len(), vector.dim()),
+    };
+    session.out.line(format!("  {label:<7}  {text}"));
+}
+
+fn dense_text(vector: &Vector) -> String {
     let components = vector.to_f32();
     let shown: Vec<String> = match vector {
         Vector::U8(bytes) => bytes.iter().take(SHOWN).map(u8::to_string).collect(),
@@ -63,18 +77,21 @@ fn print_vector(session: &Session, vector: &Vector) {
     } else {
         ""
     };
-    session.out.line(format!(
-        "  vector   [{}{more}]  {} × {}",
+    format!(
+        "[{}{more}]  {} × {}",
         shown.join(", "),
         components.len(),
         vector.element()
-    ));
+    )
 }
 
 /// `aethervec delete`.
 pub(crate) fn delete(session: &Session, args: &Delete) -> Outcome {
     session.with_existing(|db| {
         let collection = collection(db, &args.collection)?;
+        if let Some(filter) = &args.filter.filter {
+            return delete_by(session, &collection, filter);
+        }
         let ids = parse_ids(&args.ids)?;
         let deleted = collection.delete_batch(&ids)?;
         let count = deleted.iter().filter(|&&was_there| was_there).count() as u64;
@@ -97,6 +114,19 @@ pub(crate) fn delete(session: &Session, args: &Delete) -> Outcome {
             &missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         )
     })
+}
+
+fn delete_by(session: &Session, collection: &Collection, filter: &Filter) -> Outcome {
+    let deleted = collection.delete_by(filter)?;
+    session
+        .out
+        .object(&json!({"collection": collection.name(), "deleted": deleted}));
+    session.out.line(format!(
+        "deleted {}, {} left",
+        human::counted(deleted, "document"),
+        human::count(collection.count()?)
+    ));
+    Ok(())
 }
 
 /// `aethervec list COLLECTION`.

@@ -6,6 +6,7 @@
 //! 4. At the end we wait until the index has taken everything over, unless told not to.
 
 mod rows;
+mod whole;
 
 use super::Stopwatch;
 use super::collections::{default_field, described, field};
@@ -34,6 +35,11 @@ pub(crate) fn run(session: &Session, args: &Import) -> Outcome {
     let reader = Reader::start(args)?;
     let shape = match reader.next(&polite)? {
         Message::Shape(shape) => shape,
+        Message::Export(input) => {
+            // Ctrl-C ends it at once: what is in stays, and importing again goes on.
+            drop(polite);
+            return whole::run(session, args, input);
+        }
         _ => return Err(Failure::interrupted("stopped before the first row")),
     };
     for column in &shape.left_out {
@@ -172,7 +178,7 @@ impl<'a> Importing<'a> {
                 }
                 Message::End => return End::All,
                 Message::Asked => return End::Asked,
-                Message::Shape(_) => {}
+                Message::Shape(_) | Message::Export(_) => {}
             }
             message = match reader.next(self.polite) {
                 Ok(message) => message,

@@ -1,8 +1,8 @@
 //! `search`: by a vector, by a stored document, or by each vector of a file.
 
-use super::collections::default_field;
+use super::collections::dense_field;
 use super::{Stopwatch, shown};
-use crate::args::Search;
+use crate::args::ask::Search;
 use crate::failure::{Failure, Outcome};
 use crate::human;
 use crate::import::csv::parse_vector;
@@ -12,7 +12,7 @@ use crate::interrupt::Polite;
 use crate::progress::{Progress, Unit};
 use crate::session::{Session, collection};
 use aethervec::limits::K_MAX;
-use aethervec::{Collection, DocId, Hit, SearchRequest};
+use aethervec::{Collection, DocId, Hit, QueryVector, SearchRequest, VectorValue};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) fn run(session: &Session, args: &Search) -> Outcome {
     session.with_existing(|db| {
         let collection = collection(db, &args.collection)?;
         if let Some(text) = &args.what.vector {
-            let vector = parse_vector(text)
+            let vector = parse_any_vector(text)
                 .map_err(|message| Failure::invalid(format!("--vector: {message}")))?;
             single(session, &collection, args, &vector, None)
         } else if let Some(text) = &args.what.id {
@@ -35,10 +35,14 @@ pub(crate) fn run(session: &Session, args: &Search) -> Outcome {
             let document = document.ok_or_else(|| {
                 Failure::not_found(format!("document {id} is not in {:?}", args.collection))
             })?;
-            let vector = document.vector().ok_or_else(|| {
-                Failure::invalid(format!("document {id} has no vector in the default field"))
+            let vector = document.vectors.get(&args.using).ok_or_else(|| {
+                let field = match &args.using[..] {
+                    "" => "the default field".to_owned(),
+                    name => format!("field {name:?}"),
+                };
+                Failure::invalid(format!("document {id} has no vector in {field}"))
             })?;
-            single(session, &collection, args, &vector.to_f32(), Some(&id))
+            single(session, &collection, args, vector, Some(&id))
         } else if let Some(path) = &args.what.queries {
             many(session, &collection, args, path)
         } else {
@@ -49,15 +53,42 @@ pub(crate) fn run(session: &Session, args: &Search) -> Outcome {
     })
 }
 
+/// A vector of any kind, on a command line.
+fn parse_any_vector(text: &str) -> Result<VectorValue, String> {
+    let start = text.trim_start();
+    let several = start
+        .strip_prefix('[')
+        .is_some_and(|rest| rest.trim_start().starts_with('['));
+    if several || start.starts_with('{') {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    } else {
+        parse_vector(text).map(VectorValue::from)
+    }
+}
+
 fn single(
     session: &Session,
     collection: &Collection,
     args: &Search,
-    vector: &[f32],
+    vector: &VectorValue,
     itself: Option<&DocId>,
 ) -> Outcome {
+    let components = match vector {
+        VectorValue::Dense(vector) => vector.to_f32(),
+        _ => Vec::new(),
+    };
+    let vector = match vector {
+        VectorValue::Dense(_) => QueryVector::Dense(&components),
+        VectorValue::Binary(vector) => QueryVector::Binary(vector),
+        VectorValue::Sparse(vector) => QueryVector::Sparse(vector),
+        VectorValue::Multi(vector) => QueryVector::Multi(vector),
+    };
+    let request = request(args, vector);
+    if args.explain {
+        return explain(session, collection, request);
+    }
     let watch = Stopwatch::start();
-    let hits = search(collection, &request(args, vector), itself)?;
+    let hits = search(collection, &request, itself)?;
     let took = watch.elapsed();
     session.out.object(&json!({
         "collection": args.collection,
@@ -65,33 +96,43 @@ fn single(
         "hits": hits.iter().map(shown::hit).collect::<Vec<_>>(),
         "seconds": took.as_secs_f64(),
     }));
-    let mut rows = vec![["", "id", "score", "payload"].map(str::to_owned).to_vec()];
-    rows.extend(hits.iter().enumerate().map(|(rank, hit)| {
-        vec![
-            (rank + 1).to_string(),
-            hit.id.to_string(),
-            format!("{:.4}", hit.score),
-            shown::payload_line(hit.payload.as_ref(), 100),
-        ]
+    let rows = hits.iter().map(|hit| shown::HitRow {
+        id: &hit.id,
+        score: f64::from(hit.score),
+        payload: hit.payload.as_ref(),
+    });
+    shown::hits(session.out, rows, collection.count()?, took);
+    Ok(())
+}
+
+/// How the search is done.
+fn explain(session: &Session, collection: &Collection, request: SearchRequest<'_>) -> Outcome {
+    let plan = collection.explain(request)?;
+    let steps = plan.steps.iter().map(|step| {
+        json!({
+            "name": step.name,
+            "detail": step.detail,
+            "points": step.points,
+            "seconds": step.took.as_secs_f64(),
+        })
+    });
+    session.out.object(&json!({
+        "collection": collection.name(),
+        "k": request.k,
+        "steps": steps.collect::<Vec<_>>(),
+        "hits": plan.hits,
+        "seconds": plan.took.as_secs_f64(),
     }));
-    match hits.len() {
-        0 => session.out.line("nothing found: the collection is empty"),
-        found => {
-            session.out.table(&rows);
-            let summary = format!(
-                "{found} of {} in {}",
-                human::counted(collection.count()?, "document"),
-                human::duration(took)
-            );
-            session.out.line(session.out.dim(&summary));
-        }
-    }
+    session.out.line(plan.to_string());
     Ok(())
 }
 
 /// What `args` ask for, for one query.
-fn request<'a>(args: &Search, vector: &'a [f32]) -> SearchRequest<'a> {
+fn request<'a>(args: &'a Search, vector: impl Into<QueryVector<'a>>) -> SearchRequest<'a> {
     SearchRequest {
+        using: &args.using,
+        filter: args.filter.filter.as_ref(),
+        recall: args.recall,
         ef: args.ef,
         exact: args.exact,
         with_payload: !args.no_payload,
@@ -120,7 +161,7 @@ pub(crate) fn search(
 }
 
 fn many(session: &Session, collection: &Collection, args: &Search, path: &Path) -> Outcome {
-    let queries = read_queries(path, default_field(collection)?.dim, usize::MAX)?;
+    let queries = read_queries(path, dense_field(collection, &args.using)?.dim, usize::MAX)?;
     let truth = args
         .ground_truth
         .as_deref()

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a vector field is.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub(super) enum KindRecord {
+pub(crate) enum KindRecord {
     Dense {
         dim: usize,
         metric: String,
@@ -30,7 +30,7 @@ pub(super) enum KindRecord {
 
 /// How a dense field is searched.
 #[derive(Serialize, Deserialize)]
-pub(super) struct IndexRecord {
+pub(crate) struct IndexRecord {
     kind: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     m: Option<u16>,

@@ -215,7 +215,7 @@ fn drop_index(core: &Core, path: &Path, kind: PayloadIndexKind) -> Result<bool> 
 }
 
 impl Index {
-    fn info(&self) -> PayloadIndexInfo {
+    pub(crate) fn info(&self) -> PayloadIndexInfo {
         let phase = self.phase.read();
         let state = match &*phase {
             Phase::Building(span) => PayloadIndexState::Building {

@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     pub(super) writes: Vec<PreparedWrite>,
     /// The fields that vectors were checked against.
     fields: Arc<Fields>,
+    /// What the vectors, ids and payloads of the writes that were given one by one take.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
@@ -55,23 +57,43 @@ impl Prepared {
     ) -> Result<Prepared> {
         let count = writes.len();
         validate::batch_len(count)?;
-        let fields = core.fields.load_full();
-        let mut prepared = Vec::with_capacity(count);
-        let mut bytes = 0;
+        let mut prepared = Prepared::none(core);
+        prepared.writes.reserve_exact(count);
         for (position, write) in writes.enumerate() {
             let id = write.id().clone();
-            let write = PreparedWrite::new(core, &fields, write).map_err(|error| match count {
+            let write = prepared.check(core, write).map_err(|error| match count {
                 1 => error,
                 _ => validate::in_document(error, position, &id),
             })?;
-            bytes += write.bytes();
-            validate::batch_bytes(bytes)?;
-            prepared.push(write);
+            prepared.push(write)?;
         }
-        Ok(Prepared {
-            writes: prepared,
-            fields,
-        })
+        Ok(prepared)
+    }
+
+    /// No writes yet, against the present fields.
+    pub(crate) fn none(core: &Core) -> Prepared {
+        Prepared {
+            writes: Vec::new(),
+            fields: core.fields.load_full(),
+            bytes: 0,
+        }
+    }
+
+    /// Validates one more write.
+    pub(crate) fn add(&mut self, core: &Core, write: Write) -> Result<()> {
+        let write = self.check(core, write)?;
+        self.push(write)
+    }
+
+    fn check(&self, core: &Core, write: Write) -> Result<PreparedWrite> {
+        PreparedWrite::new(core, &self.fields, write)
+    }
+
+    fn push(&mut self, write: PreparedWrite) -> Result<()> {
+        self.bytes += write.bytes();
+        validate::batch_bytes(self.bytes)?;
+        self.writes.push(write);
+        Ok(())
     }
 
     /// The same patch for each of `ids`, if the document still satisfies `filter`.
@@ -110,6 +132,7 @@ impl Prepared {
         Prepared {
             writes: ids.into_iter().map(write).collect(),
             fields,
+            bytes: 0,
         }
     }
 

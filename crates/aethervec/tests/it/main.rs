@@ -16,6 +16,7 @@ mod filters;
 mod generate;
 mod histories;
 mod isolation;
+mod jsonl;
 mod kill;
 mod model;
 mod naive;

@@ -25,6 +25,8 @@ const BATCH_BYTES: usize = 16 << 20;
 pub(super) enum Message {
     /// First of all.
     Shape(Shape),
+    /// Instead of all others: the file is an export of a whole collection, and this is where it begins.
+    Export(Input),
     /// Records, in order, each with an id.
     Batch(Vec<Record>),
     /// The file is complete.
@@ -122,7 +124,14 @@ impl Plan {
 
     fn read(&self, sender: &SyncSender<Outcome<Message>>) -> Result<(), Stopped> {
         let send = |message| sender.send(Ok(message)).map_err(|_| Stopped::NobodyListens);
-        let mut rows = Rows::open(self)?;
+        let source = match self.format {
+            Format::Jsonl => match import::open_export(&self.args.file, &self.fields)? {
+                Ok(export) => return send(Message::Export(export)),
+                Err(source) => source,
+            },
+            format => import::open(&self.args.file, format, &self.fields)?,
+        };
+        let mut rows = Rows::open(self, source)?;
         send(Message::Shape(rows.source.shape()))?;
         for _ in 0..self.args.skip {
             if rows.next()?.is_none() {
@@ -152,9 +161,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn open(plan: &Plan) -> Outcome<Rows> {
+    fn open(plan: &Plan, source: Box<dyn Source>) -> Outcome<Rows> {
         let args = &plan.args;
-        let source = import::open(&args.file, plan.format, &plan.fields)?;
         let ids = args.ids.as_deref().map(Ids::open).transpose()?;
         let ids_name = args
             .ids
