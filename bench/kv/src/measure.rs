@@ -1,6 +1,7 @@
 //! What a run costs: time, CPU time, bytes written, latencies, space.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::Advice;
@@ -71,9 +72,22 @@ pub fn settle() -> f64 {
     SETTLE_S_MAX
 }
 
-/// CPU seconds of this process.
+/// CPU nanoseconds of threads that only measure.
+static MEASURING_NS: AtomicU64 = AtomicU64::new(0);
+
+/// CPU seconds of this process, but for threads that only measure.
 pub fn cpu_s() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    seconds(ClockId::ProcessCPUTime) - MEASURING_NS.load(Ordering::Relaxed) as f64 * 1e-9
+}
+
+/// Says that this thread only measures, and what it has used so far is not the engine's.
+pub fn only_measures() {
+    let ns = seconds(ClockId::ThreadCPUTime) * 1e9;
+    MEASURING_NS.store(ns as u64, Ordering::Relaxed);
+}
+
+fn seconds(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::data::{Random, key};
-use crate::measure::{Usage, disk_bytes, report, rounded, settle};
+use crate::measure::{Usage, disk_bytes, only_measures, report, rounded, settle};
 
 use super::{Run, load};
 
@@ -34,6 +34,7 @@ pub fn amplification(run: &Run) {
             let mut peak: f64 = 0.0;
             while !done.load(Ordering::Relaxed) {
                 peak = peak.max(ratio());
+                only_measures();
                 std::thread::sleep(SAMPLE_EVERY);
             }
             peak

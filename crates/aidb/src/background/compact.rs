@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::compaction::{self, Limits, Merge, Placement, Plan, Retention, garbage};
+use crate::compaction::{self, Level0Debt, Limits, Merge, Placement, Plan, Retention, garbage};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::iter::MergeIter;
@@ -69,6 +69,7 @@ pub(super) fn limits(engine: &Engine) -> Limits {
         level_base_bytes: options.level_base_bytes,
         level_ratio: options.level_ratio,
         table_bytes: options.table_bytes,
+        memtable_bytes: options.memtable_bytes as u64,
     }
 }
 
@@ -80,14 +81,14 @@ pub(crate) fn compaction_debt(engine: &Engine) -> u64 {
     trees.map(|(_, tree)| compaction::debt(tree, &limits)).sum()
 }
 
-/// Bytes in columns of level 0 that have too many runs, over all keyspaces.
-pub(crate) fn level0_debt(engine: &Engine) -> u64 {
+/// What writers wait for in level 0, over all keyspaces.
+pub(crate) fn level0_debt(engine: &Engine) -> Level0Debt {
     let limits = limits(engine);
     let state = engine.state.load();
     let trees = state.version.trees();
     trees
         .map(|(_, tree)| compaction::level0_debt(tree, &limits))
-        .sum()
+        .fold(Level0Debt::NONE, Level0Debt::and)
 }
 
 fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
@@ -241,17 +242,12 @@ fn merge(
 ) -> Result<(Vec<Arc<Table>>, Vec<ValueFileRecord>)> {
     let retention = engine.snapshots.retention();
     let options = engine.keyspace_options(keyspace);
-    let below: Vec<Arc<Table>> = engine
-        .state
-        .load()
-        .version
-        .tree(keyspace)
-        .map(|tree| {
-            (plan.target + 1..LEVELS)
-                .flat_map(|level| tree.level(level).to_vec())
-                .collect()
-        })
-        .unwrap_or_default();
+    let tree = engine.state.load().version.tree(keyspace).cloned();
+    let tree = tree.unwrap_or_default();
+    let below: Vec<Arc<Table>> = (plan.target + 1..LEVELS)
+        .flat_map(|level| tree.level(level).to_vec())
+        .collect();
+    let (cuts, table_bytes) = compaction::outline(&tree, plan, &limits(engine));
     let deletes = deletes(plan)?;
     let table = if below.is_empty() {
         options.table.last()
@@ -266,9 +262,8 @@ fn merge(
     let merge = Merge {
         retention: &retention,
         options: &table,
-        table_bytes: engine.options.table_bytes,
-        cuts: &[],
-        piece_bytes: 0,
+        table_bytes,
+        cuts: &cuts,
         rules: &engine.rules(keyspace, &placement.files),
         filter: options.filter.as_deref(),
         deletes: &deletes,

@@ -124,7 +124,6 @@ fn write_tables(
             options: &options.table,
             table_bytes: shape.table_bytes,
             cuts: &shape.cuts,
-            piece_bytes: shape.piece_bytes,
             rules: &engine.rules(keyspace, &placement.files),
             filter: None,
             deletes: &deletes,
@@ -174,25 +173,22 @@ fn write_tables(
 struct Shape {
     table_bytes: u64,
     cuts: Vec<Bytes>,
-    piece_bytes: u64,
 }
 
 impl Shape {
     fn of(engine: &Engine, keyspace: KeyspaceId) -> Shape {
         let limits = compact::limits(engine);
-        let piece_bytes = compaction::piece_bytes(&limits);
         let state = engine.state.load();
         let tree = state.version.tree(keyspace);
         let cuts = tree.map_or_else(Vec::new, |tree| compaction::cuts(tree, &limits));
         Shape {
             // The first tables make the first cuts.
             table_bytes: if cuts.is_empty() {
-                2 * piece_bytes
+                compaction::first_piece_bytes(&limits)
             } else {
                 u64::MAX
             },
             cuts,
-            piece_bytes,
         }
     }
 }

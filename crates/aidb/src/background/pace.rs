@@ -6,12 +6,14 @@
 //! speed    room / seconds: so the room is used up just when there is new room
 //! ```
 //!
-//! There is such a limit for memtables, which wait for their flush, and one for runs of level 0, which wait to be
+//! There is such a limit for memtables, which wait for their flush, and one for runs and bytes of level 0, which wait to be
 //! merged. Each write pays its share at once: the debt is paid per byte, in microseconds, from the moment on when
 //! going on at full speed would end in a stop.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::compaction::Level0Debt;
 
 /// Payments are gathered until they are worth a sleep.
 const SLEEP_MIN: Duration = Duration::from_micros(500);
@@ -43,7 +45,9 @@ pub(crate) struct Backlog {
     pub(crate) flush_seconds: f64,
     pub(crate) level0_runs: usize,
     pub(crate) level0_runs_max: usize,
-    /// Until no part of level 0 has too many runs; 0 when none has.
+    /// What may still be added to level 0 before it takes too much space.
+    pub(crate) level0_room: u64,
+    /// Until level 0 is within its limits; 0 when it is.
     pub(crate) merge_seconds: f64,
 }
 
@@ -57,8 +61,9 @@ pub(crate) fn speed(backlog: &Backlog) -> Option<f64> {
         .then(|| (queue_room * memtable + active_room) / backlog.flush_seconds.max(1e-3));
     let runs = backlog.level0_runs + backlog.sealed;
     let runs_room = backlog.level0_runs_max.saturating_sub(runs + 1) as f64;
-    let merge = (backlog.merge_seconds > 0.0)
-        .then(|| (runs_room * memtable + active_room) / backlog.merge_seconds);
+    let level0_room = (runs_room * memtable).min(backlog.level0_room as f64);
+    let merge =
+        (backlog.merge_seconds > 0.0).then(|| (level0_room + active_room) / backlog.merge_seconds);
     [flush, merge]
         .into_iter()
         .flatten()
@@ -73,8 +78,10 @@ pub(crate) struct Pace {
     merging: Speed,
     /// When the flush under way began, in nanoseconds and one more; 0 when there is none.
     flush_began: AtomicU64,
-    /// Bytes that stand in columns of level 0 which have too many runs.
+    /// What has to be merged until level 0 is within its limits,
     level0_debt: AtomicU64,
+    /// and what may be added to it meanwhile.
+    level0_room: AtomicU64,
     /// The speed as it was found last, in bytes per second; 0 for no limit.
     limit: AtomicU64,
     /// Bytes since that look.
@@ -130,8 +137,14 @@ impl Pace {
     }
 
     /// The tree has changed.
-    pub(crate) fn owes(&self, level0_debt: u64) {
-        self.level0_debt.store(level0_debt, Ordering::Relaxed);
+    pub(crate) fn owes(&self, debt: Level0Debt) {
+        self.level0_debt.store(debt.bytes, Ordering::Relaxed);
+        self.level0_room.store(debt.room, Ordering::Relaxed);
+    }
+
+    /// What may still be added to level 0.
+    pub(crate) fn level0_room(&self) -> u64 {
+        self.level0_room.load(Ordering::Relaxed)
     }
 
     /// Until a memtable of `bytes` is flushed, counted from the beginning of the flush that is under way. One that takes
@@ -146,7 +159,7 @@ impl Pace {
         (expected - since).max(OVERRUN * expected.max(since))
     }
 
-    /// Until no column of level 0 has too many runs.
+    /// Until level 0 is within its limits.
     #[expect(clippy::cast_precision_loss, reason = "a time, about")]
     pub(crate) fn merge_seconds(&self) -> f64 {
         self.level0_debt.load(Ordering::Relaxed) as f64 / self.merging.get()
@@ -225,6 +238,7 @@ mod tests {
             flush_seconds: 0.5,
             level0_runs: 8,
             level0_runs_max: 32,
+            level0_room: u64::MAX,
             merge_seconds: 0.0,
         }
     }
@@ -257,6 +271,17 @@ mod tests {
         for runs in 8..40 {
             let now = speed(Backlog {
                 level0_runs: runs,
+                merge_seconds: 5.0,
+                ..backlog()
+            });
+            assert!(now <= last && now >= SPEED_MIN);
+            last = now;
+        }
+        assert!(last < 10e6, "{last}");
+        last = f64::MAX;
+        for room in (0..=128).rev() {
+            let now = speed(Backlog {
+                level0_room: room * MIB as u64,
                 merge_seconds: 5.0,
                 ..backlog()
             });

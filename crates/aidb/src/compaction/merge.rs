@@ -48,9 +48,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) options: &'a TableOptions,
     /// A table is closed once it has this many bytes.
     pub(crate) table_bytes: u64,
-    /// A table is also closed before the first key at or after one of these, ascending, once it has `piece_bytes`.
+    /// A table is also closed before the first key at or after one of these, ascending.
     pub(crate) cuts: &'a [Bytes],
-    pub(crate) piece_bytes: u64,
     /// What the versions mean.
     pub(crate) rules: &'a Rules,
     /// Has a say in values.
@@ -137,7 +136,6 @@ impl Merge<'_> {
         let shape = Shape {
             table_bytes: self.table_bytes,
             cuts: self.cuts,
-            piece_bytes: self.piece_bytes,
         };
         let deletes = output::needed(self.deletes, self.retention, self.below);
         Output::new(sink, self.options, shape, deletes, self.placement)

@@ -14,12 +14,15 @@ mod reduce;
 #[cfg(test)]
 mod reduce_tests;
 mod retention;
+#[cfg(test)]
+mod space_tests;
 mod span;
 
 pub(crate) use merge::{Merge, TableSink};
 pub(crate) use placement::Placement;
 pub(crate) use policy::{
-    Limits, Plan, cuts, debt, emptying, everything, level0_debt, piece_bytes, plan,
+    Level0Debt, Limits, Plan, cuts, debt, emptying, everything, first_piece_bytes, level0_debt,
+    outline, plan,
 };
 pub(crate) use retention::Retention;
 pub(crate) use span::Span;

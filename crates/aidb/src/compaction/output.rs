@@ -29,9 +29,8 @@ use std::sync::Arc;
 pub(super) struct Shape<'a> {
     /// A table is closed once it has this many bytes.
     pub(super) table_bytes: u64,
-    /// A table is also closed before the first key at or after one of these, ascending, once it has `piece_bytes`.
+    /// A table is also closed before the first key at or after one of these, ascending.
     pub(super) cuts: &'a [Bytes],
-    pub(super) piece_bytes: u64,
 }
 
 /// See the head of this module.
@@ -79,7 +78,7 @@ impl<'a> Output<'a> {
         self.shape.cuts = &cuts[passed..];
         let enough = match passed {
             0 => self.shape.table_bytes,
-            _ => self.shape.piece_bytes,
+            _ => 0,
         };
         match &self.writer {
             Some((_, writer)) if writer.bytes_written() >= enough => self.close(Some(user_key)),

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::level0::Level0;
+use super::level0::{Level0, OVER_MEMTABLES};
 use super::span::{Span, columns};
 use crate::key::{self, SeqNo};
 use crate::version::{LEVELS, Table, Tree};
@@ -39,6 +39,8 @@ pub(crate) struct Limits {
     pub(crate) level_base_bytes: u64,
     pub(crate) level_ratio: u64,
     pub(crate) table_bytes: u64,
+    /// What a flush takes at once, as memtables count it.
+    pub(crate) memtable_bytes: u64,
 }
 
 /// The urgency of what only gives space back.
@@ -50,8 +52,12 @@ pub(super) const URGENCY_OF_GARBAGE: f64 = 0.75;
 /// Neighbours in a level that are merged into one table when they are small.
 const ROW_TABLES: usize = 8;
 
-/// A flushed table is cut into no smaller pieces than this part of a full one.
-const PIECES_PER_TABLE: u64 = 16;
+/// A level has about so many tables before they become as large as tables may be: what is merged at once takes its space
+/// twice until it is done.
+const STEPS_PER_LEVEL: u64 = 32;
+
+/// And they are no smaller than this part of a memtable.
+const STEPS_PER_MEMTABLE: u64 = 4;
 
 /// Tables to be merged, or moved, into a level.
 #[derive(Clone, Debug)]
@@ -104,7 +110,7 @@ impl Plan {
 /// looks further back.
 pub(crate) fn plan(tree: &Tree, limits: &Limits, watermark: SeqNo, busy: &[Span]) -> Option<Plan> {
     let (base, targets) = targets(tree, limits);
-    let level0 = Level0::of(tree, base);
+    let level0 = Level0::of(tree, base, limits);
     let over = (1..LEVELS - 1).filter_map(|level| {
         let urgency = ratio(bytes(tree.level(level)), targets[level]);
         (urgency >= 1.0).then(|| cheapest(tree, level, urgency, busy))?
@@ -138,7 +144,7 @@ pub(crate) fn emptying(
         })
         .find(|plan| plan.is_free(busy));
     let (base, _) = targets(tree, limits);
-    in_place.or_else(|| Level0::of(tree, base).emptying(files, busy))
+    in_place.or_else(|| Level0::of(tree, base, limits).emptying(files, busy))
 }
 
 /// True when `table` points into one of `files`.
@@ -157,18 +163,50 @@ pub(crate) fn everything(tree: &Tree) -> Vec<Plan> {
     plans.collect()
 }
 
-/// The bytes that stand in columns of level 0 with too many runs: what writers wait for.
-pub(crate) fn level0_debt(tree: &Tree, limits: &Limits) -> u64 {
-    if tree.level0_runs().len() < limits.level0_runs {
-        return 0;
+/// What writers wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level0Debt {
+    /// What has to be read and written, about, until level 0 is within its limits.
+    pub(crate) bytes: u64,
+    /// What may be added to it until writers should not go on.
+    pub(crate) room: u64,
+}
+
+impl Level0Debt {
+    pub(crate) const NONE: Level0Debt = Level0Debt {
+        bytes: 0,
+        room: u64::MAX,
+    };
+
+    /// Of two keyspaces together.
+    pub(crate) fn and(self, other: Level0Debt) -> Level0Debt {
+        Level0Debt {
+            bytes: self.bytes + other.bytes,
+            room: self.room.min(other.room),
+        }
     }
-    Level0::of(tree, targets(tree, limits).0).debt(limits)
+}
+
+/// What level 0 of `tree` has too much.
+pub(crate) fn level0_debt(tree: &Tree, limits: &Limits) -> Level0Debt {
+    let is_small = bytes(tree.level(0)) <= OVER_MEMTABLES * limits.memtable_bytes;
+    if is_small && tree.level0_runs().len() < limits.level0_runs {
+        return Level0Debt::NONE;
+    }
+    let level0 = Level0::of(tree, targets(tree, limits).0, limits);
+    match level0.debt(limits) {
+        0 => Level0Debt::NONE,
+        bytes => Level0Debt {
+            bytes,
+            room: level0.room(),
+        },
+    }
 }
 
 /// What has to be read and written, about, until no limit is exceeded.
 pub(crate) fn debt(tree: &Tree, limits: &Limits) -> u64 {
     let (_, targets) = targets(tree, limits);
-    let level0 = level0_debt(tree, limits);
+    let level0 = level0_debt(tree, limits).bytes;
     let below = (1..LEVELS - 1).map(|level| {
         let excess = bytes(tree.level(level)).saturating_sub(targets[level]);
         // On the way down each byte takes along about half of what lies below it when the levels are full.
@@ -177,22 +215,72 @@ pub(crate) fn debt(tree: &Tree, limits: &Limits) -> u64 {
     below.fold(level0, u64::saturating_add)
 }
 
-/// The user keys at which a flush ends a table, if it is large enough by then: between two columns.
+/// The user keys at which a flush ends a table: where tables of the base level begin. Flushed tables hang together only
+/// where they end alike, so none of these keys is passed over, and a table of level 0 that reaches over one does not take
+/// it away.
 pub(crate) fn cuts(tree: &Tree, limits: &Limits) -> Vec<Bytes> {
     let (base, _) = targets(tree, limits);
-    let columns = columns([&tree.level(0)[..], &tree.level(base)[..]]);
-    let starts = columns.iter().filter_map(|column| column.tables.first());
-    starts
-        .map(|(_, table)| {
-            let smallest = &table.meta.info.smallest;
-            smallest.slice(..smallest.len() - key::TRAILER_BYTES)
-        })
-        .collect()
+    let least = even_step(tree, base, limits) / 2;
+    if tree.level(base).is_empty() {
+        let columns = columns([&tree.level(0)[..]]);
+        let firsts = columns.iter().filter_map(|column| column.tables.first());
+        return firsts.map(|(_, table)| start(table)).collect();
+    }
+    starts(tree.level(base), least)
 }
 
-/// The least bytes of a table that a flush ends at a cut.
-pub(crate) fn piece_bytes(limits: &Limits) -> u64 {
-    limits.table_bytes / PIECES_PER_TABLE
+/// The user keys at which `plan` ends a table, and the bytes at which it does so in any case.
+///
+/// Tables keep to the ranges of those that they replace, unless these have become small: what is flushed meanwhile is cut
+/// by them. Those that have become large are halved.
+pub(crate) fn outline(tree: &Tree, plan: &Plan, limits: &Limits) -> (Vec<Bytes>, u64) {
+    let step = step_bytes(tree, plan.target, limits).max(1);
+    let below = plan.inputs.iter().find(|(level, _)| *level == plan.target);
+    let mut cuts = below.map_or_else(Vec::new, |(_, tables)| starts(tables, step / 2));
+    // What comes from above and lies before the first table goes with it.
+    cuts.drain(..cuts.len().min(1));
+    let total: u64 = plan.tables().map(|table| table.meta.info.bytes).sum();
+    let table_bytes = match cuts.len() {
+        0 => total.div_ceil(((total + step / 2) / step).max(1)),
+        _ => step + step / 2,
+    };
+    (cuts, table_bytes.min(limits.table_bytes))
+}
+
+/// Where the tables of a run begin, several small ones taken as one of `least` bytes or more.
+fn starts(run: &[Arc<Table>], least: u64) -> Vec<Bytes> {
+    let mut starts = Vec::new();
+    let mut since = u64::MAX;
+    for table in run {
+        if since >= least {
+            starts.push(start(table));
+            since = 0;
+        }
+        since += table.meta.info.bytes;
+    }
+    starts
+}
+
+fn start(table: &Table) -> Bytes {
+    let smallest = &table.meta.info.smallest;
+    smallest.slice(..smallest.len() - key::TRAILER_BYTES)
+}
+
+/// The bytes at which a flush ends a table as long as there are no [`cuts`].
+pub(crate) fn first_piece_bytes(limits: &Limits) -> u64 {
+    let piece = limits.memtable_bytes / STEPS_PER_LEVEL;
+    piece.min(limits.table_bytes)
+}
+
+/// About how large the tables of `level` are to be.
+pub(super) fn step_bytes(tree: &Tree, level: usize, limits: &Limits) -> u64 {
+    even_step(tree, level, limits).min(limits.table_bytes)
+}
+
+/// The same, but for how large tables may be.
+fn even_step(tree: &Tree, level: usize, limits: &Limits) -> u64 {
+    let least = (limits.memtable_bytes / STEPS_PER_MEMTABLE).min(limits.table_bytes);
+    least.max(bytes(tree.level(level)) / STEPS_PER_LEVEL)
 }
 
 /// The first level below level 0 that holds anything, and the bytes that each level should hold at most.
@@ -296,14 +384,15 @@ fn small_tables(tree: &Tree, limits: &Limits, busy: &[Span]) -> Option<Plan> {
     (1..LEVELS)
         .flat_map(|level| {
             let rows = tree.level(level).windows(ROW_TABLES);
-            rows.map(move |row| (level, row))
+            let step = step_bytes(tree, level, limits);
+            rows.map(move |row| (level, step, row))
         })
-        .filter(|(_, row)| {
+        .filter(|(_, step, row)| {
             let total = bytes(row);
             let largest = row.iter().map(|table| table.meta.info.bytes).max();
-            total <= limits.table_bytes / 2 && largest.is_some_and(|bytes| bytes <= total / 2)
+            total <= step / 2 && largest.is_some_and(|bytes| bytes <= total / 2)
         })
-        .filter_map(|(level, row)| {
+        .filter_map(|(level, _, row)| {
             Plan::new(vec![(level, row.to_vec())], level, URGENCY_OF_SPACE, false)
         })
         .find(|plan| plan.is_free(busy))

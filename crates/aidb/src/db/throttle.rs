@@ -49,6 +49,7 @@ impl Engine {
             flush_seconds: self.pace.flush_seconds(options.memtable_bytes, now),
             level0_runs: state.level0_runs,
             level0_runs_max: options.level0_stop_runs,
+            level0_room: self.pace.level0_room(),
             merge_seconds: self.pace.merge_seconds(),
         }));
     }

@@ -5,8 +5,9 @@
 
 use super::LogWriter;
 
-/// Files that wait for a new log at most: one is being written and one is prepared beside them.
-const FREE_MAX: usize = 2;
+/// Files that wait for a new log at most: one is being written and one is prepared beside them. With more, a time in which
+/// flushes are late would cost space for ever.
+const FREE_MAX: usize = 1;
 
 /// See the head of this module.
 #[derive(Debug, Default)]

@@ -9,9 +9,10 @@ use crate::error::{Error, Result};
 use crate::file_name;
 use crate::key::SeqNo;
 
-/// Space that is taken at once: at first, and at most.
+/// Space that is taken at once: at first, and at most, and no more than one part in so many of what a log will hold.
 const RESERVE_BYTES_MIN: u64 = 4 << 10;
 const RESERVE_BYTES_MAX: u64 = 4 << 20;
+const RESERVE_PART: u64 = 16;
 
 /// The one writer of a log.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct LogWriter {
     file: Box<dyn LogFile>,
     syncer: Arc<dyn FileSync>,
     bytes: u64,
+    /// Space that is taken at once at most.
+    step_max: u64,
 }
 
 impl LogWriter {
@@ -43,6 +46,7 @@ impl LogWriter {
                 file,
                 syncer,
                 bytes: header.len() as u64,
+                step_max: (capacity / RESERVE_PART).clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX),
             }),
             Err(error) => {
                 let _ = storage.delete(&name);
@@ -68,6 +72,7 @@ impl LogWriter {
                 file: self.file,
                 syncer,
                 bytes: header.len() as u64,
+                step_max: self.step_max,
             }),
             Err(error) => {
                 let _ = storage.delete(&name);
@@ -93,7 +98,7 @@ impl LogWriter {
         if end <= reserved {
             return Ok(());
         }
-        let step = reserved.clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX);
+        let step = reserved.clamp(RESERVE_BYTES_MIN, self.step_max);
         // When there is no room for later records, there may be some for this one.
         self.file
             .reserve(end.max(reserved + step))
