@@ -131,7 +131,7 @@ pub struct Options {
     pub durability: Durability,
     /// Runs of level 0 (one for each flush, or fewer when flushes follow each other in key order) at which they are
     /// merged into the level below; up to twice as many are left as long as they hold much less than what they would be
-    /// merged with. More: less rewriting, and more runs for reads to look at.
+    /// merged with, and no more of them than may hide a small part of it. More: less rewriting, and more runs for reads to look at.
     pub level0_compact_runs: usize,
     /// Runs of level 0 at which writers wait; on the way there they are slowed down more and more. More: longer bursts
     /// at full speed, slower reads during them.
@@ -140,7 +140,7 @@ pub struct Options {
     pub level_base_bytes: u64,
     /// How many times larger each further level is. More: less space and fewer levels to read, more rewriting.
     pub level_ratio: u64,
-    /// A table that compaction writes is closed once it has this many bytes.
+    /// A table that compaction writes is closed once it has this many bytes; in small levels, sooner.
     pub table_bytes: u64,
     /// How far back [`crate::DB::snapshot_at`] can go, beyond what live snapshots hold. More: what was replaced or
     /// deleted within that time stays on the disk, scans read past it, and attachments stay as long. Besides, each

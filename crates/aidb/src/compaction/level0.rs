@@ -28,7 +28,7 @@ const OVER_PART_WITH_LEVELS: u64 = 28;
 pub(super) const OVER_MEMTABLES: u64 = 2;
 
 /// Each merge under way takes its space twice: the next one begins when there is this part more than is allowed.
-const OVER_PART_PER_MERGE: u64 = 3;
+const OVER_PART_PER_MERGE: u64 = 6;
 
 /// Bytes of level 0 over older tables that are left alone.
 pub(super) fn allowed_bytes(last_bytes: u64, has_levels: bool, limits: &Limits) -> u64 {
@@ -77,10 +77,15 @@ impl Column {
     /// Its tables of level 0 may hide a good part of the values apart from their keys, and more than a merge costs,
     /// which would tell what is garbage.
     fn may_hide_values(&self) -> bool {
-        let values = value_bytes(&self.newest);
-        !self.below.is_empty()
-            && values > value_bytes(&self.below) / HIDDEN_PART
-            && values > self.bytes()
+        let over = value_bytes(&self.newest);
+        let (over, hidden) = if self.below.is_empty() {
+            let runs = runs_of(&self.newest);
+            let largest = runs.iter().map(|run| value_bytes(run)).max().unwrap_or(0);
+            (over - largest, largest)
+        } else {
+            (over, value_bytes(&self.below))
+        };
+        over > hidden / HIDDEN_PART && over > self.bytes()
     }
 
     /// Nothing lies over or under its table of level 0.
@@ -122,10 +127,10 @@ impl Level0 {
         due.map(|place| self.columns[place].bytes()).sum()
     }
 
-    /// What may still come to lie over older tables before it is half as much again as it should be.
+    /// What may still come to lie over older tables before it is a quarter more than it should be.
     pub(super) fn room(&self) -> u64 {
         let over: u64 = self.columns.iter().map(|column| column.over).sum();
-        (self.allowed + self.allowed / 2).saturating_sub(over)
+        (self.allowed + self.allowed / 4).saturating_sub(over)
     }
 
     /// The columns of those that are `free` which must be merged: full ones, and those with the most over them for what
@@ -201,7 +206,7 @@ impl Level0 {
             return None;
         }
         let total: u64 = longest.iter().map(Column::bytes).sum();
-        let is_large = longest.len() == 1 || total / longest.len() as u64 >= limits.table_bytes / 8;
+        let is_large = longest.len() == 1 || total / longest.len() as u64 >= self.step_bytes / 16;
         let plan = self.plan(longest, 1.0, is_large);
         plan.filter(|plan| plan.is_free(busy))
     }

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! level 0      flushed tables, in runs (version/tree.rs): `level0_runs` of them before they are merged, or up to twice
-//!              as many while they hold much less than what they would be merged with
+//!              as many while they hold much less than what they would be merged with, and while they can hide only
+//!              a small part of it (level0.rs)
 //! (empty)      levels above the base level hold nothing
 //! base..6      each about `level_ratio` times larger than the one above; the sizes follow from the last one, so that
 //!              nine tenths of the data lie in it, and all but large databases have only level 0 and the last
 //! ```
 //!
 //! - Level 0 is compacted by *column*: the tables that hang together by their ranges, with those of the base level
-//!   below them. Flushes cut their tables where columns end ([`cuts`]), so that columns stay narrow, several threads
-//!   find work at once, and little is held twice.
+//!   below them. Flushes cut their tables where those of the base level begin ([`cuts`]), and merges keep to these
+//!   bounds ([`outline`]), so that columns stay narrow, several threads find work at once, and little is held twice.
 //! - A level that is over its target gives the table that overlaps the least with the next one.
 //! - Tables are moved instead of merged where nothing overlaps: a sequential load is never rewritten.
 //! - When much of what the values apart from their keys take may be of overwritten ones: the tables of level 0 that tell.
@@ -56,8 +57,13 @@ const ROW_TABLES: usize = 8;
 /// twice until it is done.
 const STEPS_PER_LEVEL: u64 = 32;
 
-/// And they are no smaller than this part of a memtable.
+/// And they are no smaller than this part of a memtable, nor than what is worth a file.
 const STEPS_PER_MEMTABLE: u64 = 4;
+const STEP_BYTES_MIN: u64 = 256 << 10;
+
+/// A memtable is cut into so many tables while nothing lies below: enough to begin with, and not so small that they are
+/// merged for it.
+const FIRST_PIECES: u64 = 8;
 
 /// Tables to be merged, or moved, into a level.
 #[derive(Clone, Debug)]
@@ -268,8 +274,7 @@ fn start(table: &Table) -> Bytes {
 
 /// The bytes at which a flush ends a table as long as there are no [`cuts`].
 pub(crate) fn first_piece_bytes(limits: &Limits) -> u64 {
-    let piece = limits.memtable_bytes / STEPS_PER_LEVEL;
-    piece.min(limits.table_bytes)
+    limits.memtable_bytes.min(limits.table_bytes) / FIRST_PIECES
 }
 
 /// About how large the tables of `level` are to be.
@@ -279,7 +284,8 @@ pub(super) fn step_bytes(tree: &Tree, level: usize, limits: &Limits) -> u64 {
 
 /// The same, but for how large tables may be.
 fn even_step(tree: &Tree, level: usize, limits: &Limits) -> u64 {
-    let least = (limits.memtable_bytes / STEPS_PER_MEMTABLE).min(limits.table_bytes);
+    let least = (limits.memtable_bytes / STEPS_PER_MEMTABLE).max(STEP_BYTES_MIN);
+    let least = least.min(limits.table_bytes);
     least.max(bytes(tree.level(level)) / STEPS_PER_LEVEL)
 }
 

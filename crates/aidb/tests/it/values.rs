@@ -90,6 +90,25 @@ fn space_stays_bounded_when_all_is_overwritten_again_and_again() {
     assert_round(&open(&storage), 4);
 }
 
+/// With fewer flushes than it takes to compact level 0, nothing lay below it, and nothing was ever found out to be
+/// overwritten.
+#[test]
+fn space_stays_bounded_when_all_data_are_a_few_memtables() {
+    let storage = MemoryStorage::new();
+    let options = Options {
+        memtable_bytes: 1_500_000,
+        ..options()
+    };
+    let db = DB::open_with(Env::memory(storage), options).unwrap();
+    for round in 0..4 {
+        write_all(&db, round);
+        db.flush().unwrap();
+        while db.tick().unwrap() {}
+        assert_round(&db, round);
+        assert_space(&db, 1.4);
+    }
+}
+
 #[test]
 fn values_are_written_once() {
     let storage = MemoryStorage::new();
