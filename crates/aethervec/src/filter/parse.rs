@@ -45,12 +45,12 @@ impl Filter {
     /// assert_eq!(Filter::parse(&filter.to_string())?, filter);
     ///
     /// let error = Filter::parse("lang = and year > 2020").unwrap_err();
-    /// assert_eq!(
-    ///     error.to_string(),
-    ///     "filter, line 1, column 8: expected a value, found \"and\"\n  \
-    ///        lang = and year > 2020\n  \
-    ///               ^^^"
-    /// );
+    /// let shown = [
+    ///     "filter, line 1, column 8: expected a value, found \"and\"",
+    ///     "  lang = and year > 2020",
+    ///     "         ^^^",
+    /// ];
+    /// assert_eq!(error.to_string(), shown.join("\n"));
     /// # Ok::<(), aethervec::Error>(())
     /// ```
     ///

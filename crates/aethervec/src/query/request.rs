@@ -27,7 +27,7 @@ use serde_json::Value;
 ///
 /// // Hybrid: what is near, and what has the words, fused.
 /// let request = QueryRequest::new(Query::rrf())
-///     .prefetch(Prefetch::new(Query::nearest([0.9, 0.1])).limit(50))
+///     .prefetch(Prefetch::new(Query::nearest([0.6, 0.8])).limit(50))
 ///     .prefetch(Prefetch::new(Query::text("body", "sea house")).limit(50))
 ///     .filter(Filter::gte("year", 2020))
 ///     .limit(10);
