@@ -256,7 +256,7 @@ fn runs_stay_few() {
 fn readers_see_whole_batches_while_a_writer_writes() {
     const GROUPS: u64 = 50;
     const GROUP_KEYS: u64 = 7;
-    const BATCHES: u64 = if cfg!(miri) { 100 } else { 20_000 };
+    const BATCHES: u64 = if cfg!(miri) { 10 } else { 20_000 };
     let table = Arc::new(MemTable::new());
     let visible = AtomicU64::new(0);
     let is_over = AtomicBool::new(false);
