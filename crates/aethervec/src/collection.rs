@@ -6,7 +6,6 @@ use crate::id::DocId;
 use crate::index::core::{Core, IndexStatus};
 use crate::index::lane;
 use crate::inner::Inner;
-use crate::keyspace;
 use crate::plan::explain::Explanation;
 use crate::schema::CollectionSchema;
 use crate::snapshot::DbSnapshot;
