@@ -11,7 +11,7 @@ use crate::id::DocId;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::limits;
-use crate::plan::explain::{Explanation, Trace};
+use crate::plan::explain::{self, Explanation, Trace};
 use crate::plan::{self, Route, calibration};
 use crate::validate;
 use crate::vector::{QueryVector, Vectors};
@@ -20,7 +20,6 @@ use aether_index::{Candidate, Hnsw, PointId, Scratch, SearchParams};
 use allowed::Allowed;
 use bytes::Bytes;
 use roaring::RoaringTreemap;
-use std::time::Instant;
 
 mod allowed;
 mod scan;
@@ -53,7 +52,7 @@ impl CollectionView {
     /// # Errors
     /// As [`search_with`](CollectionView::search_with).
     pub fn explain(&self, request: SearchRequest<'_>) -> Result<Explanation> {
-        let begin = Instant::now();
+        let begin = explain::start();
         let query = prepare(self, &request)?;
         let mut trace = Trace::on();
         let hits = nearest(self, &query, &request, &mut trace)?.len();

@@ -163,18 +163,18 @@ fn write_field(
     let Some(graph) = graph else {
         let damaged = index.damage.lock().is_some();
         if damaged {
-            batch.detach(&core.keyspaces.index, &key);
-            batch.delete(&core.keyspaces.index, &key);
+            batch.detach(&core.keyspaces.index, key);
+            batch.delete(&core.keyspaces.index, key);
         }
         return Ok(damaged);
     };
     let record = GraphRecord {
         applied: index.applied(),
     };
-    batch.put(&core.keyspaces.index, &key, record.encode());
+    batch.put(&core.keyspaces.index, key, record.encode());
     let changed = index.unsaved.load(Ordering::Acquire) > 0 || !index.saved.load(Ordering::Acquire);
     if changed {
-        batch.attach(&core.keyspaces.index, &key, save(core, graph)?);
+        batch.attach(&core.keyspaces.index, key, save(core, graph)?);
     }
     Ok(changed)
 }
@@ -188,8 +188,8 @@ pub(crate) fn remove_left_over(core: &Core) -> Result<()> {
     let mut batch = WriteBatch::new();
     for number in &left_over {
         let key = keyspace::graph_key(core.id, *number);
-        batch.detach(&core.keyspaces.index, &key);
-        batch.delete(&core.keyspaces.index, &key);
+        batch.detach(&core.keyspaces.index, key);
+        batch.delete(&core.keyspaces.index, key);
     }
     let removed = core.db.write(batch, Durability::Sync);
     if removed.is_err() {

@@ -59,7 +59,7 @@ pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, S
         VectorField::Sparse(SparseField {}) => decode_sparse(bytes).map(VectorValue::Sparse),
         VectorField::Multi(MultiField { dim, element, .. }) => {
             let components = bytes.len() / element.bytes();
-            if components % dim != 0 {
+            if !components.is_multiple_of(dim) {
                 return Err(format!(
                     "its vectors have {} bytes, which is no multiple of one of them",
                     bytes.len()
@@ -132,7 +132,7 @@ fn decode_sparse(bytes: &[u8]) -> Result<SparseVector, String> {
         .iter()
         .map(|bytes| u32::from_le_bytes(*bytes))
         .collect();
-    if bytes.len() % 8 != 0 || !ascending(&indices) {
+    if !bytes.len().is_multiple_of(8) || !ascending(&indices) {
         return Err("its sparse vector is malformed".to_owned());
     }
     Ok(SparseVector::new(indices.into_iter().zip(floats(values))))

@@ -59,6 +59,15 @@ impl fmt::Display for Explanation {
     }
 }
 
+/// When something began, to tell people how long it took: nothing is decided by it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an explanation tells what the real time was"
+)]
+pub(crate) fn start() -> Instant {
+    Instant::now()
+}
+
 /// Gathers steps, if somebody wants them.
 #[derive(Debug, Default)]
 pub(crate) struct Trace(Option<Vec<Step>>);
@@ -84,7 +93,7 @@ impl Trace {
         let Some(steps) = &mut self.0 else {
             return work();
         };
-        let begin = Instant::now();
+        let begin = start();
         let done = work()?;
         let took = begin.elapsed();
         let (points, detail) = tell(&done);

@@ -165,7 +165,8 @@ fn vectors_of_other_kinds() {
         sparse(&[(7, 1.0), (8, f32::NAN)]),
         "vector: component 1 is NaN: components must be finite",
     );
-    let many = (0..=limits::SPARSE_COMPONENTS_MAX as u32).map(|index| (index, 1.0));
+    let last = u32::try_from(limits::SPARSE_COMPONENTS_MAX).unwrap();
+    let many = (0..=last).map(|index| (index, 1.0));
     refused(
         words(),
         SparseVector::new(many).into(),
