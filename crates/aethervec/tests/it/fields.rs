@@ -77,6 +77,10 @@ fn random_vector(rng: &mut fastrand::Rng, field: &VectorField) -> VectorValue {
 }
 
 /// In the types in which it is stored.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "casts of small whole numbers"
+)]
 fn stored(field: &VectorField, vector: VectorValue) -> VectorValue {
     let convert = |components: &Vector, element| match element {
         ElementType::F32 => Vector::F32(components.to_f32()),

@@ -24,6 +24,7 @@ fn dense(dim: usize, element: ElementType) -> DenseField {
 }
 
 /// A collection with a field of each kind, and documents that have vectors in some of them.
+#[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
 fn every_kind(db: &AetherDB) -> aethervec::Collection {
     let schema = CollectionSchema {
         ttl: Some(Duration::from_secs(1_000_000)),

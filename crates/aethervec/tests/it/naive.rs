@@ -175,7 +175,7 @@ impl Model {
                             } else {
                                 liked[at] - disliked[at]
                             };
-                            (liked[at] + away) as f32
+                            rounded(liked[at] + away)
                         })
                         .collect();
                     return self.nearest(&vector, using, domain, &own);
@@ -549,4 +549,12 @@ pub(crate) fn scalars(payload: &Value, key: &str) -> Vec<Value> {
 
 pub(crate) fn dim(using: &str) -> usize {
     if using.is_empty() { DIM } else { IMAGE_DIM }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "vectors have no more digits"
+)]
+fn rounded(component: f64) -> f32 {
+    component as f32
 }

@@ -116,7 +116,9 @@ impl Script {
     }
 }
 
-fn filters() -> Vec<(Filter, fn(&Value) -> bool)> {
+type Passes = fn(&Value) -> bool;
+
+fn filters() -> Vec<(Filter, Passes)> {
     vec![
         (Filter::eq("color", "red"), |payload| {
             payload["color"] == "red"

@@ -85,7 +85,7 @@ fn own_writes_are_read_in_every_way() {
         assert_eq!(txn.get(&a, 7).unwrap(), None);
         assert_eq!(
             txn.get(&a, 5_000).unwrap().map(document),
-            Some(document(at(9, 5_000)).into())
+            Some(document(at(9, 5_000)))
         );
         for exact in [true, false] {
             assert_eq!(ids(&view, 9.0, 1, exact), ["5000"]);
