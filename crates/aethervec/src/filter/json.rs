@@ -17,7 +17,6 @@ use crate::limits;
 use crate::text::place;
 use crate::timestamp::Timestamp;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 use std::ops::Bound;
 use uuid::Uuid;
@@ -244,37 +243,37 @@ fn test<'de, A: MapAccess<'de>>(key: Key, map: &mut A) -> Result<(Test, bool), A
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AtLeastJson<F> {
-    min: usize,
-    of: F,
+pub(super) struct AtLeastJson<F> {
+    pub(super) min: usize,
+    pub(super) of: F,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NestedJson<P, F> {
-    path: P,
-    filter: F,
+pub(super) struct NestedJson<P, F> {
+    pub(super) path: P,
+    pub(super) filter: F,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RadiusJson {
-    center: GeoPoint,
-    meters: f64,
+pub(super) struct RadiusJson {
+    pub(super) center: GeoPoint,
+    pub(super) meters: f64,
 }
 
 /// The ends of a range.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EdgesJson<T> {
+pub(super) struct EdgesJson<T> {
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
-    gt: Option<T>,
+    pub(super) gt: Option<T>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
-    gte: Option<T>,
+    pub(super) gte: Option<T>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
-    lt: Option<T>,
+    pub(super) lt: Option<T>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
-    lte: Option<T>,
+    pub(super) lte: Option<T>,
 }
 
 fn none<T>() -> Option<T> {
@@ -293,34 +292,6 @@ impl<T> EdgesJson<T> {
             lower: end(self.gt, self.gte, "gt and gte")?,
             upper: end(self.lt, self.lte, "lt and lte")?,
         })
-    }
-}
-
-impl<T: Copy> From<&Bounds<T>> for EdgesJson<T> {
-    fn from(bounds: &Bounds<T>) -> EdgesJson<T> {
-        let open = |bound: Bound<T>| match bound {
-            Bound::Excluded(value) => Some(value),
-            _ => None,
-        };
-        let closed = |bound: Bound<T>| match bound {
-            Bound::Included(value) => Some(value),
-            _ => None,
-        };
-        EdgesJson {
-            gt: open(bounds.lower),
-            gte: closed(bounds.lower),
-            lt: open(bounds.upper),
-            lte: closed(bounds.upper),
-        }
-    }
-}
-
-impl Serialize for Range {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Range::Number(bounds) => EdgesJson::from(bounds).serialize(serializer),
-            Range::Datetime(bounds) => EdgesJson::from(bounds).serialize(serializer),
-        }
     }
 }
 
@@ -385,19 +356,6 @@ impl<'de> Deserialize<'de> for Edge {
         }
 
         deserializer.deserialize_any(EdgeVisitor)
-    }
-}
-
-/// A boolean, a number and a string are themselves; the others are `{"uuid": …}` and `{"datetime": …}`.
-impl Serialize for Scalar {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Scalar::Bool(value) => serializer.serialize_bool(*value),
-            Scalar::Number(number) => number.serialize(serializer),
-            Scalar::Str(text) => serializer.serialize_str(text),
-            Scalar::Uuid(uuid) => one(serializer, "uuid", &uuid.to_string()),
-            Scalar::Datetime(moment) => one(serializer, "datetime", moment),
-        }
     }
 }
 
@@ -470,80 +428,9 @@ pub(super) fn parse_uuid(text: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|error| format!("{text:?} is no UUID: {error}"))
 }
 
-impl Serialize for Path {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl<'de> Deserialize<'de> for Path {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Path, D::Error> {
         let text = String::deserialize(deserializer)?;
         Path::parse(&text).map_err(de::Error::custom)
     }
-}
-
-impl Serialize for Filter {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Filter::And(filters) => one(serializer, "and", filters),
-            Filter::Or(filters) => one(serializer, "or", filters),
-            Filter::Not(filter) => one(serializer, "not", filter),
-            Filter::AtLeast { min, of } => {
-                let min = *min;
-                one(serializer, "at_least", &AtLeastJson { min, of })
-            }
-            Filter::Nested { path, filter } => {
-                one(serializer, "nested", &NestedJson { path, filter })
-            }
-            Filter::HasId(ids) => one(serializer, "has_id", ids),
-            Filter::HasVector(name) => one(serializer, "has_vector", name),
-            Filter::Field { path, test } => write_field(serializer, path, test),
-        }
-    }
-}
-
-fn write_field<S: Serializer>(serializer: S, path: &Path, test: &Test) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(None)?;
-    map.serialize_entry("field", path)?;
-    match test {
-        Test::Eq(scalar) => map.serialize_entry("eq", scalar)?,
-        Test::AnyOf(scalars) => map.serialize_entry("any_of", scalars)?,
-        Test::Except(scalars) => map.serialize_entry("except", scalars)?,
-        Test::Range(range) => map.serialize_entry("range", range)?,
-        Test::GeoRadius { center, meters } => {
-            let (center, meters) = (*center, *meters);
-            map.serialize_entry("geo_radius", &RadiusJson { center, meters })?;
-        }
-        Test::GeoBox(corners) => map.serialize_entry("geo_box", corners)?,
-        Test::GeoPolygon(polygon) => map.serialize_entry("geo_polygon", polygon)?,
-        Test::Text(text) => {
-            let key = match text.mode {
-                TextMode::All => "text",
-                TextMode::Any => "text_any",
-                TextMode::Phrase => "phrase",
-                TextMode::Prefix => "prefix",
-            };
-            map.serialize_entry(key, &text.query)?;
-            if text.fold {
-                map.serialize_entry("fold", &true)?;
-            }
-        }
-        Test::Exists => map.serialize_entry("exists", &true)?,
-        Test::Null => map.serialize_entry("is_null", &true)?,
-        Test::Empty => map.serialize_entry("is_empty", &true)?,
-        Test::Len(bounds) => map.serialize_entry("len", &EdgesJson::from(bounds))?,
-    }
-    map.end()
-}
-
-/// An object with one key.
-fn one<S: Serializer, T: Serialize + ?Sized>(
-    serializer: S,
-    key: &str,
-    value: &T,
-) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(1))?;
-    map.serialize_entry(key, value)?;
-    map.end()
 }

@@ -1,7 +1,7 @@
 //! Filters: which documents count.
 //!
 //! A filter is a tree of conditions on a document's payload, id and vectors. It has three forms that say the same: a
-//! builder in Rust (`build`), JSON (`json`) and text (`parse`, `print`). `matches` is its meaning; every index must agree with it.
+//! builder in Rust (`build`), JSON (`json`, `to_json`) and text (`parse`, `print`). `matches` is its meaning; every index must agree with it.
 //!
 //! Logic is two-valued: a condition holds or it does not, and `not` is the complement. A condition on a missing field does not
 //! hold, so its negation does.
@@ -16,6 +16,7 @@ mod parse;
 mod path;
 mod print;
 mod range;
+mod to_json;
 mod validate;
 
 pub use geo::{GeoBox, GeoPoint, GeoPolygon};
