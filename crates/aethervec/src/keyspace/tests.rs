@@ -135,6 +135,39 @@ fn rows_hold_vectors_of_all_kinds() {
 }
 
 #[test]
+fn damaged_rows_are_errors_or_other_rows() {
+    let key = point_key(COLLECTION, PointId(7));
+    let specs = [
+        VectorField::from(DenseField::new(2, Metric::Cosine, IndexConfig::Flat)),
+        BinaryField { bits: 9 }.into(),
+        SparseField {}.into(),
+        MultiField::new(3, Metric::Cosine).into(),
+    ];
+    let vectors = [
+        (FieldNumber(0), vec![1.0, 2.0].into()),
+        (FieldNumber(1), BinaryVector::from_bits([true; 9]).into()),
+        (FieldNumber(2), SparseVector::new([(5, 1.5)]).into()),
+    ];
+    let row = encoded(|out| point_value(&DocId::from("x"), &vectors, out));
+    for position in 0..row.len() {
+        for value in [0, 1, 2, 3, 8, 127, 128, 255] {
+            let mut damaged = row.clone();
+            damaged[position] = value;
+            let Ok(parsed) = PointRow::parse(&key, &damaged) else {
+                continue;
+            };
+            let _ = parsed.id(&key);
+            for (number, spec) in (0..).map(FieldNumber).zip(&specs) {
+                match parsed.vector(&key, number, spec) {
+                    Ok(_) => {}
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Corruption),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn pending_entries_round_trip_and_bad_ones_are_errors() {
     let died = [0, 3, 4, u64::MAX].map(PointId).to_vec();
     for entry in [

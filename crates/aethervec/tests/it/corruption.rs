@@ -5,8 +5,8 @@ use crate::common::{Docs, read_all, settle};
 use aether_env::{MemoryStorage, Storage};
 use aether_sim::SimStorage;
 use aethervec::{
-    AetherDB, CheckReport, DbOptions, Document, ErrorKind, HnswParams, IndexConfig, Result,
-    SearchRequest,
+    AetherDB, CheckReport, DbOptions, Document, ErrorKind, HnswParams, IndexConfig, Metric,
+    MultiField, MultiVector, Result, SearchRequest, SparseField, SparseVector, VectorValue,
 };
 use serde_json::json;
 
@@ -34,11 +34,29 @@ fn build() -> (MemoryStorage, Docs) {
         ef_construction: 24,
     });
     let collection = db.create_collection("c", DIM, "l2", index).unwrap();
+    collection
+        .add_vector_field("words", SparseField {})
+        .unwrap();
+    collection
+        .add_vector_field("tokens", MultiField::new(2, Metric::Cosine))
+        .unwrap();
     let mut rng = fastrand::Rng::with_seed(1);
     let mut documents = |count: u64| -> Vec<Document> {
         let vector = |rng: &mut fastrand::Rng| (0..DIM).map(|_| rng.f32()).collect::<Vec<f32>>();
         (0..count)
-            .map(|id| Document::new(vector(&mut rng), id).with_payload(json!({ "id": id })))
+            .map(|id| {
+                let vector = vector(&mut rng);
+                let tokens = MultiVector::from_components(2, &vector).unwrap();
+                let document = Document::new(vector, id)
+                    .with_vector("tokens", tokens)
+                    .with_payload(json!({ "id": id }));
+                match u32::try_from(id) {
+                    Ok(word) if word % 3 == 0 => {
+                        document.with_vector("words", SparseVector::new([(word, 1.0)]))
+                    }
+                    _ => document,
+                }
+            })
             .collect()
     };
     collection.upsert_batch(documents(1_300)).unwrap();
@@ -78,6 +96,14 @@ fn read_it(storage: &MemoryStorage, docs: &Docs) -> Result<CheckReport> {
             (&document.vector().unwrap().to_f32(), &document.payload),
             (vector, payload)
         );
+        let words = document.vectors.get("words");
+        if let Some(VectorValue::Sparse(words)) = words {
+            let hits = collection.search_with(SearchRequest {
+                using: "words",
+                ..SearchRequest::new(words, 1)
+            })?;
+            assert_eq!((&hits[0].id, hits[0].score), (id, 1.0));
+        }
         let hits = collection.search_with(SearchRequest {
             exact: true,
             ..SearchRequest::new(vector, 1)
