@@ -95,3 +95,8 @@ pub use write::{Outcome, Patch, Write};
 
 pub use half::f16;
 pub use uuid::Uuid;
+
+/// So that the examples of the README are run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
