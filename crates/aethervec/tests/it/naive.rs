@@ -168,10 +168,6 @@ impl Model {
                 if recommend.strategy == RecommendStrategy::AverageVector {
                     let liked = self.mean(&positive, using);
                     let disliked = self.mean(&negative, using);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "the nearest f32 is wanted"
-                    )]
                     let vector: Vec<f32> = (0..dim(using))
                         .map(|at| {
                             let away = if negative.is_empty() {
