@@ -9,7 +9,7 @@ use aethervec::{
     Outcome, Patch, PayloadIndexInfo, PayloadIndexKind, SearchRequest, Uuid, Write,
 };
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DIM: usize = 8;
 const IDS: u64 = 2_500;
@@ -446,7 +446,7 @@ impl World {
     /// Counts with a filter, and facets, are what the documents come to.
     fn count(view: &CollectionView, docs: &Docs) {
         let payloads = || docs.values().filter_map(|(_, payload)| payload.as_ref());
-        let tagged = |tag: u8| payloads().filter(|payload| payload["tag"] == tag).count() as u64;
+        let tagged = |tag: u64| payloads().filter(|payload| payload["tag"] == tag).count() as u64;
         let ones = Filter::eq("tag", 1);
         assert_eq!(view.count_matching(&ones).unwrap(), tagged(1));
         let not_long = Filter::ne("text", "x".repeat(20)).and(ones.or(Filter::gt("tag", 1)));
@@ -458,10 +458,13 @@ impl World {
         );
         let facets = view.facet(&FacetRequest::new("tag")).unwrap();
         let facets: Vec<u64> = facets.into_iter().map(|facet| facet.count).collect();
-        let mut expected = vec![tagged(1), tagged(2)];
+        let tags: BTreeSet<u64> = payloads()
+            .filter_map(|payload| payload["tag"].as_u64())
+            .collect();
+        let mut expected: Vec<u64> = tags.into_iter().map(tagged).collect();
         expected.sort_unstable();
         expected.reverse();
-        expected.retain(|&count| count > 0);
+        expected.truncate(10);
         assert_eq!(facets, expected);
     }
 
