@@ -113,9 +113,7 @@ fn wrong_arguments() {
     );
     let search = |arguments: &[&str]| tool.fails(2, &[&["search", "a"], arguments].concat());
     assert!(search(&["--vector", "1,x"]).contains("--vector: \"x\" is not a number"));
-    assert!(
-        search(&["--vector", "1,2,3"]).contains("it has 3 components: the collection's dim is 2")
-    );
+    assert!(search(&["--vector", "1,2,3"]).contains("it has 3 components: the field's dim is 2"));
     assert!(search(&["--vector", "NaN,1"]).contains("component 0 is NaN"));
     assert!(search(&["--vector", "0,0"]).contains("under cosine"));
     assert!(search(&["--vector", "1,2", "-k", "0"]).contains("1..=10000"));
