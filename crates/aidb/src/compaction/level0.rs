@@ -19,13 +19,15 @@ use crate::version::{LEVELS, Table, Tree, runs_of};
 const HIDDEN_PART: u64 = 6;
 
 /// Level 0 may have one part in so many of the last level over older tables,
-const OVER_PART: u64 = 14;
+const OVER_PART: u64 = 18;
 
 /// and half of that when there are levels between the two, which hide as much.
-const OVER_PART_WITH_LEVELS: u64 = 28;
+const OVER_PART_WITH_LEVELS: u64 = 36;
 
-/// Or as much as so many memtables: less is not worth its while, however small the tree.
-pub(super) const OVER_MEMTABLES: u64 = 2;
+/// Or as much as one and a half memtables: less is not worth its while, however small the tree.
+pub(super) fn least_bytes(limits: &Limits) -> u64 {
+    limits.memtable_bytes + limits.memtable_bytes / 2
+}
 
 /// Each merge under way takes its space twice: the next one begins when there is this part more than is allowed.
 const OVER_PART_PER_MERGE: u64 = 6;
@@ -37,7 +39,7 @@ pub(super) fn allowed_bytes(last_bytes: u64, has_levels: bool, limits: &Limits) 
     } else {
         OVER_PART
     };
-    (last_bytes / part).max(OVER_MEMTABLES * limits.memtable_bytes)
+    (last_bytes / part).max(least_bytes(limits))
 }
 
 /// Level 0 over the base level.

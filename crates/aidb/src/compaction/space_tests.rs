@@ -144,21 +144,21 @@ fn a_tree_that_is_overwritten_stays_near_its_size() {
             tree.peak
         );
         let rewritten = tree.written * 10 / (flushes * flushed);
-        assert!(rewritten < 85, "{live_mib} MiB: {rewritten} tenths");
+        assert!(rewritten < 105, "{live_mib} MiB: {rewritten} tenths");
     }
 }
 
 /// Level 0 of a tree that is small beside the memtable is not merged with each flush.
 #[test]
-fn a_small_tree_may_have_two_memtables_over_it() {
+fn a_small_tree_may_have_a_memtable_and_a_half_over_it() {
     let limits = limits(64 * MIB);
     let live = 256 * MIB;
     let mut tree = Overwritten::new(live, limits);
     for _ in 0..40 {
         tree.flush(28 * MIB);
-        assert!(tree.level0_bytes() <= 128 * MIB);
+        assert!(tree.level0_bytes() <= 96 * MIB);
     }
-    assert!(tree.written < 40 * 28 * MIB * 3 / 2, "{}", tree.written);
+    assert!(tree.written < 40 * 28 * MIB * 2, "{}", tree.written);
 }
 
 /// What overlaps nothing hides nothing, however much it is.
