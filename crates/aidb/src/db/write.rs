@@ -255,6 +255,38 @@ mod tests {
         assert_eq!(db.verify().unwrap().problems, []);
     }
 
+    /// A log that became ready while the writer made one itself, with a greater number, was then used behind it.
+    #[test]
+    fn a_spare_log_that_comes_while_another_is_made_is_not_used() {
+        let storage = MemoryStorage::new();
+        let options = Options {
+            background_threads: 0,
+            ..Options::DEFAULT
+        };
+        let db = DB::open_with(Env::memory(storage.clone()), options.clone()).unwrap();
+        let engine = db.engine();
+        let late = engine.prepare_log().unwrap();
+        assert!(engine.next_log.lock().take().is_none());
+        let mut own = engine.prepare_log().unwrap();
+        engine.next_log.lock().offer(late);
+        {
+            let mut log = engine.log.lock();
+            let first = crate::key::SeqNo(log.last_seq.0 + 1);
+            let (previous, previous_bytes) = log.previous;
+            own.start(previous, previous_bytes, first).unwrap();
+            engine.next_log.lock().begun(own.number());
+            engine.group.begin(own.number(), own.syncer(), own.bytes());
+            log.current = Some(own);
+        }
+        db.put("a", "1").unwrap();
+        engine.rotate(&mut engine.log.lock());
+        db.put("b", "2").unwrap();
+        let image = storage.image(aether_env::CrashImage::KeepAll, 0);
+        let db = DB::open_with(Env::memory(image), options).unwrap();
+        assert_eq!(db.iter().count(), 2);
+        assert_eq!(db.verify().unwrap().problems, []);
+    }
+
     /// What was gathered before a large batch is in a table of its own, and so is what comes after it.
     #[test]
     fn a_large_batch_has_a_memtable_of_its_own() {
