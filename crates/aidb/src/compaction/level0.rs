@@ -24,10 +24,10 @@ const OVER_PART: u64 = 18;
 /// and half of that when there are levels between the two, which hide as much.
 const OVER_PART_WITH_LEVELS: u64 = 36;
 
-/// Or as much as one and a half memtables: less is not worth its while, however small the tree.
-pub(super) fn least_bytes(limits: &Limits) -> u64 {
-    limits.memtable_bytes + limits.memtable_bytes / 2
-}
+/// In a tree that is small beside the memtables, so many of them, and less by one part in so many of the last level: each
+/// merge would rewrite much for little space.
+const OVER_MEMTABLES: u64 = 3;
+const OVER_MEMTABLES_LESS_PART: u64 = 14;
 
 /// Each merge under way takes its space twice: the next one begins when there is this part more than is allowed.
 const OVER_PART_PER_MERGE: u64 = 6;
@@ -39,7 +39,8 @@ pub(super) fn allowed_bytes(last_bytes: u64, has_levels: bool, limits: &Limits) 
     } else {
         OVER_PART
     };
-    (last_bytes / part).max(least_bytes(limits))
+    let memtables = OVER_MEMTABLES * limits.memtable_bytes;
+    (last_bytes / part).max(memtables.saturating_sub(last_bytes / OVER_MEMTABLES_LESS_PART))
 }
 
 /// Level 0 over the base level.

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::level0::{Level0, least_bytes};
+use super::level0::Level0;
 use super::span::{Span, columns};
 use crate::key::{self, SeqNo};
 use crate::version::{LEVELS, Table, Tree};
@@ -195,7 +195,8 @@ impl Level0Debt {
 
 /// What level 0 of `tree` has too much.
 pub(crate) fn level0_debt(tree: &Tree, limits: &Limits) -> Level0Debt {
-    let is_small = bytes(tree.level(0)) <= least_bytes(limits);
+    // More than that is always allowed.
+    let is_small = bytes(tree.level(0)) <= limits.memtable_bytes / 2;
     if is_small && tree.level0_runs().len() < limits.level0_runs {
         return Level0Debt::NONE;
     }

@@ -150,15 +150,29 @@ fn a_tree_that_is_overwritten_stays_near_its_size() {
 
 /// Level 0 of a tree that is small beside the memtable is not merged with each flush.
 #[test]
-fn a_small_tree_may_have_a_memtable_and_a_half_over_it() {
+fn a_small_tree_may_have_memtables_over_it() {
     let limits = limits(64 * MIB);
     let live = 256 * MIB;
     let mut tree = Overwritten::new(live, limits);
     for _ in 0..40 {
         tree.flush(28 * MIB);
-        assert!(tree.level0_bytes() <= 96 * MIB);
+        assert!(tree.level0_bytes() <= allowed_bytes(live, false, &limits));
     }
-    assert!(tree.written < 40 * 28 * MIB * 2, "{}", tree.written);
+    assert!(tree.written < 40 * 28 * MIB, "{}", tree.written);
+}
+
+#[test]
+fn what_is_allowed_follows_the_larger_of_tree_and_memtables() {
+    let limits = limits(64 * MIB);
+    let allowed =
+        |live_mib: u64, has_levels: bool| allowed_bytes(live_mib * MIB, has_levels, &limits) / MIB;
+    assert_eq!(allowed(0, false), 192);
+    assert_eq!(allowed(448, false), 160);
+    assert_eq!(allowed(1800, false), 100);
+    assert_eq!(allowed(36_000, false), 2000);
+    assert_eq!(allowed(36_000, true), 1000);
+    let least = (0..4000).map(|live_mib| allowed(live_mib, true)).min();
+    assert!(least > Some(32), "{least:?}");
 }
 
 /// What overlaps nothing hides nothing, however much it is.
