@@ -11,6 +11,7 @@ mod simd;
 mod aarch64;
 mod element;
 mod kernel;
+mod matrix;
 mod metric;
 mod prefetch;
 mod query;
@@ -21,6 +22,7 @@ mod x86_64;
 
 pub use element::{ElementType, ParseElementTypeError};
 pub use kernel::{DIM_MAX, Kernels};
+pub use matrix::dot_products;
 pub use metric::{Distance, Metric, ParseMetricError};
 pub use prefetch::{prefetch, prefetch_at};
 pub use query::Query;

@@ -12,8 +12,14 @@ mod error;
 mod exact;
 mod flat;
 mod hnsw;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the families that train on it follow")
+)]
+mod kmeans;
 mod memory;
 mod point;
+mod points;
 
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};

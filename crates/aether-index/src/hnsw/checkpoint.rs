@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::Hnsw;
 use super::format::{self, Header, PAGE, SECTIONS, Trailer};
 use super::graph::{Entry, Graph, linked};
-use super::points::{places_for, probe_places};
 use crate::memory::{NO_SLOT, Node, Reader, State, tail};
+use crate::points::{places_for, probe_places};
 use crate::{Error, PointId, Result};
 
 /// What [`verify_checkpoint`] counted.

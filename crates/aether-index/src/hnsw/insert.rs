@@ -8,10 +8,10 @@ use parking_lot::MutexGuard;
 use super::Hnsw;
 use super::code::{Key, Probe};
 use super::graph::{Entry, Graph, LEVEL_MAX, linked, write_links};
-use super::points::mix;
 use super::scratch::{Walk, key_of, pack, slot_of};
 use super::select::Selection;
 use crate::memory::{Constants, NO_SLOT, Node, Reader, State};
+use crate::points::mix;
 use crate::{Error, PointId, Result};
 
 /// Working memory of one thread that changes the graph.

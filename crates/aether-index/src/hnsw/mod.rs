@@ -19,7 +19,6 @@ mod graph;
 mod insert;
 mod open;
 mod params;
-mod points;
 mod scratch;
 mod search;
 mod select;
@@ -38,12 +37,12 @@ pub use params::{HnswParams, SearchParams};
 pub use scratch::Scratch;
 
 use crate::memory::{Column, Lists, Node, Nodes, Reader, State};
+use crate::points::PointMap;
 use crate::{Candidate, Error, Image, PointId, Result};
 use code::{Codec, Query};
 use consolidate::Pass;
 use graph::Graph;
 use insert::Builder;
-use points::PointMap;
 use scratch::{key_of, slot_of};
 
 /// Points by their estimates that a scan keeps, beyond what `k` takes.

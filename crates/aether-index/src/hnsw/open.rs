@@ -3,8 +3,8 @@
 use super::Hnsw;
 use super::format::{self, PAGE};
 use super::graph::{Graph, node_layout, upper_stride};
-use super::points::PointMap;
 use crate::memory::{Column, Lists, Nodes, Part};
+use crate::points::PointMap;
 use crate::{Error, Image, Result};
 
 pub(super) fn open(image: Image) -> Result<Hnsw> {

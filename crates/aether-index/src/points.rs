@@ -15,7 +15,7 @@ const GONE: u32 = NO_SLOT - 1;
 
 /// The slots of all points.
 #[derive(Debug)]
-pub(super) struct PointMap {
+pub(crate) struct PointMap {
     /// The table of a checkpoint, padded to whole pages, and how many places it has.
     image: Option<(Part, usize)>,
     recent: RwLock<Table>,
@@ -30,19 +30,19 @@ struct Table {
 }
 
 /// Places of a table for that many points: it is at most two thirds full.
-pub(super) fn places_for(points: usize) -> usize {
+pub(crate) fn places_for(points: usize) -> usize {
     (points + points / 2 + 1).next_power_of_two()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only the lower bits count")]
 /// The places of a table of `places` (a power of two) where a point may stand, best first, each once.
-pub(super) fn probe_places(point: PointId, places: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn probe_places(point: PointId, places: usize) -> impl Iterator<Item = usize> {
     let start = mix(point.0) as usize;
     (0..places).map(move |step| start.wrapping_add(step) & (places - 1))
 }
 
 /// A permutation of 64 bits in which every input bit moves every output bit (SplitMix64's).
-pub(super) fn mix(x: u64) -> u64 {
+pub(crate) fn mix(x: u64) -> u64 {
     let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ x >> 31
@@ -50,21 +50,21 @@ pub(super) fn mix(x: u64) -> u64 {
 
 impl PointMap {
     /// A map over the table of a checkpoint (little-endian slots) and the number of its places, if there is one.
-    pub(super) fn new(image: Option<(Part, usize)>) -> PointMap {
+    pub(crate) fn new(image: Option<(Part, usize)>) -> PointMap {
         PointMap {
             image,
             recent: RwLock::default(),
         }
     }
 
-    pub(super) fn find(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
+    pub(crate) fn find(&self, point: PointId, reader: &Reader<'_>) -> Option<u32> {
         let recent = self.recent.read().find(point, reader);
         recent.or_else(|| self.find_in_image(point, reader))
     }
 
     /// Adds the slots of those `points` that are here to `slots`. The memory is asked for all of them before the first
     /// is looked at, their codes included.
-    pub(super) fn find_all(&self, points: &[PointId], reader: &Reader<'_>, slots: &mut Vec<u32>) {
+    pub(crate) fn find_all(&self, points: &[PointId], reader: &Reader<'_>, slots: &mut Vec<u32>) {
         let recent = self.recent.read();
         let image = self.image_places();
         for &point in points {
@@ -101,7 +101,7 @@ impl PointMap {
     }
 
     /// Adds a point, whose node is published; false when it is there already.
-    pub(super) fn insert(&self, point: PointId, slot: u32, reader: &Reader<'_>) -> bool {
+    pub(crate) fn insert(&self, point: PointId, slot: u32, reader: &Reader<'_>) -> bool {
         let mut recent = self.recent.write();
         let found = recent
             .find(point, reader)
@@ -116,11 +116,11 @@ impl PointMap {
     }
 
     /// Forgets a slot that is about to be freed.
-    pub(super) fn forget(&self, point: PointId, slot: u32) {
+    pub(crate) fn forget(&self, point: PointId, slot: u32) {
         self.recent.write().forget(point, slot);
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         let image = self
             .image
             .as_ref()

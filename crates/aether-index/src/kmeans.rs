@@ -1,0 +1,382 @@
+//! Centroids: training them on a sample, and finding the nearest ones of many points.
+//!
+//! Points are compared with centroids by squared Euclidean distance, `|p|² - 2 <p, c> + |c|²`: the products of a block of
+//! points with all centroids are one matrix product, and `|p|²` is left out, since it is the same for all of them.
+//!
+//! Training many centroids takes two steps: about `sqrt(k)` coarse ones first, then those of each part by themselves, and
+//! a few rounds with all of them together. In each round a centroid with hardly any points moves into the one with the
+//! most of them, so that parts stay balanced (Lloyd 1982; the repair as faiss does it). The result depends on the seed
+//! only, not on the number of threads.
+
+use std::thread;
+
+use aether_distance::dot_products;
+
+/// Points whose products are computed at a time, so that these stay in the cache.
+const BLOCK_POINTS: usize = 128;
+
+/// Centroids from which on training goes in two steps.
+const TWO_STEPS_FROM: usize = 64;
+
+/// Rounds of Lloyd's iteration, for coarse and for fine centroids, and for all fine ones together.
+const ROUNDS: usize = 8;
+const ROUNDS_TOGETHER: usize = 2;
+
+/// A centroid with fewer points than this share of the mean is moved: one in so many.
+const STARVING: usize = 8;
+
+/// The middles of parts of a set of points.
+#[derive(Debug, Clone)]
+pub(crate) struct Centroids {
+    dim: usize,
+    /// Row by row.
+    rows: Vec<f32>,
+    /// Half the squared length of each.
+    half_squares: Vec<f32>,
+}
+
+impl Centroids {
+    /// Centroids from their rows of `dim` components.
+    pub(crate) fn new(dim: usize, rows: Vec<f32>) -> Centroids {
+        let half_squares = rows
+            .chunks_exact(dim)
+            .map(|row| row.iter().map(|x| x * x).sum::<f32>() / 2.0)
+            .collect();
+        Centroids {
+            dim,
+            rows,
+            half_squares,
+        }
+    }
+
+    /// Trains `k` centroids on `points` (rows of `dim` components, finite), or as many as there are points, if these are
+    /// fewer. About `points * sqrt(k) * 16 + points * k * 2` distances.
+    pub(crate) fn fit(
+        points: &[f32],
+        dim: usize,
+        k: usize,
+        seed: u64,
+        threads: usize,
+    ) -> Centroids {
+        let n = points.len() / dim;
+        let k = k.min(n);
+        let mut random = Random(seed);
+        if k < TWO_STEPS_FROM {
+            return lloyd(
+                Centroids::pick(points, dim, k, &mut random),
+                points,
+                ROUNDS,
+                threads,
+                &mut random,
+            )
+            .0;
+        }
+        let coarse = Centroids::pick(points, dim, k.isqrt(), &mut random);
+        let (_, parts) = lloyd(coarse, points, ROUNDS, threads, &mut random);
+        let mut fine = Vec::with_capacity(k * dim);
+        let mut left = (n, k);
+        let mut members = Vec::new();
+        for part in 0..k.isqrt() {
+            members.clear();
+            let rows = points.chunks_exact(dim).zip(&parts);
+            for (row, _) in rows.filter(|&(_, &of)| of as usize == part) {
+                members.extend_from_slice(row);
+            }
+            let size = members.len() / dim;
+            // In proportion to the points that are left, so that the shares add up to `k`.
+            let share = (left.1 * size + left.0 / 2) / left.0.max(1);
+            left = (left.0 - size, left.1 - share);
+            let start = Centroids::pick(&members, dim, share.min(size), &mut random);
+            fine.extend(lloyd(start, &members, ROUNDS, threads, &mut random).0.rows);
+        }
+        lloyd(
+            Centroids::new(dim, fine),
+            points,
+            ROUNDS_TOGETHER,
+            threads,
+            &mut random,
+        )
+        .0
+    }
+
+    /// `k` different points, in a random order.
+    fn pick(points: &[f32], dim: usize, k: usize, random: &mut Random) -> Centroids {
+        let mut numbers: Vec<usize> = (0..points.len() / dim).collect();
+        let mut rows = Vec::with_capacity(k * dim);
+        for i in 0..k {
+            let other = i + random.below(numbers.len() - i);
+            numbers.swap(i, other);
+            rows.extend_from_slice(&points[numbers[i] * dim..][..dim]);
+        }
+        Centroids::new(dim, rows)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.half_squares.len()
+    }
+
+    /// One of them.
+    pub(crate) fn row(&self, i: usize) -> &[f32] {
+        &self.rows[i * self.dim..][..self.dim]
+    }
+
+    /// The nearest centroid of each point (rows of `dim` components); of equally near ones the first. Empty without
+    /// centroids.
+    pub(crate) fn nearest(&self, points: &[f32], threads: usize) -> Vec<u32> {
+        self.nearest_many(points, 1, threads)
+    }
+
+    /// The numbers of the `m` nearest centroids of each point, nearest first, `m` per point (or as many as there are).
+    /// `points * centroids * dim` multiply-adds, spread over `threads`.
+    pub(crate) fn nearest_many(&self, points: &[f32], m: usize, threads: usize) -> Vec<u32> {
+        let m = m.min(self.len());
+        let n = points.len() / self.dim;
+        let mut nearest = vec![0; n * m];
+        if nearest.is_empty() {
+            return nearest;
+        }
+        // Whole blocks for each thread.
+        let share = n.div_ceil(BLOCK_POINTS).div_ceil(threads.max(1)) * BLOCK_POINTS;
+        let shares = points
+            .chunks(share * self.dim)
+            .zip(nearest.chunks_mut(share * m));
+        if share >= n {
+            shares.for_each(|(points, nearest)| self.nearest_of_share(points, m, nearest));
+        } else {
+            thread::scope(|scope| {
+                for (points, nearest) in shares {
+                    scope.spawn(move || self.nearest_of_share(points, m, nearest));
+                }
+            });
+        }
+        nearest
+    }
+
+    fn nearest_of_share(&self, points: &[f32], m: usize, nearest: &mut [u32]) {
+        let mut scores = vec![0.0; BLOCK_POINTS * self.len()];
+        let mut order = Vec::with_capacity(self.len());
+        let blocks = points
+            .chunks(BLOCK_POINTS * self.dim)
+            .zip(nearest.chunks_mut(BLOCK_POINTS * m));
+        for (points, nearest) in blocks {
+            let scores = &mut scores[..points.len() / self.dim * self.len()];
+            dot_products(points, &self.rows, self.dim, scores);
+            let rows = scores
+                .chunks_exact_mut(self.len())
+                .zip(nearest.chunks_exact_mut(m));
+            for (scores, nearest) in rows {
+                for (score, half_square) in scores.iter_mut().zip(&self.half_squares) {
+                    *score = half_square - *score;
+                }
+                smallest(scores, nearest, &mut order);
+            }
+        }
+    }
+}
+
+/// The places of the smallest scores, smallest first, ties by place.
+fn smallest(scores: &[f32], places: &mut [u32], order: &mut Vec<(f32, u32)>) {
+    if let [place] = places {
+        *place = argmin(scores);
+        return;
+    }
+    let by_score = |a: &(f32, u32), b: &(f32, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    order.clear();
+    order.extend(scores.iter().copied().zip(0..));
+    if places.len() < order.len() {
+        order.select_nth_unstable_by(places.len(), by_score);
+        order.truncate(places.len());
+    }
+    order.sort_unstable_by(by_score);
+    for (place, &(_, number)) in places.iter_mut().zip(&*order) {
+        *place = number;
+    }
+}
+
+/// The first place of the smallest score: the smallest is found first, without places, which the compiler vectorizes.
+fn argmin(scores: &[f32]) -> u32 {
+    const LANES: usize = 16;
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    let mut lanes = [f32::INFINITY; LANES];
+    for chunk in chunks {
+        for (lane, &score) in lanes.iter_mut().zip(chunk) {
+            *lane = if score < *lane { score } else { *lane };
+        }
+    }
+    let least = lanes
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::INFINITY, f32::min);
+    (0..)
+        .zip(scores)
+        .find(|&(_, &score)| score == least)
+        .map_or(0, |(place, _)| place)
+}
+
+/// Moves centroids to the middles of their points, `rounds` times. Also says which centroid each point belongs to.
+fn lloyd(
+    mut centroids: Centroids,
+    points: &[f32],
+    rounds: usize,
+    threads: usize,
+    random: &mut Random,
+) -> (Centroids, Vec<u32>) {
+    let (dim, k) = (centroids.dim, centroids.len());
+    for _ in 0..rounds {
+        let nearest = centroids.nearest(points, threads);
+        let mut rows = vec![0.0; k * dim];
+        let mut sizes = vec![0_usize; k];
+        for (point, &of) in points.chunks_exact(dim).zip(&nearest) {
+            let of = of as usize;
+            sizes[of] += 1;
+            let sum = &mut rows[of * dim..][..dim];
+            sum.iter_mut().zip(point).for_each(|(sum, x)| *sum += x);
+        }
+        for ((row, old), &size) in rows
+            .chunks_exact_mut(dim)
+            .zip(centroids.rows.chunks_exact(dim))
+            .zip(&sizes)
+        {
+            if size == 0 {
+                row.copy_from_slice(old);
+            } else {
+                row.iter_mut().for_each(|x| *x /= size as f32);
+            }
+        }
+        feed_the_starving(&mut rows, dim, &mut sizes, random);
+        centroids = Centroids::new(dim, rows);
+    }
+    let nearest = centroids.nearest(points, threads);
+    (centroids, nearest)
+}
+
+/// Moves each centroid with few points beside the one with the most: both a little apart, in a random direction.
+fn feed_the_starving(rows: &mut [f32], dim: usize, sizes: &mut [usize], random: &mut Random) {
+    let mean = sizes.iter().sum::<usize>() / sizes.len().max(1);
+    for hungry in 0..sizes.len() {
+        if sizes[hungry] * STARVING >= mean {
+            continue;
+        }
+        let Some(fat) = (0..sizes.len()).max_by_key(|&i| sizes[i]) else {
+            return;
+        };
+        for i in 0..dim {
+            let x = rows[fat * dim + i];
+            let nudge = if random.below(2) == 0 {
+                1.0 / 256.0
+            } else {
+                -1.0 / 256.0
+            };
+            rows[hungry * dim + i] = x * (1.0 + nudge);
+            rows[fat * dim + i] = x * (1.0 - nudge);
+        }
+        sizes[hungry] = sizes[fat] / 2;
+        sizes[fat] -= sizes[hungry];
+    }
+}
+
+/// Numbers that look random, the same ones for the same seed (SplitMix64: Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = self.0;
+        let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ x >> 31
+    }
+
+    /// A number from 0 to below `end`, which is not 0.
+    #[expect(clippy::cast_possible_truncation, reason = "the result is below `end`")]
+    fn below(&mut self, end: usize) -> usize {
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `n` points in each of `groups` clouds around corners of a grid.
+    fn clouds(groups: usize, n: usize, dim: usize) -> Vec<f32> {
+        let mut random = Random(3);
+        let mut points = Vec::new();
+        for _ in 0..n {
+            for group in 0..groups {
+                points.extend((0..dim).map(|i| {
+                    let corner = ((group >> (i % 16)) & 1) as f32;
+                    corner + random.below(1000) as f32 / 10_000.0
+                }));
+            }
+        }
+        points
+    }
+
+    #[test]
+    fn clouds_get_a_centroid_each() {
+        for (groups, n) in [(8, 50), (100, 30)] {
+            let (dim, points) = (16, clouds(groups, n, 16));
+            let centroids = Centroids::fit(&points, dim, groups * 2, 1, 2);
+            assert_eq!(centroids.len(), groups * 2);
+            let nearest = centroids.nearest(&points, 3);
+            let lost = points.chunks(dim).zip(&nearest).filter(|(point, of)| {
+                let row = centroids.row(**of as usize);
+                let square: f32 = point.iter().zip(row).map(|(a, b)| (a - b) * (a - b)).sum();
+                square > 0.1
+            });
+            // Lloyd's iteration may leave two clouds to one centroid, here and there.
+            let lost = lost.count();
+            assert!(
+                lost * 10 <= groups * n,
+                "{lost} points have no centroid in their cloud"
+            );
+            let mut sizes = vec![0; groups * 2];
+            nearest.iter().for_each(|&of| sizes[of as usize] += 1);
+            assert!(sizes.iter().all(|&size| size <= 2 * n), "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_come_first_and_do_not_depend_on_threads() {
+        let (dim, points) = (8, clouds(20, 40, 8));
+        let centroids = Centroids::fit(&points, dim, 70, 5, 1);
+        let many = centroids.nearest_many(&points, 5, 1);
+        assert_eq!(many, centroids.nearest_many(&points, 5, 4));
+        let one: Vec<u32> = many.iter().copied().step_by(5).collect();
+        assert_eq!(one, centroids.nearest(&points, 2));
+        for (point, five) in points.chunks(dim).zip(many.chunks(5)) {
+            let square = |i: u32| -> f32 {
+                point
+                    .iter()
+                    .zip(centroids.row(i as usize))
+                    .map(|(a, b)| (a - b) * (a - b))
+                    .sum()
+            };
+            assert!(
+                five.windows(2)
+                    .all(|pair| square(pair[0]) <= square(pair[1]) + 1e-5)
+            );
+            let farther = (0..70).filter(|i| !five.contains(i)).map(square);
+            assert!(farther.fold(f32::INFINITY, f32::min) >= square(five[4]) - 1e-5);
+        }
+        let again = Centroids::fit(&points, dim, 70, 5, 3);
+        assert_eq!(again.rows, centroids.rows);
+    }
+
+    #[test]
+    fn few_or_equal_points_are_no_trouble() {
+        assert_eq!(Centroids::fit(&[], 4, 10, 1, 2).len(), 0);
+        assert!(
+            Centroids::fit(&[], 4, 10, 1, 2)
+                .nearest(&[1.0; 8], 1)
+                .is_empty()
+        );
+        assert_eq!(Centroids::fit(&[1.0; 12], 4, 10, 1, 2).len(), 3);
+        let equal = Centroids::fit(&[0.5; 1000], 2, 100, 1, 1);
+        assert_eq!(equal.nearest(&[0.5; 2], 1).len(), 1);
+        assert!(equal.rows.iter().all(|x| (x - 0.5).abs() < 0.05));
+    }
+}
