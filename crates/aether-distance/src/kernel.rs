@@ -21,11 +21,11 @@ pub const DIM_MAX: usize = 65_535;
 /// Sums of squares may overflow to infinity but are never NaN for finite vectors; a dot product can be NaN only where the
 /// sum of its terms' magnitudes overflows ([`Query`](crate::Query) gives such a pair an infinite distance).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kernels(Isa);
+pub struct Kernels(pub(crate) Isa);
 
 /// An instruction set, with the token that proves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Isa {
+pub(crate) enum Isa {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Token),
@@ -88,17 +88,7 @@ macro_rules! kernels {
                 #[inline]
                 pub fn $name(self, $first: $first_type $(, $vector: $vector_type)* $(, $scalar: f32)*) -> $result {
                     $(check_lengths($first.len(), $vector.len());)*
-                    match self.0 {
-                        Isa::Scalar => scalar::$name($first $(, $vector)* $(, $scalar)*),
-                        #[cfg(target_arch = "x86_64")]
-                        Isa::Avx2(token) => token.$name($first $(, $vector)* $(, $scalar)*),
-                        #[cfg(target_arch = "x86_64")]
-                        Isa::AvxVnni(token) => token.$name($first $(, $vector)* $(, $scalar)*),
-                        #[cfg(target_arch = "x86_64")]
-                        Isa::Avx512(token) => token.$name($first $(, $vector)* $(, $scalar)*),
-                        #[cfg(target_arch = "aarch64")]
-                        Isa::Neon(token) => token.$name($first $(, $vector)* $(, $scalar)*),
-                    }
+                    dispatch!(self.$name($first $(, $vector)* $(, $scalar)*))
                 }
             )*
         }
@@ -141,22 +131,12 @@ impl Kernels {
         for row in codes {
             check_lengths(query.len(), row.len());
         }
-        match self.0 {
-            Isa::Scalar => scalar::dot_u8_i8_x4(codes, query),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2(token) => token.dot_u8_i8_x4(codes, query),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni(token) => token.dot_u8_i8_x4(codes, query),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512(token) => token.dot_u8_i8_x4(codes, query),
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon(token) => token.dot_u8_i8_x4(codes, query),
-        }
+        dispatch!(self.dot_u8_i8_x4(codes, query))
     }
 }
 
 #[inline]
-fn check_lengths(a: usize, b: usize) {
+pub(crate) fn check_lengths(a: usize, b: usize) {
     if a != b {
         lengths_differ(a, b);
     }

@@ -10,6 +10,7 @@ mod simd;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod element;
+mod fast_scan;
 mod kernel;
 mod matrix;
 mod metric;
@@ -21,6 +22,7 @@ mod vector;
 mod x86_64;
 
 pub use element::{ElementType, ParseElementTypeError};
+pub use fast_scan::{BLOCK_CODES, LINE_GROUPS, ScanFactors, ScanFormula, TableLine};
 pub use kernel::{DIM_MAX, Kernels};
 pub use matrix::dot_products;
 pub use metric::{Distance, Metric, ParseMetricError};

@@ -5,6 +5,8 @@
 
 use half::f16;
 
+use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
+
 /// Partial sums kept by the float kernels.
 const LANES: usize = 8;
 
@@ -97,4 +99,43 @@ fn sum<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f32) -> f32 {
         *sum += term(a, b);
     }
     sums.iter().sum()
+}
+
+pub(crate) fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32 {
+    query
+        .iter()
+        .enumerate()
+        .filter(|&(i, _)| bits[i / 8] >> (i % 8) & 1 == 1)
+        .map(|(_, &component)| i32::from(component))
+        .sum()
+}
+
+pub(crate) fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES] {
+    let mut sums = [0; BLOCK_CODES];
+    let entries = table.iter().flat_map(|line| line.0.as_chunks::<16>().0);
+    for (group, entries) in codes.as_chunks::<16>().0.iter().zip(entries) {
+        for (lane, &bits) in group.iter().enumerate() {
+            sums[lane] += u32::from(entries[usize::from(bits & 15)]);
+            sums[16 + lane] += u32::from(entries[usize::from(bits >> 4)]);
+        }
+    }
+    sums
+}
+
+pub(crate) fn fast_scan_estimates(
+    codes: &[u8],
+    table: &[TableLine],
+    formula: ScanFormula,
+    factors: ScanFactors<'_>,
+    bound: f32,
+    out: &mut [f32; BLOCK_CODES],
+) -> u32 {
+    let sums = fast_scan(codes, table);
+    let mut below = 0;
+    for (i, sum) in sums.into_iter().enumerate() {
+        let value = formula.offset + formula.step * sum as f32;
+        out[i] = formula.base + factors.add[i] + factors.scale[i] * value;
+        below |= u32::from(out[i] < bound) << i;
+    }
+    below
 }

@@ -3,6 +3,23 @@
 //! The kernels are safe functions with `#[target_feature]`: they read through arrays cut by `as_chunks`, so the only
 //! unsafe code of a module is its loads, each from an array of the right size, and the calls made by its token.
 
+/// Calls a kernel of the instruction set that `$kernels` holds.
+macro_rules! dispatch {
+    ($kernels:ident.$name:ident($($argument:expr),*)) => {
+        match $kernels.0 {
+            Isa::Scalar => scalar::$name($($argument),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(token) => token.$name($($argument),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(token) => token.$name($($argument),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(token) => token.$name($($argument),*),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon(token) => token.$name($($argument),*),
+        }
+    };
+}
+
 /// The kernels that read integers only, as `$then! { fn …; }`.
 macro_rules! with_integer_kernels {
     ($then:ident) => {
@@ -29,6 +46,9 @@ macro_rules! with_other_kernels {
             fn dot_f16(a: &[f16], b: &[f16]) -> f32;
             fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32;
             fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32;
+            fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32;
+            fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES];
+            fn fast_scan_estimates(codes: &[u8], table: &[TableLine], formula: ScanFormula, factors: ScanFactors<'_>, bound: f32, out: &mut [f32; BLOCK_CODES]) -> u32;
         }
     };
 }

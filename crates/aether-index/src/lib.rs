@@ -20,6 +20,7 @@ mod kmeans;
 mod memory;
 mod point;
 mod points;
+pub mod quantize;
 
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};

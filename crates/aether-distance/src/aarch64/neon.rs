@@ -6,8 +6,15 @@ use std::arch::is_aarch64_feature_detected;
 
 use half::f16;
 
+use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 use crate::scalar;
 use crate::simd::{KEEP_LAST, Registers};
+
+mod bits;
+mod scan;
+
+use bits::dot_bits_i8;
+use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has NEON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,15 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
+use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 use crate::scalar;
 use crate::simd::{KEEP_LAST, Registers};
+
+mod bits;
+mod scan;
+
+use bits::dot_bits_i8;
+use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,14 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
+use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 use crate::simd::Registers;
+
+mod bits;
+mod scan;
+
+use bits::dot_bits_i8;
+use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

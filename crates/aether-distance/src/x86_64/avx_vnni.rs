@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
+use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 use crate::scalar;
 use crate::simd::Registers;
 use crate::x86_64::avx2::{self, bytes, keep_last_bytes, signed_bytes, sum_of_integers};
