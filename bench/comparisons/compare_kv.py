@@ -56,6 +56,8 @@ PARTS = {
                    rivals=["rocksdb"]),
     "sync": Part("sync", "commits that survive a power cut, from 1 and from 16 threads", dict(keys=1_000_000, seconds=2),
                  dict(keys=100_000, seconds=1), pinned=False),
+    "threads": Part("threads", "puts without a sync, from 1 and from 4 threads", dict(keys=1_000_000, seconds=5), dict(keys=100_000, seconds=2),
+                    pinned=False),
     "crash": Part("crash", "opening after a crash with 64 MiB in the log", {}, {}, pinned=False),
     "pause": Part("pause", "the longest put in 20 s of new keys in random order", dict(keys=100_000_000, seconds=20),
                   dict(keys=100_000_000, seconds=5), pinned=False, rival_rounds=1),

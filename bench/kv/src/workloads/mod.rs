@@ -45,6 +45,7 @@ impl Run {
             "cold" => read::cold(self),
             "append" => append::lists(self),
             "sync" => sync::commits(self),
+            "threads" => sync::unsynced(self),
             "crash" => crash::open_after(self),
             "crash-child" => crash::fill_and_die(self),
             "pause" => pause::longest(self),

@@ -1,4 +1,4 @@
-//! Commits that survive a power cut, from one caller and from 16; and what the disk itself allows.
+//! Puts from one caller and from several: with a sync each, beside what the disk itself allows; and without.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::data::{Random, Values, key};
-use crate::engine::Engine;
+use crate::engine::{Engine, Session};
 use crate::measure::{Usage, report};
 
 use super::{Latencies, Run, time_for};
@@ -18,7 +18,15 @@ pub fn commits(run: &Run) {
     let values = run.values();
     raw(run, &values);
     for threads in [1, 16] {
-        callers(run, &*engine, &values, threads);
+        callers(run, &*engine, &values, threads, true);
+    }
+}
+
+/// `put1`, `put4`.
+pub fn unsynced(run: &Run) {
+    let values = run.values();
+    for threads in [1, 4] {
+        callers(run, &*run.open_empty(), &values, threads, false);
     }
 }
 
@@ -36,7 +44,7 @@ fn raw(run: &Run, values: &Values) {
     let _ = std::fs::remove_file(&path);
 }
 
-fn callers(run: &Run, engine: &dyn Engine, values: &Values, threads: u64) {
+fn callers(run: &Run, engine: &dyn Engine, values: &Values, threads: u64, synced: bool) {
     let stop = AtomicBool::new(false);
     let mut latencies = Latencies::new();
     let mut commits = 0;
@@ -45,7 +53,7 @@ fn callers(run: &Run, engine: &dyn Engine, values: &Values, threads: u64) {
         let callers: Vec<_> = (0..threads)
             .map(|thread| {
                 let stop = &stop;
-                scope.spawn(move || caller(run, engine, values, thread, stop))
+                scope.spawn(move || caller(run, engine.session(synced), values, thread, stop))
             })
             .collect();
         std::thread::sleep(Duration::from_secs_f64(run.seconds));
@@ -56,18 +64,17 @@ fn callers(run: &Run, engine: &dyn Engine, values: &Values, threads: u64) {
             latencies.join(&own);
         }
     });
-    let phase = format!("sync{threads}");
+    let phase = format!("{}{threads}", if synced { "sync" } else { "put" });
     report(&phase, commits, start.spent(), Some(&latencies), json!({}));
 }
 
 fn caller(
     run: &Run,
-    engine: &dyn Engine,
+    mut session: Box<dyn Session + '_>,
     values: &Values,
     thread: u64,
     stop: &AtomicBool,
 ) -> (u64, Latencies) {
-    let mut session = engine.session(true);
     let mut random = Random::new(thread * 977 + 5);
     let mut latencies = Latencies::new();
     let mut count = 0;
