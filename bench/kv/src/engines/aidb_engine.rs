@@ -19,7 +19,8 @@ pub fn open(settings: &Settings) -> AiDb {
         memtable_bytes: settings.write_buffer_bytes,
         // Beside the blocks: what two write buffers take in the others.
         memory_bytes: (settings.cache_bytes + 2 * settings.write_buffer_bytes) as u64,
-        background_threads: settings.background_threads,
+        // The thread that flushes is not counted.
+        background_threads: settings.background_threads.saturating_sub(1).max(1),
         durability: Durability::Buffered,
         ..Options::DEFAULT
     };
