@@ -54,7 +54,7 @@ def filtered(binary, directory, work, options, figures):
     for name in ("fashion", "minilm"):
         rows = 10_000 if options.quick else 1_000_000
         found = asked(binary, "filtered", directory, name, f"{work}-{name}", rows, 500)
-        cases = found.pop("filters")
+        cases, asked_for = found.pop("filters"), found.pop("asked")
         emit(comparison="db", part="filtered", data=name, **{key: rounded(value) for key, value in found.items()})
         worst_recall, worst_ratio = found["recall"], 0
         for case in cases:
@@ -62,15 +62,19 @@ def filtered(binary, directory, work, options, figures):
             case["ratio"] = case["p99_us"] / bound
             emit(comparison="db", part="filtered", data=name, **{key: rounded(value) for key, value in case.items()})
             worst_recall, worst_ratio = min(worst_recall, case["recall"]), max(worst_ratio, case["ratio"])
-        figures.at_least(f"{name}: least recall of all filters, {found['asked']:.2f} asked for", rounded(worst_recall), 0.94, 0.95)
+        for line in asked_for:
+            emit(comparison="db", part="filtered", data=name, **{key: rounded(value) if isinstance(value, float) else value for key, value in line.items()})
+        worst = min(line["recall"] - line["asked"] for line in asked_for)
+        figures.at_least(f"{name}: least recall of all filters, 0.95 asked for", rounded(worst_recall), 0.94, 0.95)
+        figures.at_least(f"{name}: least of recall - recall asked for, all kinds of queries", rounded(worst), -0.01, 0)
         figures.at_most(f"{name}: p99 under a filter ÷ the lesser of 3 × unfiltered and 1.2 × exact", rounded(worst_ratio, 3), 1, 1)
 
 
 def peers(binary, directory, work, options, figures):
     rows = 10_000 if options.quick else 30_000
-    ours = asked(binary, "filtered", directory, "minilm", f"{work}-ours", rows, 500)
-    emit(comparison="db", part="peers", db="aethervec", rows=rows, recall=rounded(ours["recall"]), qps=rounded(ours["qps"], 1),
-         ingest_rows_per_s=rounded(ours["ingest_rows_per_s"], 1), durable="fsync per batch of 1,000, searchable at once")
+    ours = asked(binary, "peer", directory, "minilm", f"{work}-ours", rows, 500)
+    emit(comparison="db", part="peers", db="aethervec", **{key: rounded(value) for key, value in ours.items()},
+         durable="fsync per batch of 1,000, searchable at once")
     best = {}
     for peer in options.peers:
         if not installed(PEERS[peer]):
@@ -88,8 +92,7 @@ def peers(binary, directory, work, options, figures):
             else:
                 best[key] = max(best.get(key, 0), float(value))
     figures.at_least("unfiltered queries/s at recall 0.95 ÷ the best of the others", ratio(ours["qps"], best.get("qps")), 3, 3)
-    tenth = next(case for case in ours["filters"] if case["filter"].startswith("row <") and case["share"] > 0.05)
-    figures.at_least("queries/s under a filter of a tenth ÷ the best of the others", ratio(1e6 / tenth["p50_us"], best.get("filtered_qps")), 3, 3)
+    figures.at_least("queries/s under a filter of a tenth ÷ the best of the others", ratio(ours["filtered_qps"], best.get("filtered_qps")), 3, 3)
     figures.at_least("durable ingest, rows searchable ÷ the best of the others", ratio(ours["ingest_rows_per_s"], best.get("ingest")), 2, 2)
 
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use aether_distance::{ElementType, Metric, VectorRef};
+use aethervec::Vector;
 use half::f16;
 
 use crate::protocol::Result;
@@ -99,6 +100,15 @@ impl Matrix {
             Components::F32(all) => VectorRef::F32(&all[range]),
             Components::F16(all) => VectorRef::F16(&all[range]),
             Components::U8(all) => VectorRef::U8(&all[range]),
+        }
+    }
+
+    /// A row as a document has it, in the element type of the file.
+    pub fn vector(&self, row: usize) -> Vector {
+        match self.row(row) {
+            VectorRef::F32(vector) => Vector::F32(vector.to_vec()),
+            VectorRef::F16(vector) => Vector::F16(vector.to_vec()),
+            VectorRef::U8(vector) => Vector::U8(vector.to_vec()),
         }
     }
 

@@ -12,11 +12,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use aether_distance::VectorRef;
 use aether_env::Env;
 use aethervec::{
     AetherDB, Collection, CollectionSchema, DbOptions, DenseField, DocId, Document, ErrorKind, IndexConfig,
-    Metric, SearchRequest, Vector,
+    Metric, SearchRequest,
 };
 use serde_json::{Value, json};
 
@@ -220,12 +219,7 @@ impl Bench {
 }
 
 fn document(base: &Matrix, row: usize) -> Document {
-    let vector = match base.row(row) {
-        VectorRef::F32(vector) => Vector::F32(vector.to_vec()),
-        VectorRef::F16(vector) => Vector::F16(vector.to_vec()),
-        VectorRef::U8(vector) => Vector::U8(vector.to_vec()),
-    };
-    Document::new(vector, row as u64)
+    Document::new(base.vector(row), row as u64)
 }
 
 #[expect(

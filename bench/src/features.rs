@@ -1,6 +1,7 @@
 //! What a database does around its vectors: filters, transactions, facets, hybrid queries, many collections.
 //!
-//! - `filtered DIR NAME DB ROWS QUERIES`: fills a collection, then searches it with and without filters;
+//! - `filtered DIR NAME DB ROWS QUERIES`: fills a collection, then searches it with and without filters, and asks for several recalls;
+//! - `peer DIR NAME DB ROWS QUERIES`: what the other databases are asked for: rows with a number each, and a filter on it;
 //! - `transactions DB`: 10 upserts in 3 collections, synced, against one synced write of the storage engine;
 //! - `facets DB DOCUMENTS`: facets and counts on an indexed keyword;
 //! - `hybrid DIR DB`: vector, words and filter in one query, on a collection of the demo's size;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use aether_distance::{Kernels, Query as DistanceQuery};
 use aethervec::{
     AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, Durability, FacetRequest, Filter,
-    IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest, Vector,
+    IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +28,9 @@ const K: usize = 10;
 /// The recall that searches ask for.
 const RECALL: f32 = 0.95;
 
+/// Queries from which that is learned before anything is measured.
+const LEARNING: usize = 100;
+
 #[derive(Default)]
 pub struct Bench;
 
@@ -34,19 +38,72 @@ impl Commands for Bench {
     fn run(&mut self, command: &str, arguments: &[&str]) -> Result<Value> {
         let path = |position| argument::<PathBuf>(arguments, position, "DIR");
         match command {
-            "filtered" => filtered(
-                &path(0)?,
-                &argument::<String>(arguments, 1, "NAME")?,
-                &path(2)?,
-                argument(arguments, 3, "ROWS")?,
-                argument(arguments, 4, "QUERIES")?,
-            ),
+            "filtered" | "peer" => {
+                let set = Set {
+                    dir: path(0)?,
+                    name: argument(arguments, 1, "NAME")?,
+                    rows: argument(arguments, 3, "ROWS")?,
+                    queries: argument(arguments, 4, "QUERIES")?,
+                };
+                if command == "peer" { peer(&set, &path(2)?) } else { filtered(&set, &path(2)?) }
+            }
             "transactions" => transactions(&path(0)?),
             "facets" => facets(&path(0)?, argument(arguments, 1, "DOCUMENTS")?),
             "hybrid" => hybrid(&path(0)?, &path(1)?),
             "empty" => empty(&path(0)?, argument(arguments, 1, "COLLECTIONS")?),
             _ => Err(format!("unknown command {command:?}").into()),
         }
+    }
+}
+
+/// What is read of a data set.
+struct Set {
+    dir: PathBuf,
+    name: String,
+    rows: usize,
+    queries: usize,
+}
+
+impl Set {
+    fn base(&self) -> Result<Matrix> {
+        Matrix::read(&self.dir, &format!("{}_base", self.name), self.rows)
+    }
+
+    /// Those from which a recall is learned, and those that are measured.
+    fn queries(&self) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>)> {
+        let stem = format!("{}_query", self.name);
+        let mut learning = Matrix::read(&self.dir, &stem, LEARNING + self.queries)?.to_queries();
+        let measured = learning.split_off(LEARNING.min(learning.len() / 2));
+        Ok((learning, measured))
+    }
+
+    /// A collection with all rows, each with its number and what else `attributes` have of it; and the seconds that its
+    /// documents took to be durable and searchable.
+    fn filled(&self, database: &AetherDB, base: &Matrix, attributes: &[(&str, Vec<u32>)]) -> Result<(Collection, f64)> {
+        let schema = CollectionSchema::of(DenseField {
+            element: base.element(),
+            ..DenseField::new(base.dim(), metric(&self.dir, &self.name)?, IndexConfig::default())
+        });
+        let collection = database.create_collection_with("vectors", schema)?;
+        for (field, _) in attributes {
+            collection.create_payload_index(*field, PayloadIndexKind::Integer)?;
+        }
+        collection.create_payload_index("row", PayloadIndexKind::Integer)?;
+        collection.wait_payload_indexes()?;
+        let begin = now();
+        for start in (0..base.rows()).step_by(1_000) {
+            let documents = (start..base.rows().min(start + 1_000)).map(|row| {
+                let mut payload = json!({ "row": row });
+                for (field, values) in attributes {
+                    payload[*field] = json!(values[row]);
+                }
+                Document::new(base.vector(row), row as u64).with_payload(payload)
+            });
+            collection.upsert_batch(documents.collect())?;
+        }
+        let ingest_s = begin.elapsed().as_secs_f64();
+        collection.wait_indexed(|_| {})?;
+        Ok((collection, ingest_s))
     }
 }
 
@@ -57,59 +114,72 @@ struct Case {
     rows: Vec<usize>,
 }
 
-fn filtered(dir: &Path, name: &str, db: &Path, rows: usize, count: usize) -> Result<Value> {
-    let base = Matrix::read(dir, &format!("{name}_base"), rows)?;
-    let queries = Matrix::read(dir, &format!("{name}_query"), count + 100)?.to_queries();
+fn filtered(set: &Set, db: &Path) -> Result<Value> {
+    let (dir, name) = (&set.dir, &set.name);
+    let base = set.base()?;
+    let (learning, queries) = set.queries()?;
     let fields: &[&str] = if name == "fashion" { &["label"] } else { &["tokens", "doc"] };
     let attributes: Vec<(&str, Vec<u32>)> = fields
         .iter()
-        .map(|field| Ok((*field, attribute(dir, &format!("{name}_{field}"), rows)?)))
+        .map(|field| Ok((*field, attribute(dir, &format!("{name}_{field}"), base.rows())?)))
         .collect::<Result<_>>()?;
     let cases = cases(name, &attributes, base.rows());
-
     let database = AetherDB::open(db)?;
-    let schema = CollectionSchema::of(DenseField {
-        element: base.element(),
-        ..DenseField::new(base.dim(), metric(dir, name)?, IndexConfig::default())
-    });
-    let collection = database.create_collection_with("vectors", schema)?;
-    for (field, _) in &attributes {
-        collection.create_payload_index(*field, PayloadIndexKind::Integer)?;
-    }
-    collection.create_payload_index("row", PayloadIndexKind::Integer)?;
-    let begin = now();
-    for start in (0..base.rows()).step_by(1_000) {
-        let documents = (start..base.rows().min(start + 1_000)).map(|row| {
-            let mut payload = json!({ "row": row });
-            for (field, values) in &attributes {
-                payload[*field] = json!(values[row]);
-            }
-            Document::new(vector(&base, row), row as u64).with_payload(payload)
-        });
-        collection.upsert_batch(documents.collect())?;
-    }
-    let ingest_s = begin.elapsed().as_secs_f64();
-    collection.wait_indexed(|_| {})?;
-    collection.wait_payload_indexes()?;
+    let (collection, ingest_s) = set.filled(&database, &base, &attributes)?;
 
-    let (learning, queries) = queries.split_at(100);
-    for query in learning {
-        collection.search_with(plain(query))?;
+    for query in &learning {
+        collection.search_with(asking(query, RECALL))?;
     }
-    let unfiltered = measured(&collection, queries, None)?;
+    let unfiltered = measured(&collection, &queries, None, RECALL)?;
     let mut found = Vec::new();
     for case in &cases {
-        let filtered = measured(&collection, queries, Some(&case.filter))?;
-        let scan = scanned(&base, dir, name, &case.rows, queries)?;
+        let filtered = measured(&collection, &queries, Some(&case.filter), RECALL)?;
+        let scan = scanned(&base, dir, name, &case.rows, &queries)?;
         found.push(json!({
             "filter": case.name, "share": case.rows.len() as f64 / base.rows() as f64, "recall": filtered.recall,
             "p50_us": filtered.p50, "p99_us": filtered.p99, "exact_p99_us": filtered.exact_p99, "array_scan_p99_us": scan,
         }));
     }
+    // Queries of another kind come last, so that what was learned is learned from the first ones.
+    let mut kinds = vec![("like the data", queries)];
+    if name == "minilm" {
+        let headings = Matrix::read(dir, "minilm_query_headings", set.queries)?.to_queries();
+        kinds.push(("headings", headings));
+    }
+    let mut asked = Vec::new();
+    for (kind, queries) in &kinds {
+        for recall in [0.9, 0.95, 0.98] {
+            for filter in [None, Some(&cases[3])] {
+                let measured = measured(&collection, queries, filter.map(|case| &case.filter), recall)?;
+                asked.push(json!({
+                    "queries": kind, "filter": filter.map(|case| &case.name), "asked": recall, "recall": measured.recall,
+                    "p50_us": measured.p50, "p99_us": measured.p99,
+                }));
+            }
+        }
+    }
     database.close()?;
     Ok(json!({
-        "rows": base.rows(), "ingest_rows_per_s": base.rows() as f64 / ingest_s, "asked": RECALL,
-        "recall": unfiltered.recall, "p50_us": unfiltered.p50, "p99_us": unfiltered.p99, "qps": unfiltered.qps, "filters": found,
+        "rows": base.rows(), "ingest_rows_per_s": base.rows() as f64 / ingest_s, "recall": unfiltered.recall,
+        "p50_us": unfiltered.p50, "p99_us": unfiltered.p99, "qps": unfiltered.qps, "filters": found, "asked": asked,
+    }))
+}
+
+fn peer(set: &Set, db: &Path) -> Result<Value> {
+    let base = set.base()?;
+    let (learning, queries) = set.queries()?;
+    let database = AetherDB::open(db)?;
+    let (collection, ingest_s) = set.filled(&database, &base, &[])?;
+    let tenth = Filter::lt("row", (base.rows() / 10) as i64);
+    for query in &learning {
+        collection.search_with(asking(query, RECALL))?;
+    }
+    let unfiltered = measured(&collection, &queries, None, RECALL)?;
+    let filtered = measured(&collection, &queries, Some(&tenth), RECALL)?;
+    database.close()?;
+    Ok(json!({
+        "rows": base.rows(), "ingest_rows_per_s": base.rows() as f64 / ingest_s, "recall": unfiltered.recall,
+        "qps": unfiltered.qps, "filtered_recall": filtered.recall, "filtered_qps": filtered.qps,
     }))
 }
 
@@ -154,35 +224,40 @@ struct Measured {
 }
 
 /// A search that asks for a recall.
-fn plain(query: &[f32]) -> SearchRequest<'_> {
+fn asking(query: &[f32], recall: f32) -> SearchRequest<'_> {
     SearchRequest {
-        recall: Some(RECALL),
+        recall: Some(recall),
         with_payload: false,
         ..SearchRequest::new(query, K)
     }
 }
 
-fn measured(collection: &Collection, queries: &[Vec<f32>], filter: Option<&Filter>) -> Result<Measured> {
-    let (mut hits, mut all, mut took, mut exact_took) = (0, 0, Vec::new(), Vec::new());
+fn measured(collection: &Collection, queries: &[Vec<f32>], filter: Option<&Filter>, recall: f32) -> Result<Measured> {
+    let (mut truths, mut exact_took) = (Vec::new(), Vec::new());
     for query in queries {
-        let request = SearchRequest {
-            filter,
-            ..plain(query)
-        };
         let exact = SearchRequest {
+            filter,
             recall: None,
             exact: true,
-            ..request
+            ..asking(query, recall)
         };
         let begin = now();
         let truth: HashSet<DocId> = collection.search_with(exact)?.into_iter().map(|hit| hit.id).collect();
         exact_took.push(begin.elapsed().as_secs_f64() * 1e6);
+        truths.push(truth);
+    }
+    let (mut hits, mut took) = (0, Vec::new());
+    for (query, truth) in queries.iter().zip(&truths) {
+        let request = SearchRequest {
+            filter,
+            ..asking(query, recall)
+        };
         let begin = now();
         let found = collection.search_with(request)?;
         took.push(begin.elapsed().as_secs_f64() * 1e6);
         hits += found.iter().filter(|hit| truth.contains(&hit.id)).count();
-        all += truth.len();
     }
+    let all: usize = truths.iter().map(HashSet::len).sum();
     let total: f64 = took.iter().sum();
     let (p50, p99) = quantiles(&mut took);
     Ok(Measured {
@@ -217,12 +292,6 @@ fn scanned(base: &Matrix, dir: &Path, name: &str, rows: &[usize], queries: &[Vec
 fn quantiles(took: &mut [f64]) -> (f64, f64) {
     took.sort_by(f64::total_cmp);
     (took[took.len() / 2], took[took.len() * 99 / 100])
-}
-
-fn vector(base: &Matrix, row: usize) -> Vector {
-    let mut components = Vec::new();
-    base.row(row).to_f32(&mut components);
-    Vector::F32(components)
 }
 
 fn transactions(db: &Path) -> Result<Value> {
@@ -325,7 +394,7 @@ fn hybrid(dir: &Path, db: &Path) -> Result<Value> {
     let documents = (0..base.rows()).map(|row| {
         let words: Vec<&str> = (0..40).map(|_| WORDS[rng.usize(..WORDS.len())]).collect();
         let payload = json!({ "text": words.join(" "), "part": row % 3 });
-        Document::new(vector(&base, row), row as u64).with_payload(payload)
+        Document::new(base.vector(row), row as u64).with_payload(payload)
     });
     collection.upsert_batch(documents.collect())?;
     collection.wait_payload_indexes()?;

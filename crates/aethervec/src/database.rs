@@ -87,7 +87,7 @@ impl AetherDB {
             ..options.storage
         };
         let storage = DB::open_with(env, storage)?;
-        let keyspaces = Keyspaces::open(&storage)?;
+        let keyspaces = Keyspaces::open(&storage, options.row_cache_bytes)?;
         let catalog = Catalog::read(&storage.snapshot(), &keyspaces)?;
         let threads = options.lane_threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::DocId;
+use crate::index::row_cache::RowCache;
 use aether_index::PointId;
 use aidb::{Append, Compression, DB, Keyspace, KeyspaceOptions, SeqNo, TableOptions};
 use std::ops::Bound;
@@ -32,13 +33,15 @@ pub(crate) struct Keyspaces {
     pub(crate) pending: Keyspace,
     pub(crate) index: Keyspace,
     pub(crate) filter: Keyspace,
+    /// Rows of `points`.
+    pub(crate) row_cache: Arc<RowCache>,
     /// The last write before this opening: nothing in memory knows of earlier states.
     pub(crate) opened_at: SeqNo,
 }
 
 impl Keyspaces {
     /// Opens all keyspaces, creating those that are missing.
-    pub(crate) fn open(db: &DB) -> Result<Keyspaces> {
+    pub(crate) fn open(db: &DB, row_cache_bytes: usize) -> Result<Keyspaces> {
         let plain = || KeyspaceOptions::DEFAULT;
         // Vectors do not shrink, and they are read by their own number, which is nearly always there.
         let vectors = KeyspaceOptions {
@@ -62,6 +65,7 @@ impl Keyspaces {
                     ..KeyspaceOptions::DEFAULT
                 },
             )?,
+            row_cache: Arc::new(RowCache::new(row_cache_bytes)),
             opened_at: db.last_seq(),
         })
     }

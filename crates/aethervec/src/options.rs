@@ -24,6 +24,9 @@ pub struct DbOptions {
     /// this and `storage.retention` holds. More: what was replaced or deleted within that time stays on disk and in the
     /// indexes as long.
     pub retention: Duration,
+    /// Memory for the rows of points that searches have found lately, over all collections. More: less is looked up for a
+    /// search whose hits were found before.
+    pub row_cache_bytes: usize,
     /// How the storage engine is used.
     pub storage: aidb::Options,
 }
@@ -34,6 +37,7 @@ impl DbOptions {
         lane_threads: None,
         durability: Durability::Sync,
         retention: Duration::ZERO,
+        row_cache_bytes: 64 << 20,
         storage: aidb::Options::DEFAULT,
     };
 
@@ -43,6 +47,7 @@ impl DbOptions {
         lane_threads: Some(0),
         durability: Durability::Sync,
         retention: Duration::ZERO,
+        row_cache_bytes: 64 << 20,
         storage: aidb::Options {
             background_threads: 0,
             ..aidb::Options::DEFAULT

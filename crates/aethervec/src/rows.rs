@@ -89,6 +89,26 @@ impl CollectionView {
         Ok(points.iter().map(row).collect())
     }
 
+    /// The rows of points that are visible, from the cache as far as it has them.
+    pub(crate) fn cached_point_rows(&self, points: &[PointId]) -> Result<Vec<Option<Bytes>>> {
+        let cache = &self.core.keyspaces.row_cache;
+        let cached = |point: &PointId| cache.get(self.core.id, *point);
+        let mut rows: Vec<Option<Bytes>> = points.iter().map(cached).collect();
+        let missing = points.iter().zip(&rows).filter(|(_, row)| row.is_none());
+        let missing: Vec<PointId> = missing.map(|(&point, _)| point).collect();
+        if !missing.is_empty() {
+            let places = rows.iter_mut().filter(|row| row.is_none());
+            let read = missing.iter().zip(self.point_rows(&missing)?);
+            for (place, (&point, row)) in places.zip(read) {
+                if let Some(row) = &row {
+                    cache.insert(self.core.id, point, row);
+                }
+                *place = row;
+            }
+        }
+        Ok(rows)
+    }
+
     /// The row of a point, whether it is visible or not.
     pub(crate) fn point_row(&self, point: PointId) -> Result<Option<Bytes>> {
         if overlay::is_staged(point) {

@@ -11,7 +11,7 @@ use crate::overlay::{self, Overlay};
 use crate::snapshot::DbSnapshot;
 use crate::timestamp::Timestamp;
 use crate::validate;
-use aether_index::PointId;
+use aether_index::{Candidate, PointId};
 use aidb::Snapshot;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub struct CollectionView {
     pub(crate) points_end: u64,
     /// The reader's time, in milliseconds since 1970: what ends by then is not there.
     pub(crate) now: u64,
+    /// Whether this is the newest state, of which memory knows all, and nothing of it had ended.
+    settled: bool,
     /// What the reader's own transaction has staged.
     pub(crate) overlay: Option<Arc<Overlay>>,
     /// Keeps a user's snapshot in being, so that its end is noticed.
@@ -49,12 +51,15 @@ impl CollectionView {
     /// The newest state. Points that are committed later are told apart by looking them up.
     pub(crate) fn newest(core: &Arc<Core>) -> Result<CollectionView> {
         core.alive()?;
-        let snapshot = core.db.snapshot();
+        let now = keyspace::millis(core.db.now());
+        // Asked before the snapshot is taken: what ends later may be gone when somebody asks again.
+        let settled = !core.expiries.may_have_ended(now);
         Ok(CollectionView {
             core: Arc::clone(core),
-            snapshot,
+            snapshot: core.db.snapshot(),
             points_end: u64::MAX,
-            now: keyspace::millis(core.db.now()),
+            now,
+            settled,
             overlay: None,
             _held: None,
         })
@@ -70,6 +75,7 @@ impl CollectionView {
             snapshot,
             points_end,
             now: held.now(),
+            settled: false,
             overlay: None,
             _held: Some(held.clone()),
         })
@@ -167,7 +173,19 @@ impl CollectionView {
         Ok(Some(documents))
     }
 
-    fn doc_key(&self, id: &DocId) -> Vec<u8> {
+    /// The first `k` of `candidates` that are visible; `None` when only the rows can tell.
+    pub(crate) fn sees_first(&self, k: usize, candidates: &[Candidate]) -> Option<Vec<Candidate>> {
+        let core = &*self.core;
+        if !self.settled || core.expiries.may_have_ended(self.now) {
+            return None;
+        }
+        // Nobody waits for a writer here. If none is in the middle of a commit, all that the snapshot sees were told of.
+        drop(core.newest.try_lock()?);
+        let visible = &core.payload.visible;
+        Some(visible.first(k, candidates, self.snapshot.seq(), &core.deaths))
+    }
+
+    pub(crate) fn doc_key(&self, id: &DocId) -> Vec<u8> {
         let mut key = Vec::new();
         keyspace::doc_key(self.core.id, id, &mut key);
         key

@@ -52,6 +52,14 @@ impl Deaths {
             .is_some_and(|&died| died <= at)
     }
 
+    /// Whether `point` is known to be dead, but not in a snapshot at `at`.
+    pub(crate) fn dies_after(&self, point: PointId, at: SeqNo) -> bool {
+        self.shard(point)
+            .read()
+            .get(&point.0)
+            .is_some_and(|&died| died > at)
+    }
+
     /// The points that are known to be dead, but not in a snapshot at `at`.
     pub(crate) fn after(&self, at: SeqNo) -> Vec<u64> {
         let mut points = Vec::new();
@@ -84,6 +92,8 @@ mod tests {
         assert!(!deaths.dead_at(PointId(1), SeqNo(4)));
         assert!(deaths.dead_at(PointId(1), SeqNo(5)));
         assert!(!deaths.dead_at(PointId(2), SeqNo(9)));
+        assert!(deaths.dies_after(PointId(1), SeqNo(4)));
+        assert!(!deaths.dies_after(PointId(1), SeqNo(5)));
         deaths.forget(&[PointId(1)]);
         assert!(!deaths.dead_at(PointId(1), SeqNo(5)));
         assert_eq!(deaths.len(), 1);

@@ -21,3 +21,4 @@ pub(crate) mod pool;
 pub(crate) mod purge;
 pub(crate) mod query;
 pub(crate) mod record;
+pub(crate) mod row_cache;

@@ -12,7 +12,7 @@ use crate::filter::Path;
 use crate::index::core::Core;
 use crate::keyspace;
 use crate::payload::kind::PayloadIndexKind;
-use crate::payload::memory::Memory;
+use crate::payload::memory::{Memory, Term};
 use crate::payload::rows::{self, Row, RowKey};
 use crate::payload::score::KnownTotals;
 use crate::payload::stage::Rows;
@@ -20,6 +20,12 @@ use aidb::{SeqNo, Snapshot};
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Terms that go into memory together while an index is read.
+const LOAD_TERMS: usize = 4_096;
+
+/// Points of such terms, from which on there are enough of them.
+const LOAD_POINTS: usize = 1 << 16;
 
 /// An index of a collection's payloads.
 #[derive(Debug)]
@@ -156,18 +162,36 @@ impl Index {
     /// What the keyspace has of it in `snapshot`.
     pub(crate) fn read_at(&self, core: &Core, snapshot: &Snapshot) -> Result<Memory> {
         let mut memory = Memory::new(self.kind);
+        let unsuitable =
+            |key: &[u8]| keyspace::bad("filter", key, "no index of its kind has such a term");
         let prefix = rows::index_prefix(core.id, self.number);
         let mut rows = snapshot.prefix(&core.keyspaces.filter, prefix);
+        // The rows of a term follow each other: they become one posting.
+        let mut terms: Vec<Term> = Vec::new();
+        let mut points = 0;
         while let Some((key, value)) = rows.try_next()? {
             let RowKey { term, chunk, .. } = RowKey::decode(&key)?;
-            for (low, weight) in Row::decode(&key, &value)?.iter() {
-                memory
-                    .insert(term, chunk << 16 | u64::from(low), weight)
-                    .ok_or_else(|| {
-                        keyspace::bad("filter", &key, "no index of its kind has such a term")
-                    })?;
+            if terms.last().is_none_or(|last| last.bytes != term) {
+                if terms.len() == LOAD_TERMS || points >= LOAD_POINTS {
+                    let complete = std::mem::take(&mut terms);
+                    memory.extend(complete).ok_or_else(|| unsuitable(&key))?;
+                    points = 0;
+                }
+                terms.push(Term {
+                    bytes: term.to_vec(),
+                    points: Vec::new(),
+                });
+            }
+            let row = Row::decode(&key, &value)?;
+            let row = row.iter();
+            if let Some(term) = terms.last_mut() {
+                let before = term.points.len();
+                term.points
+                    .extend(row.map(|(low, weight)| (chunk << 16 | u64::from(low), weight)));
+                points += term.points.len() - before;
             }
         }
+        memory.extend(terms).ok_or_else(|| unsuitable(&prefix))?;
         Ok(memory)
     }
 }

@@ -4,7 +4,7 @@ use crate::filter::GeoPoint;
 use crate::payload::geo::Place;
 use crate::payload::kind::{MARK, Mark, PayloadIndexKind, VALUE};
 use crate::payload::ordered::Ordered;
-use crate::payload::posting::bitmap_bytes;
+use crate::payload::posting::{Posting, bitmap_bytes};
 use crate::payload::text::Text;
 use roaring::RoaringTreemap;
 
@@ -24,6 +24,13 @@ pub(crate) enum Values {
     Uuids(Ordered<u128>),
     Places(Ordered<Place>),
     Text(Text),
+}
+
+/// A term, and all points that have it, ascending, with their weights.
+#[derive(Debug, Default)]
+pub(crate) struct Term {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) points: Vec<(u64, u32)>,
 }
 
 impl Memory {
@@ -64,20 +71,37 @@ impl Memory {
         }
         match &mut self.values {
             Values::Bytes(values) => values.insert(term.into(), point),
-            Values::Numbers(values) => {
-                values.insert(u64::from_be_bytes(term.try_into().ok()?), point);
-            }
-            Values::Uuids(values) => {
-                values.insert(u128::from_be_bytes(term.try_into().ok()?), point);
-            }
-            Values::Places(values) => {
-                let ([lat, lon], []) = term.as_chunks() else {
-                    return None;
-                };
-                let degrees = |bits: &[u8; 8]| f64::from_bits(u64::from_be_bytes(*bits));
-                values.insert(Place::new(GeoPoint::new(degrees(lat), degrees(lon))), point);
-            }
+            Values::Numbers(values) => values.insert(number(term)?, point),
+            Values::Uuids(values) => values.insert(uuid(term)?, point),
+            Values::Places(values) => values.insert(place(term)?, point),
             Values::Text(text) => text.insert_word(str::from_utf8(term).ok()?, point, weight),
+        }
+        Some(())
+    }
+
+    /// As [`insert`](Memory::insert), for all points of some terms: fast when these come in the order of their bytes.
+    pub(crate) fn extend(&mut self, terms: Vec<Term>) -> Option<()> {
+        let mut values = Vec::with_capacity(terms.len());
+        for Term { bytes, points } in terms {
+            match (&bytes[..], &mut self.values) {
+                ([VALUE, word @ ..], Values::Text(text)) => {
+                    text.insert_points(str::from_utf8(word).ok()?, &points);
+                }
+                ([VALUE, value @ ..], _) => {
+                    let points = points.into_iter().map(|(point, _)| point).collect();
+                    values.extend(Posting::of(points).map(|posting| (value.into(), posting)));
+                }
+                _ => points
+                    .into_iter()
+                    .try_for_each(|(point, weight)| self.insert(&bytes, point, weight))?,
+            }
+        }
+        match &mut self.values {
+            Values::Bytes(all) => all.extend(values),
+            Values::Numbers(all) => all.extend(parsed(values, number)?),
+            Values::Uuids(all) => all.extend(parsed(values, uuid)?),
+            Values::Places(all) => all.extend(parsed(values, place)?),
+            Values::Text(_) => {}
         }
         Some(())
     }
@@ -163,6 +187,34 @@ impl Memory {
             _ => None,
         }
     }
+}
+
+type Postings<V> = Vec<(V, Posting)>;
+
+fn parsed<V>(
+    values: Postings<Box<[u8]>>,
+    parse: impl Fn(&[u8]) -> Option<V>,
+) -> Option<Postings<V>> {
+    let values = values.into_iter();
+    values
+        .map(|(bytes, posting)| Some((parse(&bytes)?, posting)))
+        .collect()
+}
+
+fn number(term: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(term.try_into().ok()?))
+}
+
+fn uuid(term: &[u8]) -> Option<u128> {
+    Some(u128::from_be_bytes(term.try_into().ok()?))
+}
+
+fn place(term: &[u8]) -> Option<Place> {
+    let ([lat, lon], []) = term.as_chunks() else {
+        return None;
+    };
+    let degrees = |bits: &[u8; 8]| f64::from_bits(u64::from_be_bytes(*bits));
+    Some(Place::new(GeoPoint::new(degrees(lat), degrees(lon))))
 }
 
 fn each_value<V: Ord>(

@@ -8,7 +8,7 @@
 //!
 //! A range takes whole groups and runs by their bitmaps, and single values only at its two ends.
 
-use crate::payload::posting::{Posting, bitmap_bytes};
+use crate::payload::posting::{Posting, bitmap, bitmap_bytes};
 use roaring::RoaringTreemap;
 use std::ops::{Bound, RangeBounds};
 
@@ -70,6 +70,23 @@ impl<V: Ord> Ordered<V> {
             let behind = group.runs.split_off(GROUP_RUNS_MAX / 2);
             group.points = union(group.runs.iter().map(|run| &run.points));
             self.groups.insert(place + 1, Group::new(behind));
+        }
+    }
+
+    /// As [`insert`](Ordered::insert), for many values: fast for those that are ascending, and behind all that are here.
+    pub(crate) fn extend(&mut self, values: Vec<(V, Posting)>)
+    where
+        V: Clone,
+    {
+        let last = self.groups.last().map(Group::last);
+        let first = values.first().map(|(value, _)| value);
+        if last < first && values.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return self.append(values.into_iter());
+        }
+        for (value, posting) in values {
+            for point in posting.iter() {
+                self.insert(value.clone(), point);
+            }
         }
     }
 
@@ -157,19 +174,22 @@ impl<V: Ord> Ordered<V> {
     pub(crate) fn keep_only(&mut self, keep: &RoaringTreemap) {
         let groups = std::mem::take(&mut self.groups);
         let runs = groups.into_iter().flat_map(|group| group.runs);
-        let mut values = runs
-            .flat_map(|run| run.values)
-            .filter_map(|(value, posting)| Some((value, posting.keep_only(keep)?)))
-            .peekable();
+        let values = runs.flat_map(|run| run.values);
         self.values = 0;
+        self.append(values.filter_map(|(value, posting)| Some((value, posting.keep_only(keep)?))));
+    }
+
+    /// Adds ascending `values`, all of which are greater than those that are here.
+    fn append(&mut self, values: impl Iterator<Item = (V, Posting)>) {
+        let mut values = values.peekable();
         while values.peek().is_some() {
-            let mut runs = Vec::new();
-            while values.peek().is_some() && runs.len() < GROUP_RUNS_MAX / 2 {
-                let run: Vec<(V, Posting)> = values.by_ref().take(RUN_VALUES_MAX / 2).collect();
-                self.values += run.len();
-                runs.push(Run::of(run));
+            let run: Vec<(V, Posting)> = values.by_ref().take(RUN_VALUES_MAX / 2).collect();
+            self.values += run.len();
+            let run = Run::of(run);
+            match self.groups.last_mut() {
+                Some(group) if group.runs.len() < GROUP_RUNS_MAX / 2 => group.push(run),
+                _ => self.groups.push(Group::new(vec![run])),
             }
-            self.groups.push(Group::new(runs));
         }
     }
 
@@ -201,6 +221,11 @@ impl<V: Ord> Group<V> {
 
     fn last(&self) -> &V {
         self.runs[self.runs.len() - 1].last()
+    }
+
+    fn push(&mut self, run: Run<V>) {
+        self.points |= &run.points;
+        self.runs.push(run);
     }
 
     /// True when the value is new.
@@ -269,10 +294,16 @@ fn union<'a>(bitmaps: impl Iterator<Item = &'a RoaringTreemap>) -> RoaringTreema
 
 fn points_of<V>(values: &[(V, Posting)]) -> RoaringTreemap {
     let mut points = RoaringTreemap::new();
-    values
-        .iter()
-        .for_each(|(_, posting)| posting.union_into(&mut points));
-    points
+    let mut few = Vec::new();
+    for (_, posting) in values {
+        match posting {
+            Posting::Bitmap(many) => points |= &**many,
+            posting => few.extend(posting.iter()),
+        }
+    }
+    few.sort_unstable();
+    few.dedup();
+    points | bitmap(few)
 }
 
 /// The ordered `items` that may have something within `range`.
@@ -387,6 +418,25 @@ mod tests {
             }
             agrees(&ordered, &model, &mut rng, values);
         }
+    }
+
+    #[test]
+    fn many_values_at_once_are_the_same_as_one_by_one() {
+        let mut rng = fastrand::Rng::with_seed(6);
+        let mut ordered = Ordered::default();
+        let mut model = Model::new();
+        // In order, as a file has them; and a part once more, which is not behind the others.
+        for from in [0, 10_000, 20_000, 5_000] {
+            let mut values = Vec::new();
+            for value in (from..from + 10_000).step_by(3) {
+                let points: BTreeSet<u64> = (0..rng.u64(1..40)).map(|_| rng.u64(..9_000)).collect();
+                values.extend(Posting::of(points.iter().copied().collect()).map(|of| (value, of)));
+                model.entry(value).or_default().extend(points);
+            }
+            ordered.extend(values);
+            ordered.extend(Vec::new());
+        }
+        agrees(&ordered, &model, &mut rng, 40_000);
     }
 
     #[test]

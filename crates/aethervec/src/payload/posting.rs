@@ -17,6 +17,20 @@ pub(crate) enum Posting {
 }
 
 impl Posting {
+    /// The set of `points`, which are ascending; `None` if there are none.
+    pub(crate) fn of(mut points: Vec<u64>) -> Option<Posting> {
+        match points[..] {
+            [] => return None,
+            [only] => return Some(Posting::One(only)),
+            _ => points.shrink_to_fit(),
+        }
+        Some(if points.len() > LIST_POINTS_MAX {
+            Posting::Bitmap(Box::new(bitmap(points)))
+        } else {
+            Posting::List(points)
+        })
+    }
+
     /// Adds `point`. False when it is in already.
     pub(crate) fn insert(&mut self, point: u64) -> bool {
         match self {
@@ -31,7 +45,7 @@ impl Posting {
                 };
                 points.insert(place, point);
                 if points.len() > LIST_POINTS_MAX {
-                    *self = Posting::Bitmap(Box::new(points.iter().copied().collect()));
+                    *self = Posting::Bitmap(Box::new(bitmap(std::mem::take(points))));
                 }
             }
             Posting::Bitmap(points) => return points.insert(point),
@@ -87,7 +101,7 @@ impl Posting {
 
     /// Forgets all points but those of `keep`: what is left, if anything is.
     pub(crate) fn keep_only(self, keep: &RoaringTreemap) -> Option<Posting> {
-        let mut kept = match self {
+        let kept = match self {
             Posting::Bitmap(points) if points.len() > LIST_POINTS_MAX as u64 => {
                 let points = *points & keep;
                 if points.len() > LIST_POINTS_MAX as u64 {
@@ -100,12 +114,7 @@ impl Posting {
                 .filter(|&point| keep.contains(point))
                 .collect::<Vec<u64>>(),
         };
-        kept.shrink_to_fit();
-        match kept[..] {
-            [] => None,
-            [only] => Some(Posting::One(only)),
-            _ => Some(Posting::List(kept)),
-        }
+        Posting::of(kept)
     }
 
     /// Bytes beside the value itself.
@@ -116,6 +125,11 @@ impl Posting {
             Posting::Bitmap(points) => bitmap_bytes(points),
         }
     }
+}
+
+/// The bitmap of `points`, which are ascending.
+pub(crate) fn bitmap(points: Vec<u64>) -> RoaringTreemap {
+    RoaringTreemap::from_sorted_iter(points).expect("each is greater than the one before")
 }
 
 /// About how many bytes a bitmap takes.
@@ -141,6 +155,10 @@ mod tests {
                 assert!(!posting.insert(point));
             }
             assert!(posting.iter().eq(points.iter().copied()));
+            assert_eq!(
+                Posting::of(points.iter().copied().collect()),
+                Some(posting.clone())
+            );
             assert_eq!(posting.len(), points.len() as u64);
             let keep: RoaringTreemap = points.iter().copied().filter(|_| rng.bool()).collect();
             assert_eq!(posting.intersection_len(&keep), keep.len());

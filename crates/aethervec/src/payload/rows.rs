@@ -82,24 +82,36 @@ impl RowKey<'_> {
 
 /// The points of one row, ascending, each with its weight; 0 for those without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Row(BTreeMap<u16, u32>);
+pub(crate) struct Row(Vec<(u16, u32)>);
 
 impl Row {
     /// Adds a point; the greater of two weights stays.
     pub(crate) fn add(&mut self, low: u16, weight: u32) {
-        let known = self.0.entry(low).or_default();
-        *known = weight.max(*known);
+        // Points come in the order of their numbers, but for what a sweep has written anew.
+        if self.0.last().is_none_or(|&(last, _)| last < low) {
+            self.0.push((low, weight));
+            return;
+        }
+        match self.place(low) {
+            Ok(known) => self.0[known].1 = weight.max(self.0[known].1),
+            Err(place) => self.0.insert(place, (low, weight)),
+        }
     }
 
     /// Its points and their weights, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, u32)> {
-        self.0.iter().map(|(&low, &weight)| (low, weight))
+        self.0.iter().copied()
+    }
+
+    /// Where a point is, or would have to be.
+    fn place(&self, low: u16) -> std::result::Result<usize, usize> {
+        self.0.binary_search_by_key(&low, |&(low, _)| low)
     }
 
     /// Forgets the points of `chunk` that are not in `keep`.
     pub(crate) fn keep_only(&mut self, chunk: u64, keep: &RoaringTreemap) {
         self.0
-            .retain(|&low, _| keep.contains(chunk << 16 | u64::from(low)));
+            .retain(|&(low, _)| keep.contains(chunk << 16 | u64::from(low)));
     }
 
     /// The points in a value of `filter`.
@@ -122,10 +134,10 @@ impl Row {
             }
             REMOVE => {
                 let (first, last) = (take_u16(rest)?, take_u16(rest)?);
-                if first == last {
-                    self.0.remove(&first);
-                } else {
-                    self.0.retain(|low, _| !(first..=last).contains(low));
+                let from = self.0.partition_point(|&(low, _)| low < first);
+                let behind = self.0.partition_point(|&(low, _)| low <= last);
+                if from < behind {
+                    self.0.drain(from..behind);
                 }
             }
             WEIGHTED => {

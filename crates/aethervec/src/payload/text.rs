@@ -49,6 +49,10 @@ pub(crate) struct Text {
     lengths: Lengths,
 }
 
+fn bounded(count: u32) -> u8 {
+    u8::try_from(count.min(OCCURRENCES_MAX)).unwrap_or(u8::MAX)
+}
+
 /// Where a word occurs.
 #[derive(Debug)]
 pub(crate) struct Occurrences {
@@ -72,8 +76,7 @@ impl Text {
 
     /// `word` occurs `count` times in the text of `point`.
     pub(crate) fn insert_word(&mut self, word: &str, point: u64, count: u32) {
-        let count =
-            u8::try_from(count.min(OCCURRENCES_MAX)).expect("it is bounded by the line above");
+        let count = bounded(count);
         match self.words.get_mut(word) {
             Some(occurrences) => occurrences.insert(point, count),
             None => {
@@ -83,6 +86,23 @@ impl Text {
                 };
                 self.words.insert(word.into(), occurrences);
             }
+        }
+    }
+
+    /// As [`insert_word`](Text::insert_word), for all `points`, which are ascending, each with its count.
+    pub(crate) fn insert_points(&mut self, word: &str, points: &[(u64, u32)]) {
+        let all = points.iter().map(|&(point, _)| point).collect();
+        match Posting::of(all) {
+            Some(posting) if !self.words.contains_key(word) => {
+                let occurrences = Occurrences {
+                    points: posting,
+                    counts: points.iter().map(|&(_, count)| bounded(count)).collect(),
+                };
+                self.words.insert(word.into(), occurrences);
+            }
+            _ => points
+                .iter()
+                .for_each(|&(point, count)| self.insert_word(word, point, count)),
         }
     }
 

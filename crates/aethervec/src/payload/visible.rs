@@ -6,6 +6,7 @@
 //! others.
 
 use crate::index::deaths::Deaths;
+use aether_index::Candidate;
 use aidb::SeqNo;
 use parking_lot::RwLock;
 use roaring::RoaringTreemap;
@@ -97,6 +98,23 @@ impl Visible {
         points
     }
 
+    /// The first `k` of `candidates` that a snapshot at `seq` sees, under the conditions of [`at`](Visible::at).
+    pub(crate) fn first(
+        &self,
+        k: usize,
+        candidates: &[Candidate],
+        seq: SeqNo,
+        deaths: &Deaths,
+    ) -> Vec<Candidate> {
+        let state = self.0.read();
+        let (_, end) = state.last_before(seq);
+        let seen = candidates.iter().filter(|candidate| {
+            let point = candidate.point;
+            point.0 < end && (state.live.contains(point.0) || deaths.dies_after(point, seq))
+        });
+        seen.take(k).copied().collect()
+    }
+
     /// The last commit that a snapshot at `seq` sees: two snapshots with the same one see the same.
     pub(crate) fn version(&self, seq: SeqNo) -> SeqNo {
         self.0.read().last_before(seq).0
@@ -124,6 +142,7 @@ impl Visible {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aether_distance::Distance;
     use aether_index::PointId;
 
     #[test]
@@ -140,7 +159,23 @@ mod tests {
         commit(20, 3..5, &[1]);
         commit(30, 5..6, &[3, 4]);
         visible.enter(6..9);
-        let at = |seq| -> Vec<u64> { visible.at(SeqNo(seq), &deaths).iter().collect() };
+        let all: Vec<Candidate> = (0..9u64)
+            .map(|point| Candidate {
+                point: PointId(point),
+                distance: Distance(1.0),
+            })
+            .collect();
+        let at = |seq| -> Vec<u64> {
+            let seen: Vec<u64> = visible.at(SeqNo(seq), &deaths).iter().collect();
+            let first = visible.first(2, &all, SeqNo(seq), &deaths);
+            assert!(
+                first
+                    .iter()
+                    .map(|seen| seen.point.0)
+                    .eq(seen.iter().copied().take(2))
+            );
+            seen
+        };
         assert_eq!(at(9), [0; 0]);
         assert_eq!(at(10), [0, 1, 2]);
         assert_eq!(at(29), [0, 2, 3, 4]);

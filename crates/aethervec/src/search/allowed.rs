@@ -1,6 +1,6 @@
 //! Which points may be hits of a filtered search: as much of it as is known.
 
-use super::Found;
+use super::found::Found;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::keyspace::{self, DocRow, PointRow};
@@ -93,7 +93,7 @@ impl<'a> Allowed<'a> {
         is_staged(point) || self.points().is_none_or(|points| points.contains(point.0))
     }
 
-    /// Whether the filter holds for `hit`, which is visible and [may be](Allowed::may_be) one.
+    /// Whether the filter holds for `hit`, which is visible, [may be](Allowed::may_be) one, and has its document's row.
     pub(super) fn accepts(&self, view: &CollectionView, hit: &Found) -> Result<bool> {
         let point = hit.candidate.point;
         let unsure = self.known.as_ref().and_then(|known| known.unsure.as_ref());
@@ -122,7 +122,10 @@ impl Found {
             field.is_ok_and(|field| present.contains(&field.number))
         };
         let id = keyspace::decode_doc_key(&self.doc_key)?;
-        let payload = DocRow::parse(&self.doc_key, &self.doc_row)?.payload(&self.doc_key)?;
+        let payload = match &self.doc_row {
+            Some(row) => DocRow::parse(&self.doc_key, row)?.payload(&self.doc_key)?,
+            None => None,
+        };
         Ok(filter.matches(&id, payload.as_ref(), has_vector))
     }
 }

@@ -1,7 +1,8 @@
 //! Exact search: reads all rows of `points` once, from the first to the last, for any number of queries.
 
 use super::allowed::Allowed;
-use super::{Found, read_points, staged};
+use super::candidates::staged;
+use super::found::{Found, Read, Rows, read_points};
 use crate::error::Result;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
@@ -9,7 +10,6 @@ use crate::vector::VectorValue;
 use crate::view::CollectionView;
 use aether_distance::Distance;
 use aether_index::{Candidate, PointId};
-use bytes::Bytes;
 use roaring::RoaringTreemap;
 use std::collections::BinaryHeap;
 
@@ -57,9 +57,9 @@ fn of_points(
         if part.is_empty() {
             break;
         }
-        for read in read_points(view, query, &part)? {
+        for read in read_points(view, query, &part, Rows::Stored)? {
             if answer.wants(&read.candidate)
-                && let Some(found) = visible_point(view, read.candidate, read.doc_key, &read.row)?
+                && let Some(found) = visible(view, read)?
                 && allowed.accepts(view, &found)?
             {
                 answer.add(found);
@@ -87,15 +87,15 @@ fn scan_rows<'a>(
     if answers.list.is_empty() {
         return Ok(Vec::new());
     }
-    let mut rows = view.all_points();
-    while let Some((point, point_row)) = rows.try_next()? {
+    let mut points = view.all_points();
+    while let Some((point, point_row)) = points.try_next()? {
         if !core.may_see(view, point) || !allowed.may_be(point) {
             continue;
         }
         let key = keyspace::point_key(core.id, point);
         let row = PointRow::parse(&key, &point_row)?;
         answers.read(&key, &row)?;
-        let mut visible: Option<Found> = None;
+        let mut seen: Option<Found> = None;
         for answer in &mut answers.list {
             let Some(distance) = answers.vectors[answer.vector].distance(answer.query) else {
                 continue;
@@ -105,10 +105,15 @@ fn scan_rows<'a>(
                 continue;
             }
             // Looked up only for what is near enough for one of them.
-            if visible.is_none() {
-                visible = visible_point(view, candidate, row.doc_key(core.id), &point_row)?;
+            if seen.is_none() {
+                let read = Read {
+                    candidate,
+                    doc_key: row.doc_key(core.id),
+                    row: point_row.clone(),
+                };
+                seen = visible(view, read)?;
             }
-            let Some(found) = &visible else { break };
+            let Some(found) = &seen else { break };
             if !allowed.accepts(view, found)? {
                 break;
             }
@@ -121,23 +126,13 @@ fn scan_rows<'a>(
     Ok(answers.finish())
 }
 
-/// The point with its document, if the document's row names it.
-fn visible_point(
-    view: &CollectionView,
-    candidate: Candidate,
-    doc_key: Vec<u8>,
-    point_row: &Bytes,
-) -> Result<Option<Found>> {
-    let Some(doc_row) = view.doc_row(&doc_key)? else {
+/// The point with its document's row, if that names it.
+fn visible(view: &CollectionView, read: Read) -> Result<Option<Found>> {
+    let Some(doc_row) = view.doc_row(&read.doc_key)? else {
         return Ok(None);
     };
-    let visible = DocRow::parse(&doc_key, &doc_row)?.point == candidate.point;
-    Ok(visible.then(|| Found {
-        candidate,
-        doc_key,
-        doc_row,
-        point_row: point_row.clone(),
-    }))
+    let named = DocRow::parse(&read.doc_key, &doc_row)?.point;
+    Ok((named == read.candidate.point).then(|| read.found(Some(doc_row))))
 }
 
 /// What a scan has found for all queries.

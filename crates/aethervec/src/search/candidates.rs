@@ -1,0 +1,176 @@
+//! What the indexes have near a query: the delta first and the graph second, for a point moves in the other direction.
+
+use super::allowed::Allowed;
+use super::pace::Pace;
+use crate::error::Result;
+use crate::index::query::FieldQuery;
+use crate::keyspace::{self, PointRow};
+use crate::plan::explain::Trace;
+use crate::plan::{self, Route};
+use crate::view::CollectionView;
+use aether_index::{Candidate, Hnsw, PointId, Scratch, SearchParams};
+use roaring::RoaringTreemap;
+use std::collections::HashSet;
+
+/// One point in so many may be dead while a search asks of none whether it is: what it finds is looked at afterwards.
+const DEAD_SHARE: usize = 64;
+
+pub(super) struct Candidates {
+    /// Each once.
+    pub(super) nearest: Vec<Candidate>,
+    /// Whether these are all that may be visible.
+    pub(super) all: bool,
+}
+
+/// About as many points as the pace says that may be visible, nearest first.
+pub(super) fn candidates(
+    view: &CollectionView,
+    query: &FieldQuery<'_>,
+    pace: &Pace,
+    allowed: &Allowed<'_>,
+    trace: &mut Trace,
+) -> Result<Candidates> {
+    let core = &view.core;
+    let may_be_hit = |point: PointId| core.may_see(view, point) && allowed.may_be(point);
+    let mut nearest = trace.step(
+        "delta",
+        || query.search_exact(pace.fetch, may_be_hit),
+        |nearest| {
+            (
+                nearest.len() as u64,
+                "points in no graph, all compared".into(),
+            )
+        },
+    )?;
+    let mut all = nearest.len() < pace.fetch;
+    let graph = query
+        .as_dense()
+        .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
+    if let Some((graph, query)) = graph {
+        let nearly_all_are_visible =
+            view.points_end == u64::MAX && core.deaths.len() * DEAD_SHARE <= graph.len();
+        let everything = nearly_all_are_visible && allowed.points().is_none();
+        let walk = InGraph {
+            graph: &graph,
+            query: query.vector(),
+            points: allowed.points(),
+            may_be_hit: (!everything).then_some(&may_be_hit),
+        };
+        let mut route = walk.route(pace);
+        let found = trace.step(
+            "graph",
+            || {
+                let (found, taken) =
+                    core.with_scratch(|scratch| walk.find(pace, route, scratch))?;
+                route = taken;
+                Ok(found)
+            },
+            |found| {
+                let Pace { fetch, ef, .. } = pace;
+                let text = format!("fetch {fetch}, ef {ef}, of {} points", graph.len());
+                (found.len() as u64, text)
+            },
+        )?;
+        trace.tell(|| route.to_string());
+        all &= route.is_scan() && found.len() < pace.fetch;
+        nearest = merged(nearest, found);
+    }
+    nearest.extend(staged(view, query)?);
+    nearest.sort_unstable();
+    Ok(Candidates { nearest, all })
+}
+
+/// What either has. A point that moved between the two searches is in both, at slightly different distances.
+fn merged(delta: Vec<Candidate>, graph: Vec<Candidate>) -> Vec<Candidate> {
+    if delta.is_empty() {
+        return graph;
+    }
+    let mut merged = delta;
+    let in_delta: HashSet<PointId> = merged.iter().map(|candidate| candidate.point).collect();
+    let only_in_graph = graph.into_iter();
+    merged.extend(only_in_graph.filter(|candidate| !in_delta.contains(&candidate.point)));
+    merged
+}
+
+/// A search of one graph.
+struct InGraph<'a> {
+    graph: &'a Hnsw,
+    query: &'a [f32],
+    /// The points that the filter allows; `None`: all.
+    points: Option<&'a RoaringTreemap>,
+    /// Whether a point is one of these and may be visible; `None`: nearly each is.
+    may_be_hit: Option<&'a dyn Fn(PointId) -> bool>,
+}
+
+impl InGraph<'_> {
+    fn route(&self, pace: &Pace) -> Route {
+        let allowed = self.points.map(RoaringTreemap::len);
+        if pace.scan {
+            plan::cheapest_scan(self.graph.len(), allowed)
+        } else {
+            plan::route(self.graph.len(), allowed, pace.ef)
+        }
+    }
+
+    /// What is found by `route`, or by the way that was taken instead.
+    fn find(
+        &self,
+        pace: &Pace,
+        route: Route,
+        scratch: &mut Scratch,
+    ) -> Result<(Vec<Candidate>, Route)> {
+        let &InGraph {
+            graph,
+            query,
+            may_be_hit,
+            ..
+        } = self;
+        let fetch = pace.fetch;
+        let any = |_: PointId| true;
+        let found = match route {
+            Route::Walk { budget } => {
+                let params = SearchParams {
+                    k: fetch,
+                    ef: pace.ef,
+                    include_dead: false,
+                };
+                let found = match budget {
+                    Some(budget) => {
+                        graph.search_within(query, params, may_be_hit, budget, scratch)?
+                    }
+                    None => Some(graph.search(query, params, may_be_hit, scratch)?),
+                };
+                let Some(found) = found else {
+                    // Few of the near ones are allowed: the filter has to do with the vectors.
+                    let allowed = self.points.map(RoaringTreemap::len);
+                    let scan = plan::cheapest_scan(graph.len(), allowed);
+                    return self.find(pace, scan, scratch);
+                };
+                found
+            }
+            Route::ScanAllowed => {
+                let allowed = self.points.into_iter().flatten().map(PointId);
+                let hits =
+                    allowed.filter(|&point| may_be_hit.is_none_or(|may_be_hit| may_be_hit(point)));
+                graph.scan(query, fetch, hits, false, scratch)?
+            }
+            Route::ScanAll => {
+                graph.scan_all(query, fetch, may_be_hit.unwrap_or(&any), false, scratch)?
+            }
+        };
+        Ok((found, route))
+    }
+}
+
+/// The points that the reader's own transaction has staged.
+pub(super) fn staged(view: &CollectionView, query: &FieldQuery<'_>) -> Result<Vec<Candidate>> {
+    let mut buffer = query.buffer();
+    let mut staged = Vec::new();
+    for (point, row) in view.staged_points() {
+        let key = keyspace::point_key(view.core.id, point);
+        let row = PointRow::parse(&key, row)?;
+        let distance = query.distance_of(&key, &row, &mut buffer)?;
+        staged.extend(distance.map(|distance| Candidate { point, distance }));
+    }
+    Ok(staged)
+}
