@@ -12,10 +12,7 @@ mod error;
 mod exact;
 mod flat;
 mod hnsw;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the families that train on it follow")
-)]
+mod ivf;
 mod kmeans;
 mod memory;
 mod point;
@@ -29,5 +26,6 @@ pub use hnsw::{
     CheckSummary, CheckpointInfo, Consolidation, Hnsw, HnswParams, Scratch, SearchParams,
     verify_checkpoint,
 };
+pub use ivf::{Ivf, IvfParams, IvfScratch};
 pub use memory::Image;
 pub use point::{Candidate, PointId};

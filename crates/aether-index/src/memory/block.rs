@@ -65,6 +65,10 @@ impl Block {
     pub(super) fn base(&self) -> NonNull<u8> {
         self.base
     }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Drop for Block {

@@ -174,6 +174,19 @@ impl QueryTable {
         &self.rotated
     }
 
+    /// Prepares a query that is centred, rotated and padded already, with a base of 0.
+    pub(crate) fn prepare(&mut self, kernels: Kernels, rotated: &[f32]) {
+        self.rotated.clear();
+        self.rotated.extend_from_slice(rotated);
+        self.fill(kernels, 0.0);
+    }
+
+    /// What is added to each estimate of [`estimate32`](QueryTable::estimate32) from now on.
+    #[inline]
+    pub(crate) fn set_base(&mut self, base: f32) {
+        self.scan.formula.base = base;
+    }
+
     /// Makes the tables of what stands in `rotated`.
     pub(super) fn fill(&mut self, kernels: Kernels, base: f32) {
         self.scan.kernels = kernels;

@@ -10,5 +10,6 @@ mod checkpoint;
 mod churn;
 mod concurrent;
 mod data;
+mod ivf;
 mod numbers;
 mod recall;

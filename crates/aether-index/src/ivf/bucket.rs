@@ -1,0 +1,196 @@
+//! A bucket: the codes, factors and numbers of its points, 32 in a block, in one run of memory.
+//!
+//! ```text
+//! block   codes of 32 points, interleaved · add f32 × 32 · scale f32 × 32 · slot u32 × 32 · id u64 × 32
+//! ```
+//!
+//! Every part starts on a cache line. A lane of the last block without a point is infinitely far.
+
+use aether_distance::{BLOCK_CODES, ScanFactors};
+
+use super::space::Code;
+use crate::memory::Lines;
+use crate::quantize::{pack, unpack};
+use crate::{PointId, Result};
+
+/// Bytes of one factor (or slot) of each lane.
+const FACTOR_BYTES: usize = BLOCK_CODES * size_of::<f32>();
+
+/// Bytes of the ids.
+const ID_BYTES: usize = BLOCK_CODES * size_of::<u64>();
+
+/// Some of the points, of which the centroid is the nearest one (or was, when they came).
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// Bytes of the codes of a block.
+    code_bytes: usize,
+    points: usize,
+    lines: Lines,
+}
+
+/// 32 points of a bucket, or the last few.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'a> {
+    pub(super) codes: &'a [u8],
+    pub(super) factors: ScanFactors<'a>,
+    pub(super) slots: &'a [u32; BLOCK_CODES],
+    pub(super) ids: &'a [u64; BLOCK_CODES],
+}
+
+/// Bytes from one block to the next.
+pub(super) fn block_stride(code_bytes: usize) -> usize {
+    code_bytes + 3 * FACTOR_BYTES + ID_BYTES
+}
+
+impl Bucket {
+    /// Without points. `code_bytes`: of the codes of a block.
+    pub(super) fn new(code_bytes: usize) -> Bucket {
+        Bucket {
+            code_bytes,
+            points: 0,
+            lines: Lines::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.points
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.lines.capacity()
+    }
+
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        let strides = self
+            .lines
+            .as_bytes()
+            .chunks_exact(block_stride(self.code_bytes));
+        strides.map(|bytes| {
+            let (codes, bytes) = bytes.split_at(self.code_bytes);
+            let (add, bytes) = bytes.split_at(FACTOR_BYTES);
+            let (scale, bytes) = bytes.split_at(FACTOR_BYTES);
+            let (slots, ids) = bytes.split_at(FACTOR_BYTES);
+            Block {
+                codes,
+                factors: ScanFactors {
+                    add: bytemuck::from_bytes(add),
+                    scale: bytemuck::from_bytes(scale),
+                },
+                slots: bytemuck::from_bytes(slots),
+                ids: bytemuck::from_bytes(ids),
+            }
+        })
+    }
+
+    /// The slots of all points, in their order.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+        let lanes = self.blocks().flat_map(|block| block.slots.iter().copied());
+        lanes.take(self.points)
+    }
+
+    /// Makes room for `points` more.
+    pub(super) fn reserve(&mut self, points: usize) -> Result<()> {
+        let length = self.lines.len();
+        let blocks = (self.points + points).div_ceil(BLOCK_CODES);
+        self.lines.set_len(blocks * block_stride(self.code_bytes))?;
+        self.lines.set_len(length)
+    }
+
+    /// Adds a point behind the others.
+    pub(super) fn push(&mut self, code: &Code, slot: u32, id: PointId) -> Result<()> {
+        let (at, lane) = (self.points / BLOCK_CODES, self.points % BLOCK_CODES);
+        if lane == 0 {
+            self.lines
+                .set_len((at + 1) * block_stride(self.code_bytes))?;
+            let mut block = self.block_mut(at);
+            block.add().fill(f32::INFINITY);
+        }
+        let mut block = self.block_mut(at);
+        pack(block.codes(), lane, &code.bits);
+        block.add()[lane] = code.add;
+        block.scale()[lane] = code.scale;
+        block.slots()[lane] = slot;
+        block.ids()[lane] = id.0;
+        self.points += 1;
+        Ok(())
+    }
+
+    /// Takes all points out of which `goes`, given their slots, is true; the last ones move into their places.
+    pub(super) fn remove(&mut self, mut goes: impl FnMut(u32) -> bool) {
+        let mut i = 0;
+        while i < self.points {
+            let slot = self.block_mut(i / BLOCK_CODES).slots()[i % BLOCK_CODES];
+            if goes(slot) {
+                self.swap_remove(i);
+            } else {
+                i += 1;
+            }
+        }
+    }
+
+    fn swap_remove(&mut self, i: usize) {
+        let last = self.points - 1;
+        let lane = last % BLOCK_CODES;
+        let mut block = self.block_mut(last / BLOCK_CODES);
+        let mut bits = vec![0; block.codes().len() / BLOCK_CODES];
+        unpack(block.codes(), lane, &mut bits);
+        let code = Code {
+            bits,
+            add: block.add()[lane],
+            scale: block.scale()[lane],
+        };
+        let (slot, id) = (block.slots()[lane], block.ids()[lane]);
+        block.add()[lane] = f32::INFINITY;
+        if i < last {
+            let lane = i % BLOCK_CODES;
+            let mut block = self.block_mut(i / BLOCK_CODES);
+            pack(block.codes(), lane, &code.bits);
+            block.add()[lane] = code.add;
+            block.scale()[lane] = code.scale;
+            block.slots()[lane] = slot;
+            block.ids()[lane] = id;
+        }
+        self.points = last;
+        let blocks = self.points.div_ceil(BLOCK_CODES);
+        let fewer = self.lines.set_len(blocks * block_stride(self.code_bytes));
+        fewer.expect("fewer bytes need no memory");
+    }
+
+    fn block_mut(&mut self, at: usize) -> BlockMut<'_> {
+        let stride = block_stride(self.code_bytes);
+        BlockMut {
+            bytes: &mut self.lines.as_bytes_mut()[at * stride..][..stride],
+            code_bytes: self.code_bytes,
+        }
+    }
+}
+
+/// A block that is being changed.
+struct BlockMut<'a> {
+    bytes: &'a mut [u8],
+    code_bytes: usize,
+}
+
+impl BlockMut<'_> {
+    fn codes(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.code_bytes]
+    }
+
+    fn add(&mut self) -> &mut [f32; BLOCK_CODES] {
+        bytemuck::from_bytes_mut(&mut self.bytes[self.code_bytes..][..FACTOR_BYTES])
+    }
+
+    fn scale(&mut self) -> &mut [f32; BLOCK_CODES] {
+        bytemuck::from_bytes_mut(&mut self.bytes[self.code_bytes + FACTOR_BYTES..][..FACTOR_BYTES])
+    }
+
+    fn slots(&mut self) -> &mut [u32; BLOCK_CODES] {
+        bytemuck::from_bytes_mut(
+            &mut self.bytes[self.code_bytes + 2 * FACTOR_BYTES..][..FACTOR_BYTES],
+        )
+    }
+
+    fn ids(&mut self) -> &mut [u64; BLOCK_CODES] {
+        bytemuck::from_bytes_mut(&mut self.bytes[self.code_bytes + 3 * FACTOR_BYTES..][..ID_BYTES])
+    }
+}

@@ -1,0 +1,211 @@
+//! All buckets and their centroids.
+
+use std::cmp::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use aether_distance::Metric;
+use parking_lot::RwLock;
+
+use super::bucket::Bucket;
+use super::space::{Outlook, Query, Space};
+
+/// By how many standard deviations a bucket's points differ from its mean towards a query, at most, as far as a search that
+/// looks for the nearest of them is concerned. More: searches look into more buckets for the same `ef`.
+const HOPE: f32 = 3.0;
+
+/// Pairs of points by which the alignment of buckets is measured at a time.
+const PAIRS: usize = 256;
+
+/// What a new measurement of it weighs, against all those before.
+const NEWS: f32 = 1.0 / 16.0;
+
+/// The buckets. Readers hold a lock on all of them while they search, so that none is split or given up meanwhile; points
+/// are added under the lock of one bucket.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    /// Rotated, row by row.
+    centroids: Vec<f32>,
+    /// Of each bucket, the mean squared distance of its points from the centroid: the bits of a float.
+    spreads: Vec<AtomicU32>,
+    buckets: Vec<RwLock<Bucket>>,
+    /// The share of the squared distance of points from their centroid that lies, on average, in the direction of a query:
+    /// the bits of a float. One divided by the number of dimensions that the data seem to have.
+    alignment: AtomicU32,
+    /// How often buckets came or went.
+    pub(super) changes: u64,
+}
+
+/// A bucket that a search may look into.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ranked {
+    /// The distance of the nearest point that can be hoped for.
+    pub(super) hope: f32,
+    pub(super) outlook: Outlook,
+    pub(super) bucket: u32,
+}
+
+/// The most promising one is the greatest.
+impl Ord for Ranked {
+    fn cmp(&self, other: &Ranked) -> Ordering {
+        other
+            .hope
+            .total_cmp(&self.hope)
+            .then(other.bucket.cmp(&self.bucket))
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Ranked) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Ranked) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Ranked {}
+
+impl Directory {
+    pub(super) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
+    pub(super) fn bucket(&self, i: u32) -> &RwLock<Bucket> {
+        &self.buckets[i as usize]
+    }
+
+    pub(super) fn centroid(&self, space: &Space, i: u32) -> &[f32] {
+        let width = space.width();
+        &self.centroids[i as usize * width..][..width]
+    }
+
+    /// The mean squared distance of a bucket's points from its centroid.
+    pub(super) fn spread(&self, i: u32) -> f32 {
+        f32::from_bits(self.spreads[i as usize].load(Relaxed))
+    }
+
+    pub(super) fn set_spread(&self, i: u32, spread: f32) {
+        self.spreads[i as usize].store(spread.to_bits(), Relaxed);
+    }
+
+    /// Measures how points `own` of a bucket lie towards the `others` of one beside it; all of them rotated rows.
+    pub(super) fn align(&self, space: &Space, centroid: &[f32], own: &[f32], others: &[f32]) {
+        let width = space.width();
+        let (points, queries) = (own.len() / width, others.len() / width);
+        if points == 0 || queries == 0 {
+            return;
+        }
+        let (mut along, mut square) = (0.0, 0.0);
+        for pair in 0..PAIRS {
+            let point = &own[pair % points * width..][..width];
+            let query = &others[(pair + pair / points) % queries * width..][..width];
+            let (mut product, mut reach) = (0.0, 0.0);
+            for ((x, q), c) in point.iter().zip(query).zip(centroid) {
+                product += (x - c) * (q - c);
+                reach += (q - c) * (q - c);
+                square += (x - c) * (x - c);
+            }
+            along += if reach > 0.0 {
+                product * product / reach
+            } else {
+                0.0
+            };
+        }
+        let measured = if square > 0.0 { along / square } else { return };
+        let known = self.alignment();
+        let mixed = if known > 0.0 {
+            known + (measured - known) * NEWS
+        } else {
+            measured
+        };
+        self.alignment.store(mixed.to_bits(), Relaxed);
+    }
+
+    /// 0 before the first measurement.
+    pub(super) fn alignment(&self) -> f32 {
+        f32::from_bits(self.alignment.load(Relaxed))
+    }
+
+    /// Adds a bucket.
+    pub(super) fn push(&mut self, centroid: &[f32], spread: f32, bucket: Bucket) {
+        self.changes += 1;
+        self.centroids.extend_from_slice(centroid);
+        self.spreads.push(AtomicU32::new(spread.to_bits()));
+        self.buckets.push(RwLock::new(bucket));
+    }
+
+    /// Puts a bucket into the place of another.
+    pub(super) fn replace(&mut self, i: u32, centroid: &[f32], spread: f32, bucket: Bucket) {
+        self.changes += 1;
+        let i = i as usize;
+        self.centroids[i * centroid.len()..][..centroid.len()].copy_from_slice(centroid);
+        self.spreads[i] = AtomicU32::new(spread.to_bits());
+        self.buckets[i] = RwLock::new(bucket);
+    }
+
+    /// Takes a bucket out; the last one takes its number.
+    pub(super) fn swap_remove(&mut self, space: &Space, i: u32) {
+        self.changes += 1;
+        let (i, width) = (i as usize, space.width());
+        let last = (self.buckets.len() - 1) * width;
+        self.centroids.copy_within(last.., i * width);
+        self.centroids.truncate(last);
+        self.spreads.swap_remove(i);
+        self.buckets.swap_remove(i);
+    }
+
+    /// The bucket whose centroid is nearest to a rotated vector; `None` without buckets.
+    pub(super) fn nearest(
+        &self,
+        space: &Space,
+        rotated: &[f32],
+        except: Option<u32>,
+    ) -> Option<u32> {
+        let rows = (0..).zip(self.centroids.chunks_exact(space.width()));
+        let others = rows.filter(|&(i, _)| Some(i) != except);
+        let distances = others.map(|(i, row)| (space.kernels.l2_f32(rotated, row), i));
+        distances.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i)
+    }
+
+    /// All buckets, each with what can be hoped of it.
+    pub(super) fn rank(&self, space: &Space, query: &Query, ranked: &mut Vec<Ranked>) {
+        let hope = HOPE * self.alignment().sqrt();
+        let factor = match space.metric {
+            Metric::InnerProduct => hope,
+            Metric::L2Squared | Metric::Cosine => 2.0 * hope,
+        };
+        let rows = self
+            .centroids
+            .chunks_exact(space.width())
+            .zip(&self.spreads);
+        ranked.clear();
+        ranked.extend((0..).zip(rows).map(|(bucket, (row, spread))| {
+            let outlook = space.outlook(query, row);
+            let spread = f32::from_bits(spread.load(Relaxed));
+            let own = match space.metric {
+                Metric::InnerProduct => 0.0,
+                Metric::L2Squared | Metric::Cosine => spread,
+            };
+            Ranked {
+                hope: outlook.base + own - factor * outlook.reach * spread.sqrt(),
+                outlook,
+                bucket,
+            }
+        }));
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let buckets: usize = self
+            .buckets
+            .iter()
+            .map(|bucket| bucket.read().memory_bytes())
+            .sum();
+        buckets
+            + self.centroids.capacity() * size_of::<f32>()
+            + self.spreads.capacity() * size_of::<f32>()
+            + self.buckets.capacity() * size_of::<RwLock<Bucket>>()
+    }
+}

@@ -1,0 +1,352 @@
+//! Buckets around centroids, in memory, always open to writers: codes of one bit per component are scanned 32 at a time,
+//! and exact distances decide among the best of them.
+//!
+//! ```text
+//! query ─ rotate, table ─▶ rank the buckets ─▶ scan the most promising ─▶ pool of the nearest by estimate ─▶ exact distances
+//!         space.rs         directory.rs        bucket.rs                  pool.rs                           search.rs
+//! ```
+//!
+//! The vectors themselves lie in slots of their own, in the precision given; codes refer to them by slot. Changing:
+//! build.rs (many points at once), mod.rs (single ones), maintain.rs (split, clean, give up buckets).
+//!
+//! Locks are taken in this order: `writer`, a reader of the nodes, `directory`, one bucket, the points. A search holds its
+//! reader and the directory to its end: what it found is not freed, and no bucket is split under it. Points are added and
+//! taken out of a bucket under that bucket's own lock. Only a thread that holds `writer` changes anything but states.
+
+mod bucket;
+mod build;
+mod dead;
+mod directory;
+mod maintain;
+mod params;
+mod pool;
+mod search;
+mod space;
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use aether_distance::{DIM_MAX, ElementType, Metric, VectorRef};
+use half::f16;
+use parking_lot::{Mutex, RwLock};
+
+pub use params::IvfParams;
+pub use search::IvfScratch;
+
+use crate::memory::{Constants, NO_SLOT, Node, NodeLayout, Nodes, Reader};
+use crate::points::PointMap;
+use crate::{Error, PointId, Result};
+use bucket::Bucket;
+use dead::DeadSet;
+use directory::Directory;
+use maintain::Pass;
+use space::{Code, Space};
+
+/// Buckets of points, of which searches find the nearest.
+pub struct Ivf {
+    params: IvfParams,
+    seed: u64,
+    space: Space,
+    nodes: Nodes,
+    points: PointMap,
+    directory: RwLock<Directory>,
+    dead: DeadSet,
+    live: AtomicUsize,
+    /// Held by who adds points or changes buckets.
+    writer: Mutex<Pass>,
+    drafts: Mutex<Vec<Draft>>,
+}
+
+/// A point that is about to be added, and working memory for it.
+#[derive(Debug, Default)]
+struct Draft {
+    floats: Vec<f32>,
+    rotated: Vec<f32>,
+    code: Code,
+}
+
+impl Ivf {
+    /// An empty index. Its buckets come from splitting as points come; for many points at once see [`Ivf::build`].
+    ///
+    /// `centre`: taken from each vector before it is coded, best the mean of the vectors (of unit length each, under
+    /// cosine); no vector, for zeros.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `dim` is 0 or above [`DIM_MAX`], or a parameter is
+    /// outside its limits.
+    pub fn new(
+        dim: usize,
+        metric: Metric,
+        element: ElementType,
+        params: IvfParams,
+        seed: u64,
+    ) -> Result<Ivf> {
+        Ivf::with_centre(dim, metric, element, params, seed, vec![0.0; dim])
+    }
+
+    fn with_centre(
+        dim: usize,
+        metric: Metric,
+        element: ElementType,
+        params: IvfParams,
+        seed: u64,
+        centre: Vec<f32>,
+    ) -> Result<Ivf> {
+        if !(1..=DIM_MAX).contains(&dim) {
+            return Err(Error::invalid(format!(
+                "dimension is {dim}, but must be 1 to {DIM_MAX}"
+            )));
+        }
+        let layout = NodeLayout {
+            links: 0,
+            codes: dim * element.bytes(),
+            fine: 0,
+        };
+        Ok(Ivf {
+            params: params.validate()?,
+            seed,
+            space: Space::new(dim, metric, element, centre, seed),
+            nodes: Nodes::new(layout),
+            points: PointMap::new(None),
+            directory: RwLock::default(),
+            dead: DeadSet::new(),
+            live: AtomicUsize::new(0),
+            writer: Mutex::default(),
+            drafts: Mutex::default(),
+        })
+    }
+
+    /// Adds a point, searchable on return. False when it is here already, dead or alive.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when dimension or element type differ from the index's,
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no memory.
+    pub fn insert(&self, point: PointId, vector: VectorRef<'_>) -> Result<bool> {
+        self.check(&vector)?;
+        let mut draft = self.drafts.lock().pop().unwrap_or_default();
+        let inserted = self.insert_with(point, vector, &mut draft);
+        self.drafts.lock().push(draft);
+        inserted
+    }
+
+    fn insert_with(
+        &self,
+        point: PointId,
+        vector: VectorRef<'_>,
+        draft: &mut Draft,
+    ) -> Result<bool> {
+        let space = &self.space;
+        draft.rotated.clear();
+        space.place(vector, &mut draft.floats, &mut draft.rotated);
+        let (changes, nearest) = {
+            let directory = self.directory.read();
+            (
+                directory.changes,
+                directory.nearest(space, &draft.rotated, None),
+            )
+        };
+        let _writer = self.writer.lock();
+        let reader = self.nodes.read();
+        if self.points.find(point, &reader).is_some() {
+            return Ok(false);
+        }
+        let mut directory = self.directory.read();
+        let nearest = if directory.changes == changes {
+            nearest
+        } else {
+            directory.nearest(space, &draft.rotated, None)
+        };
+        let bucket = match nearest {
+            Some(bucket) => bucket,
+            None => {
+                drop(directory);
+                let first = Bucket::new(space.code_bytes());
+                self.directory.write().push(&draft.rotated, 0.0, first);
+                directory = self.directory.read();
+                0
+            }
+        };
+        let slot = self.store(point, vector)?;
+        let full = self.add(&directory, bucket, slot, point, draft)?;
+        drop(directory);
+        self.points.insert(point, slot, &reader);
+        self.live.fetch_add(1, Relaxed);
+        if full {
+            self.split(bucket, &reader)?;
+        }
+        Ok(true)
+    }
+
+    /// Puts a vector into a slot of its own.
+    fn store(&self, point: PointId, vector: VectorRef<'_>) -> Result<u32> {
+        let mut claim = self.nodes.claim()?;
+        claim.codes_mut().0.copy_from_slice(bytes_of(&vector));
+        Ok(claim.publish(point.0, Constants::default(), NO_SLOT))
+    }
+
+    /// Adds the rotated vector of a draft to a bucket; true when that is too long now.
+    fn add(
+        &self,
+        directory: &Directory,
+        bucket: u32,
+        slot: u32,
+        point: PointId,
+        draft: &mut Draft,
+    ) -> Result<bool> {
+        let centroid = directory.centroid(&self.space, bucket);
+        let square = self.space.encode(&draft.rotated, centroid, &mut draft.code);
+        let mut contents = directory.bucket(bucket).write();
+        contents.push(&draft.code, slot, point)?;
+        let spread = directory.spread(bucket);
+        directory.set_spread(bucket, spread + (square - spread) / contents.len() as f32);
+        Ok(contents.len() > self.params.bucket_points_max())
+    }
+
+    /// Marks a point dead: it is no longer found. False when it is not there or dead already.
+    pub fn remove(&self, point: PointId) -> bool {
+        let reader = self.nodes.read();
+        let Some(slot) = self.points.find(point, &reader) else {
+            return false;
+        };
+        let killed = self.dead.insert(slot);
+        if killed {
+            self.live
+                .update(Relaxed, Relaxed, |live| live.saturating_sub(1));
+        }
+        killed
+    }
+
+    /// Whether the point is here and alive.
+    pub fn contains(&self, point: PointId) -> bool {
+        let reader = self.nodes.read();
+        let slot = self.points.find(point, &reader);
+        slot.is_some_and(|slot| !self.dead.contains(slot))
+    }
+
+    /// Live points.
+    pub fn len(&self) -> usize {
+        self.live.load(Relaxed)
+    }
+
+    /// True when no point is alive.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Dead points that still take memory, until [`consolidate`](Ivf::consolidate) frees it.
+    pub fn dead(&self) -> usize {
+        self.dead.len()
+    }
+
+    /// Components of each vector.
+    pub fn dim(&self) -> usize {
+        self.space.dim
+    }
+
+    /// What "near" means here.
+    pub fn metric(&self) -> Metric {
+        self.space.metric
+    }
+
+    /// The element type of the vectors.
+    pub fn element(&self) -> ElementType {
+        self.space.element
+    }
+
+    /// The shape of the index.
+    pub fn params(&self) -> IvfParams {
+        self.params
+    }
+
+    /// Buckets that the points are in.
+    pub fn buckets(&self) -> usize {
+        self.directory.read().len()
+    }
+
+    /// Bytes that vectors, codes and ids take, mapped ones included.
+    pub fn memory_bytes(&self) -> usize {
+        self.nodes.memory_bytes()
+            + self.points.memory_bytes()
+            + self.directory.read().memory_bytes()
+    }
+
+    /// All live points, in no order.
+    pub fn points(&self) -> impl Iterator<Item = PointId> + '_ {
+        let reader = self.nodes.read();
+        let live = (0..self.nodes.bound()).filter(|&slot| !self.dead.contains(slot));
+        live.filter_map(|slot| reader.node(slot))
+            .map(|node| PointId(node.id()))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn check(&self, vector: &VectorRef<'_>) -> Result<()> {
+        self.check_dim(vector.dim())?;
+        if vector.element() != self.element() {
+            let (given, own) = (vector.element(), self.element());
+            return Err(Error::invalid(format!(
+                "a vector of {given} for an index of {own}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_dim(&self, dim: usize) -> Result<()> {
+        if dim != self.dim() {
+            let own = self.dim();
+            return Err(Error::invalid(format!(
+                "a vector of {dim} components for an index of {own}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The vector of a node. Records start on a cache line, so components are aligned.
+    #[inline]
+    fn vector<'a>(&self, node: &Node<'a>) -> Option<VectorRef<'a>> {
+        let bytes = node.codes();
+        Some(match self.element() {
+            ElementType::F32 => VectorRef::F32(bytemuck::try_cast_slice(bytes).ok()?),
+            ElementType::F16 => VectorRef::F16(bytemuck::try_cast_slice::<u8, f16>(bytes).ok()?),
+            ElementType::U8 => VectorRef::U8(bytes),
+        })
+    }
+
+    /// Appends the rotated vector of a slot to `rotated`; false when there is none.
+    fn place(
+        &self,
+        slot: u32,
+        reader: &Reader<'_>,
+        floats: &mut Vec<f32>,
+        rotated: &mut Vec<f32>,
+    ) -> bool {
+        let node = reader.node(slot);
+        let Some(vector) = node.and_then(|node| self.vector(&node)) else {
+            return false;
+        };
+        self.space.place(vector, floats, rotated);
+        true
+    }
+}
+
+impl fmt::Debug for Ivf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ivf")
+            .field("dim", &self.dim())
+            .field("metric", &self.metric())
+            .field("element", &self.element())
+            .field("params", &self.params)
+            .field("buckets", &self.buckets())
+            .field("live", &self.len())
+            .field("dead", &self.dead())
+            .finish_non_exhaustive()
+    }
+}
+
+fn bytes_of<'a>(vector: &VectorRef<'a>) -> &'a [u8] {
+    match *vector {
+        VectorRef::F32(vector) => bytemuck::cast_slice(vector),
+        VectorRef::F16(vector) => bytemuck::cast_slice(vector),
+        VectorRef::U8(vector) => vector,
+    }
+}

@@ -1,0 +1,123 @@
+//! The points that are nearest by their estimates.
+
+/// Entries beyond the capacity, at least, before the farthest are dropped.
+const SLACK: usize = 64;
+
+/// A point that may be near.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Near {
+    pub(super) estimate: f32,
+    /// One standard deviation of the estimate.
+    pub(super) error: f32,
+    pub(super) slot: u32,
+}
+
+/// The nearest points so far, in no order: those with the `capacity` smallest estimates, and some more.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    entries: Vec<Near>,
+    capacity: usize,
+    bound: f32,
+}
+
+impl Pool {
+    /// Empties it.
+    pub(super) fn reset(&mut self, capacity: usize) {
+        self.entries.clear();
+        self.capacity = capacity;
+        self.bound = f32::INFINITY;
+    }
+
+    /// Farther points need not be added.
+    #[inline]
+    pub(super) fn bound(&self) -> f32 {
+        self.bound
+    }
+
+    /// Adds a point, whose estimate is below the bound.
+    #[inline]
+    pub(super) fn push(&mut self, near: Near) {
+        self.entries.push(near);
+        if self.entries.len() >= 2 * self.capacity.max(SLACK) {
+            self.tighten();
+        }
+    }
+
+    /// Drops what is not among the nearest; the farthest of these is the bound from now on.
+    pub(super) fn tighten(&mut self) {
+        if let Some(rest) = self.entries.len().checked_sub(self.capacity)
+            && self.capacity > 0
+        {
+            if rest > 0 {
+                self.sort_out(self.capacity);
+                self.entries.truncate(self.capacity);
+                self.bound = self.entries[self.capacity - 1].estimate;
+            } else {
+                let farthest = self.entries.iter().map(|near| near.estimate);
+                self.bound = farthest.fold(f32::NEG_INFINITY, f32::max);
+            }
+        }
+    }
+
+    /// Sets the first bound, once there are enough points for one.
+    #[inline]
+    pub(super) fn tighten_once(&mut self) {
+        if self.bound == f32::INFINITY && self.entries.len() >= self.capacity {
+            self.tighten();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Moves the `count` nearest to the start, the farthest of them last; returns them and the others.
+    pub(super) fn split(&mut self, count: usize) -> (&[Near], &[Near]) {
+        if (1..self.entries.len()).contains(&count) {
+            self.sort_out(count);
+        }
+        self.entries.split_at(count.min(self.entries.len()))
+    }
+
+    fn sort_out(&mut self, count: usize) {
+        let by_estimate = |a: &Near, b: &Near| a.estimate.total_cmp(&b.estimate);
+        self.entries.select_nth_unstable_by(count - 1, by_estimate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_stay() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut pool = Pool::default();
+        for (capacity, points) in [(1, 1000), (10, 5), (100, 10_000), (64, 64)] {
+            pool.reset(capacity);
+            let mut all = Vec::new();
+            for slot in 0..points {
+                let near = Near {
+                    estimate: random.f32(),
+                    error: 0.0,
+                    slot,
+                };
+                all.push(near.estimate);
+                if near.estimate < pool.bound() {
+                    pool.push(near);
+                }
+            }
+            pool.tighten();
+            all.sort_by(f32::total_cmp);
+            all.truncate(capacity);
+            let half = capacity / 2;
+            let (first, rest) = pool.split(half);
+            let mut found: Vec<f32> = first.iter().map(|near| near.estimate).collect();
+            found.sort_by(f32::total_cmp);
+            assert_eq!(found, all[..half.min(all.len())]);
+            found.extend(rest.iter().map(|near| near.estimate));
+            found.sort_by(f32::total_cmp);
+            assert_eq!(found, all);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Searching: which buckets, which of their points, and which of these are the nearest.
+
+use std::collections::BinaryHeap;
+
+use aether_distance::{Distance, Query as ExactQuery};
+
+use super::Ivf;
+use super::directory::Ranked;
+use super::pool::{Near, Pool};
+use super::space::{self, BOUND};
+use crate::hnsw::SearchParams;
+use crate::memory::Reader;
+use crate::{Candidate, PointId, Result};
+
+/// Exact distances that are computed in any case, beyond `k`: those of the points with the least estimates.
+const SURELY: usize = 8;
+
+/// Vectors asked from memory ahead of their use.
+const AHEAD: usize = 8;
+
+/// Slots that a scan asks from memory at a time.
+const SCAN_BATCH: usize = 32;
+
+/// Working memory of searches. Give the same one to each search of a thread: then searches allocate only their results.
+#[derive(Debug, Default)]
+pub struct IvfScratch {
+    query: space::Query,
+    ranked: Vec<Ranked>,
+    pool: Pool,
+    slots: Vec<u32>,
+}
+
+impl Ivf {
+    /// The nearest points, nearest first; fewer than `k` when there are no more that are allowed.
+    ///
+    /// `query`: `dim` floats, not normalized; not finite ones give arbitrary answers. Approximate: buckets are scanned as
+    /// long as a point in them can be expected to be among the `ef` nearest so far, and of these the ones that can be among
+    /// the `k` nearest, but for one in a thousand, are compared exactly. So recall and time rise with `ef`. Of all points
+    /// that are alive (or dead and not yet freed, see [`SearchParams::include_dead`]) and `allowed`, which is asked about
+    /// points with small estimates only and must not call this index.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
+    pub fn search(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        scratch: &mut IvfScratch,
+    ) -> Result<Vec<Candidate>> {
+        self.check_dim(query.len())?;
+        if params.k == 0 {
+            return Ok(Vec::new());
+        }
+        let reader = self.nodes.read();
+        self.space.query(query, &mut scratch.query);
+        scratch
+            .pool
+            .reset(params.ef.max(params.k).min(self.nodes.bound() as usize));
+        let skips_dead = !params.include_dead && self.dead() > 0;
+        match allowed {
+            None if !skips_dead => self.fill(scratch, |_, _| true),
+            None => self.fill(scratch, |slot, _| !self.dead.contains(slot)),
+            Some(allowed) => self.fill(scratch, |slot, id| {
+                !(skips_dead && self.dead.contains(slot)) && allowed(PointId(id))
+            }),
+        }
+        Ok(self.rerank(&reader, query, params, &mut scratch.pool))
+    }
+
+    /// Scans the promising buckets into the pool.
+    fn fill(&self, scratch: &mut IvfScratch, counts: impl Fn(u32, u64) -> bool) {
+        let IvfScratch {
+            query,
+            ranked,
+            pool,
+            ..
+        } = scratch;
+        let directory = self.directory.read();
+        directory.rank(&self.space, query, ranked);
+        let mut promising = BinaryHeap::from(std::mem::take(ranked));
+        let mut estimates = [0.0; aether_distance::BLOCK_CODES];
+        while let Some(next) = promising.pop().filter(|next| next.hope < pool.bound()) {
+            query.table.set_base(next.outlook.base);
+            let error = space::ERROR * next.outlook.reach;
+            for block in directory.bucket(next.bucket).read().blocks() {
+                let table = &query.table;
+                let mut near =
+                    table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);
+                while near != 0 {
+                    let lane = near.trailing_zeros() as usize;
+                    near &= near - 1;
+                    if counts(block.slots[lane], block.ids[lane]) {
+                        pool.push(Near {
+                            estimate: estimates[lane],
+                            error: error * block.factors.scale[lane].abs(),
+                            slot: block.slots[lane],
+                        });
+                    }
+                }
+            }
+            pool.tighten_once();
+        }
+        pool.tighten();
+        *ranked = promising.into_vec();
+    }
+
+    /// The `k` nearest of the pool by exact distances.
+    fn rerank(
+        &self,
+        reader: &Reader<'_>,
+        query: &[f32],
+        params: SearchParams,
+        pool: &mut Pool,
+    ) -> Vec<Candidate> {
+        let mut nearest = Nearest {
+            k: params.k,
+            heap: BinaryHeap::with_capacity(params.k.min(pool.len()) + 1),
+        };
+        let exact = ExactQuery::new(self.space.kernels, self.metric(), query);
+        let (surely, others) = pool.split(params.k + SURELY);
+        self.compare(
+            reader,
+            &exact,
+            surely.iter().map(|near| near.slot),
+            &mut nearest,
+        );
+        let farthest = self.estimate_of(nearest.farthest());
+        let maybe = others
+            .iter()
+            .filter(|near| near.estimate - BOUND * near.error < farthest);
+        self.compare(reader, &exact, maybe.map(|near| near.slot), &mut nearest);
+        nearest.heap.into_sorted_vec()
+    }
+
+    /// What estimates say for an exact distance.
+    fn estimate_of(&self, distance: Distance) -> f32 {
+        match self.metric() {
+            aether_distance::Metric::Cosine => 2.0 * distance.0,
+            _ => distance.0,
+        }
+    }
+
+    /// Compares the query with the vectors of slots.
+    fn compare(
+        &self,
+        reader: &Reader<'_>,
+        exact: &ExactQuery<'_>,
+        slots: impl Iterator<Item = u32> + Clone,
+        nearest: &mut Nearest,
+    ) {
+        let mut ahead = slots.clone();
+        for slot in ahead.by_ref().take(AHEAD) {
+            reader.prefetch_codes(slot);
+        }
+        for slot in slots {
+            if let Some(slot) = ahead.next() {
+                reader.prefetch_codes(slot);
+            }
+            let Some(node) = reader.node(slot) else {
+                continue;
+            };
+            if let Some(vector) = self.vector(&node) {
+                nearest.push(Candidate {
+                    point: PointId(node.id()),
+                    distance: exact.distance(vector),
+                });
+            }
+        }
+    }
+
+    /// The `k` nearest of `points`, nearest first, by comparing with all of them that are here: exact.
+    ///
+    /// `query`: as for [`search`](Ivf::search). O(points).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
+    pub fn scan(
+        &self,
+        query: &[f32],
+        k: usize,
+        points: impl Iterator<Item = PointId>,
+        include_dead: bool,
+        scratch: &mut IvfScratch,
+    ) -> Result<Vec<Candidate>> {
+        let mut points = points.fuse();
+        let mut batch = Vec::with_capacity(SCAN_BATCH);
+        self.scan_slots(
+            query,
+            (k, include_dead),
+            scratch,
+            |_| true,
+            |reader, slots| {
+                batch.clear();
+                batch.extend(points.by_ref().take(SCAN_BATCH));
+                self.points.find_all(&batch, reader, slots);
+                !batch.is_empty()
+            },
+        )
+    }
+
+    /// Like [`scan`](Ivf::scan), of all points here that are `allowed`: in the order of the memory, which makes it the
+    /// faster one when they are many.
+    ///
+    /// # Errors
+    /// As [`scan`](Ivf::scan).
+    pub fn scan_all(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: &dyn Fn(PointId) -> bool,
+        include_dead: bool,
+        scratch: &mut IvfScratch,
+    ) -> Result<Vec<Candidate>> {
+        let mut all = 0..self.nodes.bound();
+        self.scan_slots(query, (k, include_dead), scratch, allowed, |_, slots| {
+            slots.extend(all.by_ref().take(SCAN_BATCH));
+            !slots.is_empty()
+        })
+    }
+
+    /// Compares with the slots that `next` adds to a list, as long as it says that there was more.
+    fn scan_slots(
+        &self,
+        query: &[f32],
+        (k, include_dead): (usize, bool),
+        scratch: &mut IvfScratch,
+        allowed: impl Fn(PointId) -> bool,
+        mut next: impl FnMut(&Reader<'_>, &mut Vec<u32>) -> bool,
+    ) -> Result<Vec<Candidate>> {
+        self.check_dim(query.len())?;
+        if k == 0 {
+            return Ok(Vec::new());
+        }
+        let reader = self.nodes.read();
+        let exact = ExactQuery::new(self.space.kernels, self.metric(), query);
+        let mut nearest = Nearest {
+            k,
+            heap: BinaryHeap::new(),
+        };
+        let slots = &mut scratch.slots;
+        slots.clear();
+        while next(&reader, slots) {
+            let counts = |slot: u32| {
+                let alive = include_dead || !self.dead.contains(slot);
+                alive
+                    && reader
+                        .node(slot)
+                        .is_some_and(|node| allowed(PointId(node.id())))
+            };
+            let counted = slots.iter().copied().filter(|&slot| counts(slot));
+            self.compare(&reader, &exact, counted, &mut nearest);
+            slots.clear();
+        }
+        Ok(nearest.heap.into_sorted_vec())
+    }
+}
+
+/// The `k` nearest points so far.
+struct Nearest {
+    k: usize,
+    heap: BinaryHeap<Candidate>,
+}
+
+impl Nearest {
+    #[inline]
+    fn push(&mut self, candidate: Candidate) {
+        if self.heap.len() < self.k {
+            self.heap.push(candidate);
+        } else if let Some(mut farthest) = self.heap.peek_mut()
+            && candidate < *farthest
+        {
+            *farthest = candidate;
+        }
+    }
+
+    /// Nothing farther is among the nearest.
+    fn farthest(&self) -> Distance {
+        let full = self.heap.len() == self.k;
+        let farthest = self.heap.peek().filter(|_| full);
+        farthest.map_or(Distance::INFINITE, |candidate| candidate.distance)
+    }
+}

@@ -1,0 +1,178 @@
+//! The space in which buckets live: vectors relative to a centre, rotated at random, and their codes of one bit per
+//! component.
+//!
+//! Under cosine vectors are made unit vectors first, and then compared by squared Euclidean distance, which orders them in
+//! the same way. With `q` and `x` such vectors, `c` the centroid of the bucket of `x`, `r = x - c` and `s` the signs of `r`
+//! (a vector of +1 and -1),
+//!
+//! ```text
+//! |q - x|² = |q - c|² + |r|² - 2 <q - c, r>     and     <y, r> ≈ <y, s> |r|² / <r, s>   for every y,
+//! ```
+//!
+//! without bias, because the rotation makes every direction alike (RaBitQ: Gao and Long 2024). `<q - c, s>` is `<q, s>`,
+//! for which one table serves all buckets, less `<c, s>`, which is known with the code. So the estimate of a distance is
+//! `base + add + scale * <q, s>`: `base` of the bucket, `add` and `scale` of the code. Its error is about
+//! `ERROR * |scale| * |q - c|`. Inner products leave the centre at 0 and estimate `-<q, c> - <q, r>` in the same way.
+
+use aether_distance::{ElementType, Kernels, Metric, VectorRef};
+
+use crate::quantize::{QueryTable, Rotation};
+
+/// The standard deviation of an estimate, in units of `|scale| * |q - c|`: `sqrt(1 - a²)` for `a`, the cosine of the angle
+/// between a vector and its signs, which is near `sqrt(2 / pi)` for all vectors of many components.
+pub(super) const ERROR: f32 = 0.603;
+
+/// A shift of sums by so many standard deviations turns estimates into bounds that hold but for one in a thousand.
+pub(super) const BOUND: f32 = 3.0;
+
+/// How vectors become codes.
+#[derive(Debug)]
+pub(super) struct Space {
+    pub(super) dim: usize,
+    pub(super) metric: Metric,
+    pub(super) element: ElementType,
+    pub(super) kernels: Kernels,
+    rotation: Rotation,
+    /// Taken from each vector before it is rotated; zeros under the inner product.
+    pub(super) centre: Vec<f32>,
+}
+
+/// The code of a vector in its bucket.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Code {
+    /// The sign of component `i`: bit `i % 8` of byte `i / 8`.
+    pub(super) bits: Vec<u8>,
+    pub(super) add: f32,
+    pub(super) scale: f32,
+}
+
+/// A query in this space.
+#[derive(Debug, Default)]
+pub(super) struct Query {
+    floats: Vec<f32>,
+    pub(super) table: QueryTable,
+}
+
+/// What a bucket is to a query.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outlook {
+    /// What all estimates in the bucket have in common.
+    pub(super) base: f32,
+    /// What errors are proportional to: `|q - c|`, or `|q|` for inner products.
+    pub(super) reach: f32,
+}
+
+impl Space {
+    pub(super) fn new(
+        dim: usize,
+        metric: Metric,
+        element: ElementType,
+        centre: Vec<f32>,
+        seed: u64,
+    ) -> Space {
+        Space {
+            dim,
+            metric,
+            element,
+            kernels: Kernels::detect(),
+            rotation: Rotation::new(dim, seed),
+            centre,
+        }
+    }
+
+    /// Components of rotated vectors, a multiple of 64.
+    pub(super) fn width(&self) -> usize {
+        self.rotation.padded_dim()
+    }
+
+    /// Bytes of the codes of a block.
+    pub(super) fn code_bytes(&self) -> usize {
+        self.width() / 8 * aether_distance::BLOCK_CODES
+    }
+
+    /// Appends a vector, rotated, to `rotated`. `floats` is working memory. Returns the inverse of the vector's length, 0
+    /// for that of zeros.
+    pub(super) fn place(
+        &self,
+        vector: VectorRef<'_>,
+        floats: &mut Vec<f32>,
+        rotated: &mut Vec<f32>,
+    ) -> f32 {
+        vector.to_f32(floats);
+        let inverse = self.centre(floats);
+        let start = rotated.len();
+        rotated.resize(start + self.width(), 0.0);
+        rotated[start..][..self.dim].copy_from_slice(floats);
+        self.rotation.apply(&mut rotated[start..]);
+        inverse
+    }
+
+    fn centre(&self, floats: &mut [f32]) -> f32 {
+        let square = self.kernels.dot_f32(floats, floats);
+        let inverse = if square > 0.0 {
+            square.sqrt().recip()
+        } else {
+            0.0
+        };
+        let factor = if self.metric == Metric::Cosine {
+            inverse
+        } else {
+            1.0
+        };
+        for (x, centre) in floats.iter_mut().zip(&self.centre) {
+            *x = *x * factor - centre;
+        }
+        inverse
+    }
+
+    /// The code of a rotated vector in the bucket of `centroid`. Also returns the squared distance of the two.
+    pub(super) fn encode(&self, rotated: &[f32], centroid: &[f32], code: &mut Code) -> f32 {
+        let (mut square, mut signs, mut along) = (0.0, 0.0, 0.0);
+        code.bits.clear();
+        for (rotated, centroid) in rotated.chunks_exact(8).zip(centroid.chunks_exact(8)) {
+            let mut byte = 0;
+            for (bit, (x, c)) in rotated.iter().zip(centroid).enumerate() {
+                let residual = x - c;
+                let positive = residual >= 0.0;
+                byte |= u8::from(positive) << bit;
+                square += residual * residual;
+                signs += residual.abs();
+                along += if positive { *c } else { -c };
+            }
+            code.bits.push(byte);
+        }
+        let factor = if signs > 0.0 { square / signs } else { 0.0 };
+        (code.add, code.scale) = match self.metric {
+            Metric::InnerProduct => (0.0, -factor),
+            Metric::L2Squared | Metric::Cosine => (square + 2.0 * factor * along, -2.0 * factor),
+        };
+        square
+    }
+
+    /// Prepares a query.
+    pub(super) fn query(&self, vector: &[f32], query: &mut Query) {
+        query.floats.clear();
+        query.floats.extend_from_slice(vector);
+        self.centre(&mut query.floats);
+        query.floats.resize(self.width(), 0.0);
+        self.rotation.apply(&mut query.floats);
+        query.table.prepare(self.kernels, &query.floats);
+    }
+
+    /// What the bucket of `centroid` is to a query.
+    pub(super) fn outlook(&self, query: &Query, centroid: &[f32]) -> Outlook {
+        match self.metric {
+            Metric::InnerProduct => Outlook {
+                base: -self.kernels.dot_f32(query.table.rotated(), centroid),
+                reach: query.table.norm(),
+            },
+            Metric::L2Squared | Metric::Cosine => {
+                let base = self.kernels.l2_f32(query.table.rotated(), centroid);
+                Outlook {
+                    base,
+                    reach: base.sqrt(),
+                }
+            }
+        }
+    }
+}
