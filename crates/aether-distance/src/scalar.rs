@@ -110,6 +110,21 @@ pub(crate) fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32 {
         .sum()
 }
 
+pub(crate) fn dot_nibbles_i8(nibbles: &[u8], query: &[i8]) -> i32 {
+    let (low, high) = query.split_at(nibbles.len());
+    sum_of_nibbles(nibbles, low, high)
+}
+
+/// The low nibbles times `low`, the high ones times `high`.
+pub(crate) fn sum_of_nibbles(nibbles: &[u8], low: &[i8], high: &[i8]) -> i32 {
+    let products = nibbles.iter().zip(low.iter().zip(high));
+    products
+        .map(|(&byte, (&low, &high))| {
+            i32::from(byte & 15) * i32::from(low) + i32::from(byte >> 4) * i32::from(high)
+        })
+        .sum()
+}
+
 pub(crate) fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES] {
     let mut sums = [0; BLOCK_CODES];
     let entries = table.iter().flat_map(|line| line.0.as_chunks::<16>().0);

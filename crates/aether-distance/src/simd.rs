@@ -47,6 +47,7 @@ macro_rules! with_other_kernels {
             fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32;
             fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32;
             fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32;
+            fn dot_nibbles_i8(nibbles: &[u8], query: &[i8]) -> i32;
             fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES];
             fn fast_scan_estimates(codes: &[u8], table: &[TableLine], formula: ScanFormula, factors: ScanFactors<'_>, bound: f32, out: &mut [f32; BLOCK_CODES]) -> u32;
         }

@@ -11,7 +11,7 @@ use crate::simd::Registers;
 mod bits;
 mod scan;
 
-use bits::dot_bits_i8;
+use bits::{dot_bits_i8, dot_nibbles_i8};
 use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has what these kernels need.

@@ -15,6 +15,10 @@
 //! [`unpack`]ed from it without touching its neighbours; what lies in lanes that are not used is estimated, too, and
 //! ignored by the caller (a factor `add` of infinity keeps it out of everything).
 //!
+//! # Other codes
+//! [`ScalarQuantizer`]: 8 or 4 bits per component in equal steps, when an integer dot product per vector is what one can afford.
+//! [`ProductQuantizer`]: 4 bits per several components, in the same blocks, when memory counts most. Both are trained on a sample.
+//!
 //! # Directions
 //! Estimates are distances of the metric as `aether_distance` has them: smaller is nearer. They compare with exact distances.
 //!
@@ -47,12 +51,50 @@
 
 mod block;
 mod centred;
+mod product;
 mod rabitq;
 mod rotation;
+mod scalar;
 mod table;
+
+use aether_distance::{DIM_MAX, VectorRef};
+
+use crate::{Error, Result};
 
 pub use block::{pack, unpack};
 pub use centred::{Factors, mean};
+pub use product::{ProductQuantizer, ProductTable};
 pub use rabitq::{BITS_MAX, Code, RaBitQ};
 pub use rotation::Rotation;
+pub use scalar::{ScalarBits, ScalarQuantizer, ScalarTable};
 pub use table::QueryTable;
+
+fn check_dim(dim: usize) -> Result<()> {
+    if !(1..=DIM_MAX).contains(&dim) {
+        return Err(Error::invalid(format!(
+            "dimension is {dim}, but must be 1 to {DIM_MAX}"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a quantizer of `dim` components can be trained on `sample`.
+fn check_sample(dim: usize, sample: &[VectorRef<'_>]) -> Result<()> {
+    if sample.is_empty() {
+        return Err(Error::invalid(
+            "a quantizer needs a sample to be trained on, but it is empty",
+        ));
+    }
+    for vector in sample {
+        if vector.dim() != dim {
+            let given = vector.dim();
+            return Err(Error::invalid(format!(
+                "a vector of {given} components in a sample of vectors of {dim}"
+            )));
+        }
+        if !vector.is_finite() {
+            return Err(Error::invalid("a component of a sample is not finite"));
+        }
+    }
+    Ok(())
+}

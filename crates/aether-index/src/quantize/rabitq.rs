@@ -7,7 +7,7 @@
 //! Nothing is trained but the centre; how estimates follow is told in [`centred`](super::centred). Gao and Long 2024, "RaBitQ" (arXiv
 //! 2405.12497); with more bits Gao et al. 2024 (arXiv 2409.09913), but here the spacing of the values is the best of a few.
 
-use aether_distance::{BLOCK_CODES, DIM_MAX, Metric, VectorRef};
+use aether_distance::{BLOCK_CODES, Metric, VectorRef};
 
 use super::centred::{Centred, Factors};
 use super::rotation::Rotation;
@@ -74,11 +74,7 @@ impl RaBitQ {
     /// is not finite.
     pub fn new(metric: Metric, bits: u32, centre: Vec<f32>, seed: u64) -> Result<RaBitQ> {
         let dim = centre.len();
-        if !(1..=DIM_MAX).contains(&dim) {
-            return Err(Error::invalid(format!(
-                "dimension is {dim}, but must be 1 to {DIM_MAX}"
-            )));
-        }
+        super::check_dim(dim)?;
         if !(1..=BITS_MAX).contains(&bits) {
             return Err(Error::invalid(format!(
                 "{bits} bits per component, but must be 1 to {BITS_MAX}"
@@ -166,6 +162,12 @@ impl RaBitQ {
     }
 }
 
+/// `x` rounded down, for `x` from 0 to 2²²; without the call that `floor` is on a CPU whose rounding instruction is not assumed.
+fn whole(x: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0; // 1.5 * 2²³: a sum with it has no bits behind the point
+    (x - 0.5 + SHIFT) - SHIFT
+}
+
 /// Appends a bit per component.
 fn push_plane<T: Copy>(planes: &mut Vec<u8>, components: &[T], bit: impl Fn(T) -> bool) {
     let (eights, _) = components.as_chunks::<8>();
@@ -190,7 +192,7 @@ fn choose_levels(rotated: &[f32], bits: u32, levels: &mut Vec<u8>) -> (f32, f32)
     let largest = rotated
         .iter()
         .fold(0.0_f32, |largest, x| largest.max(x.abs()));
-    let magnitude = |x: f32, per_unit: f32| (x.abs() * per_unit).min(half - 1.0).floor();
+    let magnitude = |x: f32, per_unit: f32| whole((x.abs() * per_unit).min(half - 0.5));
     let mut best = (0.0, 1.0, 0.0);
     // Spacings with which the largest component is at the last level, or up to 2.5 times beyond it.
     for tenths in 10..=25_u8 {

@@ -12,4 +12,5 @@ mod concurrent;
 mod data;
 mod ivf;
 mod numbers;
+mod quantize;
 mod recall;
