@@ -133,6 +133,25 @@ impl Kernels {
         }
         dispatch!(self.dot_u8_i8_x4(codes, query))
     }
+
+    /// `Σ codes * query` of codes of 4 bits, exact up to [`DIM_MAX`] components. The kernel of graph traversal.
+    ///
+    /// `codes`: byte `i` has component `i` in its lower half, and in its upper half component `codes.len() + i`. `query`:
+    /// twice as many components as `codes` has bytes.
+    #[inline]
+    pub fn dot_u4_i8(self, codes: &[u8], query: &[i8]) -> i32 {
+        check_lengths(2 * codes.len(), query.len());
+        dispatch!(self.dot_u4_i8(codes, query))
+    }
+
+    /// [`dot_u4_i8`](Kernels::dot_u4_i8) of four rows with one query: the query is read once and the four sums overlap.
+    #[inline]
+    pub fn dot_u4_i8_x4(self, codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+        for row in codes {
+            check_lengths(2 * row.len(), query.len());
+        }
+        dispatch!(self.dot_u4_i8_x4(codes, query))
+    }
 }
 
 #[inline]

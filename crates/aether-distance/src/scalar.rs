@@ -68,6 +68,19 @@ pub(crate) fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
         .fold(0, i32::wrapping_add)
 }
 
+pub(crate) fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
+    let (lower, upper) = query.split_at(codes.len());
+    let products = |(&x, (&low, &high)): (&u8, (&i8, &i8))| {
+        i32::from(x & 15) * i32::from(low) + i32::from(x >> 4) * i32::from(high)
+    };
+    let pairs = codes.iter().zip(lower.iter().zip(upper));
+    pairs.map(products).fold(0, i32::wrapping_add)
+}
+
+pub(crate) fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    codes.map(|row| dot_u4_i8(row, query))
+}
+
 pub(crate) fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     codes.map(|row| dot_u8_i8(row, query))
 }

@@ -55,6 +55,49 @@ fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
 }
 
 #[target_feature(enable = "neon")]
+fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
+    let (lower, upper) = query.split_at(codes.len());
+    let ((codes, codes_rest), (lower, lower_rest), (upper, upper_rest)) = (
+        codes.as_chunks::<16>(),
+        lower.as_chunks::<16>(),
+        upper.as_chunks::<16>(),
+    );
+    let mut sums = [vdupq_n_s32(0); 2];
+    for (codes, (lower, upper)) in codes.iter().zip(lower.iter().zip(upper)) {
+        let codes = bytes(codes);
+        sums[0] = add_products_u4(
+            sums[0],
+            vandq_u8(codes, vdupq_n_u8(15)),
+            signed_bytes(lower),
+        );
+        sums[1] = add_products_u4(sums[1], vshrq_n_u8::<4>(codes), signed_bytes(upper));
+    }
+    let rest =
+        lower_rest
+            .iter()
+            .zip(upper_rest)
+            .zip(codes_rest)
+            .map(|((&lower, &upper), &code)| {
+                i32::from(code & 15) * i32::from(lower) + i32::from(code >> 4) * i32::from(upper)
+            });
+    vaddvq_s32(vaddq_s32(sums[0], sums[1])).wrapping_add(rest.sum())
+}
+
+#[target_feature(enable = "neon")]
+fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    codes.map(|row| dot_u4_i8(row, query))
+}
+
+/// Four bits are a signed byte too; two of the products fit 16 bits.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_products_u4(sum: int32x4_t, codes: uint8x16_t, query: int8x16_t) -> int32x4_t {
+    let codes = vreinterpretq_s8_u8(codes);
+    let products = vmull_s8(vget_low_s8(codes), vget_low_s8(query));
+    vpadalq_s16(sum, vmlal_high_s8(products, codes, query))
+}
+
+#[target_feature(enable = "neon")]
 fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     let mut sum = vdupq_n_u32(0);

@@ -209,6 +209,20 @@ impl Case {
             "{}",
             name("dot_u8_i8_x4")
         );
+        let rows = rows.map(|row| &row[..signed.len() / 2]);
+        let signed = &signed[..2 * rows[0].len()];
+        assert_eq!(
+            kernels.dot_u4_i8(rows[0], signed),
+            scalar::dot_u4_i8(rows[0], signed),
+            "{}",
+            name("dot_u4_i8")
+        );
+        assert_eq!(
+            kernels.dot_u4_i8_x4(rows, signed),
+            scalar::dot_u4_i8_x4(rows, signed),
+            "{}",
+            name("dot_u4_i8_x4")
+        );
     }
 }
 
@@ -277,6 +291,14 @@ fn squared_distances_of_finite_vectors_are_never_nan() {
         assert_eq!(kernels.l2_f32_f16(&high, &half_low), f32::INFINITY);
         assert_eq!(kernels.l2_f32_u8(&low, &bytes), f32::INFINITY);
         assert!(kernels.l2_f16(&half_high, &half_low).is_finite());
+    }
+}
+
+#[test]
+fn codes_of_four_bits_have_their_halves_apart() {
+    let (codes, query) = ([0x21, 0x43, 0xf0], [1, 10, 100, -1, -10, -100]);
+    for kernels in Kernels::available() {
+        assert_eq!(kernels.dot_u4_i8(&codes, &query), 31 - 2 - 40 - 1500);
     }
 }
 

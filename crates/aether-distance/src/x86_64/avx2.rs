@@ -65,6 +65,51 @@ fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
+fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
+    let (lower, upper) = query.split_at(codes.len());
+    let ((codes, codes_rest), (lower, lower_rest), (upper, upper_rest)) = (
+        codes.as_chunks::<32>(),
+        lower.as_chunks::<32>(),
+        upper.as_chunks::<32>(),
+    );
+    let low_bits = _mm256_set1_epi8(15);
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (codes, (lower, upper)) in codes.iter().zip(lower.iter().zip(upper)) {
+        let codes = bytes(codes);
+        let (low, high) = (
+            _mm256_and_si256(codes, low_bits),
+            _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low_bits),
+        );
+        // Two products of 15 and 128 are far from what saturates 16 bits.
+        let ones = _mm256_set1_epi16(1);
+        let low = _mm256_maddubs_epi16(low, signed_bytes(lower));
+        let high = _mm256_maddubs_epi16(high, signed_bytes(upper));
+        sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(low, ones));
+        sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(high, ones));
+    }
+    let rest =
+        lower_rest
+            .iter()
+            .zip(upper_rest)
+            .zip(codes_rest)
+            .map(|((&lower, &upper), &code)| {
+                i32::from(code & 15) * i32::from(lower) + i32::from(code >> 4) * i32::from(upper)
+            });
+    sum_of_integers(sums).wrapping_add(rest.sum())
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    let [a, b, c, d] = codes;
+    [
+        dot_u4_i8(a, query),
+        dot_u4_i8(b, query),
+        dot_u4_i8(c, query),
+        dot_u4_i8(d, query),
+    ]
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
     let ((a_chunks, a_rest), (b_chunks, _)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
     let (Some(a_last), Some(b_last)) = (a.last_chunk(), b.last_chunk()) else {

@@ -80,6 +80,48 @@ fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     sums_of_four([a, b, c, d])
 }
 
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
+    _mm512_reduce_add_epi32(sums_u4_i8([codes], query)[0])
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    sums_of_four(sums_u4_i8(codes, query))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn sums_u4_i8<const N: usize>(codes: [&[u8]; N], query: &[i8]) -> [__m512i; N] {
+    let (lower, upper) = query.split_at(query.len() / 2);
+    let ((lower, lower_rest), (upper, upper_rest)) =
+        (lower.as_chunks::<64>(), upper.as_chunks::<64>());
+    let rows = codes.map(|row| row[..query.len() / 2].as_chunks::<64>());
+    let mut sums = [_mm512_setzero_si512(); N];
+    for (i, (lower, upper)) in lower.iter().zip(upper).enumerate() {
+        let (lower, upper) = (signed_bytes(lower), signed_bytes(upper));
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            *sum = add_products_u4(*sum, bytes(&row.0[i]), lower, upper);
+        }
+    }
+    if !lower_rest.is_empty() {
+        let (lower, upper) = (signed_bytes_rest(lower_rest), signed_bytes_rest(upper_rest));
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            *sum = add_products_u4(*sum, bytes_rest(row.1), lower, upper);
+        }
+    }
+    sums
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn add_products_u4(sum: __m512i, codes: __m512i, lower: __m512i, upper: __m512i) -> __m512i {
+    let low_bits = _mm512_set1_epi8(15);
+    let sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(codes, low_bits), lower);
+    let codes = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), low_bits);
+    _mm512_dpbusd_epi32(sum, codes, upper)
+}
+
 /// `a * b = a * (b - 128) + 128 * a`: the first factor of `vpdpbusd` is unsigned, the second signed.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {

@@ -81,6 +81,47 @@ fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     ]
 }
 
+#[target_feature(enable = "avx2,avxvnni")]
+fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
+    let (lower, upper) = query.split_at(codes.len());
+    let ((codes, codes_rest), (lower, lower_rest), (upper, upper_rest)) = (
+        codes.as_chunks::<32>(),
+        lower.as_chunks::<32>(),
+        upper.as_chunks::<32>(),
+    );
+    let low_bits = _mm256_set1_epi8(15);
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (codes, (lower, upper)) in codes.iter().zip(lower.iter().zip(upper)) {
+        let codes = bytes(codes);
+        let (low, high) = (
+            _mm256_and_si256(codes, low_bits),
+            _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low_bits),
+        );
+        sums[0] = _mm256_dpbusd_avx_epi32(sums[0], low, signed_bytes(lower));
+        sums[1] = _mm256_dpbusd_avx_epi32(sums[1], high, signed_bytes(upper));
+    }
+    let rest =
+        lower_rest
+            .iter()
+            .zip(upper_rest)
+            .zip(codes_rest)
+            .map(|((&lower, &upper), &code)| {
+                i32::from(code & 15) * i32::from(lower) + i32::from(code >> 4) * i32::from(upper)
+            });
+    sum_of_integers(sums).wrapping_add(rest.sum())
+}
+
+#[target_feature(enable = "avx2,avxvnni")]
+fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
+    let [a, b, c, d] = codes;
+    [
+        dot_u4_i8(a, query),
+        dot_u4_i8(b, query),
+        dot_u4_i8(c, query),
+        dot_u4_i8(d, query),
+    ]
+}
+
 /// `a * b = a * (b - 128) + 128 * a`: the first factor of `vpdpbusd` is unsigned, the second signed.
 #[target_feature(enable = "avx2,avxvnni")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {

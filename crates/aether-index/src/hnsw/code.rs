@@ -1,23 +1,22 @@
 //! How vectors are stored in a graph, and how near two of them are.
 //!
-//! A vector of floats `x` (of unit length under cosine; minus the graph's centre under L2) becomes 16 bits per
-//! component over its own range: `x[i] ≈ low + step * u16[i]`. The upper byte of each (`hi`) steers the search, the
-//! lower byte (`lo`) sharpens the final distances. With the middle of each hi interval as its value,
+//! A vector `x` (of unit length under cosine; minus the graph's centre under L2) is kept twice. The *coarse* codes, 4 bits
+//! per component over the range of that vector's components, steer searches: they are what a search reads of every node
+//! that it meets. The *fine* ones, 16 bits per component over the same range (bytes: the vector itself), give the
+//! final distances, and those of a node from which others are looked at. With `t`, one i8 per component, for a query `q`,
 //!
 //! ```text
-//! x[i] ≈ offset + scale * hi[i]                            scale = 256 step, offset = low + 127.5 step
-//! q[i] ≈ alpha + beta * t[i]                               t: one i8 per component
-//! <q,x> ≈ alpha * sum + beta * (offset * Σt + scale * Σ t·hi)
+//! x[i] ≈ offset + scale * coarse[i]
+//! q[i] ≈ alpha + beta * t[i]
+//! <q,x> ≈ alpha * sum + beta * (offset * Σt + scale * Σ t·coarse)
 //! |q - x|² ≈ |q|² + square - 2 <q,x>
 //! ```
 //!
 //! so a distance is one integer dot product and four multiply-adds with the constants of `x`: `offset`, `scale`,
-//! `sum` = Σ of the approximated components, `square` = |approximation|² - |error|² (which makes the estimate of
-//! |q - x|² unbiased). `exact` is Σ hi, for when `x` itself is the query. That is LVQ (Aguerrebere et al. 2023, arXiv 2304.04759) with two levels.
-//!
-//! Vectors of bytes are kept as they are. Under L2 and dot their distances are exact integers when the query is
-//! one of bytes too: `t = q - 128`, and `exact` = Σ x(x - 256) or -128 Σx corrects for the shift; every such
-//! distance fits in 32 bits up to 65,535 components.
+//! `sum` = Σ of the approximated components, `square` = |x|². The approximation is stretched so that its product with
+//! `x` is |x|²: then what rounding does to `<q,x>` depends only on the part of `q` that is not along `x`, and is 0 on
+//! average (as in RaBitQ; Gao and Long 2024, arXiv 2405.12497). Codes over each vector's own range, in two levels, are LVQ's
+//! (Aguerrebere et al. 2023, arXiv 2304.04759).
 //!
 //! Distances while searching are [`Key`]s: unsigned integers in the order of the distances.
 
@@ -28,8 +27,14 @@ use crate::memory::{Constants, Node};
 /// A distance as an unsigned integer: smaller is nearer. Keys of one graph compare with each other.
 pub(super) type Key = u32;
 
-/// Levels of 16-bit codes, minus one.
-const STEPS: f32 = 65_535.0;
+/// Levels of fine codes, minus one.
+const FINE_STEPS: f32 = 65_535.0;
+
+/// Levels of coarse codes, minus one.
+const COARSE_STEPS: f32 = 15.0;
+
+/// No rounding makes a vector that much shorter, but for damaged and infinite ones.
+const STRETCH_MAX: f32 = 16.0;
 
 /// What turns vectors into codes and codes into distances.
 #[derive(Debug)]
@@ -45,29 +50,20 @@ pub(super) struct Codec {
 /// One side of a distance, prepared for many others.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
+    /// As many as coarse codes: one more than components where these are odd.
     codes: Vec<i8>,
     formula: Formula,
 }
 
-/// How a dot product of codes becomes a key.
-#[derive(Debug, Clone, Copy)]
-enum Formula {
-    /// `base + square * q + sum * s + offset * o + scale * (dot * d)`.
-    Float {
-        base: f32,
-        square: f32,
-        sum: f32,
-        offset: f32,
-        dot: f32,
-    },
-    /// `base + exact - times * dot`, modulo 2³²: the true value fits.
-    Exact { base: u32, times: u32 },
-}
-
-impl Default for Formula {
-    fn default() -> Formula {
-        Formula::Exact { base: 0, times: 0 }
-    }
+/// How a dot product of codes becomes a distance:
+/// `base + square * q + sum * s + offset * o + scale * (dot * d)`, with the constants of the other side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Formula {
+    base: f32,
+    square: f32,
+    sum: f32,
+    offset: f32,
+    dot: f32,
 }
 
 /// A query as given, prepared for estimates and for final distances.
@@ -84,82 +80,99 @@ pub(super) struct Query {
 }
 
 impl Codec {
-    /// True when stored vectors are the bytes that were given.
+    /// True when the fine codes are the bytes that were given.
     pub(super) fn keeps_bytes(&self) -> bool {
         self.element == ElementType::U8
     }
 
-    fn is_exact(&self) -> bool {
-        self.keeps_bytes() && self.metric != Metric::Cosine
+    /// Bytes of the coarse codes of a vector: byte `i` has component `i`, and above it component `coarse_bytes + i`.
+    pub(super) fn coarse_bytes(&self) -> usize {
+        self.dim.div_ceil(2)
     }
 
-    /// Writes the codes of `vector`; `floats` is working memory.
+    /// Bytes of the fine codes of a vector: the upper bytes of all components, then the lower ones.
+    pub(super) fn fine_bytes(&self) -> usize {
+        if self.keeps_bytes() {
+            self.dim
+        } else {
+            2 * self.dim
+        }
+    }
+
+    /// Writes the codes of `vector`; leaves in `floats` what they stand for.
+    pub(super) fn encode(
+        &self,
+        vector: VectorRef<'_>,
+        coarse: &mut [u8],
+        fine: &mut [u8],
+        floats: &mut Vec<f32>,
+    ) -> Constants {
+        vector.to_f32(floats);
+        self.prepare(floats);
+        let range = range(floats);
+        let constants = self.encode_coarse(floats, range, coarse);
+        let (low, step) = match vector {
+            VectorRef::U8(bytes) => {
+                fine.copy_from_slice(bytes);
+                let squares = self.kernels.dot_u8(bytes, bytes);
+                (0.0, self.length_of_byte(squares))
+            }
+            _ => encode_fine(floats, range, fine),
+        };
+        Constants {
+            low,
+            step,
+            ..constants
+        }
+    }
+
+    /// What a difference of 1 of a vector of bytes is worth.
+    fn length_of_byte(&self, squares: u32) -> f32 {
+        match self.metric {
+            Metric::Cosine if squares > 0 => (squares as f32).sqrt().recip(),
+            Metric::Cosine => 0.0,
+            Metric::L2Squared | Metric::InnerProduct => 1.0,
+        }
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a cast of floats saturates"
     )]
-    pub(super) fn encode(
-        &self,
-        vector: VectorRef<'_>,
-        hi: &mut [u8],
-        lo: &mut [u8],
-        floats: &mut Vec<f32>,
-    ) -> Constants {
-        if let VectorRef::U8(bytes) = vector {
-            hi.copy_from_slice(bytes);
-            return self.constants_of_bytes(bytes);
-        }
-        vector.to_f32(floats);
-        self.prepare(floats);
-        let (low, high) = range(floats);
-        let step = (high - low) / STEPS;
+    fn encode_coarse(&self, x: &[f32], (low, high): (f32, f32), coarse: &mut [u8]) -> Constants {
+        let step = (high - low) / COARSE_STEPS;
         let steps_per_unit = if step > 0.0 { step.recip() } else { 0.0 };
-        for ((&x, hi), lo) in floats.iter().zip(hi.iter_mut()).zip(lo.iter_mut()) {
-            // A cast saturates: what rounding or NaN makes of a component is still a code.
-            let code = ((x - low) * steps_per_unit + 0.5) as u16;
-            [*lo, *hi] = code.to_le_bytes();
+        let (lower, upper) = x.split_at(coarse.len());
+        // A cast saturates: what rounding or NaN makes of a component is still a code.
+        let code = |x: f32| ((x - low) * steps_per_unit + 0.5).min(COARSE_STEPS) as u8;
+        for (byte, &x) in coarse.iter_mut().zip(lower) {
+            *byte = code(x);
         }
-        let (offset, scale) = (low + 127.5 * step, 256.0 * step);
-        let (mut sum, mut square) = (0.0, 0.0);
-        for (&x, &hi) in floats.iter().zip(hi.iter()) {
-            let near = offset + scale * f32::from(hi);
+        for (byte, &x) in coarse.iter_mut().zip(upper) {
+            *byte |= code(x) << 4;
+        }
+        let codes = coarse.iter().map(|byte| byte & 15);
+        let codes = codes.chain(coarse.iter().map(|byte| byte >> 4));
+        let (mut sum, mut along) = (0.0, 0.0);
+        for (&x, code) in x.iter().zip(codes) {
+            let near = low + step * f32::from(code);
             sum += near;
-            square += near * near - (x - near) * (x - near);
+            along += near * x;
         }
-        let exact = hi.iter().map(|&hi| i32::from(hi)).sum();
-        Constants {
-            offset,
-            scale,
-            square,
-            sum,
-            exact,
-        }
-    }
-
-    fn constants_of_bytes(&self, bytes: &[u8]) -> Constants {
-        let sum: u32 = bytes.iter().map(|&byte| u32::from(byte)).sum();
-        let square = self.kernels.dot_u8(bytes, bytes);
-        let mut constants = Constants {
-            offset: 0.0,
-            scale: 1.0,
-            square: square as f32,
-            sum: sum as f32,
-            exact: sum as i32,
+        let square = self.kernels.dot_f32(x, x);
+        let stretch = square / along;
+        let stretch = if stretch > 0.0 && stretch < STRETCH_MAX {
+            stretch
+        } else {
+            1.0
         };
-        match self.metric {
-            // Between -2³⁰ and 0 for 65,535 components.
-            Metric::L2Squared => {
-                constants.exact = square.wrapping_sub(sum.wrapping_mul(256)) as i32
-            }
-            Metric::InnerProduct => constants.exact = sum.wrapping_mul(128).wrapping_neg() as i32,
-            Metric::Cosine if square > 0 => {
-                constants.scale = (square as f32).sqrt().recip();
-                constants.square = 1.0;
-                constants.sum *= constants.scale;
-            }
-            Metric::Cosine => constants.scale = 0.0,
+        Constants {
+            offset: stretch * low,
+            scale: stretch * step,
+            square,
+            sum: stretch * sum,
+            ..Constants::default()
         }
-        constants
     }
 
     /// Unit length under cosine, minus the centre under L2.
@@ -181,95 +194,70 @@ impl Codec {
         query.vector.extend_from_slice(vector);
         self.prepare(&mut query.vector);
         query.sum = query.vector.iter().sum();
+        query.square = self.kernels.dot_f32(&query.vector, &query.vector);
         query.bytes.clear();
-        if self.is_exact() {
+        if self.keeps_bytes() && self.metric != Metric::Cosine {
             query.bytes.extend(vector.iter().map_while(|&x| byte(x)));
-            if query.bytes.len() == vector.len() {
-                shift(&query.bytes, &mut query.probe.codes);
-                query.probe.formula =
-                    self.formula_of_bytes(self.kernels.dot_u8(&query.bytes, &query.bytes));
-                return;
+            if query.bytes.len() < vector.len() {
+                query.bytes.clear();
             }
-            query.bytes.clear();
         }
-        self.probe_floats(query);
+        query.beta = self.probe(&query.vector, &mut query.probe);
     }
 
-    /// The stored node as one side of distances.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "sums of bytes are whole numbers that fit"
-    )]
-    pub(super) fn probe_node(&self, node: &Node<'_>, probe: &mut Probe) {
-        let constants = node.constants();
-        shift(node.codes(), &mut probe.codes);
-        probe.formula = if self.is_exact() {
-            // The sum is a whole number below 2²⁴, so its float is exact.
-            let square = (constants.exact as u32).wrapping_add(256 * constants.sum as u32);
-            self.formula_of_bytes(square)
-        } else {
-            let alpha = constants.offset + 128.0 * constants.scale;
-            self.formula(
-                constants.square,
-                alpha,
-                constants.scale,
-                constants.exact - 128 * node.codes().len() as i32,
-            )
-        };
-    }
-
-    fn formula_of_bytes(&self, square: u32) -> Formula {
-        match self.metric {
-            Metric::InnerProduct => Formula::Exact {
-                base: u32::MAX,
-                times: 1,
-            },
-            _ => Formula::Exact {
-                base: square,
-                times: 2,
-            },
-        }
-    }
-
+    /// Makes `probe` out of a vector as [`encode`](Codec::encode) leaves it; returns the step of its codes.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a cast of floats saturates"
     )]
-    fn probe_floats(&self, query: &mut Query) {
-        let Query { vector, probe, .. } = query;
+    pub(super) fn probe(&self, vector: &[f32], probe: &mut Probe) -> f32 {
         let (low, high) = range(vector);
         let beta = (high - low) / 255.0;
         let codes_per_unit = if beta > 0.0 { beta.recip() } else { 0.0 };
+        let code = |&x: &f32| (((x - low) * codes_per_unit + 0.5) as u8 ^ 0x80) as i8;
         probe.codes.clear();
-        probe.codes.extend(
-            vector
-                .iter()
-                .map(|&x| (((x - low) * codes_per_unit + 0.5) as u8 ^ 0x80) as i8),
-        );
-        let sum: i32 = probe.codes.iter().map(|&t| i32::from(t)).sum();
-        query.beta = beta;
-        query.square = self.kernels.dot_f32(vector, vector);
-        probe.formula = self.formula(query.square, low + 128.0 * beta, beta, sum);
+        probe.codes.extend(vector.iter().map(code));
+        let square = self.kernels.dot_f32(vector, vector);
+        self.finish(probe, square, low + 128.0 * beta, beta);
+        beta
     }
 
-    fn formula(&self, square: f32, alpha: f32, beta: f32, codes_sum: i32) -> Formula {
-        let (has_squares, factor) = match self.metric {
+    /// The stored node as one side of distances.
+    pub(super) fn probe_node(&self, node: &Node<'_>, probe: &mut Probe) {
+        let Constants {
+            square, low, step, ..
+        } = node.constants();
+        let upper = node.fine().iter().take(self.dim);
+        probe.codes.clear();
+        probe.codes.extend(upper.map(|&byte| (byte ^ 0x80) as i8));
+        let (alpha, beta) = if self.keeps_bytes() {
+            (128.0 * step, step)
+        } else {
+            (low + 127.5 * step + 128.0 * 256.0 * step, 256.0 * step)
+        };
+        self.finish(probe, square, alpha, beta);
+    }
+
+    fn finish(&self, probe: &mut Probe, square: f32, alpha: f32, beta: f32) {
+        let sum: i32 = probe.codes.iter().map(|&t| i32::from(t)).sum();
+        probe.codes.resize(2 * self.coarse_bytes(), 0);
+        let (squares, factor) = match self.metric {
             Metric::InnerProduct => (0.0, -1.0),
             Metric::L2Squared | Metric::Cosine => (1.0, -2.0),
         };
-        Formula::Float {
-            base: has_squares * square,
-            square: has_squares,
+        probe.formula = Formula {
+            base: squares * square,
+            square: squares,
             sum: factor * alpha,
-            offset: factor * beta * codes_sum as f32,
+            offset: factor * beta * sum as f32,
             dot: factor * beta,
-        }
+        };
     }
 
     /// The key of one node.
     #[inline]
     pub(super) fn key(&self, probe: &Probe, node: &Node<'_>) -> Key {
-        probe.key(node, self.kernels.dot_u8_i8(node.codes(), &probe.codes))
+        probe.key(node, self.kernels.dot_u4_i8(node.codes(), &probe.codes))
     }
 
     /// The keys of four nodes: faster than four times one.
@@ -277,39 +265,25 @@ impl Codec {
     pub(super) fn keys(&self, probe: &Probe, nodes: &[Node<'_>; 4]) -> [Key; 4] {
         let dots = self
             .kernels
-            .dot_u8_i8_x4(nodes.each_ref().map(Node::codes), &probe.codes);
+            .dot_u4_i8_x4(nodes.each_ref().map(Node::codes), &probe.codes);
         std::array::from_fn(|i| probe.key(&nodes[i], dots[i]))
     }
 
-    /// The distance that searches return, from all that is stored of the node.
+    /// The distance that searches return, from the fine codes of the node.
     pub(super) fn distance(&self, query: &Query, node: &Node<'_>) -> Distance {
-        let constants = node.constants();
+        let Constants { low, step, .. } = node.constants();
         let distance = if self.keeps_bytes() {
-            self.distance_of_bytes(query, node.codes(), constants)
+            self.distance_of_bytes(query, node.fine(), step)
         } else {
-            let step = constants.scale / 256.0;
-            let low = constants.offset - 127.5 * step;
+            let (vector, kernels) = (&query.vector, self.kernels);
+            let (hi, lo) = node.fine().split_at(self.dim);
+            // Differences first: with |q|² + |x|² - 2<q,x> near vectors would cancel out.
             match self.metric {
                 Metric::InnerProduct => {
-                    let dot = self
-                        .kernels
-                        .dot_f32_hilo(&query.vector, node.codes(), node.fine());
-                    -(low * query.sum + step * dot)
+                    -(low * query.sum + step * kernels.dot_f32_hilo(vector, hi, lo))
                 }
-                // Differences first: with |q|² + |x|² - 2<q,x> near vectors would cancel out.
-                Metric::L2Squared => {
-                    self.kernels
-                        .l2_f32_hilo(&query.vector, node.codes(), node.fine(), low, step)
-                }
-                Metric::Cosine => {
-                    0.5 * self.kernels.l2_f32_hilo(
-                        &query.vector,
-                        node.codes(),
-                        node.fine(),
-                        low,
-                        step,
-                    )
-                }
+                Metric::L2Squared => kernels.l2_f32_hilo(vector, hi, lo, low, step),
+                Metric::Cosine => 0.5 * kernels.l2_f32_hilo(vector, hi, lo, low, step),
             }
         };
         if distance.is_nan() {
@@ -319,41 +293,33 @@ impl Codec {
         }
     }
 
-    /// The least distance that a node of this key may have, but for one in ten thousand.
+    /// The least distance that a node of this key may have, but for a few in a thousand.
     ///
-    /// Rounding moves each component of `x` by `scale / √12` and of `q` by `beta / √12` (standard deviations).
+    /// Rounding moves each component of `x` by `scale / √12` and of `q` by `beta / √12` (standard deviations); of the former
+    /// only the part of `q` that is not along `x` matters, which is not longer than `q - x`.
     pub(super) fn at_least(&self, query: &Query, key: Key, node: &Node<'_>) -> Distance {
-        const DEVIATIONS: f32 = 4.0;
-        if let Formula::Exact { .. } = query.probe.formula {
-            return Distance(match self.metric {
-                Metric::InnerProduct => -((u32::MAX - key) as f32),
-                _ => key as f32,
-            });
-        }
-        let constants = node.constants();
-        let scale = if self.keeps_bytes() {
-            0.0
-        } else {
-            constants.scale
+        const DEVIATIONS: f32 = 3.0;
+        let Constants { scale, square, .. } = node.constants();
+        let distance = unorder(key);
+        let rounding = scale * scale / 12.0;
+        let (across, factor, half) = match self.metric {
+            Metric::InnerProduct => (query.square, 1.0, 1.0),
+            Metric::L2Squared => (distance, 2.0, 1.0),
+            Metric::Cosine => (distance, 2.0, 0.5),
         };
-        let error =
-            (query.square * scale * scale + constants.square * query.beta * query.beta) / 12.0;
-        let (factor, half) = match self.metric {
-            Metric::L2Squared => (2.0, 1.0),
-            Metric::InnerProduct => (1.0, 1.0),
-            Metric::Cosine => (2.0, 0.5),
-        };
-        Distance(half * (unorder(key) - DEVIATIONS * factor * error.max(0.0).sqrt()))
+        let across = across.max(0.0) + self.dim as f32 * rounding;
+        let variance = across * rounding + square * query.beta * query.beta / 12.0;
+        Distance(half * (distance - DEVIATIONS * factor * variance.sqrt()))
     }
 
-    fn distance_of_bytes(&self, query: &Query, bytes: &[u8], constants: Constants) -> f32 {
+    fn distance_of_bytes(&self, query: &Query, bytes: &[u8], step: f32) -> f32 {
         let whole = !query.bytes.is_empty();
         match self.metric {
             Metric::L2Squared if whole => self.kernels.l2_u8(&query.bytes, bytes) as f32,
             Metric::L2Squared => self.kernels.l2_f32_u8(&query.vector, bytes),
             Metric::InnerProduct if whole => -(self.kernels.dot_u8(&query.bytes, bytes) as f32),
             Metric::InnerProduct => -self.kernels.dot_f32_u8(&query.vector, bytes),
-            Metric::Cosine => 1.0 - self.kernels.dot_f32_u8(&query.vector, bytes) * constants.scale,
+            Metric::Cosine => 1.0 - self.kernels.dot_f32_u8(&query.vector, bytes) * step,
         }
     }
 }
@@ -362,23 +328,19 @@ impl Probe {
     #[inline]
     fn key(&self, node: &Node<'_>, dot: i32) -> Key {
         let constants = node.constants();
-        match self.formula {
-            Formula::Float {
-                base,
-                square,
-                sum,
-                offset,
-                dot: times,
-            } => order(
-                base + square * constants.square
-                    + sum * constants.sum
-                    + offset * constants.offset
-                    + constants.scale * (times * dot as f32),
-            ),
-            Formula::Exact { base, times } => base
-                .wrapping_add(constants.exact as u32)
-                .wrapping_sub(times.wrapping_mul(dot as u32)),
-        }
+        let Formula {
+            base,
+            square,
+            sum,
+            offset,
+            dot: times,
+        } = self.formula;
+        order(
+            base + square * constants.square
+                + sum * constants.sum
+                + offset * constants.offset
+                + constants.scale * (times * dot as f32),
+        )
     }
 }
 
@@ -422,10 +384,20 @@ fn range(vector: &[f32]) -> (f32, f32) {
         .fold((first, first), |(low, high), &x| (low.min(x), high.max(x)))
 }
 
-/// `byte - 128` of each.
-fn shift(bytes: &[u8], shifted: &mut Vec<i8>) {
-    shifted.clear();
-    shifted.extend(bytes.iter().map(|&byte| (byte ^ 0x80) as i8));
+/// Writes 16 bits per component: all upper bytes, then all lower ones. Returns what they stand for: `low + step * u16`.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of floats saturates"
+)]
+fn encode_fine(x: &[f32], (low, high): (f32, f32), fine: &mut [u8]) -> (f32, f32) {
+    let step = (high - low) / FINE_STEPS;
+    let steps_per_unit = if step > 0.0 { step.recip() } else { 0.0 };
+    let (upper, lower) = fine.split_at_mut(x.len());
+    for ((&x, upper), lower) in x.iter().zip(upper).zip(lower) {
+        let code = ((x - low) * steps_per_unit + 0.5) as u16;
+        [*lower, *upper] = code.to_le_bytes();
+    }
+    (low, step)
 }
 
 /// The byte that `x` is.

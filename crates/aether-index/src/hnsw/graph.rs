@@ -59,11 +59,10 @@ impl Entry {
 
 /// Where the parts of a node are.
 pub(super) fn node_layout(codec: &Codec, params: HnswParams) -> NodeLayout {
-    let fine = if codec.keeps_bytes() { 0 } else { codec.dim };
     NodeLayout {
         links: 2 * usize::from(params.m),
-        codes: codec.dim,
-        fine,
+        codes: codec.coarse_bytes(),
+        fine: codec.fine_bytes(),
     }
 }
 

@@ -64,7 +64,7 @@ impl Hnsw {
             self.bury(&node); // another thread was faster
             return Ok(false);
         }
-        self.graph.codec.probe_node(&node, &mut builder.probe);
+        self.graph.codec.probe(&builder.floats, &mut builder.probe);
         if let Some(entry) = entry {
             self.graph
                 .link(&reader, &node, entry, level.min(entry.level), builder);
@@ -112,8 +112,8 @@ impl Hnsw {
     ) -> Result<u32> {
         let mut claim = self.graph.nodes.claim()?;
         let upper = self.graph.claim_lists(level)?;
-        let (hi, lo) = claim.codes_mut();
-        let constants: Constants = self.graph.codec.encode(vector, hi, lo, floats);
+        let (coarse, fine) = claim.codes_mut();
+        let constants: Constants = self.graph.codec.encode(vector, coarse, fine, floats);
         Ok(claim.publish(point.0, constants, upper))
     }
 }
@@ -292,6 +292,7 @@ impl Graph {
         } = relink;
         for &slot in slots.iter() {
             reader.prefetch_codes(slot);
+            reader.prefetch_fine(slot, self.codec.dim);
         }
         self.codec.probe_node(owner, probe);
         candidates.clear();

@@ -45,7 +45,7 @@ use graph::Graph;
 use insert::Builder;
 use scratch::{key_of, slot_of};
 
-/// Points by their estimates that a scan keeps, beyond what `k` takes.
+/// Points by their estimates that a scan keeps, beyond what `k` takes: their order is nearly the final one.
 const SCAN_SLACK: usize = 32;
 
 /// Points that a scan asks from memory at a time.
@@ -346,7 +346,6 @@ impl Hnsw {
         self.graph.codec.query(query, prepared);
         let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
         let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-        // The order by estimates is nearly that by distances: room for what is estimated too far.
         walk.pool.reset(k + k / 2 + SCAN_SLACK);
         walk.batch.clear();
         while next(&reader, &mut walk.batch) {
@@ -368,8 +367,8 @@ impl Hnsw {
         alive: impl Fn(&Node<'_>) -> bool,
     ) -> Vec<Candidate> {
         let codec = &self.graph.codec;
-        for &entry in near.iter().take(k + k / 2) {
-            reader.prefetch_fine(slot_of(entry));
+        for &entry in near.iter().take(2 * k) {
+            reader.prefetch_fine(slot_of(entry), codec.fine_bytes());
         }
         let mut nearest = BinaryHeap::with_capacity(k.min(near.len()));
         for &entry in near {

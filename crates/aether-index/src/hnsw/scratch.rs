@@ -20,6 +20,8 @@ pub(super) struct Walk {
     pub(super) pool: Pool,
     /// Unvisited neighbours of the node that is being expanded.
     pub(super) batch: Vec<u32>,
+    /// Those of the node before it, which are asked from memory.
+    pub(super) asked: Vec<u32>,
     /// Nodes to expand, when not all of them count as results.
     pub(super) frontier: BinaryHeap<Reverse<u64>>,
 }

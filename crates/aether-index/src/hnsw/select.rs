@@ -9,6 +9,9 @@ use super::graph::Graph;
 use super::scratch::{key_of, slot_of};
 use crate::memory::{Node, Reader};
 
+/// Candidates that the memory is asked for ahead of the one at hand.
+const AHEAD: usize = 4;
+
 /// Working memory of a selection.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
@@ -32,7 +35,10 @@ impl Graph {
         let mut nodes: Vec<Node<'_>> = Vec::with_capacity(limit);
         nodes.extend(selected.iter().filter_map(|&slot| reader.node(slot)));
         let mut duplicates = 0;
-        for &candidate in candidates {
+        for (i, &candidate) in candidates.iter().enumerate() {
+            if let Some(&ahead) = candidates.get(i + AHEAD) {
+                reader.prefetch_fine(slot_of(ahead), self.codec.dim);
+            }
             if nodes.len() >= limit {
                 break;
             }

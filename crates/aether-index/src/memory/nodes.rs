@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! hot record                                             cold record
-//! 0        links of layer 0: u32 each, NO_SLOT ends      0   codes again, the finer byte of each
-//! codes_at hi codes: one byte per component
-//! tail_at  id u64 · offset, scale, square, sum f32 · exact i32 · upper u32 · state u32
+//! 0        links of layer 0: u32 each, NO_SLOT ends      0   fine codes
+//! codes_at coarse codes
+//! tail_at  id u64 · offset, scale, square, sum, low, step f32 · upper u32 · state u32
 //! ```
 //!
 //! Who may touch what:
@@ -54,7 +54,8 @@ pub(crate) struct Constants {
     pub(crate) scale: f32,
     pub(crate) square: f32,
     pub(crate) sum: f32,
-    pub(crate) exact: i32,
+    pub(crate) low: f32,
+    pub(crate) step: f32,
 }
 
 /// The end of a hot record.
@@ -71,14 +72,14 @@ struct Tail {
 pub(crate) struct NodeLayout {
     /// Links of layer 0.
     pub(crate) links: usize,
-    /// Bytes of hi codes.
+    /// Bytes of coarse codes.
     pub(crate) codes: usize,
-    /// Bytes of lo codes; 0 where the hi codes are exact.
+    /// Bytes of fine codes; 0 where there are none.
     pub(crate) fine: usize,
 }
 
 impl NodeLayout {
-    /// The first byte of the hi codes.
+    /// The first byte of the coarse codes.
     pub(crate) fn codes_at(self) -> usize {
         (self.links * size_of::<u32>()).next_multiple_of(LINE_BYTES)
     }
@@ -249,11 +250,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Asks the memory for the fine codes.
+    /// Asks the memory for the first `bytes` of the fine codes.
     #[inline]
-    pub(crate) fn prefetch_fine(&self, slot: u32) {
+    pub(crate) fn prefetch_fine(&self, slot: u32, bytes: usize) {
         if let Some(cold) = self.nodes.cold.address(slot) {
-            prefetch_at(cold.as_ptr(), self.nodes.layout.fine);
+            prefetch_at(cold.as_ptr(), bytes);
         }
     }
 }
@@ -294,7 +295,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The lo codes; empty where hi codes are exact.
+    /// The fine codes; empty where there are none.
     #[inline]
     pub(crate) fn fine(&self) -> &'a [u8] {
         match self.nodes.cold.address(self.slot) {
@@ -358,7 +359,7 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// The hi and the lo codes, to write.
+    /// The coarse and the fine codes, to write.
     pub(crate) fn codes_mut(&mut self) -> (&mut [u8], &mut [u8]) {
         let nodes = self.nodes;
         let (Some(hot), Some(cold)) = (nodes.hot.address(self.slot), nodes.cold.address(self.slot))
@@ -451,17 +452,22 @@ pub(crate) mod tail {
             scale,
             square,
             sum,
-            exact,
+            low,
+            step,
         } = constants;
         let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
         put(offset_of!(Tail, id), &id.to_le_bytes());
-        let fields = [offset, scale, square, sum].map(f32::to_le_bytes);
-        let at = offset_of!(Tail, constants);
-        put(at + offset_of!(Constants, offset), &fields[0]);
-        put(at + offset_of!(Constants, scale), &fields[1]);
-        put(at + offset_of!(Constants, square), &fields[2]);
-        put(at + offset_of!(Constants, sum), &fields[3]);
-        put(at + offset_of!(Constants, exact), &exact.to_le_bytes());
+        let fields = [
+            (offset_of!(Constants, offset), offset),
+            (offset_of!(Constants, scale), scale),
+            (offset_of!(Constants, square), square),
+            (offset_of!(Constants, sum), sum),
+            (offset_of!(Constants, low), low),
+            (offset_of!(Constants, step), step),
+        ];
+        for (at, field) in fields {
+            put(offset_of!(Tail, constants) + at, &field.to_le_bytes());
+        }
         put(offset_of!(Tail, upper), &upper.to_le_bytes());
         put(offset_of!(Tail, state), &state.0.to_le_bytes());
     }
@@ -483,11 +489,11 @@ mod tests {
     /// Publishes a node all of whose content says `value`.
     fn publish(nodes: &Nodes, value: u8) -> u32 {
         let mut claim = nodes.claim().unwrap();
-        let (hi, lo) = claim.codes_mut();
-        hi.fill(value);
-        lo.fill(value);
+        let (coarse, fine) = claim.codes_mut();
+        coarse.fill(value);
+        fine.fill(value);
         let constants = Constants {
-            exact: i32::from(value),
+            step: f32::from(value),
             ..Constants::default()
         };
         claim.publish(u64::from(value), constants, u32::from(value))
@@ -500,8 +506,8 @@ mod tests {
             (&[value; 13][..], &[value; 13][..])
         );
         assert_eq!(
-            (node.id(), node.constants().exact),
-            (u64::from(value), i32::from(value))
+            (node.id(), node.constants().step),
+            (u64::from(value), f32::from(value))
         );
         assert_eq!(node.upper(), u32::from(value));
     }
