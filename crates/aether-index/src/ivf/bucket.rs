@@ -105,14 +105,20 @@ impl Bucket {
             let mut block = self.block_mut(at);
             block.add().fill(f32::INFINITY);
         }
-        let mut block = self.block_mut(at);
+        self.points += 1;
+        self.set(self.points - 1, code, slot, id);
+        Ok(())
+    }
+
+    /// Puts a point into the place of another.
+    pub(super) fn set(&mut self, i: usize, code: &Code, slot: u32, id: PointId) {
+        let lane = i % BLOCK_CODES;
+        let mut block = self.block_mut(i / BLOCK_CODES);
         pack(block.codes(), lane, &code.bits);
         block.add()[lane] = code.add;
         block.scale()[lane] = code.scale;
         block.slots()[lane] = slot;
         block.ids()[lane] = id.0;
-        self.points += 1;
-        Ok(())
     }
 
     /// Takes all points out of which `goes`, given their slots, is true; the last ones move into their places.
@@ -128,7 +134,8 @@ impl Bucket {
         }
     }
 
-    fn swap_remove(&mut self, i: usize) {
+    /// Takes a point out; the last one moves into its place.
+    pub(super) fn swap_remove(&mut self, i: usize) {
         let last = self.points - 1;
         let lane = last % BLOCK_CODES;
         let mut block = self.block_mut(last / BLOCK_CODES);
@@ -142,13 +149,7 @@ impl Bucket {
         let (slot, id) = (block.slots()[lane], block.ids()[lane]);
         block.add()[lane] = f32::INFINITY;
         if i < last {
-            let lane = i % BLOCK_CODES;
-            let mut block = self.block_mut(i / BLOCK_CODES);
-            pack(block.codes(), lane, &code.bits);
-            block.add()[lane] = code.add;
-            block.scale()[lane] = code.scale;
-            block.slots()[lane] = slot;
-            block.ids()[lane] = id;
+            self.set(i, &code, slot, PointId(id));
         }
         self.points = last;
         let blocks = self.points.div_ceil(BLOCK_CODES);

@@ -164,7 +164,7 @@ impl Ivf {
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             let (bucket, spread) = bucket.expect("every bucket was somebody's turn")?;
             if bucket.len() > 0 {
-                directory.push(centroids.row(i), spread, bucket);
+                directory.push(&self.space, centroids.row(i), spread, bucket)?;
             }
         }
         Ok(())

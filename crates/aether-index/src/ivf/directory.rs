@@ -1,13 +1,14 @@
 //! All buckets and their centroids.
 
-use std::cmp::Ordering;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use aether_distance::Metric;
+use aether_distance::{BLOCK_CODES, Metric};
 use parking_lot::RwLock;
 
 use super::bucket::Bucket;
-use super::space::{Outlook, Query, Space};
+use super::space::{Code, Outlook, Query, Space};
+use crate::memory::NO_SLOT;
+use crate::{PointId, Result};
 
 /// By how many standard deviations a bucket's points differ from its mean towards a query, at most, as far as a search that
 /// looks for the nearest of them is concerned. More: searches look into more buckets for the same `ef`.
@@ -21,8 +22,10 @@ const NEWS: f32 = 1.0 / 16.0;
 
 /// The buckets. Readers hold a lock on all of them while they search, so that none is split or given up meanwhile; points
 /// are added under the lock of one bucket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Directory {
+    /// The codes of the centroids, in the bucket around the origin.
+    codes: Bucket,
     /// Rotated, row by row.
     centroids: Vec<f32>,
     /// Of each bucket, the mean squared distance of its points from the centroid: the bits of a float.
@@ -35,40 +38,60 @@ pub(super) struct Directory {
     pub(super) changes: u64,
 }
 
-/// A bucket that a search may look into.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ranked {
+/// A bucket that a search may look into: what can be hoped of it, and its number, in an order in which the most promising
+/// one is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ranked(u64);
+
+impl Ranked {
+    #[inline]
+    fn new(hope: f32, bucket: u32) -> Ranked {
+        // As unsigned numbers these are in the order of the floats, reversed.
+        let bits = hope.to_bits();
+        let key = if bits >> 31 == 1 {
+            bits
+        } else {
+            !bits & (u32::MAX >> 1)
+        };
+        Ranked(u64::from(key) << 32 | u64::from(bucket))
+    }
+
     /// The distance of the nearest point that can be hoped for.
-    pub(super) hope: f32,
-    pub(super) outlook: Outlook,
-    pub(super) bucket: u32,
-}
+    #[inline]
+    pub(super) fn hope(self) -> f32 {
+        let key = (self.0 >> 32) as u32;
+        f32::from_bits(if key >> 31 == 1 {
+            key
+        } else {
+            !key & (u32::MAX >> 1)
+        })
+    }
 
-/// The most promising one is the greatest.
-impl Ord for Ranked {
-    fn cmp(&self, other: &Ranked) -> Ordering {
-        other
-            .hope
-            .total_cmp(&self.hope)
-            .then(other.bucket.cmp(&self.bucket))
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "takes the lower half")]
+    pub(super) fn bucket(self) -> u32 {
+        self.0 as u32
     }
 }
 
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Ranked) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+fn code_of(space: &Space, centroid: &[f32]) -> Code {
+    let mut code = Code::default();
+    space.encode(centroid, &vec![0.0; centroid.len()], &mut code);
+    code
 }
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Ranked) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Ranked {}
 
 impl Directory {
+    pub(super) fn new(space: &Space) -> Directory {
+        Directory {
+            codes: Bucket::new(space.code_bytes()),
+            centroids: Vec::new(),
+            spreads: Vec::new(),
+            buckets: Vec::new(),
+            alignment: AtomicU32::new(0),
+            changes: 0,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.buckets.len()
     }
@@ -130,17 +153,35 @@ impl Directory {
     }
 
     /// Adds a bucket.
-    pub(super) fn push(&mut self, centroid: &[f32], spread: f32, bucket: Bucket) {
+    pub(super) fn push(
+        &mut self,
+        space: &Space,
+        centroid: &[f32],
+        spread: f32,
+        bucket: Bucket,
+    ) -> Result<()> {
+        self.codes
+            .push(&code_of(space, centroid), NO_SLOT, PointId(0))?;
         self.changes += 1;
         self.centroids.extend_from_slice(centroid);
         self.spreads.push(AtomicU32::new(spread.to_bits()));
         self.buckets.push(RwLock::new(bucket));
+        Ok(())
     }
 
     /// Puts a bucket into the place of another.
-    pub(super) fn replace(&mut self, i: u32, centroid: &[f32], spread: f32, bucket: Bucket) {
-        self.changes += 1;
+    pub(super) fn replace(
+        &mut self,
+        space: &Space,
+        i: u32,
+        centroid: &[f32],
+        spread: f32,
+        bucket: Bucket,
+    ) {
         let i = i as usize;
+        self.codes
+            .set(i, &code_of(space, centroid), NO_SLOT, PointId(0));
+        self.changes += 1;
         self.centroids[i * centroid.len()..][..centroid.len()].copy_from_slice(centroid);
         self.spreads[i] = AtomicU32::new(spread.to_bits());
         self.buckets[i] = RwLock::new(bucket);
@@ -148,8 +189,9 @@ impl Directory {
 
     /// Takes a bucket out; the last one takes its number.
     pub(super) fn swap_remove(&mut self, space: &Space, i: u32) {
-        self.changes += 1;
         let (i, width) = (i as usize, space.width());
+        self.codes.swap_remove(i);
+        self.changes += 1;
         let last = (self.buckets.len() - 1) * width;
         self.centroids.copy_within(last.., i * width);
         self.centroids.truncate(last);
@@ -170,31 +212,36 @@ impl Directory {
         distances.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i)
     }
 
-    /// All buckets, each with what can be hoped of it.
-    pub(super) fn rank(&self, space: &Space, query: &Query, ranked: &mut Vec<Ranked>) {
+    /// All buckets, each with the distance of the nearest point that can be hoped for in it, by estimates.
+    pub(super) fn rank(&self, space: &Space, query: &mut Query, ranked: &mut Vec<Ranked>) {
         let hope = HOPE * self.alignment().sqrt();
-        let factor = match space.metric {
-            Metric::InnerProduct => hope,
-            Metric::L2Squared | Metric::Cosine => 2.0 * hope,
+        let (reach_squared, own, factor) = match space.metric {
+            Metric::InnerProduct => (Some(query.table.norm().powi(2)), 0.0, hope),
+            Metric::L2Squared | Metric::Cosine => (None, 1.0, 2.0 * hope),
         };
-        let rows = self
-            .centroids
-            .chunks_exact(space.width())
-            .zip(&self.spreads);
+        query.table.set_base(space.base_of_origin(query));
         ranked.clear();
-        ranked.extend((0..).zip(rows).map(|(bucket, (row, spread))| {
-            let outlook = space.outlook(query, row);
-            let spread = f32::from_bits(spread.load(Relaxed));
-            let own = match space.metric {
-                Metric::InnerProduct => 0.0,
-                Metric::L2Squared | Metric::Cosine => spread,
-            };
-            Ranked {
-                hope: outlook.base + own - factor * outlook.reach * spread.sqrt(),
-                outlook,
-                bucket,
-            }
-        }));
+        let blocks = self.codes.blocks().zip(self.spreads.chunks(BLOCK_CODES));
+        for (first, (block, spreads)) in (0..).step_by(BLOCK_CODES).zip(blocks) {
+            let mut bases = [0.0; BLOCK_CODES];
+            query
+                .table
+                .estimate32(block.codes, block.factors, f32::INFINITY, &mut bases);
+            ranked.extend((first..).zip(bases.iter().zip(spreads)).map(
+                |(bucket, (&base, spread))| {
+                    let spread = f32::from_bits(spread.load(Relaxed));
+                    let reach_squared = reach_squared.unwrap_or(base.max(0.0));
+                    let hope = base + own * spread - factor * (reach_squared * spread).sqrt();
+                    Ranked::new(hope, bucket)
+                },
+            ));
+        }
+    }
+
+    /// What a bucket is to a query, exactly.
+    #[inline]
+    pub(super) fn outlook(&self, space: &Space, query: &Query, bucket: u32) -> Outlook {
+        space.outlook(query, self.centroid(space, bucket))
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -204,6 +251,7 @@ impl Directory {
             .map(|bucket| bucket.read().memory_bytes())
             .sum();
         buckets
+            + self.codes.memory_bytes()
             + self.centroids.capacity() * size_of::<f32>()
             + self.spreads.capacity() * size_of::<f32>()
             + self.buckets.capacity() * size_of::<RwLock<Bucket>>()

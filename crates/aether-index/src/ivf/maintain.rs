@@ -53,8 +53,8 @@ impl Ivf {
         };
         let mut directory = self.directory.write();
         directory.align(&self.space, centroids.row(0), &rows_of(0), &rows_of(1));
-        directory.replace(bucket, centroids.row(0), old_spread, old);
-        directory.push(centroids.row(1), new_spread, new);
+        directory.push(&self.space, centroids.row(1), new_spread, new)?;
+        directory.replace(&self.space, bucket, centroids.row(0), old_spread, old);
         Ok(())
     }
 

@@ -102,13 +102,14 @@ impl Ivf {
             codes: dim * element.bytes(),
             fine: 0,
         };
+        let space = Space::new(dim, metric, element, centre, seed);
         Ok(Ivf {
             params: params.validate()?,
             seed,
-            space: Space::new(dim, metric, element, centre, seed),
             nodes: Nodes::new(layout),
             points: PointMap::new(None),
-            directory: RwLock::default(),
+            directory: RwLock::new(Directory::new(&space)),
+            space,
             dead: DeadSet::new(),
             live: AtomicUsize::new(0),
             writer: Mutex::default(),
@@ -161,7 +162,9 @@ impl Ivf {
             None => {
                 drop(directory);
                 let first = Bucket::new(space.code_bytes());
-                self.directory.write().push(&draft.rotated, 0.0, first);
+                self.directory
+                    .write()
+                    .push(space, &draft.rotated, 0.0, first)?;
                 directory = self.directory.read();
                 0
             }

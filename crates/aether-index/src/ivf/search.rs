@@ -80,10 +80,11 @@ impl Ivf {
         directory.rank(&self.space, query, ranked);
         let mut promising = BinaryHeap::from(std::mem::take(ranked));
         let mut estimates = [0.0; aether_distance::BLOCK_CODES];
-        while let Some(next) = promising.pop().filter(|next| next.hope < pool.bound()) {
-            query.table.set_base(next.outlook.base);
-            let error = space::ERROR * next.outlook.reach;
-            for block in directory.bucket(next.bucket).read().blocks() {
+        while let Some(next) = promising.pop().filter(|next| next.hope() < pool.bound()) {
+            let outlook = directory.outlook(&self.space, query, next.bucket());
+            query.table.set_base(outlook.base);
+            let error = space::ERROR * outlook.reach;
+            for block in directory.bucket(next.bucket()).read().blocks() {
                 let table = &query.table;
                 let mut near =
                     table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);

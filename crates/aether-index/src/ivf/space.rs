@@ -159,6 +159,14 @@ impl Space {
         query.table.prepare(self.kernels, &query.floats);
     }
 
+    /// What estimates have in common in a bucket around the origin.
+    pub(super) fn base_of_origin(&self, query: &Query) -> f32 {
+        match self.metric {
+            Metric::InnerProduct => 0.0,
+            Metric::L2Squared | Metric::Cosine => query.table.norm().powi(2),
+        }
+    }
+
     /// What the bucket of `centroid` is to a query.
     pub(super) fn outlook(&self, query: &Query, centroid: &[f32]) -> Outlook {
         match self.metric {
