@@ -138,7 +138,7 @@ fn nearest(
         return exact(view, query, k, &allowed, trace);
     };
     loop {
-        let candidates = candidates(view, query, &pace, &allowed, trace)?;
+        let candidates = candidates(view, query, &mut pace, &allowed, trace)?;
         let found = trace.step(
             "rows",
             || resolve(view, query, &candidates.nearest, k, &allowed),

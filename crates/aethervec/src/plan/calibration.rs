@@ -1,14 +1,18 @@
 //! What effort a graph search needs for the recall that was asked for: measured on the queries themselves.
 //!
-//! The first queries that ask for a recall are answered exactly, by comparing with everything. Each of them tells at the
-//! same time how much of that answer a graph search of every effort finds. Once there are enough of these samples, later
-//! queries use the least effort whose recall was high enough; now and then one of them is made a sample again, so that the
-//! figures follow the data and the questions. Nothing is trained on guesses of what queries look like: those from another
-//! distribution than the data need a very different effort.
+//! 1. The first queries that ask for a recall are answered exactly, by comparing with everything. Each becomes a *sample*: how
+//!    much of that answer a graph search of every effort finds, and how *hard* the query is, which is the distance of the
+//!    [`RANK`]th point that such a search finds. Queries far from all points need a greater effort, whether they are rare
+//!    ones, or from another distribution than the data.
+//! 2. A later query is searched for with a small effort first, which tells how hard it is. The samples that are as hard, or
+//!    a little harder, tell the effort that it takes. If that is more, the search is repeated with it.
+//! 3. A query harder than nearly all samples is answered exactly, and becomes a sample, and so does one in
+//!    [`SAMPLE_EVERY`]. So the figures follow the data and the questions.
 
 use aether_index::{Candidate, Hnsw, Result, Scratch, SearchParams};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Efforts that are tried.
@@ -17,14 +21,29 @@ const EFFORTS: [usize; 13] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 7
 /// Numbers of hits for which recall is measured. Another number is taken for the next larger one of these.
 const DEPTHS: [usize; 3] = [1, 10, 100];
 
+/// The point whose distance tells how hard a query is: one that nearly every effort finds, and no chance duplicate.
+pub(crate) const RANK: usize = 10;
+
 /// Samples before the first decision.
 const SAMPLES_MIN: usize = 64;
 
 /// Samples that are kept, the newest ones.
-const SAMPLES_MAX: usize = 256;
+const SAMPLES_MAX: usize = 512;
 
 /// From then on, one query of so many becomes a sample.
-const SAMPLE_EVERY: u64 = 1_024;
+const SAMPLE_EVERY: u64 = 512;
+
+/// Samples by which one query is judged: those that are as hard as it, or next harder.
+const PEERS: usize = 48;
+
+/// With fewer samples than this that are at least as hard, nothing is known of a query.
+const PEERS_MIN: usize = 8;
+
+/// By how much the recall may be below what was asked, in the opinion of the samples; so much again is left to chance.
+const TOLERANCE: f32 = 0.005;
+
+/// Recalls asked for of which the curves are kept.
+const CURVES_MAX: usize = 16;
 
 /// What is known about one graph.
 #[derive(Debug, Default)]
@@ -39,10 +58,17 @@ struct Samples {
     /// Points in the graph when the oldest sample was taken.
     points: usize,
     newest: VecDeque<Sample>,
+    /// What they say, as far as somebody has asked.
+    curves: Vec<Arc<Curve>>,
 }
 
-/// How much of the exact answer to one query was found: for each depth and effort the share, 0 to 1.
-type Sample = [[f32; EFFORTS.len()]; DEPTHS.len()];
+/// What searches of every effort make of one query.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sample {
+    hardness: [f32; EFFORTS.len()],
+    /// For each depth: how much of the exact answer was found, 0 to 1.
+    shares: [[f32; EFFORTS.len()]; DEPTHS.len()],
+}
 
 /// What to do for a query that asks for a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,21 +81,33 @@ pub(crate) enum Effort {
     Sample,
 }
 
+/// The effort that queries take, by how hard they are, for one depth and recall.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Curve {
+    depth: usize,
+    recall: f32,
+    /// With this effort queries are searched for to see how hard they are: one of [`EFFORTS`].
+    first: usize,
+    /// Of each sample how hard it is, ascending, and what a query as hard takes: one of [`EFFORTS`], or `None` if none is enough.
+    steps: Vec<(f32, Option<usize>)>,
+}
+
 impl Calibration {
-    /// What to do for a query that wants `k` hits from a graph of `points` points, with this recall.
-    pub(crate) fn effort(&self, points: usize, k: usize, recall: f32) -> Effort {
+    /// What is known for queries that want `k` hits from a graph of `points` points, with this recall. `None`: this one is to be
+    /// a sample.
+    pub(crate) fn curve(&self, points: usize, k: usize, recall: f32) -> Option<Arc<Curve>> {
         let asked = self.asked.fetch_add(1, Relaxed);
         let mut samples = self.samples.lock();
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
             *samples = Samples {
                 points,
-                newest: VecDeque::new(),
+                ..Samples::default()
             };
         }
-        if samples.newest.len() < SAMPLES_MIN || asked.is_multiple_of(SAMPLE_EVERY) {
-            return Effort::Sample;
+        if samples.newest.len() < SAMPLES_MIN || asked % SAMPLE_EVERY == SAMPLE_EVERY - 1 {
+            return None;
         }
-        samples.least_effort(k, recall)
+        Some(samples.curve(k, recall))
     }
 
     /// Takes the query as a sample.
@@ -89,9 +127,10 @@ impl Calibration {
         let mut sample = Sample::default();
         for (e, &ef) in EFFORTS.iter().enumerate() {
             let found = search(ef.min(deepest), ef)?;
+            sample.hardness[e] = hardness(&found);
             for (d, &depth) in DEPTHS.iter().enumerate() {
                 let found = if depth > ef { &least } else { &found };
-                sample[d][e] = share(&truth, found, depth);
+                sample.shares[d][e] = share(&truth, found, depth);
             }
         }
         let mut samples = self.samples.lock();
@@ -99,31 +138,102 @@ impl Calibration {
             samples.newest.pop_front();
         }
         samples.newest.push_back(sample);
+        samples.curves.clear();
         Ok(())
     }
 }
 
+/// How hard a query is for which a search has found these, nearest first.
+pub(crate) fn hardness(found: &[Candidate]) -> f32 {
+    let at_rank = found.get(RANK - 1);
+    at_rank.map_or(f32::INFINITY, |candidate| candidate.distance.0)
+}
+
 impl Samples {
-    fn least_effort(&self, k: usize, recall: f32) -> Effort {
-        let d = DEPTHS
-            .iter()
-            .position(|&depth| k <= depth)
-            .unwrap_or(DEPTHS.len() - 1);
-        // More hits than were tried: as many candidates to each as for the deepest.
-        let scale = |ef: usize| ef * k.div_ceil(DEPTHS[d]).max(1);
-        (0..EFFORTS.len())
-            .find(|&e| self.surely(d, e) >= recall)
-            .map_or(Effort::Exact, |e| Effort::Ef(scale(EFFORTS[e]).max(k)))
+    fn curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
+        let depth = DEPTHS.iter().position(|&depth| k <= depth);
+        let depth = depth.unwrap_or(DEPTHS.len() - 1);
+        let same = |curve: &&Arc<Curve>| curve.depth == depth && curve.recall == recall;
+        if let Some(known) = self.curves.iter().find(same) {
+            return Arc::clone(known);
+        }
+        let curve = Arc::new(self.cheapest(depth, recall));
+        if self.curves.len() == CURVES_MAX {
+            self.curves.clear();
+        }
+        self.curves.push(Arc::clone(&curve));
+        curve
     }
 
-    /// The mean recall, less one standard error of that mean.
-    fn surely(&self, d: usize, e: usize) -> f32 {
-        let count = self.newest.len() as f32;
-        let shares = || self.newest.iter().map(|sample| sample[d][e]);
-        let mean = shares().sum::<f32>() / count;
-        let variance = shares().map(|share| (share - mean).powi(2)).sum::<f32>() / count;
-        mean - (variance / count).sqrt()
+    /// The curve whose first effort costs least: a small one has to be repeated often, a great one is more than most need.
+    fn cheapest(&self, depth: usize, recall: f32) -> Curve {
+        let cost = |curve: &Curve| -> usize {
+            let again = |need: Option<usize>| match need {
+                Some(need) if need <= curve.first => 0,
+                Some(need) => EFFORTS[need],
+                None => EFFORTS[EFFORTS.len() - 1],
+            };
+            let first = EFFORTS[curve.first] * curve.steps.len();
+            first
+                + curve
+                    .steps
+                    .iter()
+                    .map(|&(_, need)| again(need))
+                    .sum::<usize>()
+        };
+        let curves = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
+        curves.min_by_key(cost).expect("there are efforts")
     }
+
+    fn curve_from(&self, first: usize, depth: usize, recall: f32) -> Curve {
+        let mut sorted: Vec<&Sample> = self.newest.iter().collect();
+        sorted.sort_by(|a, b| a.hardness[first].total_cmp(&b.hardness[first]));
+        let need = |from: usize| {
+            let peers = &sorted[from..sorted.len().min(from + PEERS)];
+            (0..EFFORTS.len()).find(|&e| {
+                let shares = || peers.iter().map(|sample| sample.shares[depth][e]);
+                surely(shares) >= recall - TOLERANCE
+            })
+        };
+        let step = |(place, sample): (usize, &&Sample)| (sample.hardness[first], need(place));
+        Curve {
+            depth,
+            recall,
+            first,
+            steps: sorted.iter().enumerate().map(step).collect(),
+        }
+    }
+}
+
+impl Curve {
+    /// With so many candidates a query is searched for first, for `k` hits.
+    pub(crate) fn first(&self, k: usize) -> usize {
+        self.scaled(self.first, k)
+    }
+
+    /// What a query takes for which that search has found points so far away.
+    pub(crate) fn effort(&self, hardness: f32, k: usize) -> Effort {
+        let easier = self.steps.partition_point(|&(other, _)| other < hardness);
+        match self.steps.get(easier) {
+            Some(&(_, need)) if easier + PEERS_MIN <= self.steps.len() => {
+                need.map_or(Effort::Exact, |e| Effort::Ef(self.scaled(e, k)))
+            }
+            _ => Effort::Sample,
+        }
+    }
+
+    /// More hits than were tried: as many candidates to each as for the deepest.
+    fn scaled(&self, e: usize, k: usize) -> usize {
+        (EFFORTS[e] * k.div_ceil(DEPTHS[self.depth]).max(1)).max(k)
+    }
+}
+
+/// The mean of some shares, less one standard error of that mean.
+fn surely<I: Iterator<Item = f32>>(shares: impl Fn() -> I) -> f32 {
+    let count = shares().count().max(1) as f32;
+    let mean = shares().sum::<f32>() / count;
+    let variance = shares().map(|share| (share - mean).powi(2)).sum::<f32>() / count;
+    mean - (variance / count).sqrt()
 }
 
 /// How much of the first `depth` of `truth` was found.
@@ -142,98 +252,4 @@ fn share(truth: &[Candidate], found: &[Candidate], depth: usize) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use aether_distance::{ElementType, Metric, VectorRef};
-    use aether_index::{HnswParams, PointId};
-
-    fn graph(points: usize, rng: &mut fastrand::Rng) -> (Hnsw, Vec<Vec<f32>>) {
-        let vectors: Vec<Vec<f32>> = (0..points)
-            .map(|_| (0..24).map(|_| rng.f32() - 0.5).collect())
-            .collect();
-        let graph = Hnsw::new(
-            24,
-            Metric::L2Squared,
-            ElementType::F32,
-            HnswParams {
-                m: 4,
-                ef_construction: 40,
-            },
-            1,
-        )
-        .unwrap();
-        for (i, vector) in vectors.iter().enumerate() {
-            graph
-                .insert(PointId(i as u64), VectorRef::F32(vector))
-                .unwrap();
-        }
-        (graph, vectors)
-    }
-
-    #[test]
-    fn the_recall_asked_for_is_reached() {
-        let mut rng = fastrand::Rng::with_seed(11);
-        let (graph, _) = graph(4_000, &mut rng);
-        let calibration = Calibration::default();
-        let mut scratch = Scratch::default();
-        let mut query = || -> Vec<f32> { (0..24).map(|_| rng.f32() - 0.5).collect() };
-        for _ in 0..SAMPLES_MIN {
-            assert_eq!(calibration.effort(graph.len(), 10, 0.9), Effort::Sample);
-            calibration.learn(&graph, &query(), &mut scratch).unwrap();
-        }
-        let queries: Vec<_> = (0..300).map(|_| query()).collect();
-        let mut before = 0;
-        for (k, recall) in [(10, 0.7), (10, 0.9), (10, 0.95), (100, 0.95), (1, 0.9)] {
-            let Effort::Ef(ef) = calibration.effort(graph.len(), k, recall) else {
-                panic!("recall {recall} can be reached");
-            };
-            let params = SearchParams {
-                k,
-                ef,
-                include_dead: false,
-            };
-            let shares = queries.iter().map(|query| {
-                let truth = graph
-                    .scan_all(query, k, &|_| true, false, &mut scratch)
-                    .unwrap();
-                let found = graph.search(query, params, None, &mut scratch).unwrap();
-                share(&truth, &found, k)
-            });
-            let mean = shares.sum::<f32>() / queries.len() as f32;
-            assert!(
-                mean >= recall - 0.03,
-                "k {k}: {mean} instead of {recall} at ef {ef}"
-            );
-            if k == 10 {
-                assert!(ef >= before, "more recall needs more effort");
-                before = ef;
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_learned_on_a_much_smaller_graph_is_forgotten() {
-        let mut rng = fastrand::Rng::with_seed(12);
-        let (graph, vectors) = graph(300, &mut rng);
-        let calibration = Calibration::default();
-        let mut scratch = Scratch::default();
-        assert_eq!(calibration.effort(300, 10, 0.9), Effort::Sample);
-        for vector in &vectors[..SAMPLES_MIN] {
-            calibration.learn(&graph, vector, &mut scratch).unwrap();
-        }
-        assert!(matches!(calibration.effort(500, 10, 0.9), Effort::Ef(_)));
-        assert_eq!(calibration.effort(700, 10, 0.9), Effort::Sample);
-    }
-
-    #[test]
-    fn what_no_effort_reaches_is_exact() {
-        let poor: Sample = [[0.5; EFFORTS.len()]; DEPTHS.len()];
-        let samples = Samples {
-            points: 1,
-            newest: VecDeque::from(vec![poor; 3]),
-        };
-        assert_eq!(samples.least_effort(10, 0.9), Effort::Exact);
-        assert_eq!(samples.least_effort(10, 0.5), Effort::Ef(16));
-        assert_eq!(samples.least_effort(250, 0.5), Effort::Ef(250));
-    }
-}
+mod tests;

@@ -106,13 +106,6 @@ impl Trace {
         Ok(done)
     }
 
-    /// Adds to what the last step says.
-    pub(crate) fn tell(&mut self, detail: impl FnOnce() -> String) {
-        if let Some(step) = self.0.as_mut().and_then(|steps| steps.last_mut()) {
-            step.detail = format!("{}; {}", detail(), step.detail);
-        }
-    }
-
     pub(crate) fn into_steps(self) -> Vec<Step> {
         self.0.unwrap_or_default()
     }

@@ -26,7 +26,7 @@ pub(super) struct Candidates {
 pub(super) fn candidates(
     view: &CollectionView,
     query: &FieldQuery<'_>,
-    pace: &Pace,
+    pace: &mut Pace,
     allowed: &Allowed<'_>,
     trace: &mut Trace,
 ) -> Result<Candidates> {
@@ -46,33 +46,27 @@ pub(super) fn candidates(
     let graph = query
         .as_dense()
         .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
-    if let Some((graph, query)) = graph {
+    if let Some((graph, vector)) = graph {
         let nearly_all_are_visible =
             view.points_end == u64::MAX && core.deaths.len() * DEAD_SHARE <= graph.len();
         let everything = nearly_all_are_visible && allowed.points().is_none();
         let walk = InGraph {
             graph: &graph,
-            query: query.vector(),
+            query: vector.vector(),
             points: allowed.points(),
             may_be_hit: (!everything).then_some(&may_be_hit),
         };
-        let mut route = walk.route(pace);
-        let found = trace.step(
-            "graph",
-            || {
-                let (found, taken) =
-                    core.with_scratch(|scratch| walk.find(pace, route, scratch))?;
-                route = taken;
-                Ok(found)
-            },
-            |found| {
-                let Pace { fetch, ef, .. } = pace;
-                let text = format!("fetch {fetch}, ef {ef}, of {} points", graph.len());
-                (found.len() as u64, text)
-            },
-        )?;
-        trace.tell(|| route.to_string());
-        all &= route.is_scan() && found.len() < pace.fetch;
+        let found = loop {
+            let (found, route) = walk.traced(view, pace, trace)?;
+            if route.is_scan() {
+                all &= found.len() < pace.fetch;
+                break found;
+            }
+            all = false;
+            if !pace.judge(view, query, &found)? {
+                break found;
+            }
+        };
         nearest = merged(nearest, found);
     }
     nearest.extend(staged(view, query)?);
@@ -110,6 +104,28 @@ impl InGraph<'_> {
         } else {
             plan::route(self.graph.len(), allowed, pace.ef)
         }
+    }
+
+    /// What is found by the way that the planner chooses, and which way was taken, as a step of a plan.
+    fn traced(
+        &self,
+        view: &CollectionView,
+        pace: &Pace,
+        trace: &mut Trace,
+    ) -> Result<(Vec<Candidate>, Route)> {
+        trace.step(
+            "graph",
+            || {
+                let route = self.route(pace);
+                view.core
+                    .with_scratch(|scratch| self.find(pace, route, scratch))
+            },
+            |(found, route)| {
+                let (Pace { fetch, ef, .. }, points) = (pace, self.graph.len());
+                let text = format!("{route}; fetch {fetch}, ef {ef}, of {points} points");
+                (found.len() as u64, text)
+            },
+        )
     }
 
     /// What is found by `route`, or by the way that was taken instead.

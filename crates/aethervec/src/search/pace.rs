@@ -1,23 +1,31 @@
 //! How far a search goes: so many candidates, and how they are found.
+//!
+//! Who asks for a recall is searched for with a small effort first, which tells how hard the query is, and again with what
+//! that takes (`plan/calibration.rs`). Under a filter the first search is one of all points: those that a filter allows tell
+//! nothing of how hard the query is.
 
 use super::found::slack;
 use crate::document::SearchRequest;
 use crate::error::Result;
 use crate::index::query::FieldQuery;
-use crate::plan::calibration;
+use crate::plan::calibration::{self, Curve, Effort};
 use crate::plan::explain::Trace;
 use crate::view::CollectionView;
-use aether_index::Scratch;
+use aether_index::{Candidate, Scratch, SearchParams};
+use std::sync::Arc;
 
 /// Search effort when none is asked for, at least.
 const EF_DEFAULT: usize = 128;
 
 /// How far a search goes in one attempt.
 pub(super) struct Pace {
+    k: usize,
     pub(super) fetch: usize,
     pub(super) ef: usize,
     /// Compare the codes of everything.
     pub(super) scan: bool,
+    /// What the first attempt is to be judged by.
+    curve: Option<Arc<Curve>>,
 }
 
 impl Pace {
@@ -29,52 +37,119 @@ impl Pace {
         trace: &mut Trace,
     ) -> Result<Option<Pace>> {
         let k = request.k;
-        let (ef, scan) = match (request.recall, request.ef) {
+        let pace = match (request.recall, request.ef) {
             _ if request.exact => return Ok(None),
             (Some(recall), _) if recall >= 1.0 => return Ok(None),
             (Some(recall), _) => trace.step(
                 "calibrate",
-                || calibrated(view, query, k, recall),
-                |(ef, scan)| (0, format!("recall {recall}: ef {ef}, scan {scan}")),
+                || Pace::calibrated(view, query, request, recall),
+                |pace| (0, format!("recall {recall}: {}", pace.told())),
             )?,
-            (None, Some(ef)) => (ef, false),
-            (None, None) => (EF_DEFAULT.max(2 * k), false),
+            (None, Some(ef)) => Pace::of(k, ef),
+            (None, None) => Pace::of(k, EF_DEFAULT.max(2 * k)),
         };
+        Ok(Some(pace))
+    }
+
+    fn of(k: usize, ef: usize) -> Pace {
         let ef = ef.max(k);
-        Ok(Some(Pace {
+        Pace {
+            k,
             fetch: (k + slack(k)).min(ef),
             ef,
-            scan,
-        }))
+            scan: false,
+            curve: None,
+        }
+    }
+
+    fn scan(k: usize) -> Pace {
+        Pace {
+            scan: true,
+            ..Pace::of(k, k + slack(k))
+        }
+    }
+
+    /// What is to be done for a recall.
+    fn calibrated(
+        view: &CollectionView,
+        query: &FieldQuery<'_>,
+        request: &SearchRequest<'_>,
+        recall: f32,
+    ) -> Result<Pace> {
+        let k = request.k;
+        let graph = query
+            .as_dense()
+            .and_then(|(index, query)| Some((index, index.graph.load_full()?, query)));
+        let Some((index, graph, vector)) = graph else {
+            return Ok(Pace::scan(k));
+        };
+        let Some(curve) = index.calibration.curve(graph.len(), k, recall) else {
+            return Pace::sample(view, query, k);
+        };
+        let first = curve.first(k).max(calibration::RANK);
+        if request.filter.is_none() {
+            let mut pace = Pace::of(k, first);
+            pace.fetch = pace.fetch.max(calibration::RANK);
+            pace.curve = Some(curve);
+            return Ok(pace);
+        }
+        let params = SearchParams {
+            k: calibration::RANK,
+            ef: first,
+            include_dead: false,
+        };
+        let search = |scratch: &mut Scratch| graph.search(vector.vector(), params, None, scratch);
+        let found = view.core.with_scratch(search)?;
+        match curve.effort(calibration::hardness(&found), k) {
+            Effort::Ef(ef) => Ok(Pace::of(k, ef)),
+            Effort::Exact => Ok(Pace::scan(k)),
+            Effort::Sample => Pace::sample(view, query, k),
+        }
+    }
+
+    /// Learns from the query, which is then answered by comparing with everything.
+    fn sample(view: &CollectionView, query: &FieldQuery<'_>, k: usize) -> Result<Pace> {
+        if let Some((index, query)) = query.as_dense()
+            && let Some(graph) = index.graph.load_full()
+        {
+            let learn =
+                |scratch: &mut Scratch| index.calibration.learn(&graph, query.vector(), scratch);
+            view.core.with_scratch(learn)?;
+        }
+        Ok(Pace::scan(k))
+    }
+
+    /// Whether what the graph has `found` in the first attempt tells that another one is to go farther: then this is it.
+    pub(super) fn judge(
+        &mut self,
+        view: &CollectionView,
+        query: &FieldQuery<'_>,
+        found: &[Candidate],
+    ) -> Result<bool> {
+        let k = self.k;
+        let Some(curve) = self.curve.take() else {
+            return Ok(false);
+        };
+        match curve.effort(calibration::hardness(found), k) {
+            Effort::Ef(ef) if ef <= self.ef => return Ok(false),
+            Effort::Ef(ef) => *self = Pace::of(k, ef),
+            Effort::Exact => *self = Pace::scan(k),
+            Effort::Sample => *self = Pace::sample(view, query, k)?,
+        }
+        Ok(true)
     }
 
     pub(super) fn widen(&mut self) {
         self.fetch = self.fetch.saturating_mul(4);
         self.ef = self.ef.max(self.fetch);
     }
-}
 
-/// The effort that gives `recall`, and whether it is to compare with everything.
-fn calibrated(
-    view: &CollectionView,
-    query: &FieldQuery<'_>,
-    k: usize,
-    recall: f32,
-) -> Result<(usize, bool)> {
-    let graph = query
-        .as_dense()
-        .and_then(|(index, query)| Some((index, index.graph.load_full()?, query)));
-    let Some((index, graph, query)) = graph else {
-        return Ok((k, true));
-    };
-    match index.calibration.effort(graph.len(), k, recall) {
-        calibration::Effort::Ef(ef) => Ok((ef, false)),
-        calibration::Effort::Exact => Ok((k, true)),
-        calibration::Effort::Sample => {
-            let learn =
-                |scratch: &mut Scratch| index.calibration.learn(&graph, query.vector(), scratch);
-            view.core.with_scratch(learn)?;
-            Ok((k, true))
+    /// For a step of a plan.
+    fn told(&self) -> String {
+        match (self.scan, &self.curve) {
+            (true, _) => "compare with everything".to_owned(),
+            (false, None) => format!("ef {}", self.ef),
+            (false, Some(_)) => format!("ef {} shows what it takes", self.ef),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod asked;
 mod bad_input;
 mod common;
 mod corruption;

@@ -150,42 +150,6 @@ fn every_share_of_the_documents_is_searched_well() {
 }
 
 #[test]
-fn the_recall_that_is_asked_for_is_reached() {
-    let Filled { collection, .. } = &filled();
-    let queries = matrix("minilm-query.npy");
-    let half = Filter::lt("number", 1_500);
-    for filter in [None, Some(&half)] {
-        for asked in [0.9, 0.98] {
-            let (mut found, mut all) = (0, 0);
-            for query in &queries {
-                let query = query.to_f32();
-                let request = SearchRequest {
-                    filter,
-                    recall: Some(asked),
-                    with_payload: false,
-                    ..SearchRequest::new(&query, K)
-                };
-                let exact = SearchRequest {
-                    recall: None,
-                    exact: true,
-                    ..request
-                };
-                let truth: HashSet<DocId> = ids(collection, exact).into_iter().collect();
-                let hits = ids(collection, request);
-                found += hits.iter().filter(|id| truth.contains(id)).count();
-                all += truth.len();
-            }
-            let recall = found as f64 / all as f64;
-            eprintln!("asked for {asked}: {recall}");
-            assert!(
-                recall >= f64::from(asked) - 0.01,
-                "{recall} instead of {asked}"
-            );
-        }
-    }
-}
-
-#[test]
 fn a_search_is_explained() {
     let Filled { collection, .. } = &filled();
     let query = matrix("minilm-query.npy")[0].to_f32();

@@ -1,0 +1,171 @@
+use super::*;
+use aether_distance::{ElementType, Metric, VectorRef};
+use aether_index::{HnswParams, PointId};
+
+const DIM: usize = 24;
+
+fn graph(points: usize, rng: &mut fastrand::Rng) -> (Hnsw, Vec<Vec<f32>>) {
+    let vectors: Vec<Vec<f32>> = (0..points)
+        .map(|_| (0..DIM).map(|_| rng.f32() - 0.5).collect())
+        .collect();
+    let params = HnswParams {
+        m: 4,
+        ef_construction: 40,
+    };
+    let graph = Hnsw::new(DIM, Metric::L2Squared, ElementType::F32, params, 1).unwrap();
+    for (i, vector) in vectors.iter().enumerate() {
+        graph
+            .insert(PointId(i as u64), VectorRef::F32(vector))
+            .unwrap();
+    }
+    (graph, vectors)
+}
+
+fn search(graph: &Hnsw, query: &[f32], k: usize, ef: usize) -> Vec<Candidate> {
+    let params = SearchParams {
+        k,
+        ef,
+        include_dead: false,
+    };
+    let mut scratch = Scratch::default();
+    graph.search(query, params, None, &mut scratch).unwrap()
+}
+
+/// What a search that asks for `recall` finds, and how many candidates it holds; `None` for an exact one.
+fn ask(
+    graph: &Hnsw,
+    calibration: &Calibration,
+    query: &[f32],
+    (k, recall): (usize, f32),
+) -> (Vec<Candidate>, Option<usize>) {
+    let mut scratch = Scratch::default();
+    let mut all = |k| {
+        graph
+            .scan_all(query, k, &|_| true, false, &mut scratch)
+            .unwrap()
+    };
+    let effort = match calibration.curve(graph.len(), k, recall) {
+        None => Effort::Sample,
+        Some(curve) => {
+            let first = curve.first(k);
+            let found = search(graph, query, k.max(RANK), first.max(RANK));
+            match curve.effort(hardness(&found), k) {
+                Effort::Ef(ef) => Effort::Ef(ef.max(first)),
+                other => other,
+            }
+        }
+    };
+    match effort {
+        Effort::Ef(ef) => (search(graph, query, k, ef), Some(ef)),
+        Effort::Exact => (all(k), None),
+        Effort::Sample => {
+            let found = all(k);
+            calibration.learn(graph, query, &mut scratch).unwrap();
+            (found, None)
+        }
+    }
+}
+
+/// The mean recall over `queries`, and how many were answered exactly.
+fn recall_of(
+    graph: &Hnsw,
+    calibration: &Calibration,
+    queries: &[Vec<f32>],
+    (k, recall): (usize, f32),
+) -> (f32, usize) {
+    let (mut shares, mut exact) = (0.0, 0);
+    for query in queries {
+        let (found, ef) = ask(graph, calibration, query, (k, recall));
+        let mut scratch = Scratch::default();
+        let truth = graph.scan_all(query, k, &|_| true, false, &mut scratch);
+        shares += share(&truth.unwrap(), &found, k);
+        exact += usize::from(ef.is_none());
+    }
+    (shares / queries.len() as f32, exact)
+}
+
+#[test]
+fn the_recall_asked_for_is_reached() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let (graph, _) = graph(4_000, &mut rng);
+    let calibration = Calibration::default();
+    let queries = |count: usize, reach: f32, rng: &mut fastrand::Rng| -> Vec<Vec<f32>> {
+        let mut query = || (0..DIM).map(|_| (rng.f32() - 0.5) * reach).collect();
+        (0..count).map(|_| query()).collect()
+    };
+    let alike = queries(400, 1.0, &mut rng);
+    // From another distribution: farther from all points than any of the others.
+    let others = queries(400, 2.5, &mut rng);
+    for queries in [alike, others] {
+        for (k, recall) in [(10, 0.7), (10, 0.9), (10, 0.95), (100, 0.95), (1, 0.9)] {
+            let (reached, exact) = recall_of(&graph, &calibration, &queries, (k, recall));
+            assert!(
+                reached >= recall - 0.02,
+                "k {k}: {reached} instead of {recall}"
+            );
+            assert!(
+                exact <= SAMPLES_MIN + queries.len() / 8,
+                "{exact} exact ones"
+            );
+        }
+    }
+}
+
+#[test]
+fn more_recall_takes_more_effort() {
+    let mut rng = fastrand::Rng::with_seed(13);
+    let (graph, vectors) = graph(2_000, &mut rng);
+    let calibration = Calibration::default();
+    let mut scratch = Scratch::default();
+    for vector in &vectors[..SAMPLES_MIN] {
+        let query: Vec<f32> = vector.iter().map(|x| x + 0.1 * rng.f32()).collect();
+        calibration.learn(&graph, &query, &mut scratch).unwrap();
+    }
+    let mut samples = calibration.samples.lock();
+    let mut efforts = |recall| -> Vec<Option<usize>> {
+        let curve = samples.curve(10, recall);
+        assert!(curve.steps.is_sorted_by_key(|&(hardness, _)| hardness));
+        curve.steps.iter().map(|&(_, need)| need).collect()
+    };
+    let (less, more) = (efforts(0.6), efforts(0.95));
+    let greatest = |efforts: &[Option<usize>]| efforts.iter().map(|need| need.unwrap_or(99)).max();
+    assert!(greatest(&less) < greatest(&more), "{less:?} {more:?}");
+}
+
+#[test]
+fn what_was_learned_on_a_much_smaller_graph_is_forgotten() {
+    let mut rng = fastrand::Rng::with_seed(12);
+    let (graph, vectors) = graph(300, &mut rng);
+    let calibration = Calibration::default();
+    let mut scratch = Scratch::default();
+    assert_eq!(calibration.curve(300, 10, 0.9), None);
+    for vector in &vectors[..SAMPLES_MIN] {
+        calibration.learn(&graph, vector, &mut scratch).unwrap();
+    }
+    assert!(calibration.curve(500, 10, 0.9).is_some());
+    assert_eq!(calibration.curve(700, 10, 0.9), None);
+}
+
+#[test]
+fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
+    let sample = |hardness, share| Sample {
+        hardness: [hardness; EFFORTS.len()],
+        shares: [[share; EFFORTS.len()]; DEPTHS.len()],
+    };
+    let mut samples = Samples::default();
+    for i in 0..2 * PEERS {
+        let hardness = i as f32;
+        samples
+            .newest
+            .push_front(sample(hardness, if i < PEERS { 1.0 } else { 0.5 }));
+    }
+    let curve = samples.curve(10, 0.9);
+    assert_eq!(curve.first(10), 16);
+    assert_eq!(curve.effort(-1.0, 10), Effort::Ef(16));
+    assert_eq!(curve.effort(PEERS as f32, 10), Effort::Exact);
+    let known = (2 * PEERS - PEERS_MIN) as f32;
+    assert_eq!(curve.effort(known, 10), Effort::Exact);
+    assert_eq!(curve.effort(known + 1.0, 10), Effort::Sample);
+    assert_eq!(curve.effort(f32::INFINITY, 10), Effort::Sample);
+    assert_eq!(samples.curve(250, 0.4).effort(0.0, 250), Effort::Ef(250));
+}
