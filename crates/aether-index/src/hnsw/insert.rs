@@ -209,7 +209,7 @@ impl Graph {
         } = builder;
         let ef = usize::from(self.params.ef_construction);
         self.walk(reader, probe, layer, start, ef, walk);
-        let near = walk.pool.entries();
+        let near = walk.front.pool.entries();
         let is_doomed = |entry: &&u64| {
             let near = reader.node(slot_of(**entry));
             near.is_none_or(|near| near.state() == State::DOOMED)

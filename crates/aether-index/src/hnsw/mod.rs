@@ -275,7 +275,15 @@ impl Hnsw {
                 graph.walk_counting(&reader, probe, (key, start), (ef, budget), walk, counts)
             }
         };
-        Ok(ended.then(|| self.rerank(&reader, prepared, walk.pool.entries(), params.k, alive)))
+        Ok(ended.then(|| {
+            self.rerank(
+                &reader,
+                prepared,
+                walk.front.pool.entries(),
+                params.k,
+                alive,
+            )
+        }))
     }
 
     /// The `k` nearest of `points`, nearest first, by comparing with all of them that are here: for few of them, and
@@ -346,14 +354,14 @@ impl Hnsw {
         self.graph.codec.query(query, prepared);
         let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
         let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-        walk.pool.reset(k + k / 2 + SCAN_SLACK);
+        walk.front.pool.reset(k + k / 2 + SCAN_SLACK);
         walk.batch.clear();
         while next(&reader, &mut walk.batch) {
             self.graph
                 .score_batch(&reader, &prepared.probe, walk, counts);
             walk.batch.clear();
         }
-        Ok(self.rerank(&reader, prepared, walk.pool.entries(), k, alive))
+        Ok(self.rerank(&reader, prepared, walk.front.pool.entries(), k, alive))
     }
 
     /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too

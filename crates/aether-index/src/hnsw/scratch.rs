@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use super::code::{Key, Query};
 
@@ -17,11 +18,15 @@ pub struct Scratch {
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     pub(super) visited: Visited,
-    pub(super) pool: Pool,
-    /// Unvisited neighbours of the node that is being expanded.
+    pub(super) front: Front,
+    /// Slots that are looked at once, whatever was visited.
     pub(super) batch: Vec<u32>,
-    /// Those of the node before it, which are asked from memory.
-    pub(super) asked: Vec<u32>,
+}
+
+/// What a walk has found, and where it may go on.
+#[derive(Debug, Default)]
+pub(super) struct Front {
+    pub(super) pool: Pool,
     /// Nodes to expand, when not all of them count as results.
     pub(super) frontier: BinaryHeap<Reverse<u64>>,
 }
@@ -30,22 +35,22 @@ pub(super) struct Walk {
 #[derive(Debug, Default)]
 pub(super) struct Visited {
     words: Vec<u64>,
-    /// Words that are not zero.
-    touched: Vec<u32>,
+    /// The slots, in the order in which they came.
+    slots: Vec<u32>,
     bound: u32,
 }
 
 impl Visited {
     /// Empties the set, and makes room for slots below `bound`.
     pub(super) fn reset(&mut self, bound: u32) {
-        if self.touched.len() * 4 > self.words.len() {
+        if self.slots.len() * 4 > self.words.len() {
             self.words.fill(0);
         } else {
-            for &word in &self.touched {
-                self.words[word as usize] = 0;
+            for &slot in &self.slots {
+                self.words[slot as usize / 64] = 0;
             }
         }
-        self.touched.clear();
+        self.slots.clear();
         self.words.resize((bound as usize).div_ceil(64), 0);
         self.bound = bound;
     }
@@ -53,19 +58,31 @@ impl Visited {
     /// True the first time; false for slots that are there or out of bounds.
     #[inline]
     pub(super) fn insert(&mut self, slot: u32) -> bool {
-        if slot >= self.bound {
-            return false;
+        !self.extend(std::iter::once(slot), 1).is_empty()
+    }
+
+    /// Adds up to `most` slots; those that are new and in bounds are then [`slots`](Visited::slots) of this range.
+    ///
+    /// Whether a neighbour was met before is a coin toss: nothing here branches on it.
+    #[inline]
+    pub(super) fn extend(&mut self, slots: impl Iterator<Item = u32>, most: usize) -> Range<usize> {
+        let start = self.slots.len();
+        self.slots.resize(start + most, 0);
+        let mut end = start;
+        for slot in slots.take(most).filter(|&slot| slot < self.bound) {
+            let word = &mut self.words[slot as usize / 64];
+            let bit = 1 << (slot % 64);
+            let is_new = *word & bit == 0;
+            *word |= bit;
+            self.slots[end] = slot;
+            end += usize::from(is_new);
         }
-        let word = &mut self.words[slot as usize / 64];
-        let bit = 1 << (slot % 64);
-        if *word & bit != 0 {
-            return false;
-        }
-        if *word == 0 {
-            self.touched.push(slot / 64);
-        }
-        *word |= bit;
-        true
+        self.slots.truncate(end);
+        start..end
+    }
+
+    pub(super) fn slots(&self) -> &[u32] {
+        &self.slots
     }
 }
 
@@ -149,15 +166,6 @@ impl Pool {
         *entry |= EXPANDED;
         Some(slot_of(*entry))
     }
-
-    /// The slot that `expand` gives next, if nothing nearer is found.
-    #[inline]
-    pub(super) fn peek(&self) -> Option<u32> {
-        self.entries[self.cursor..]
-            .iter()
-            .find(|&entry| entry & EXPANDED == 0)
-            .map(|&entry| slot_of(entry))
-    }
 }
 
 #[cfg(test)]
@@ -181,7 +189,6 @@ mod tests {
                 .collect::<Vec<_>>(),
             [10, 50, 70]
         );
-        assert_eq!(pool.peek(), Some(10));
         assert_eq!(
             [pool.expand(), pool.expand(), pool.expand()],
             [Some(10), Some(70), None]
@@ -205,6 +212,11 @@ mod tests {
             for slot in (0..bound).step_by(7) {
                 assert!(visited.insert(slot) && !visited.insert(slot));
             }
+            assert_eq!(
+                visited.extend([0, 3, bound, 3, 5, 4].into_iter(), 5).len(),
+                2
+            );
+            assert_eq!(visited.slots().last_chunk(), Some(&[3, 5]));
         }
     }
 }

@@ -6,10 +6,11 @@
 //! That costs a few steps more and saves most of the waiting.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use super::code::{Key, Probe};
 use super::graph::{Entry, Graph, linked};
-use super::scratch::{Walk, pack, slot_of};
+use super::scratch::{Front, Visited, Walk, pack, slot_of};
 use crate::memory::{Node, Reader};
 
 /// Nodes after which a walk with a budget begins to ask whether that will do.
@@ -71,33 +72,11 @@ impl Graph {
         walk: &mut Walk,
     ) {
         walk.begin(self.nodes.bound(), start.1, ef);
-        walk.pool.push(start.0, start.1);
-        walk.batch.clear();
-        let mut asked = None;
-        loop {
-            let next = walk.pool.expand();
-            if let Some(slot) = next {
-                reader.prefetch_links(slot);
-            }
-            std::mem::swap(&mut walk.batch, &mut walk.asked);
-            walk.batch.clear();
-            if let Some(slot) = asked {
-                self.collect(reader, slot, layer, walk);
-            }
-            let Walk {
-                asked: neighbours,
-                batch,
-                pool,
-                ..
-            } = walk;
-            self.score(reader, probe, neighbours, |key, node| {
-                pool.push(key, node.slot())
-            });
-            if next.is_none() && batch.is_empty() && pool.peek().is_none() {
-                break;
-            }
-            asked = next;
-        }
+        walk.front.pool.push(start.0, start.1);
+        let next = |front: &mut Front, _| front.pool.expand();
+        self.roam(reader, probe, layer, walk, next, |front, key, node| {
+            front.pool.push(key, node.slot());
+        });
     }
 
     /// Like [`walk`](Graph::walk) in layer 0, but only nodes that count enter the pool; the walk passes through all.
@@ -113,45 +92,63 @@ impl Graph {
         walk: &mut Walk,
         counts: impl Fn(&Node<'_>) -> bool,
     ) -> bool {
-        walk.begin(self.nodes.bound(), start.1.slot(), ef);
-        walk.frontier.clear();
-        walk.frontier.push(Reverse(pack(start.0, start.1.slot())));
-        if counts(&start.1) {
-            walk.pool.push(start.0, start.1.slot());
-        }
-        let mut compared = 0;
-        while let Some(Reverse(near)) = walk.frontier.pop() {
-            if !walk.pool.admits(near) {
-                break;
-            }
-            if let Some(budget) = budget
-                && compared > budget.min(BUDGET_CHECK)
-                && !walk.pool.fills_within(budget, compared)
-            {
-                return false;
-            }
-            self.collect(reader, slot_of(near), 0, walk);
-            compared += walk.batch.len();
-            let Walk {
-                batch,
-                pool,
-                frontier,
-                ..
-            } = walk;
-            if let Some(&Reverse(next)) = frontier.peek() {
-                reader.prefetch_links(slot_of(next));
-            }
-            self.score(reader, probe, batch, |key, node| {
-                let near = pack(key, node.slot());
-                if pool.admits(near) {
-                    frontier.push(Reverse(near));
-                    if counts(&node) {
-                        pool.push(key, node.slot());
-                    }
+        let (key, node) = start;
+        walk.begin(self.nodes.bound(), node.slot(), ef);
+        let meet = |front: &mut Front, key, node: Node<'_>| {
+            let near = pack(key, node.slot());
+            if front.pool.admits(near) {
+                front.frontier.push(Reverse(near));
+                if counts(&node) {
+                    front.pool.push(key, node.slot());
                 }
+            }
+        };
+        walk.front.frontier.clear();
+        meet(&mut walk.front, key, node);
+        let mut gives_up = false;
+        let next = |front: &mut Front, compared: usize| {
+            gives_up |= budget.is_some_and(|budget| {
+                compared > budget.min(BUDGET_CHECK) && !front.pool.fills_within(budget, compared)
             });
+            let Reverse(near) = front.frontier.pop().filter(|_| !gives_up)?;
+            front.pool.admits(near).then(|| slot_of(near))
+        };
+        self.roam(reader, probe, 0, walk, next, meet);
+        !gives_up
+    }
+
+    /// Expands the nodes that `next` gives, which is told how many were compared so far, until it has none; gives `meet`
+    /// the key of each neighbour that was not visited.
+    fn roam(
+        &self,
+        reader: &Reader<'_>,
+        probe: &Probe,
+        layer: u32,
+        walk: &mut Walk,
+        mut next: impl FnMut(&mut Front, usize) -> Option<u32>,
+        mut meet: impl FnMut(&mut Front, Key, Node<'_>),
+    ) {
+        let Walk { visited, front, .. } = walk;
+        // A node whose links, and neighbours whose codes, are asked from memory.
+        let (mut linking, mut coming) = (None, 0..0);
+        loop {
+            let chosen = next(front, visited.slots().len());
+            if chosen.is_none() && linking.is_none() && coming.is_empty() {
+                return;
+            }
+            if let Some(slot) = chosen {
+                reader.prefetch_links(slot);
+            }
+            let here = coming;
+            coming = match linking {
+                Some(slot) => self.collect(reader, slot, layer, visited),
+                None => 0..0,
+            };
+            self.score(reader, probe, &visited.slots()[here], |key, node| {
+                meet(front, key, node)
+            });
+            linking = chosen;
         }
-        true
     }
 
     /// Adds the nearest of the slots in `walk.batch` to the pool, whatever they are linked to.
@@ -162,7 +159,8 @@ impl Graph {
         walk: &mut Walk,
         counts: impl Fn(&Node<'_>) -> bool,
     ) {
-        let Walk { pool, batch, .. } = walk;
+        let Walk { front, batch, .. } = walk;
+        let pool = &mut front.pool;
         self.score(reader, probe, batch, |key, node| {
             if pool.admits(pack(key, node.slot())) && counts(&node) {
                 pool.push(key, node.slot());
@@ -170,19 +168,24 @@ impl Graph {
         });
     }
 
-    /// Collects the neighbours of a node that were not visited, and asks the memory for them.
+    /// The neighbours of a node that were not visited, a range of all that are; asks the memory for them.
     #[inline]
-    fn collect(&self, reader: &Reader<'_>, slot: u32, layer: u32, walk: &mut Walk) {
-        walk.batch.clear();
+    fn collect(
+        &self,
+        reader: &Reader<'_>,
+        slot: u32,
+        layer: u32,
+        visited: &mut Visited,
+    ) -> Range<usize> {
         let Some(node) = reader.node(slot) else {
-            return;
+            return 0..0;
         };
-        for slot in linked(self.links(&node, layer)) {
-            if walk.visited.insert(slot) {
-                reader.prefetch_codes(slot);
-                walk.batch.push(slot);
-            }
+        let links = self.links(&node, layer);
+        let new = visited.extend(linked(links), links.len());
+        for &slot in &visited.slots()[new.clone()] {
+            reader.prefetch_codes(slot);
         }
+        new
     }
 
     /// Gives `found` the key of each slot that holds a node.
@@ -225,6 +228,6 @@ impl Walk {
     fn begin(&mut self, bound: u32, start: u32, ef: usize) {
         self.visited.reset(bound);
         self.visited.insert(start);
-        self.pool.reset(ef);
+        self.front.pool.reset(ef);
     }
 }
