@@ -39,7 +39,7 @@ def load_npy(directory, stem):
 class DataSet:
     """A data set as floats, with the exact nearest neighbours of its queries."""
 
-    def __init__(self, directory, name, rows=None, queries=None):
+    def __init__(self, directory, name, rows=None, queries=None, with_truth=True):
         self.directory, self.name = directory, name
         with open(os.path.join(directory, name + ".json")) as file:
             self.metric = json.load(file)["metric"]
@@ -53,7 +53,8 @@ class DataSet:
             self.base /= np.linalg.norm(self.base, axis=1, keepdims=True)
             self.queries /= np.linalg.norm(self.queries, axis=1, keepdims=True)
         self.rows, self.dim = self.base.shape
-        self.truth = load_npy(directory, name + "_gt")[:queries, :K] if whole else self.nearest()
+        if with_truth:
+            self.truth = load_npy(directory, name + "_gt")[:queries, :K] if whole else self.nearest()
 
     def nearest(self):
         products = self.queries @ self.base.T
@@ -104,10 +105,11 @@ def engine_binary():
 
 
 class Engine:
-    """The Rust process: one command, one answer. Inherits the CPU that this process is pinned to."""
+    """A process: one command, one answer. Inherits the CPU that this process is pinned to."""
 
-    def __init__(self, binary, mode):
-        self.process = subprocess.Popen([binary, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, mode):
+        program = [program] if isinstance(program, str) else program
+        self.process = subprocess.Popen([*program, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
         return self

@@ -1,28 +1,45 @@
-//! The bare HNSW index, for comparisons with libraries.
+//! The bare indexes, for comparisons with libraries.
 //!
 //! - `load DIR NAME ROWS QUERIES`: reads a data set;
-//! - `build`: the index, anew, by one thread;
-//! - `search EF FILE`: all queries once, one after the other; `FILE` gets the ids found, ten `u32` (little endian) per query.
+//! - `queries DIR STEM QUERIES`: other queries for it;
+//! - `build [graph|buckets]`: the index, anew, by one thread;
+//! - `filter FILE|none`: what searches may find from now on: one byte per row, 0 for those that they may not;
+//! - `search EF FILE [K]`: all queries once, one after the other; `FILE` gets the ids found, K `u32` (little endian) per query;
+//! - `scan FILE [K]`: the same by comparing with everything that is allowed.
 
 use std::fs;
 use std::path::Path;
 
 use aether_distance::Metric;
-use aether_index::{Candidate, Hnsw, HnswParams, PointId, Scratch, SearchParams};
+use aether_index::{
+    Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch, SearchParams,
+};
 use serde_json::{Value, json};
 
 use crate::clock::{Took, resident_bytes};
 use crate::data::{Matrix, metric};
 use crate::protocol::{Commands, Result, argument};
 
-/// Nearest neighbours asked for: recall is recall@10.
+/// Nearest neighbours asked for, unless a command says otherwise.
 const K: usize = 10;
 
 #[derive(Default)]
 pub struct Bench {
     data: Option<Data>,
-    index: Option<Hnsw>,
-    scratch: Scratch,
+    index: Option<Index>,
+    filter: Option<Filter>,
+    graph_scratch: Scratch,
+    buckets_scratch: IvfScratch,
+}
+
+enum Index {
+    Graph(Box<Hnsw>),
+    Buckets(Box<Ivf>),
+}
+
+struct Filter {
+    allowed: Vec<bool>,
+    points: Vec<PointId>,
 }
 
 struct Data {
@@ -35,11 +52,16 @@ impl Commands for Bench {
     fn run(&mut self, command: &str, arguments: &[&str]) -> Result<Value> {
         match command {
             "load" => self.load(arguments),
-            "build" => self.build(),
-            "search" => self.search(
-                argument(arguments, 0, "EF")?,
-                Path::new(arguments.get(1).ok_or("missing FILE")?),
-            ),
+            "queries" => self.read_queries(arguments),
+            "build" => self.build(arguments.first().copied().unwrap_or("graph")),
+            "filter" => self.read_filter(arguments.first().ok_or("missing FILE")?),
+            "search" => {
+                let ef = argument(arguments, 0, "EF")?;
+                self.answer(&arguments[1..], |bench, query, k| {
+                    bench.search(query, k, ef)
+                })
+            }
+            "scan" => self.answer(arguments, Bench::scan),
             _ => Err(format!("unknown command {command:?}").into()),
         }
     }
@@ -71,54 +93,138 @@ impl Bench {
         Ok(answer)
     }
 
-    fn build(&mut self) -> Result<Value> {
-        let Data { metric, base, .. } = self.data.as_ref().ok_or("nothing is loaded")?;
+    fn read_queries(&mut self, arguments: &[&str]) -> Result<Value> {
+        let (dir, stem): (String, String) = (
+            argument(arguments, 0, "DIR")?,
+            argument(arguments, 1, "STEM")?,
+        );
+        let rows = argument(arguments, 2, "QUERIES")?;
+        let data = self.data.as_mut().ok_or("nothing is loaded")?;
+        data.queries = Matrix::read(Path::new(&dir), &stem, rows)?.to_queries();
+        Ok(json!({ "queries": data.queries.len() }))
+    }
+
+    fn read_filter(&mut self, file: &str) -> Result<Value> {
+        self.filter = match file {
+            "none" => None,
+            file => {
+                let allowed: Vec<bool> = fs::read(file)?.iter().map(|&byte| byte != 0).collect();
+                let points = (0..).map(PointId).zip(&allowed);
+                let points = points.filter(|(_, allowed)| **allowed);
+                let points = points.map(|(point, _)| point).collect();
+                Some(Filter { allowed, points })
+            }
+        };
+        let points = self.filter.as_ref().map(|filter| filter.points.len());
+        Ok(json!({ "allowed": points }))
+    }
+
+    fn build(&mut self, family: &str) -> Result<Value> {
+        let data = self.data.as_ref().ok_or("nothing is loaded")?;
         self.index = None;
         let before = resident_bytes();
-        let (index, took) = Took::of(|| build(*metric, base));
+        let (index, took) = Took::of(|| match family {
+            "graph" => Ok(Index::Graph(Box::new(build_graph(data)?))),
+            "buckets" => Ok(Index::Buckets(Box::new(build_buckets(data)?))),
+            _ => Err(format!("unknown family {family:?}: use graph or buckets").into()),
+        });
+        let index: Result<Index> = index;
         let index = index?;
+        let (points, memory_bytes) = match &index {
+            Index::Graph(graph) => (graph.len(), graph.memory_bytes()),
+            Index::Buckets(buckets) => (buckets.len(), buckets.memory_bytes()),
+        };
         let mut answer = took.to_json();
-        answer["points"] = index.len().into();
-        answer["memory_bytes"] = index.memory_bytes().into();
+        answer["points"] = points.into();
+        answer["memory_bytes"] = memory_bytes.into();
         answer["resident_bytes"] = resident_bytes().saturating_sub(before).into();
         self.index = Some(index);
         Ok(answer)
     }
 
-    fn search(&mut self, ef: usize, file: &Path) -> Result<Value> {
-        let (Some(data), Some(index)) = (&self.data, &self.index) else {
-            return Err("nothing is built".into());
+    /// Finds the nearest of all queries; `arguments`: the file for what is found, and K.
+    fn answer(
+        &mut self,
+        arguments: &[&str],
+        mut nearest: impl FnMut(&mut Bench, &[f32], usize) -> Result<Vec<Candidate>>,
+    ) -> Result<Value> {
+        let file = arguments.first().ok_or("missing FILE")?;
+        let k = match arguments.get(1) {
+            Some(_) => argument(arguments, 1, "K")?,
+            None => K,
         };
-        let params = SearchParams {
-            k: K,
-            ef,
-            include_dead: false,
-        };
-        let scratch = &mut self.scratch;
+        let queries = std::mem::take(&mut self.data.as_mut().ok_or("nothing is loaded")?.queries);
         let (found, took) = Took::of(|| {
-            let search = |query: &Vec<f32>| index.search(query, params, None, scratch);
-            data.queries
-                .iter()
-                .map(search)
-                .collect::<aether_index::Result<Vec<Vec<Candidate>>>>()
+            let nearest = |query: &Vec<f32>| nearest(self, query, k);
+            queries.iter().map(nearest).collect::<Result<Vec<_>>>()
         });
+        if let Some(data) = &mut self.data {
+            data.queries = queries;
+        }
         let ids = found?.into_iter().flat_map(|nearest| {
             let ids = nearest
                 .into_iter()
                 .map(|candidate| candidate.point.0 as u32);
             ids.chain(std::iter::repeat(u32::MAX))
-                .take(K)
+                .take(k)
                 .flat_map(u32::to_le_bytes)
         });
         fs::write(file, ids.collect::<Vec<u8>>())?;
         Ok(took.to_json())
     }
+
+    fn search(&mut self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Candidate>> {
+        let params = SearchParams {
+            k,
+            ef,
+            include_dead: false,
+        };
+        let allowed = self
+            .filter
+            .as_ref()
+            .map(|filter| |point: PointId| filter.allowed[point.0 as usize]);
+        let allowed = allowed
+            .as_ref()
+            .map(|allowed| allowed as &dyn Fn(PointId) -> bool);
+        Ok(match self.index.as_ref().ok_or("nothing is built")? {
+            Index::Graph(graph) => graph.search(query, params, allowed, &mut self.graph_scratch)?,
+            Index::Buckets(buckets) => {
+                buckets.search(query, params, allowed, &mut self.buckets_scratch)?
+            }
+        })
+    }
+
+    fn scan(&mut self, query: &[f32], k: usize) -> Result<Vec<Candidate>> {
+        let points = &self.filter.as_ref().ok_or("there is no filter")?.points;
+        let points = points.iter().copied();
+        Ok(match self.index.as_ref().ok_or("nothing is built")? {
+            Index::Graph(graph) => graph.scan(query, k, points, false, &mut self.graph_scratch)?,
+            Index::Buckets(buckets) => {
+                buckets.scan(query, k, points, false, &mut self.buckets_scratch)?
+            }
+        })
+    }
 }
 
-fn build(metric: Metric, base: &Matrix) -> aether_index::Result<Hnsw> {
-    let index = Hnsw::new(base.dim(), metric, base.element(), HnswParams::DEFAULT, 1)?;
+fn build_graph(data: &Data) -> aether_index::Result<Hnsw> {
+    let Data { metric, base, .. } = data;
+    let index = Hnsw::new(base.dim(), *metric, base.element(), HnswParams::DEFAULT, 1)?;
     for row in 0..base.rows() {
         index.insert(PointId(row as u64), base.row(row))?;
     }
     Ok(index)
+}
+
+fn build_buckets(data: &Data) -> aether_index::Result<Ivf> {
+    let Data { metric, base, .. } = data;
+    let points: Vec<PointId> = (0..base.rows() as u64).map(PointId).collect();
+    let shape = (base.dim(), *metric, base.element());
+    Ivf::build(
+        shape,
+        IvfParams::DEFAULT,
+        1,
+        &points,
+        |row| base.row(row),
+        1,
+    )
 }

@@ -144,7 +144,9 @@ pub fn attribute(dir: &Path, stem: &str, rows: usize) -> Result<Vec<u32>> {
     }
     let numbers: Vec<u32> = if wide {
         let (all, _) = body.as_chunks();
-        all.iter().map(|two| u32::from(u16::from_le_bytes(*two))).collect()
+        all.iter()
+            .map(|two| u32::from(u16::from_le_bytes(*two)))
+            .collect()
     } else {
         body.iter().map(|&byte| u32::from(byte)).collect()
     };

@@ -14,8 +14,8 @@ use std::path::Path;
 
 use aether_env::Env;
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, DbOptions, DenseField, DocId, Document, ErrorKind, IndexConfig,
-    Metric, SearchRequest,
+    AetherDB, Collection, CollectionSchema, DbOptions, DenseField, DocId, Document, ErrorKind,
+    IndexConfig, Metric, SearchRequest,
 };
 use serde_json::{Value, json};
 
@@ -109,11 +109,7 @@ impl Bench {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let schema = CollectionSchema::of(DenseField {
                         element: data.base.element(),
-                        ..DenseField::new(
-                            data.base.dim(),
-                            data.metric,
-                            IndexConfig::default(),
-                        )
+                        ..DenseField::new(data.base.dim(), data.metric, IndexConfig::default())
                     });
                     db.create_collection_with("vectors", schema)?
                 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use aether_distance::{Kernels, Query as DistanceQuery};
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, Durability, FacetRequest, Filter,
-    IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest,
+    AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, Durability, FacetRequest,
+    Filter, IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +45,11 @@ impl Commands for Bench {
                     rows: argument(arguments, 3, "ROWS")?,
                     queries: argument(arguments, 4, "QUERIES")?,
                 };
-                if command == "peer" { peer(&set, &path(2)?) } else { filtered(&set, &path(2)?) }
+                if command == "peer" {
+                    peer(&set, &path(2)?)
+                } else {
+                    filtered(&set, &path(2)?)
+                }
             }
             "transactions" => transactions(&path(0)?),
             "facets" => facets(&path(0)?, argument(arguments, 1, "DOCUMENTS")?),
@@ -79,10 +83,19 @@ impl Set {
 
     /// A collection with all rows, each with its number and what else `attributes` have of it; and the seconds that its
     /// documents took to be durable and searchable.
-    fn filled(&self, database: &AetherDB, base: &Matrix, attributes: &[(&str, Vec<u32>)]) -> Result<(Collection, f64)> {
+    fn filled(
+        &self,
+        database: &AetherDB,
+        base: &Matrix,
+        attributes: &[(&str, Vec<u32>)],
+    ) -> Result<(Collection, f64)> {
         let schema = CollectionSchema::of(DenseField {
             element: base.element(),
-            ..DenseField::new(base.dim(), metric(&self.dir, &self.name)?, IndexConfig::default())
+            ..DenseField::new(
+                base.dim(),
+                metric(&self.dir, &self.name)?,
+                IndexConfig::default(),
+            )
         });
         let collection = database.create_collection_with("vectors", schema)?;
         for (field, _) in attributes {
@@ -118,10 +131,19 @@ fn filtered(set: &Set, db: &Path) -> Result<Value> {
     let (dir, name) = (&set.dir, &set.name);
     let base = set.base()?;
     let (learning, queries) = set.queries()?;
-    let fields: &[&str] = if name == "fashion" { &["label"] } else { &["tokens", "doc"] };
+    let fields: &[&str] = if name == "fashion" {
+        &["label"]
+    } else {
+        &["tokens", "doc"]
+    };
     let attributes: Vec<(&str, Vec<u32>)> = fields
         .iter()
-        .map(|field| Ok((*field, attribute(dir, &format!("{name}_{field}"), base.rows())?)))
+        .map(|field| {
+            Ok((
+                *field,
+                attribute(dir, &format!("{name}_{field}"), base.rows())?,
+            ))
+        })
         .collect::<Result<_>>()?;
     let cases = cases(name, &attributes, base.rows());
     let database = AetherDB::open(db)?;
@@ -150,7 +172,12 @@ fn filtered(set: &Set, db: &Path) -> Result<Value> {
     for (kind, queries) in &kinds {
         for recall in [0.9, 0.95, 0.98] {
             for filter in [None, Some(&cases[3])] {
-                let measured = measured(&collection, queries, filter.map(|case| &case.filter), recall)?;
+                let measured = measured(
+                    &collection,
+                    queries,
+                    filter.map(|case| &case.filter),
+                    recall,
+                )?;
                 asked.push(json!({
                     "queries": kind, "filter": filter.map(|case| &case.name), "asked": recall, "recall": measured.recall,
                     "p50_us": measured.p50, "p99_us": measured.p99,
@@ -191,24 +218,40 @@ fn cases(name: &str, attributes: &[(&str, Vec<u32>)], rows: usize) -> Vec<Case> 
     };
     for share in [0.0001, 0.001, 0.01, 0.1, 0.5] {
         let bound = (share * rows as f64).ceil() as i64;
-        add(format!("row < {bound}"), Filter::lt("row", bound), &|row| (row as i64) < bound);
+        add(format!("row < {bound}"), Filter::lt("row", bound), &|row| {
+            (row as i64) < bound
+        });
     }
     if name == "fashion" {
         let labels = &attributes[0].1;
-        add("label = 3".into(), Filter::eq("label", 3), &|row| labels[row] == 3);
-        add("label < 5".into(), Filter::lt("label", 5), &|row| labels[row] < 5);
+        add("label = 3".into(), Filter::eq("label", 3), &|row| {
+            labels[row] == 3
+        });
+        add("label < 5".into(), Filter::lt("label", 5), &|row| {
+            labels[row] < 5
+        });
         let part = (rows / 10) as i64;
         let filter = Filter::eq("label", 3).and(Filter::lt("row", part));
-        add(format!("label = 3 and row < {part}"), filter, &|row| labels[row] == 3 && (row as i64) < part);
+        add(format!("label = 3 and row < {part}"), filter, &|row| {
+            labels[row] == 3 && (row as i64) < part
+        });
     } else {
         let (tokens, docs) = (&attributes[0].1, &attributes[1].1);
         for share in [0.01, 0.1, 0.5] {
             let mut sorted = tokens.clone();
             sorted.sort_unstable();
             let bound = sorted[(share * rows as f64) as usize].max(sorted[0] + 1);
-            add(format!("tokens < {bound}"), Filter::lt("tokens", i64::from(bound)), &|row| tokens[row] < bound);
+            add(
+                format!("tokens < {bound}"),
+                Filter::lt("tokens", i64::from(bound)),
+                &|row| tokens[row] < bound,
+            );
         }
-        add(format!("doc = {}", docs[7]), Filter::eq("doc", i64::from(docs[7])), &|row| docs[row] == docs[7]);
+        add(
+            format!("doc = {}", docs[7]),
+            Filter::eq("doc", i64::from(docs[7])),
+            &|row| docs[row] == docs[7],
+        );
     }
     cases
 }
@@ -232,7 +275,12 @@ fn asking(query: &[f32], recall: f32) -> SearchRequest<'_> {
     }
 }
 
-fn measured(collection: &Collection, queries: &[Vec<f32>], filter: Option<&Filter>, recall: f32) -> Result<Measured> {
+fn measured(
+    collection: &Collection,
+    queries: &[Vec<f32>],
+    filter: Option<&Filter>,
+    recall: f32,
+) -> Result<Measured> {
     let (mut truths, mut exact_took) = (Vec::new(), Vec::new());
     for query in queries {
         let exact = SearchRequest {
@@ -242,7 +290,11 @@ fn measured(collection: &Collection, queries: &[Vec<f32>], filter: Option<&Filte
             ..asking(query, recall)
         };
         let begin = now();
-        let truth: HashSet<DocId> = collection.search_with(exact)?.into_iter().map(|hit| hit.id).collect();
+        let truth: HashSet<DocId> = collection
+            .search_with(exact)?
+            .into_iter()
+            .map(|hit| hit.id)
+            .collect();
         exact_took.push(begin.elapsed().as_secs_f64() * 1e6);
         truths.push(truth);
     }
@@ -270,7 +322,13 @@ fn measured(collection: &Collection, queries: &[Vec<f32>], filter: Option<&Filte
 }
 
 /// The 99th percentile of comparing with these rows of an array, in microseconds.
-fn scanned(base: &Matrix, dir: &Path, name: &str, rows: &[usize], queries: &[Vec<f32>]) -> Result<f64> {
+fn scanned(
+    base: &Matrix,
+    dir: &Path,
+    name: &str,
+    rows: &[usize],
+    queries: &[Vec<f32>],
+) -> Result<f64> {
     let (kernels, metric) = (Kernels::detect(), metric(dir, name)?);
     let mut took = Vec::new();
     for query in queries {
@@ -300,12 +358,17 @@ fn transactions(db: &Path) -> Result<Value> {
     let keyspace = storage.keyspace("default", aidb::KeyspaceOptions::DEFAULT)?;
     let database = AetherDB::open(db.join("vectors"))?;
     let open = |name: String| database.create_collection(&name, 16, "l2", IndexConfig::default());
-    let collections: Vec<Collection> = (0..3).map(|i| open(format!("c{i}"))).collect::<aethervec::Result<_>>()?;
+    let collections: Vec<Collection> = (0..3)
+        .map(|i| open(format!("c{i}")))
+        .collect::<aethervec::Result<_>>()?;
     let transaction = |number: usize| -> Result<()> {
         let mut txn = database.begin()?;
         for (i, collection) in collections.iter().enumerate() {
             for j in 0..[4, 3, 3][i] {
-                txn.upsert(collection, Document::new(vec![0.5; 16], (number * 16 + j) as u64))?;
+                txn.upsert(
+                    collection,
+                    Document::new(vec![0.5; 16], (number * 16 + j) as u64),
+                )?;
             }
         }
         txn.commit()?;
@@ -359,7 +422,11 @@ fn facets(db: &Path, documents: usize) -> Result<Value> {
             let tag = format!("tag {}", rng.u32(..1_000).isqrt());
             Document::new(vec![0.0, 1.0], i as u64).with_payload(json!({ "tag": tag }))
         };
-        collection.upsert_batch((start..documents.min(start + 10_000)).map(document).collect())?;
+        collection.upsert_batch(
+            (start..documents.min(start + 10_000))
+                .map(document)
+                .collect(),
+        )?;
     }
     collection.wait_payload_indexes()?;
     let filter = Filter::any_of("tag", ["tag 3", "tag 17", "tag 30"]);
@@ -382,12 +449,14 @@ fn facets(db: &Path, documents: usize) -> Result<Value> {
 
 fn hybrid(dir: &Path, db: &Path) -> Result<Value> {
     const WORDS: [&str; 12] = [
-        "index", "vector", "graph", "commit", "log", "table", "merge", "snapshot", "filter", "query", "write", "page",
+        "index", "vector", "graph", "commit", "log", "table", "merge", "snapshot", "filter",
+        "query", "write", "page",
     ];
     let base = Matrix::read(dir, "minilm_base", 440)?;
     let queries = Matrix::read(dir, "minilm_query", 200)?.to_queries();
     let database = AetherDB::open(db)?;
-    let collection = database.create_collection("passages", base.dim(), "cosine", IndexConfig::default())?;
+    let collection =
+        database.create_collection("passages", base.dim(), "cosine", IndexConfig::default())?;
     collection.create_payload_index("text", PayloadIndexKind::Text)?;
     collection.create_payload_index("part", PayloadIndexKind::Integer)?;
     let mut rng = fastrand::Rng::with_seed(2);
@@ -430,7 +499,9 @@ fn empty(db: &Path, collections: usize) -> Result<Value> {
     let open_s = begin.elapsed().as_secs_f64();
     let found = database.collections().len();
     database.close()?;
-    Ok(json!({ "collections": found, "memory_bytes": memory, "disk_bytes": disk, "open_s": open_s }))
+    Ok(
+        json!({ "collections": found, "memory_bytes": memory, "disk_bytes": disk, "open_s": open_s }),
+    )
 }
 
 /// Bytes that the files of a directory occupy.
@@ -440,7 +511,11 @@ fn bytes_on_disk(dir: &Path) -> Result<u64> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { bytes_on_disk(&entry.path())? } else { metadata.blocks() * 512 };
+        bytes += if metadata.is_dir() {
+            bytes_on_disk(&entry.path())?
+        } else {
+            metadata.blocks() * 512
+        };
     }
     Ok(bytes)
 }
