@@ -1,8 +1,9 @@
 //! What can be asked on the command line. Every text here is read by users.
 
 use crate::import::Format;
+use aethervec::arrow::PayloadColumn;
 use aethervec::limits::{EF_MAX, K_MAX};
-use aethervec::{ElementType, HnswParams, Metric};
+use aethervec::{ElementType, HnswParams, Metric, Path};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -126,7 +127,7 @@ pub(crate) struct Index {
     pub(crate) ef_construction: u16,
 }
 
-/// Import vectors from a file: .npy .fvecs .bvecs .jsonl .csv (each also .gz) or .parquet
+/// Import vectors from a file: .npy .fvecs .bvecs .jsonl .csv .arrow (each also .gz) or .parquet
 ///
 /// Rows are written in batches; a batch is on disk before the next one begins. The id of a row is its number unless
 /// the file has ids or --ids names a file of them; a row with a known id replaces that document. Ctrl-C stops
@@ -182,7 +183,7 @@ pub(crate) struct Import {
         conflicts_with = "vector_field"
     )]
     pub(crate) vector_columns: Vec<String>,
-    /// jsonl: field whose object becomes the payload; other fields join it [default: payload]
+    /// jsonl, parquet, arrow: field whose object becomes the payload; other fields join it [default: payload]
     #[arg(long, value_name = "NAME")]
     pub(crate) payload_field: Option<String>,
     /// Payload field from a NumPy array with one value per row; may be repeated
@@ -211,6 +212,7 @@ pub(crate) struct Import {
 #[derive(Debug, Args)]
 #[command(after_help = after!(
     "aethervec export notes notes.jsonl"
+    "aethervec export notes notes.parquet --columns lang=text,author.born=integer"
     "aethervec export notes | gzip > notes.jsonl.gz"
     "aethervec export notes | aethervec --db other.db import notes - --format jsonl"
 ))]
@@ -220,9 +222,27 @@ pub(crate) struct Export {
     /// File to write, in place of what is there; - is standard output
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
-    /// Format to write
-    #[arg(long, value_enum, default_value = "jsonl")]
-    pub(crate) format: ExportFormat,
+    /// Format to write [default: what the file's name says, or jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+    /// parquet, arrow: values of payloads as columns of their own: text, integer, float, bool or datetime
+    #[arg(long, value_name = "PATH=KIND,…", value_delimiter = ',', value_parser = payload_column)]
+    pub(crate) columns: Vec<PayloadColumn>,
+    /// parquet, arrow: no column of whole payloads; what no other column has is not written
+    #[arg(long)]
+    pub(crate) no_payload: bool,
+}
+
+impl Export {
+    /// The format to write.
+    pub(crate) fn format(&self) -> ExportFormat {
+        let name = self.file.extension().map(|name| name.to_string_lossy());
+        self.format.unwrap_or_else(|| match name.as_deref() {
+            Some("parquet") => ExportFormat::Parquet,
+            Some("arrow" | "feather") => ExportFormat::Arrow,
+            _ => ExportFormat::Jsonl,
+        })
+    }
 }
 
 /// Print documents
@@ -375,6 +395,10 @@ pub(crate) struct Completions {
 pub(crate) enum ExportFormat {
     /// One JSON object per line; the first says what the collection is
     Jsonl,
+    /// Apache Parquet, compressed by Snappy
+    Parquet,
+    /// Apache Arrow (Feather)
+    Arrow,
 }
 
 /// How vectors are compared.
@@ -436,6 +460,18 @@ fn at_most(limit: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Sen
         Ok(number) if (1..=limit).contains(&number) => Ok(number),
         _ => Err(format!("a number in 1..={limit} is needed")),
     }
+}
+
+fn payload_column(text: &str) -> Result<PayloadColumn, String> {
+    let (path, kind) = text
+        .rsplit_once('=')
+        .ok_or("PATH=KIND is needed, such as lang=text")?;
+    Ok(PayloadColumn {
+        path: Path::parse(path).map_err(|error| error.to_string())?,
+        kind: kind
+            .parse()
+            .map_err(|error: aethervec::Error| error.to_string())?,
+    })
 }
 
 fn one_byte(text: &str) -> Result<u8, String> {

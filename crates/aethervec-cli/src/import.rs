@@ -7,15 +7,17 @@ pub(crate) mod csv;
 pub(crate) mod ids;
 pub(crate) mod jsonl;
 pub(crate) mod npy;
-pub(crate) mod parquet;
+mod table;
 pub(crate) mod vecs;
 
 use crate::failure::{Failure, Outcome};
 use crate::input::Input;
+use aethervec::arrow::{ArrowBatches, ParquetBatches};
 use aethervec::{DocId, ElementType, Vector};
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -86,8 +88,10 @@ pub(crate) enum Format {
     Jsonl,
     /// Comma-separated values with a line of column names
     Csv,
-    /// Apache Parquet: a column of lists of numbers, and scalar columns
+    /// Apache Parquet: a column of lists of numbers, and others for id and payload
     Parquet,
+    /// Apache Arrow, as a file (Feather) or a stream: the same columns
+    Arrow,
 }
 
 impl Format {
@@ -105,8 +109,9 @@ impl Format {
             "jsonl" | "ndjson" => Ok(Format::Jsonl),
             "csv" => Ok(Format::Csv),
             "parquet" => Ok(Format::Parquet),
+            "arrow" | "arrows" | "feather" | "ipc" => Ok(Format::Arrow),
             _ => Err(Failure::invalid(format!(
-                "{}: cannot tell the format from the name: say --format npy, fvecs, bvecs, jsonl, csv or parquet",
+                "{}: cannot tell the format from the name: say --format npy, fvecs, bvecs, jsonl, csv, parquet or arrow",
                 path.display()
             ))),
         }
@@ -131,17 +136,60 @@ pub(crate) struct Fields {
 /// How a file of JSON lines begins that is an export of a whole collection.
 const EXPORT_BEGIN: &[u8] = b"{\"aethervec\":";
 
-/// Opens `path`, if it is an export of a whole collection. Else what was opened is the source of its records.
-pub(crate) fn open_export(path: &Path, fields: &Fields) -> Outcome<Result<Input, Box<dyn Source>>> {
-    let mut input = Input::open(path)?;
-    Ok(if input.begins_with(EXPORT_BEGIN)? {
-        Ok(input)
-    } else {
-        Err(Box::new(jsonl::JsonLines::new(input, fields)))
-    })
+/// What a file turned out to be.
+pub(crate) enum Opened {
+    /// Records.
+    Records(Box<dyn Source>),
+    /// A whole collection, which `export` has written.
+    Export(Export),
 }
 
-/// Opens `path` as `format`.
+/// An export of a whole collection, opened.
+pub(crate) enum Export {
+    Jsonl(Input),
+    Parquet(String, Box<ParquetBatches<File>>),
+    Arrow {
+        name: String,
+        batches: Box<ArrowBatches<Input>>,
+        /// Length of the file, and how much of it has been read.
+        progress: Option<(u64, Arc<AtomicU64>)>,
+    },
+}
+
+impl Export {
+    /// What the user called it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Export::Jsonl(input) => input.name(),
+            Export::Parquet(name, _) | Export::Arrow { name, .. } => name,
+        }
+    }
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Export").field(&self.name()).finish()
+    }
+}
+
+/// Opens `path` as `format`, whatever it is.
+pub(crate) fn open_any(path: &Path, format: Format, fields: &Fields) -> Outcome<Opened> {
+    match format {
+        Format::Parquet => table::parquet(path, fields),
+        Format::Arrow => table::arrow(path, fields),
+        Format::Jsonl => {
+            let mut input = Input::open(path)?;
+            Ok(if input.begins_with(EXPORT_BEGIN)? {
+                Opened::Export(Export::Jsonl(input))
+            } else {
+                Opened::Records(Box::new(jsonl::JsonLines::new(input, fields)))
+            })
+        }
+        format => open(path, format, fields).map(Opened::Records),
+    }
+}
+
+/// Opens `path` as `format`, for its records.
 pub(crate) fn open(path: &Path, format: Format, fields: &Fields) -> Outcome<Box<dyn Source>> {
     Ok(match format {
         Format::Npy => Box::new(npy::NpyVectors::new(npy::NpyReader::new(Input::open(
@@ -149,9 +197,17 @@ pub(crate) fn open(path: &Path, format: Format, fields: &Fields) -> Outcome<Box<
         )?)?)?),
         Format::Fvecs => Box::new(vecs::Vecs::fvecs(Input::open(path)?)),
         Format::Bvecs => Box::new(vecs::Vecs::bvecs(Input::open(path)?)),
-        Format::Jsonl => Box::new(jsonl::JsonLines::new(Input::open(path)?, fields)),
         Format::Csv => Box::new(csv::Csv::new(Input::open(path)?, fields)?),
-        Format::Parquet => Box::new(parquet::Parquet::open(path, fields)?),
+        Format::Jsonl => Box::new(jsonl::JsonLines::new(Input::open(path)?, fields)),
+        Format::Parquet | Format::Arrow => match open_any(path, format, fields)? {
+            Opened::Records(source) => source,
+            Opened::Export(export) => {
+                return Err(Failure::invalid(format!(
+                    "{}: it is an export of a whole collection: import it",
+                    export.name()
+                )));
+            }
+        },
     })
 }
 

@@ -77,8 +77,8 @@ impl Collection {
     /// The collection as it was at `snapshot`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when the collection was dropped,
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the snapshot is of another database.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when the collection was dropped, or was not there yet at that moment (though one
+    /// that was dropped since may have been called so), [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the snapshot is of another database.
     pub fn at(&self, snapshot: &DbSnapshot) -> Result<CollectionView> {
         self.db.open()?;
         if !snapshot.is_of(&self.db.pool) {
@@ -86,7 +86,15 @@ impl Collection {
                 "snapshot: it was taken of another database (or of an earlier opening)",
             ));
         }
-        CollectionView::at(&self.core, snapshot)
+        let view = CollectionView::at(&self.core, snapshot)?;
+        if view.is_of_this_collection()? {
+            return Ok(view);
+        }
+        Err(Error::not_found(format!(
+            "collection {:?} was not there yet at moment {}: it was created later, and what was dropped has no past",
+            self.name(),
+            snapshot.seq()
+        )))
     }
 
     /// The collection as it is now, for several reads of one state.

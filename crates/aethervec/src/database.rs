@@ -14,7 +14,7 @@ use crate::schema::{self, CollectionInfo, CollectionSchema, IndexConfig};
 use crate::snapshot::DbSnapshot;
 use crate::validate;
 use aether_env::Env;
-use aidb::{AsOf, DB, Durability, WriteBatch};
+use aidb::{AsOf, DB, Durability, SeqNo, WriteBatch};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
@@ -86,8 +86,9 @@ impl AetherDB {
             retention: options.storage.retention.max(options.retention),
             ..options.storage
         };
+        let keeps_past = !storage.retention.is_zero();
         let storage = DB::open_with(env, storage)?;
-        let keyspaces = Keyspaces::open(&storage, options.row_cache_bytes)?;
+        let keyspaces = Keyspaces::open(&storage, options.row_cache_bytes, keeps_past)?;
         let catalog = Catalog::read(&storage.snapshot(), &keyspaces)?;
         let threads = options.lane_threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
@@ -329,6 +330,13 @@ impl AetherDB {
             AsOf::Seq(seq) => storage.time_of(seq).unwrap_or_else(|| storage.now()),
         };
         let now = keyspace::millis(time);
+        Ok(DbSnapshot::new(snapshot, now, &self.inner.pool))
+    }
+
+    /// The state at an earlier moment, for a reader whose time is `now`, in milliseconds since 1970.
+    pub(crate) fn snapshot_at(&self, seq: SeqNo, now: u64) -> Result<DbSnapshot> {
+        self.inner.open()?;
+        let snapshot = self.inner.storage.snapshot_at(seq)?;
         Ok(DbSnapshot::new(snapshot, now, &self.inner.pool))
     }
 

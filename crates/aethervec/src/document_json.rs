@@ -47,8 +47,15 @@ impl Serialize for Named<'_> {
     }
 }
 
-/// Reads a document of a collection with this schema.
-pub(crate) struct DocumentSeed<'a>(pub(crate) &'a CollectionSchema);
+/// Without knowing its collection: its vectors are what they look like.
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Document, D::Error> {
+        DocumentSeed(None).deserialize(deserializer)
+    }
+}
+
+/// Reads a document of a collection with this schema, or of any.
+pub(crate) struct DocumentSeed<'a>(pub(crate) Option<&'a CollectionSchema>);
 
 impl<'de> DeserializeSeed<'de> for DocumentSeed<'_> {
     type Value = Document;
@@ -90,7 +97,7 @@ impl<'de> Visitor<'de> for DocumentSeed<'_> {
 }
 
 /// Reads an object of vectors by the names of their fields.
-struct NamedSeed<'a>(&'a CollectionSchema, &'a mut Vectors);
+struct NamedSeed<'a>(Option<&'a CollectionSchema>, &'a mut Vectors);
 
 impl<'de> DeserializeSeed<'de> for NamedSeed<'_> {
     type Value = ();
@@ -117,11 +124,16 @@ impl<'de> Visitor<'de> for NamedSeed<'_> {
 
 /// Reads the next value of `map`, the vector of the field called `name`.
 fn read_vector<'de, A: MapAccess<'de>>(
-    schema: &CollectionSchema,
+    schema: Option<&CollectionSchema>,
     name: String,
     map: &mut A,
     vectors: &mut Vectors,
 ) -> Result<(), A::Error> {
+    let Some(schema) = schema else {
+        let vector = map.next_value::<VectorValue>()?;
+        vectors.insert(name, vector);
+        return Ok(());
+    };
     let Some(field) = schema.fields.get(&name) else {
         return Err(de::Error::custom(format!(
             "the collection has no vector field {name:?}"

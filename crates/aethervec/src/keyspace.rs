@@ -37,11 +37,13 @@ pub(crate) struct Keyspaces {
     pub(crate) row_cache: Arc<RowCache>,
     /// The last write before this opening: nothing in memory knows of earlier states.
     pub(crate) opened_at: SeqNo,
+    /// Whether past moments can be read.
+    pub(crate) keeps_past: bool,
 }
 
 impl Keyspaces {
-    /// Opens all keyspaces, creating those that are missing.
-    pub(crate) fn open(db: &DB, row_cache_bytes: usize) -> Result<Keyspaces> {
+    /// Opens all keyspaces, creating those that are missing. `keeps_past`: whether past moments can be read.
+    pub(crate) fn open(db: &DB, row_cache_bytes: usize, keeps_past: bool) -> Result<Keyspaces> {
         let plain = || KeyspaceOptions::DEFAULT;
         // Vectors do not shrink, and they are read by their own number, which is nearly always there.
         let vectors = KeyspaceOptions {
@@ -67,6 +69,7 @@ impl Keyspaces {
             )?,
             row_cache: Arc::new(RowCache::new(row_cache_bytes)),
             opened_at: db.last_seq(),
+            keeps_past,
         })
     }
 

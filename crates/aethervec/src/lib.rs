@@ -18,6 +18,8 @@
 //! [snapshot](AetherDB::snapshot) is one state of the whole database. Everything durable is a key in one transactional
 //! engine, `aidb`; an index is derived from those keys.
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
 mod catalog;
 mod check;
 mod collection;
@@ -51,6 +53,7 @@ mod vector;
 mod vector_json;
 mod version;
 mod view;
+mod whole;
 mod write;
 
 pub use aether_distance::{Distance, ElementType, Metric};

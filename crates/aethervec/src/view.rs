@@ -1,11 +1,12 @@
 //! A collection as one snapshot sees it: all reads.
 
+use crate::catalog::CollectionRecord;
 use crate::document::{Document, ScrollPage, ScrollRequest};
 use crate::error::Result;
 use crate::id::DocId;
 use crate::index::core::{Core, Newest};
 use crate::index::open;
-use crate::keyspace::{self, DocRow, PendingEntry};
+use crate::keyspace::{self, CatalogKey, DocRow, PendingEntry};
 use crate::limits;
 use crate::overlay::{self, Overlay};
 use crate::snapshot::DbSnapshot;
@@ -79,6 +80,17 @@ impl CollectionView {
             overlay: None,
             _held: Some(held.clone()),
         })
+    }
+
+    /// Whether the collection was there at this moment, and not another one of its name.
+    pub(crate) fn is_of_this_collection(&self) -> Result<bool> {
+        let name = &self.core.name;
+        let key = CatalogKey::Collection(name.clone()).encode();
+        let row = self.snapshot.get(&self.core.keyspaces.catalog, key)?;
+        let record = row.map(|row| CollectionRecord::decode(name, &row));
+        Ok(record
+            .transpose()?
+            .is_some_and(|record| record.id == self.core.id))
     }
 
     /// The document called `id`, if there is one.

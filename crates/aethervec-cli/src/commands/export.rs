@@ -10,6 +10,7 @@ use crate::input::create_file;
 use crate::progress::{Progress, Unit};
 use crate::session::{Session, collection};
 use aethervec::CollectionView;
+use aethervec::arrow::ExportOptions;
 use serde_json::json;
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -22,10 +23,10 @@ pub(crate) fn run(session: &Session, args: &Export) -> Outcome {
         let view = collection(db, &args.collection)?.view()?;
         let watch = Stopwatch::start();
         if args.file.as_os_str() == "-" {
-            write(&view, args.format, io::stdout().lock())?;
+            write(&view, args, io::stdout())?;
             return Ok(());
         }
-        let documents = write_file(&view, args.format, &args.file)?;
+        let documents = write_file(&view, args)?;
         let took = watch.elapsed();
         session.out.object(&json!({
             "collection": args.collection,
@@ -43,10 +44,11 @@ pub(crate) fn run(session: &Session, args: &Export) -> Outcome {
     })
 }
 
-fn write_file(view: &CollectionView, format: ExportFormat, path: &Path) -> Outcome<u64> {
+fn write_file(view: &CollectionView, args: &Export) -> Outcome<u64> {
+    let path = &args.file;
     let part = beside(path);
     let file = create_file(&part)?;
-    let written = write(view, format, &file).and_then(|documents| {
+    let written = write(view, args, &file).and_then(|documents| {
         file.sync_all()
             .and_then(|()| std::fs::rename(&part, path))
             .map_err(|error| Failure::file(&path.display().to_string(), &error))?;
@@ -66,10 +68,22 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn write(view: &CollectionView, format: ExportFormat, out: impl Write) -> Outcome<u64> {
+fn write(view: &CollectionView, args: &Export, out: impl Write + Send) -> Outcome<u64> {
+    let format = args.format();
+    let mut options = ExportOptions::default();
+    options.payload = !args.no_payload;
+    options.columns.clone_from(&args.columns);
+    if format == ExportFormat::Jsonl && options != ExportOptions::default() {
+        return Err(Failure::invalid(
+            "--columns and --no-payload are for --format parquet and arrow",
+        ));
+    }
     let progress = Progress::begin("exporting", Some(view.count()?), Unit::Items);
+    let show = |documents| progress.set(documents);
     let written = match format {
-        ExportFormat::Jsonl => view.export_jsonl(out, |documents| progress.set(documents)),
+        ExportFormat::Jsonl => view.export_jsonl(out, show),
+        ExportFormat::Parquet => view.export_parquet(out, &options, show),
+        ExportFormat::Arrow => view.export_arrow(out, &options, show),
     };
     written.or_else(|error| {
         let source = error.source().and_then(|source| source.downcast_ref());

@@ -35,16 +35,16 @@ pub(crate) fn run(session: &Session, args: &Import) -> Outcome {
     let reader = Reader::start(args)?;
     let shape = match reader.next(&polite)? {
         Message::Shape(shape) => shape,
-        Message::Export(input) => {
+        Message::Export(export) => {
             // Ctrl-C ends it at once: what is in stays, and importing again goes on.
             drop(polite);
-            return whole::run(session, args, input);
+            return whole::run(session, args, export);
         }
         _ => return Err(Failure::interrupted("stopped before the first row")),
     };
     for column in &shape.left_out {
         session.out.note(&format!(
-            "column {column:?} is left out: no scalar that a payload can hold"
+            "column {column:?} is left out: it is nothing that a payload can hold"
         ));
     }
     // Whatever is wrong with the file's beginning is told before a database is touched.

@@ -388,7 +388,7 @@ impl Source for NpyVectors {
     clippy::cast_possible_truncation,
     reason = "rounding is meant; overflow becomes infinity"
 )]
-pub(super) fn narrowed(number: f64) -> f32 {
+fn narrowed(number: f64) -> f32 {
     number as f32
 }
 

@@ -239,6 +239,18 @@ impl FieldIndex {
         }
     }
 
+    /// All points, in no order.
+    pub(crate) fn points(&self) -> Vec<PointId> {
+        // The lane moves points the other way: none is missed.
+        let mut points = self.scanned_points();
+        if let FieldIndex::Dense(index) = self
+            && let Some(graph) = &*index.graph.load()
+        {
+            points.extend(graph.points());
+        }
+        points
+    }
+
     /// All points that are searched exactly, in no order.
     pub(crate) fn scanned_points(&self) -> Vec<PointId> {
         match self {

@@ -1,11 +1,10 @@
 //! Writing a collection out.
 
-use super::STEP_DOCUMENTS;
-use super::header::Header;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::keyspace;
 use crate::payload::PayloadIndexInfo;
 use crate::view::CollectionView;
+use crate::whole::{Header, STEP_DOCUMENTS, not_written};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 
@@ -65,16 +64,4 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> Result<()> {
     written
         .and_then(|()| out.write_all(b"\n"))
         .map_err(not_written)
-}
-
-fn not_written(error: io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull => ErrorKind::Unavailable,
-        _ => ErrorKind::Io,
-    };
-    Error::with_source(
-        kind,
-        format!("the export could not be written: {error}"),
-        error,
-    )
 }

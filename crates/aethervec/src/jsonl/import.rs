@@ -1,15 +1,12 @@
-//! Reading a collection in: lines become batches, each of them one commit.
+//! Reading a collection in, line by line.
 
-use super::header::Header;
-use super::{STEP_BYTES, STEP_DOCUMENTS};
-use crate::collection::Collection;
 use crate::database::AetherDB;
 use crate::document::{Document, Upserted};
 use crate::document_json::DocumentSeed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::JSONL_LINE_BYTES_MAX;
 use crate::schema::CollectionSchema;
-use crate::write::{Prepared, Write};
+use crate::whole::{Header, Incoming};
 use serde::de::DeserializeSeed;
 use std::io::{BufRead, Read};
 
@@ -39,46 +36,16 @@ impl AetherDB {
             return Err(Error::invalid("the input is empty: nothing to import"));
         }
         let header = Header::parse(&lines.line).map_err(|error| lines.at(error))?;
-        let documents = header.documents;
-        let (schema, indexes) = header.declared().map_err(|error| lines.at(error))?;
-        let collection = self.collection_of(name, &schema)?;
-        for (path, kind) in indexes {
-            collection.create_payload_index(path, kind)?;
-        }
-        let mut written = Upserted::default();
-        let mut read = 0;
-        loop {
-            let more = lines.write_batch(&collection, &schema, &mut read, &mut written)?;
-            progress(read);
-            if !more {
-                break;
+        let mut incoming = Incoming::begin(self, name, header).map_err(|error| lines.at(error))?;
+        while lines.advance()? {
+            let document = lines.document(incoming.schema())?;
+            let pushed = incoming.push(document, lines.line.len());
+            if pushed.map_err(|error| lines.at(error))? {
+                progress(incoming.read());
             }
         }
-        if read == documents {
-            return Ok(written);
-        }
-        Err(lines.at(Error::invalid(format!(
-            "the input ends after {read} documents: the first line promises {documents}"
-        ))))
-    }
-
-    /// The collection `name`, created with `schema` if there is none.
-    fn collection_of(&self, name: &str, schema: &CollectionSchema) -> Result<Collection> {
-        let collection = match self.collection(name) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return self.create_collection_with(name, schema.clone());
-            }
-            found => found?,
-        };
-        if *collection.schema() == *schema {
-            return Ok(collection);
-        }
-        Err(Error::new(
-            ErrorKind::Exists,
-            format!(
-                "collection {name:?} exists already, with other vector fields than the input: import under another name"
-            ),
-        ))
+        progress(incoming.read());
+        incoming.finish().map_err(|error| lines.at(error))
     }
 }
 
@@ -116,44 +83,9 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Reads documents of one batch and commits them. False at the end of the input.
-    fn write_batch(
-        &mut self,
-        collection: &Collection,
-        schema: &CollectionSchema,
-        documents: &mut u64,
-        written: &mut Upserted,
-    ) -> Result<bool> {
-        let core = &collection.core;
-        let mut batch = Prepared::none(core);
-        let mut more = true;
-        let first = *documents;
-        while batch.bytes < STEP_BYTES && *documents - first < STEP_DOCUMENTS {
-            if !self.advance()? {
-                more = false;
-                break;
-            }
-            let document = self.document(schema)?;
-            if self.line.len() > STEP_BYTES {
-                // It has a commit of its own: with others it might be more than one may hold.
-                commit(
-                    collection,
-                    std::mem::replace(&mut batch, Prepared::none(core)),
-                    written,
-                )?;
-            }
-            batch
-                .add(core, Write::upsert(document))
-                .map_err(|error| self.at(error))?;
-            *documents += 1;
-        }
-        commit(collection, batch, written)?;
-        Ok(more)
-    }
-
     fn document(&self, schema: &CollectionSchema) -> Result<Document> {
         let mut json = serde_json::Deserializer::from_slice(&self.line);
-        DocumentSeed(schema)
+        DocumentSeed(Some(schema))
             .deserialize(&mut json)
             .and_then(|document| json.end().map(|()| document))
             .map_err(|error| {
@@ -171,11 +103,4 @@ impl<R: BufRead> Lines<R> {
     fn at(&self, error: Error) -> Error {
         error.within(&format!("line {}", self.number))
     }
-}
-
-fn commit(collection: &Collection, batch: Prepared, written: &mut Upserted) -> Result<()> {
-    let resolved = collection.write_prepared(batch)?;
-    written.inserted += resolved.changes.len() - resolved.were_there;
-    written.replaced += resolved.were_there;
-    Ok(())
 }

@@ -136,7 +136,7 @@ impl CollectionView {
         }
     }
 
-    fn find(&self, filter: &Filter, visible: &RoaringTreemap) -> Result<Found> {
+    pub(super) fn find(&self, filter: &Filter, visible: &RoaringTreemap) -> Result<Found> {
         Ok(match filter {
             Filter::And(all) => {
                 let mut found = Found::exactly(visible.clone());
@@ -163,11 +163,17 @@ impl CollectionView {
             }
             Filter::Field { path, test } => self.find_values(path, test, visible)?,
             Filter::HasId(ids) => Found::exactly(self.points_of(ids)? & visible),
-            Filter::Nested { .. } | Filter::HasVector(_) => Found::unknown(visible),
+            Filter::Nested { path, filter } => self.find_nested(path, filter, visible)?,
+            Filter::HasVector(field) => Found::exactly(self.points_with_vector(field) & visible),
         })
     }
 
-    fn find_values(&self, path: &Path, test: &Test, visible: &RoaringTreemap) -> Result<Found> {
+    pub(super) fn find_values(
+        &self,
+        path: &Path,
+        test: &Test,
+        visible: &RoaringTreemap,
+    ) -> Result<Found> {
         let mut found = Found::unknown(visible);
         for index in self.core.payload.indexes().iter() {
             if index.path != *path || !index.is_usable_at(self.snapshot.seq()) {
@@ -183,6 +189,15 @@ impl CollectionView {
             }
         }
         Ok(found)
+    }
+
+    /// The points that have a vector in the field called `name`; dead ones may be among them. A vector's index has each point from before
+    /// its commit until nobody sees it any more.
+    fn points_with_vector(&self, name: &str) -> RoaringTreemap {
+        let fields = self.core.fields.load();
+        let points = fields.get(name).map(|field| field.index.points());
+        let points = points.into_iter().flatten();
+        points.map(|point| point.0).collect()
     }
 
     /// Whether a point that the view sees has a vector in the field called `name`.

@@ -17,6 +17,7 @@ mod geo;
 mod index;
 mod kind;
 mod memory;
+mod nested;
 mod ordered;
 mod posting;
 mod rows;
@@ -25,6 +26,7 @@ mod stage;
 mod sweep;
 mod text;
 mod visible;
+mod walk;
 
 pub use declare::{LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexState};
 pub use facet::{FacetCount, FacetRequest};
@@ -35,6 +37,7 @@ pub(crate) use build::step as build_step;
 pub(crate) use rows::{all_points, remove_points};
 pub(crate) use stage::Staged;
 pub(crate) use sweep::step as sweep_step;
+pub(crate) use walk::Ordinal;
 
 use crate::error::Result;
 use crate::index::core::Core;

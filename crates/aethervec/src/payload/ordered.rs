@@ -125,6 +125,24 @@ impl<V: Ord> Ordered<V> {
         .take_while(move |(value, _)| !is_behind(value, &range))
     }
 
+    /// The values up to `from` with their points, descending; unbounded: all of them.
+    pub(crate) fn descend(&self, from: Bound<V>) -> impl Iterator<Item = &(V, Posting)>
+    where
+        V: Clone,
+    {
+        let range = (Bound::Unbounded, from);
+        let behind = {
+            let range = range.clone();
+            move |value: &V| is_behind(value, &range)
+        };
+        let groups = self.groups.partition_point(|group| !behind(group.first()));
+        let runs = self.groups[..groups].iter().rev();
+        let runs = runs.flat_map(|group| group.runs.iter().rev());
+        runs.skip_while(move |run| behind(run.first()))
+            .flat_map(|run| run.values.iter().rev())
+            .skip_while(move |(value, _)| is_behind(value, &range))
+    }
+
     /// All values with their points, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(V, Posting)> {
         let runs = self.groups.iter().flat_map(|group| &group.runs);
@@ -383,6 +401,9 @@ mod tests {
                 .flat_map(|(_, posting)| posting.iter())
                 .collect();
             assert_eq!(listed, expected, "{range:?}");
+            let descending = ordered.descend(range.1).map(|(value, _)| value);
+            let up_to = (Bound::Unbounded, range.1);
+            assert!(descending.eq(model.range(up_to).rev().map(|(value, _)| value)));
             assert!(ordered.count(&range) >= expected.len() as u64);
             let value = rng.u64(..values);
             let got: Option<BTreeSet<u64>> =

@@ -1,16 +1,17 @@
 //! From a request to a response: the calls, pages, and what hits carry.
 
 use super::at::{At, Locate};
+use super::cursor::{self, Cursor, Place};
 use super::documents::Read;
 use super::kinds::Query;
 use super::ranking::Scored;
-use super::request::{Cursor, QueryHit, QueryRequest, QueryResponse};
+use super::request::{QueryHit, QueryRequest, QueryResponse};
 use super::select::{PayloadSelector, VectorSelector};
 use super::stage::{Evaluation, NoOthers, Others, Stage};
 use super::validate;
 use crate::collection::Collection;
 use crate::database::AetherDB;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::snapshot::DbSnapshot;
 use crate::vector::Vectors;
@@ -67,8 +68,13 @@ impl Collection {
     /// `prefetch[0].query.formula.sum[1]`. [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when it names a document, a vector
     /// field or a collection that is not there.
     pub fn query(&self, request: &QueryRequest) -> Result<QueryResponse> {
-        let moment = self.moment();
-        query(&self.at(&moment.snapshot)?, &moment, request)
+        let Some(past) = request.cursor.as_ref().and_then(|cursor| cursor.moment) else {
+            let moment = self.moment();
+            return query(&self.view_at(&moment)?, &moment, request);
+        };
+        let at = At::REQUEST.field("cursor");
+        let moment = self.moment_at(past).at(&at)?;
+        query(&self.at(&moment.snapshot).at(&at)?, &moment, request)
     }
 
     /// Answers several requests: all see one state of the database.
@@ -77,7 +83,7 @@ impl Collection {
     /// As [`query`](Collection::query); the message says which request it is about.
     pub fn query_batch(&self, requests: &[QueryRequest]) -> Result<Vec<QueryResponse>> {
         let moment = self.moment();
-        query_batch(&self.at(&moment.snapshot)?, &moment, requests)
+        query_batch(&self.view_at(&moment)?, &moment, requests)
     }
 
     /// The present moment of the whole database.
@@ -89,6 +95,41 @@ impl Collection {
             snapshot: db.snapshot(),
             db,
         }
+    }
+}
+
+impl Collection {
+    /// This collection, which is there, at a moment at which it was.
+    pub(super) fn view_at(&self, moment: &Moment) -> Result<CollectionView> {
+        self.db.open()?;
+        CollectionView::at(&self.core, &moment.snapshot)
+    }
+
+    /// The moment that a cursor goes on at.
+    fn moment_at(&self, past: cursor::Moment) -> Result<Moment> {
+        let db = AetherDB {
+            inner: Arc::clone(&self.db),
+        };
+        let snapshot = db.snapshot_at(past.seq, past.now).map_err(|error| {
+            Error::new(
+                error.kind(),
+                format!(
+                    "the moment of its page cannot be read any more: begin again, or go on in the present ({error})"
+                ),
+            )
+        })?;
+        Ok(Moment { db, snapshot })
+    }
+}
+
+impl CollectionView {
+    /// This moment, if it can be read again later.
+    fn lasting_moment(&self) -> Option<cursor::Moment> {
+        let lasts = self.core.keyspaces.keeps_past && self.overlay.is_none();
+        lasts.then(|| cursor::Moment {
+            seq: self.snapshot.seq(),
+            now: self.now,
+        })
     }
 }
 
@@ -124,11 +165,19 @@ fn query(
     validate::request(request)?;
     let at = At::REQUEST;
     let keyed = matches!(request.query, None | Some(Query::OrderBy(_)));
-    let before = match (&request.cursor, keyed) {
-        (None, _) | (Some(Cursor::After { .. }), true) => 0,
-        (Some(Cursor::Offset(before)), false) => *before,
+    let place = request.cursor.as_ref().map(|cursor| &cursor.place);
+    let before = match (place, keyed) {
+        (None, _) | (Some(Place::After { .. }), true) => 0,
+        (Some(Place::Offset(before)), false) => *before,
         _ => return Err(at.field("cursor").invalid("it is of another request")),
     };
+    if let Some(seq) = request.cursor.as_ref().and_then(Cursor::seq)
+        && seq != view.snapshot.seq()
+    {
+        return Err(at.field("cursor").invalid(
+            "it is of another moment than what is read here: query the collection itself, or go on in the present",
+        ));
+    }
     let skip = before.saturating_add(request.offset);
     if skip >= limits::K_MAX {
         return Ok(QueryResponse::default());
@@ -143,24 +192,25 @@ fn query(
     hits.drain(..skip.min(hits.len()));
     let next = match (more, &request.query) {
         (false, _) => None,
-        (true, None) => hits.last().map(|last| Cursor::After {
+        (true, None) => hits.last().map(|last| Place::After {
             id: last.id.clone(),
             value: None,
         }),
         (true, Some(Query::OrderBy(order))) => {
-            let mut cursor = None;
+            let mut place = None;
             let last = hits.last().map(|last| &last.id);
             evaluation
                 .documents
                 .read(last, None, Read::Payload, |doc| {
-                    cursor = Some(order.cursor(doc.id.clone(), &doc.payload()?));
+                    place = Some(order.place(doc.id.clone(), &doc.payload()?));
                     Ok(())
                 })?;
-            cursor
+            place
         }
-        (true, Some(_)) => Some(Cursor::Offset(skip + request.limit)),
+        (true, Some(_)) => Some(Place::Offset(skip + request.limit)),
     };
     let hits = evaluation.hits(hits, &request.with_payload, &request.with_vectors)?;
+    let next = next.map(|place| Cursor::new(place, view.lasting_moment()));
     Ok(QueryResponse { hits, next })
 }
 

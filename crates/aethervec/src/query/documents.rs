@@ -194,6 +194,28 @@ impl<'a> Documents<'a> {
         Ok(wanted)
     }
 
+    /// The points for which `filter` may hold, and what is known of it. `None` when nothing is known in memory, or when a transaction
+    /// has documents that no index knows.
+    pub(super) fn allowed<'f>(
+        &self,
+        filter: Option<&'f Filter>,
+    ) -> Result<Option<(Wanted<'f>, RoaringTreemap)>> {
+        if self.view.overlay.is_some() {
+            return Ok(None);
+        }
+        let all = Filter::And(Vec::new());
+        let Some(Candidates { found, .. }) = self.view.candidates(filter.unwrap_or(&all))? else {
+            return Ok(None);
+        };
+        let allowed = found.upper();
+        let wanted = Wanted {
+            filter: filter.filter(|filter| !filter.holds_for_all()),
+            known: Some(found),
+            selective: None,
+        };
+        Ok(Some((wanted, allowed)))
+    }
+
     /// Calls `each` with those of the documents called `ids` that there are and that satisfy `filter`, in this order.
     pub(super) fn read<'i>(
         &self,

@@ -134,7 +134,7 @@ impl Collection {
     /// As [`query`](Collection::query).
     pub fn query_groups(&self, request: &GroupRequest) -> Result<Vec<QueryGroup>> {
         let moment: Moment = self.moment();
-        query_groups(&self.at(&moment.snapshot)?, &moment, request)
+        query_groups(&self.view_at(&moment)?, &moment, request)
     }
 }
 

@@ -98,7 +98,7 @@ impl CollectionView {
                     .field(&key, field.number)?
                     .is_some()
             {
-                chosen.offer(doc.id.clone(), draw(&doc.id, request.seed));
+                chosen.offer(doc.id.clone(), draw(doc.point, request.seed));
             }
             Ok(())
         })?;

@@ -7,6 +7,7 @@
 mod answer;
 mod at;
 mod bm25;
+mod cursor;
 mod documents;
 mod examples;
 mod expression;
@@ -26,6 +27,7 @@ mod select;
 mod stage;
 mod validate;
 
+pub use cursor::Cursor;
 pub use expression::{Decay, Div, Expression, Formula, GeoDistance, Operation, Pow};
 pub use groups::{GroupRequest, Lookup, QueryGroup};
 pub use input::{Input, InputDocument};
@@ -34,5 +36,5 @@ pub use kinds::{
     Sample, TextQuery,
 };
 pub use matrix::{Matrix, MatrixPair, MatrixRequest};
-pub use request::{Cursor, Effort, Prefetch, QueryHit, QueryRequest, QueryResponse};
+pub use request::{Effort, Prefetch, QueryHit, QueryRequest, QueryResponse};
 pub use select::{PayloadSelector, VectorSelector};

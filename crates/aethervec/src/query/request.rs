@@ -1,5 +1,6 @@
 //! What can be asked: the request as data, built in Rust or read from JSON. `docs/queries.md` is the manual.
 
+use super::cursor::Cursor;
 use super::kinds::Query;
 use super::select::{PayloadSelector, VectorSelector};
 use crate::error::Result;
@@ -118,23 +119,6 @@ impl Effort {
     fn is_default(&self) -> bool {
         *self == Effort::Default
     }
-}
-
-/// Where a page of hits ended. To be handed back as it is; it holds for the same request only.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Cursor {
-    /// Behind so many hits.
-    Offset(usize),
-    /// Behind this document, in the order of ids or of a value.
-    After {
-        /// The document.
-        id: DocId,
-        /// The value that it is ordered by.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        value: Option<Value>,
-    },
 }
 
 /// What a query has found.

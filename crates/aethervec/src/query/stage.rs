@@ -1,13 +1,14 @@
 //! A stage of a request: what it begins with, and what is left of it.
 
 use super::at::{At, Locate};
+use super::cursor::Place;
 use super::documents::{Doc, Documents, Read};
 use super::formula;
 use super::fusion;
 use super::input::Input;
 use super::kinds::{ContextPair, Query, RecommendStrategy};
 use super::ranking::{Better, Ranking, Scored, Top};
-use super::request::{Cursor, Effort, Prefetch, QueryRequest};
+use super::request::{Effort, Prefetch, QueryRequest};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::id::DocId;
@@ -49,7 +50,8 @@ pub(super) struct Stage<'r> {
     pub(super) effort: Effort,
     /// How many results are wanted.
     pub(super) k: usize,
-    pub(super) cursor: Option<&'r Cursor>,
+    /// Behind which place it begins.
+    pub(super) after: Option<&'r Place>,
 }
 
 /// The documents that a stage looks at, before its filter.
@@ -70,7 +72,7 @@ impl<'r> Stage<'r> {
             score_threshold: request.score_threshold,
             effort: request.effort,
             k,
-            cursor: request.cursor.as_ref(),
+            after: request.cursor.as_ref().map(|cursor| &cursor.place),
         }
     }
 
@@ -87,7 +89,7 @@ impl<'r> Stage<'r> {
             score_threshold: prefetch.score_threshold,
             effort: prefetch.effort,
             k: prefetch.limit,
-            cursor: None,
+            after: None,
         }
     }
 }
@@ -208,8 +210,8 @@ impl<'a> Evaluation<'a> {
 
     /// Documents in the order of their ids.
     fn by_id(&self, stage: &Stage<'_>, domain: &Domain) -> Result<Ranking> {
-        let after = match stage.cursor {
-            Some(Cursor::After { id, .. }) => Some(id),
+        let after = match stage.after {
+            Some(Place::After { id, .. }) => Some(id),
             _ => None,
         };
         let mut hits = Vec::new();

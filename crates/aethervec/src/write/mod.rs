@@ -12,6 +12,7 @@
 
 mod by_filter;
 mod commit;
+mod json;
 mod operation;
 mod patch;
 mod prepare;
@@ -21,6 +22,8 @@ pub use operation::{Outcome, Write};
 pub use patch::Patch;
 
 pub(crate) use commit::{Part, commit};
+#[cfg(feature = "arrow")]
+pub(crate) use patch::set;
 pub(crate) use prepare::Prepared;
 pub(crate) use resolve::{Resolved, resolve};
 

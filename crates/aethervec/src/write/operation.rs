@@ -4,6 +4,7 @@ use crate::document::Document;
 use crate::filter::Filter;
 use crate::id::DocId;
 use crate::write::patch::Patch;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A change to one document, and when it is made.
@@ -49,7 +50,8 @@ pub(super) enum Condition {
 }
 
 /// What a [`Write`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// The document was not there before.

@@ -187,7 +187,8 @@ fn merge(target: &mut Value, changes: &Value) {
     }
 }
 
-fn set(target: &mut Value, steps: &[Step], value: &Value) {
+/// `target` has `value` where `steps` lead.
+pub(crate) fn set(target: &mut Value, steps: &[Step], value: &Value) {
     match steps.split_first() {
         None => target.clone_from(value),
         Some((Step::Key(key), rest)) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const KEY: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
 
-fn database() -> (tempfile::TempDir, AetherDB) {
+pub(crate) fn database() -> (tempfile::TempDir, AetherDB) {
     let directory = tempfile::tempdir().unwrap();
     let db = AetherDB::open(directory.path()).unwrap();
     (directory, db)
@@ -25,7 +25,7 @@ fn dense(dim: usize, element: ElementType) -> DenseField {
 
 /// A collection with a field of each kind, and documents that have vectors in some of them.
 #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
-fn every_kind(db: &AetherDB) -> aethervec::Collection {
+pub(crate) fn every_kind(db: &AetherDB) -> aethervec::Collection {
     let schema = CollectionSchema {
         ttl: Some(Duration::from_secs(1_000_000)),
         ..CollectionSchema::of(dense(5, ElementType::F32))
@@ -95,7 +95,7 @@ fn every_kind(db: &AetherDB) -> aethervec::Collection {
     collection
 }
 
-fn all(collection: &aethervec::Collection) -> Vec<Document> {
+pub(crate) fn all(collection: &aethervec::Collection) -> Vec<Document> {
     let request = ScrollRequest {
         after: None,
         limit: 10_000,
@@ -224,7 +224,7 @@ fn errors_name_the_line() {
         ("\u{7f}", "line 3"),
         (
             r#"{"id": 1}"#,
-            "line 4: the input ends after 1 documents: the first line promises 2",
+            "line 4: the input ends after 1 documents: its beginning promises 2",
         ),
     ];
     for (line, expected) in cases {

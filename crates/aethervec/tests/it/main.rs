@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod asked;
 mod bad_input;
 mod common;

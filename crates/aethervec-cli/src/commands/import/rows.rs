@@ -4,7 +4,7 @@ use crate::args::Import;
 use crate::failure::{Failure, Outcome};
 use crate::import::ids::Ids;
 use crate::import::npy::NpyReader;
-use crate::import::{self, Fields, Format, Record, Shape, Source};
+use crate::import::{self, Export, Fields, Format, Opened, Record, Shape, Source};
 use crate::input::Input;
 use crate::interrupt::Polite;
 use aether_env::{Spawner, Threads};
@@ -25,8 +25,8 @@ const BATCH_BYTES: usize = 16 << 20;
 pub(super) enum Message {
     /// First of all.
     Shape(Shape),
-    /// Instead of all others: the file is an export of a whole collection, and this is where it begins.
-    Export(Input),
+    /// Instead of all others: the file is an export of a whole collection.
+    Export(Export),
     /// Records, in order, each with an id.
     Batch(Vec<Record>),
     /// The file is complete.
@@ -124,12 +124,9 @@ impl Plan {
 
     fn read(&self, sender: &SyncSender<Outcome<Message>>) -> Result<(), Stopped> {
         let send = |message| sender.send(Ok(message)).map_err(|_| Stopped::NobodyListens);
-        let source = match self.format {
-            Format::Jsonl => match import::open_export(&self.args.file, &self.fields)? {
-                Ok(export) => return send(Message::Export(export)),
-                Err(source) => source,
-            },
-            format => import::open(&self.args.file, format, &self.fields)?,
+        let source = match import::open_any(&self.args.file, self.format, &self.fields)? {
+            Opened::Export(export) => return send(Message::Export(export)),
+            Opened::Records(source) => source,
         };
         let mut rows = Rows::open(self, source)?;
         send(Message::Shape(rows.source.shape()))?;

@@ -6,25 +6,26 @@ use super::super::info::status_json;
 use crate::args::Import;
 use crate::failure::{Failure, Outcome};
 use crate::human;
-use crate::input::Input;
+use crate::import::Export;
 use crate::progress::{Progress, Unit};
 use crate::session::{Session, collection};
 use aethervec::{AetherDB, Collection, IndexStatus, Upserted};
 use serde_json::json;
 use std::io::BufReader;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub(super) fn run(session: &Session, args: &Import, input: Input) -> Outcome {
+pub(super) fn run(session: &Session, args: &Import, export: Export) -> Outcome {
     if let Some(option) = given(args) {
         return Err(Failure::invalid(format!(
             "{}: it says itself what the collection is: {option} is not possible with it",
-            input.name()
+            export.name()
         )));
     }
     session.with(|db| {
         let watch = Stopwatch::start();
-        let written = read(db, args, input)?;
+        let written = read(db, args, export)?;
         let took = watch.elapsed();
         let collection = collection(db, &args.collection)?;
         let status = if args.no_wait {
@@ -55,28 +56,40 @@ fn given(args: &Import) -> Option<&'static str> {
     given.map(|(option, _)| option)
 }
 
-fn read(db: &AetherDB, args: &Import, input: Input) -> Outcome<Upserted> {
-    let name = input.name().to_owned();
-    let consumed = input.consumed();
-    let bytes = input.file_bytes();
-    let unit = if bytes.is_some() {
-        Unit::Bytes
-    } else {
-        Unit::Items
-    };
-    let progress = Progress::begin("importing", bytes, unit);
-    let show = |documents| match bytes {
-        Some(_) => {
-            progress.set(consumed.load(Ordering::Relaxed));
-            progress.message(human::counted(documents, "document"));
+fn read(db: &AetherDB, args: &Import, export: Export) -> Outcome<Upserted> {
+    let name = export.name().to_owned();
+    let into = &args.collection;
+    let written = match export {
+        Export::Jsonl(input) => {
+            let bytes = input.file_bytes().map(|bytes| (bytes, input.consumed()));
+            db.import_jsonl(into, BufReader::new(input), shown(bytes))
         }
-        None => progress.set(documents),
+        Export::Arrow {
+            batches, progress, ..
+        } => db.import_record_batches(into, batches, shown(progress)),
+        Export::Parquet(_, batches) => {
+            let progress = Progress::begin("importing", Some(batches.rows()), Unit::Items);
+            db.import_record_batches(into, batches, |documents| progress.set(documents))
+        }
     };
-    let written = db.import_jsonl(&args.collection, BufReader::new(input), show);
     written.map_err(|error| {
         let failure = Failure::from(error);
         Failure::new(failure.exit(), failure.kind(), format!("{name}: {failure}"))
     })
+}
+
+/// Shows how much of a file has been read; `bytes`: its length, and what has been read of it.
+fn shown(bytes: Option<(u64, Arc<AtomicU64>)>) -> impl FnMut(u64) {
+    let length = bytes.as_ref().map(|(length, _)| *length);
+    let unit = length.map_or(Unit::Items, |_| Unit::Bytes);
+    let progress = Progress::begin("importing", length, unit);
+    move |documents| match &bytes {
+        Some((_, consumed)) => {
+            progress.set(consumed.load(Ordering::Relaxed));
+            progress.message(human::counted(documents, "document"));
+        }
+        None => progress.set(documents),
+    }
 }
 
 fn wait(collection: &Collection) -> Outcome<IndexStatus> {

@@ -1,4 +1,4 @@
-//! The first line of an export: what the collection is.
+//! The header of an export: what the collection is.
 
 use crate::catalog::KindRecord;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,16 +13,16 @@ use std::time::Duration;
 /// The version of the format; a newer one is refused.
 const FORMAT: u32 = 1;
 
-/// The first line.
+/// The first line of JSON lines, or what the schema of record batches says under the key `aethervec`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// The version of the format. Its name comes first, so that a file can be told by its first bytes.
     aethervec: u32,
     /// What the collection was called.
     collection: String,
     /// How many lines follow.
-    pub(super) documents: u64,
+    pub(crate) documents: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ttl_ms: Option<u64>,
     /// The vector fields by name.
@@ -46,7 +46,8 @@ struct Version {
 }
 
 impl Header {
-    pub(super) fn new(
+    /// Of a collection with so many documents.
+    pub(crate) fn new(
         collection: &str,
         documents: u64,
         schema: &CollectionSchema,
@@ -73,7 +74,14 @@ impl Header {
         }
     }
 
-    pub(super) fn parse(line: &[u8]) -> Result<Header> {
+    /// As JSON on one line.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers are JSON")
+    }
+
+    /// What a header says.
+    pub(crate) fn parse(line: &[u8]) -> Result<Header> {
         let no_header = |error: serde_json::Error| {
             Error::invalid(format!(
                 "it does not say what the collection is, as the first line of an export does: {error}"
@@ -89,7 +97,7 @@ impl Header {
     }
 
     /// The schema and the payload indexes.
-    pub(super) fn declared(self) -> Result<(CollectionSchema, Vec<(Path, PayloadIndexKind)>)> {
+    pub(crate) fn declared(self) -> Result<(CollectionSchema, Vec<(Path, PayloadIndexKind)>)> {
         let invalid = |error: Error| Error::new(ErrorKind::Invalid, error.to_string());
         let mut schema = CollectionSchema {
             ttl: self.ttl_ms.map(Duration::from_millis),
