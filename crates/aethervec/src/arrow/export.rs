@@ -202,6 +202,7 @@ impl CollectionView {
             documents += batch.num_rows() as u64;
             progress(documents);
         }
+        progress(documents);
         writer.close().map_err(|error| not_written(error.into()))?;
         Ok(documents)
     }
@@ -243,6 +244,7 @@ impl CollectionView {
             documents += batch.num_rows() as u64;
             progress(documents);
         }
+        progress(documents);
         writer.finish().map_err(not_written)?;
         writer.flush().map_err(not_written)?;
         Ok(documents)
