@@ -272,6 +272,10 @@ fn errors_name_the_place_in_the_request() {
     notes
         .upsert(Document::new(vec![0.0, 1.0], "a").with_payload(json!({"n": 0, "s": "x"})))
         .unwrap();
+    notes.upsert(Document::new(vec![0.0, 2.0], "c")).unwrap();
+    let near = QueryRequest::new(Query::nearest([1.0, 2.0])).limit(1);
+    let next = notes.query(&near).unwrap().next.unwrap();
+    let of_another_request = format!("{{\"cursor\": \"{next}\"}}");
     for (request, kind, text) in [
         (
             r#"{"limit": 0}"#,
@@ -344,7 +348,7 @@ fn errors_name_the_place_in_the_request() {
             "with_vectors[0]: ",
         ),
         (
-            r#"{"cursor": {"offset": 3}}"#,
+            &of_another_request,
             ErrorKind::Invalid,
             "cursor: it is of another request",
         ),
@@ -375,6 +379,14 @@ fn errors_name_the_place_in_the_request() {
         (
             r#"{"query": {"nearest": {"id": 1, "x": 2}}}"#,
             "query, line 1, column 33: unknown field `x`",
+        ),
+        (
+            r#"{"cursor": {"offset": 3}}"#,
+            "query, line 1, column 11: invalid type: map",
+        ),
+        (
+            r#"{"cursor": "MTI"}"#,
+            "query, line 1, column 17: cursor: \"MTI\" is none",
         ),
     ] {
         let error = QueryRequest::from_json(json).unwrap_err().to_string();
