@@ -36,7 +36,9 @@ macro_rules! after {
 }
 
 pub(crate) mod aidb;
+pub(crate) mod apply;
 pub(crate) mod ask;
+pub(crate) mod export;
 
 /// A vector database in one directory.
 ///
@@ -73,13 +75,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Create(Create),
     Import(Import),
-    Export(Export),
+    Export(export::Export),
     Search(ask::Search),
     Query(ask::Query),
     Count(ask::Count),
     Facet(ask::Facet),
     Index(ask::PayloadIndex),
     Get(Get),
+    Apply(apply::Apply),
     Delete(Delete),
     List(List),
     Drop(Drop),
@@ -204,45 +207,6 @@ pub(crate) struct Import {
     /// Do not wait until the index has taken everything over; it continues at the next opening
     #[arg(long)]
     pub(crate) no_wait: bool,
-}
-
-/// Export a whole collection: what it is, and all documents with all vectors; `import` reads it again
-///
-/// All documents are those of one moment. Numbers have as many digits as it takes to read the same ones again.
-#[derive(Debug, Args)]
-#[command(after_help = after!(
-    "aethervec export notes notes.jsonl"
-    "aethervec export notes notes.parquet --columns lang=text,author.born=integer"
-    "aethervec export notes | gzip > notes.jsonl.gz"
-    "aethervec export notes | aethervec --db other.db import notes - --format jsonl"
-))]
-pub(crate) struct Export {
-    /// Collection to export
-    pub(crate) collection: String,
-    /// File to write, in place of what is there; - is standard output
-    #[arg(default_value = "-")]
-    pub(crate) file: PathBuf,
-    /// Format to write [default: what the file's name says, or jsonl]
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<ExportFormat>,
-    /// parquet, arrow: values of payloads as columns of their own: text, integer, float, bool or datetime
-    #[arg(long, value_name = "PATH=KIND,…", value_delimiter = ',', value_parser = payload_column)]
-    pub(crate) columns: Vec<PayloadColumn>,
-    /// parquet, arrow: no column of whole payloads; what no other column has is not written
-    #[arg(long)]
-    pub(crate) no_payload: bool,
-}
-
-impl Export {
-    /// The format to write.
-    pub(crate) fn format(&self) -> ExportFormat {
-        let name = self.file.extension().map(|name| name.to_string_lossy());
-        self.format.unwrap_or_else(|| match name.as_deref() {
-            Some("parquet") => ExportFormat::Parquet,
-            Some("arrow" | "feather") => ExportFormat::Arrow,
-            _ => ExportFormat::Jsonl,
-        })
-    }
 }
 
 /// Print documents
@@ -390,17 +354,6 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// What a collection can be exported as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// One JSON object per line; the first says what the collection is
-    Jsonl,
-    /// Apache Parquet, compressed by Snappy
-    Parquet,
-    /// Apache Arrow (Feather)
-    Arrow,
-}
-
 /// How vectors are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MetricName {
@@ -460,18 +413,6 @@ fn at_most(limit: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Sen
         Ok(number) if (1..=limit).contains(&number) => Ok(number),
         _ => Err(format!("a number in 1..={limit} is needed")),
     }
-}
-
-fn payload_column(text: &str) -> Result<PayloadColumn, String> {
-    let (path, kind) = text
-        .rsplit_once('=')
-        .ok_or("PATH=KIND is needed, such as lang=text")?;
-    Ok(PayloadColumn {
-        path: Path::parse(path).map_err(|error| error.to_string())?,
-        kind: kind
-            .parse()
-            .map_err(|error: aethervec::Error| error.to_string())?,
-    })
 }
 
 fn one_byte(text: &str) -> Result<u8, String> {

@@ -1,6 +1,7 @@
 //! What each command does. One module per command; [`documents`], [`collections`] hold several small ones.
 
 mod aidb;
+mod apply;
 mod ask;
 mod bench;
 mod check;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Facet(args) => ask::facet(&session, args),
         Command::Index(args) => index::run(&session, args),
         Command::Get(args) => documents::get(&session, args),
+        Command::Apply(args) => apply::run(&session, args),
         Command::Delete(args) => documents::delete(&session, args),
         Command::List(args) => match &args.collection {
             None => collections::list(&session),

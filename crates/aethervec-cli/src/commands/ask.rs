@@ -38,7 +38,7 @@ pub(crate) fn query(session: &Session, args: &Query) -> Outcome {
 }
 
 /// The request itself, or the contents of the file that it is in.
-fn request_text(argument: &str) -> Outcome<String> {
+pub(super) fn request_text(argument: &str) -> Outcome<String> {
     if argument.trim_start().starts_with('{') {
         return Ok(argument.to_owned());
     }

@@ -3,7 +3,7 @@
 //! A file is written beside its name and renamed at the end, so that what has the name is complete.
 
 use super::Stopwatch;
-use crate::args::{Export, ExportFormat};
+use crate::args::export::{Export, ExportFormat};
 use crate::failure::{Failure, Outcome};
 use crate::human;
 use crate::input::create_file;

@@ -169,3 +169,90 @@ fn a_collection_goes_out_and_in_again() {
     assert!(message.starts_with("bad.jsonl: line 4: "), "{message}");
     tool.fails(3, &["export", "missing"]);
 }
+
+#[test]
+fn a_collection_goes_out_and_in_again_as_a_table() {
+    let tool = notes();
+    tool.object(&["index", "create", "notes", "lang", "keyword"]);
+    let original = tool.run(&["export", "notes"]).stdout;
+    for file in ["out.parquet", "out.arrow"] {
+        let exported = tool.object(&[
+            "export",
+            "notes",
+            file,
+            "--columns",
+            "lang=text,year=integer",
+        ]);
+        assert_eq!(exported["documents"], json!(30));
+        let copy = format!("copy-{file}");
+        let imported = tool.object(&["import", &copy, file]);
+        assert_eq!(imported["inserted"], json!(30));
+        assert_eq!(
+            tool.run(&["export", &copy]).stdout,
+            original.replacen("notes", &copy, 1)
+        );
+        let message = tool.fails(2, &["import", &copy, file, "--metric", "l2"]);
+        assert!(message.contains("--metric is not possible"), "{message}");
+    }
+    let stream = tool
+        .command(&["export", "notes", "--format", "arrow"])
+        .output();
+    tool.file("piped", stream.unwrap().stdout);
+    let imported = tool.object(&["import", "piped", "piped", "--format", "arrow"]);
+    assert_eq!(imported["inserted"], json!(30));
+    // What it is was forgotten by another program: the columns are left.
+    tool.object(&[
+        "export",
+        "notes",
+        "typed.parquet",
+        "--columns",
+        "lang=text",
+        "--no-payload",
+    ]);
+    let message = tool.fails(2, &["export", "notes", "a.jsonl", "--no-payload"]);
+    assert!(message.contains("--format parquet and arrow"), "{message}");
+    tool.fails(2, &["export", "notes", "a.parquet", "--columns", "lang"]);
+    tool.fails(
+        2,
+        &["export", "notes", "a.parquet", "--columns", "lang=varchar"],
+    );
+    tool.file("bad.arrow", "ARROW1\0\0 and nothing else");
+    let message = tool.fails(2, &["import", "bad", "bad.arrow"]);
+    assert!(
+        message.starts_with("bad.arrow: not a readable arrow file"),
+        "{message}"
+    );
+}
+
+#[test]
+fn writes_in_json_are_made_together() {
+    let tool = notes();
+    let upsert = r#"{"upsert": {"id": 7, "vector": [0.5, 1, 0, 0]}, "if": "absent"}"#;
+    let done = tool.object(&["apply", "notes", upsert]);
+    assert_eq!(
+        (&done["applied"], &done["outcomes"]),
+        (&json!(0), &json!(["exists"]))
+    );
+    let lines = [
+        r#"{"patch": {"id": 7, "payload": [{"set": {"path": "seen.times", "value": 1}}], "expires": "never"}}"#,
+        r#"{"delete": 8, "if": {"matches": {"field": "lang", "eq": "xx"}}}"#,
+        "",
+        r#"{"delete": 9}"#,
+    ];
+    tool.file("writes.jsonl", lines.join("\n"));
+    let text = tool.run(&["apply", "notes", "writes.jsonl"]).stdout;
+    assert_eq!(text, "1 deleted, 1 not matched, 1 patched\n");
+    let seven = tool.object(&["get", "notes", "7"]);
+    assert_eq!(seven["payload"]["seen"], json!({"times": 1}));
+    assert_eq!(tool.object(&["count", "notes"])["count"], json!(29));
+    tool.file(
+        "bad.jsonl",
+        format!("{{\"delete\": 1}}\n{{\"delete\": 2, \"when\": 3}}\n"),
+    );
+    let message = tool.fails(2, &["apply", "notes", "bad.jsonl"]);
+    assert!(
+        message.contains("line 2: write, line 1, column 15: unknown field `when`"),
+        "{message}"
+    );
+    assert_eq!(tool.object(&["count", "notes"])["count"], json!(29));
+}

@@ -93,3 +93,61 @@ fn is_of_one_value(test: &Test) -> bool {
         Test::Empty | Test::Len(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AetherDB, Document, IndexConfig, PayloadIndexKind};
+    use serde_json::json;
+
+    #[test]
+    fn indexes_narrow_what_must_be_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = AetherDB::open(directory.path()).unwrap();
+        let notes = db
+            .create_collection("notes", 1, "l2", IndexConfig::Flat)
+            .unwrap();
+        let color = |id: u64| ["red", "green", "blue", "white"][usize::try_from(id % 4).unwrap()];
+        let note = |id: u64| {
+            let items = json!([{"color": color(id), "price": id % 10}, {"color": "black"}]);
+            Document::new([0.5], id).with_payload(json!({"items": items}))
+        };
+        notes.upsert_batch((0..400).map(note).collect()).unwrap();
+        let candidates = |filter: Filter| {
+            let view = notes.view().unwrap();
+            view.candidates(&filter)
+                .unwrap()
+                .unwrap()
+                .found
+                .upper()
+                .len()
+        };
+        let red = || Filter::eq("color", "red");
+        let cheap = || Filter::lt("price", 5);
+        assert_eq!(candidates(Filter::nested("items", red())), 400);
+        for (path, kind) in [
+            ("items[].color", PayloadIndexKind::Keyword),
+            ("items[].price", PayloadIndexKind::Integer),
+        ] {
+            notes.create_payload_index(path, kind).unwrap();
+        }
+        notes.wait_payload_indexes().unwrap();
+        assert_eq!(candidates(Filter::nested("items", red())), 100);
+        assert_eq!(candidates(Filter::nested("items", red().and(cheap()))), 60);
+        assert_eq!(candidates(Filter::nested("items", !red())), 400);
+        assert_eq!(
+            candidates(Filter::nested("items", red().and(!cheap()))),
+            100
+        );
+        let either = Filter::eq("color", "none").or(red());
+        assert_eq!(candidates(Filter::nested("items", either)), 100);
+        // An object in place of the array is no element of one.
+        let single = json!({"items": {"color": "red", "price": 1}});
+        notes
+            .upsert(Document::new([0.5], 1_000).with_payload(single))
+            .unwrap();
+        assert_eq!(candidates(Filter::nested("items", red())), 101);
+        assert_eq!(candidates(Filter::has_vector("")), 401);
+        assert_eq!(candidates(Filter::has_vector("none")), 0);
+    }
+}

@@ -19,6 +19,9 @@ const CHUNK: usize = 256;
 /// If so many times the documents that may satisfy a filter are all there are, they are read one by one; else all are.
 const SELECTIVE: u64 = 8;
 
+/// Of so many documents, all are read and sorted by id, to find the first ones; of more, documents are read in the order of ids.
+const SORTED_MAX: u64 = 4_096;
+
 /// A filter, and what the indexes know of it.
 #[derive(Debug)]
 pub(super) struct Wanted<'f> {
@@ -87,18 +90,35 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Calls `each` with all documents that satisfy `filter`, in the order of ids, until it says false. `after`: only those
-    /// behind this one.
-    pub(super) fn in_order(
+    /// The first `k` documents that satisfy `filter`, in the order of ids. `after`: only those behind this one.
+    pub(super) fn first_ids(
         &self,
         filter: Option<&Filter>,
         after: Option<&DocId>,
-        each: impl FnMut(&Doc) -> Result<bool>,
-    ) -> Result<()> {
-        self.walk(&self.wanted(filter)?, after, Read::Payload, each)
+        k: usize,
+    ) -> Result<Vec<DocId>> {
+        let wanted = self.wanted(filter)?;
+        let mut ids = Vec::new();
+        match &wanted.selective {
+            Some(points) if points.len() <= SORTED_MAX => {
+                self.each_of(points, &wanted, Read::Payload, |doc| {
+                    if after.is_none_or(|after| doc.id > *after) {
+                        ids.push(doc.id.clone());
+                    }
+                    Ok(())
+                })?;
+                ids.sort_unstable();
+                ids.truncate(k);
+            }
+            _ => self.walk(&wanted, after, Read::Payload, |doc| {
+                ids.push(doc.id.clone());
+                Ok(ids.len() < k)
+            })?,
+        }
+        Ok(ids)
     }
 
-    /// As [`Documents::in_order`].
+    /// Calls `each` with all documents that are wanted, in the order of ids, until it says false. `after`: only those behind this one.
     fn walk(
         &self,
         wanted: &Wanted<'_>,

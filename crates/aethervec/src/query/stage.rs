@@ -214,30 +214,24 @@ impl<'a> Evaluation<'a> {
             Some(Place::After { id, .. }) => Some(id),
             _ => None,
         };
-        let mut hits = Vec::new();
-        let mut take = |doc: &Doc| {
-            hits.push(Scored {
-                id: doc.id.clone(),
-                score: 0.0,
-            });
-            hits.len() < stage.k
-        };
-        match domain {
-            Domain::All => {
-                let filter = stage.filter.as_ref();
-                self.documents
-                    .in_order(filter, after, |doc| Ok(take(doc)))?;
+        let filter = stage.filter.as_ref();
+        let ids = match domain {
+            Domain::All => self.documents.first_ids(filter, after, stage.k)?,
+            Domain::Found(_) => {
+                let mut ids = Vec::new();
+                self.each(domain, stage, Read::Payload, |doc| {
+                    if after.is_none_or(|after| doc.id > *after) {
+                        ids.push(doc.id.clone());
+                    }
+                    Ok(())
+                })?;
+                ids.truncate(stage.k);
+                ids
             }
-            Domain::Found(_) => self.each(domain, stage, Read::Payload, |doc| {
-                if after.is_none_or(|after| doc.id > *after) {
-                    take(doc);
-                }
-                Ok(())
-            })?,
-        }
-        hits.truncate(stage.k);
+        };
+        let hits = ids.into_iter().map(|id| Scored { id, score: 0.0 });
         Ok(Ranking {
-            hits,
+            hits: hits.collect(),
             better: Better::Greater,
         })
     }

@@ -101,7 +101,9 @@ fn a_cursor_goes_on_after_a_restart() {
         let error = view.query(&request.clone().cursor(cursor)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(
-            error.to_string().starts_with("cursor: it is of another moment"),
+            error
+                .to_string()
+                .starts_with("cursor: it is of another moment"),
             "{error}"
         );
     }
@@ -137,7 +139,9 @@ fn without_the_past_each_page_is_of_its_present() {
         let before = ids(&notes, &request.clone().limit(1_000)).0;
         let found = pages(&notes, &request, || {
             // The same values, so that the documents keep their places.
-            let documents = before.iter().map(|id| notes.get(id.parse::<u64>().unwrap()));
+            let documents = before
+                .iter()
+                .map(|id| notes.get(id.parse::<u64>().unwrap()));
             let documents = documents.map(|found| found.unwrap().unwrap());
             notes.upsert_batch(documents.collect()).unwrap();
         });
@@ -178,7 +182,9 @@ fn what_was_dropped_has_no_past() {
     let error = past.search_with(request).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(
-        error.to_string().contains("vector field \"words\" does not exist"),
+        error
+            .to_string()
+            .contains("vector field \"words\" does not exist"),
         "{error}"
     );
     assert!(past.get(1).unwrap().unwrap().vectors.get("words").is_none());
@@ -188,7 +194,10 @@ fn what_was_dropped_has_no_past() {
     assert_eq!(past.count().unwrap(), 40);
 
     db.drop_collection("notes").unwrap();
-    let error = past.get(1).and_then(|_| notes.at(&db.as_of(before)?)).unwrap_err();
+    let error = past
+        .get(1)
+        .and_then(|_| notes.at(&db.as_of(before)?))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.to_string(), "collection \"notes\" was dropped");
     let again = fill(&db);

@@ -22,6 +22,7 @@ mod histories;
 mod isolation;
 mod jsonl;
 mod kill;
+mod limits;
 mod model;
 mod naive;
 mod ordered;

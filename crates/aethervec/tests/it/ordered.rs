@@ -75,7 +75,8 @@ fn payload(rng: &mut fastrand::Rng) -> Value {
         _ => json!(rng.i64(-50..50)),
     };
     let at = format!("2026-0{}-{:02}T00:00:00Z", rng.u8(1..10), rng.u8(1..29));
-    let mut payload = json!({"n": n, "x": f64::from(rng.i16(..)) / 8.0, "even": rng.bool(), "rank": rng.u32(..)});
+    let mut payload =
+        json!({"n": n, "x": f64::from(rng.i16(..)) / 8.0, "even": rng.bool(), "rank": rng.u32(..)});
     if rng.u8(..5) > 0 {
         payload["at"] = json!(at);
     }
@@ -92,9 +93,8 @@ fn an_indexed_order_is_that_without_an_index() {
         ("at", PayloadIndexKind::Datetime),
         ("even", PayloadIndexKind::Bool),
     ]);
-    let note = |rng: &mut fastrand::Rng, id: u64| {
-        Document::new([0.5], id).with_payload(payload(rng))
-    };
+    let note =
+        |rng: &mut fastrand::Rng, id: u64| Document::new([0.5], id).with_payload(payload(rng));
     twins.write((0..3_000).map(|id| note(rng, id)).collect());
     for id in 0..300 {
         if rng.bool() {
@@ -104,11 +104,14 @@ fn an_indexed_order_is_that_without_an_index() {
         }
     }
     let orders = |path: &str| {
-        [Direction::Asc, Direction::Desc].map(|direction| QueryRequest::new(Query::order_by(path, direction)))
+        [Direction::Asc, Direction::Desc]
+            .map(|direction| QueryRequest::new(Query::order_by(path, direction)))
     };
     let mut requests: Vec<QueryRequest> = ["n", "x", "rank"].into_iter().flat_map(orders).collect();
     for direction in ["asc", "desc"] {
-        let json = format!(r#"{{"query": {{"order_by": {{"path": "at", "direction": "{direction}", "datetime": true}}}}}}"#);
+        let json = format!(
+            r#"{{"query": {{"order_by": {{"path": "at", "direction": "{direction}", "datetime": true}}}}}}"#
+        );
         requests.push(QueryRequest::from_json(&json).unwrap());
     }
     let filters = [
@@ -140,9 +143,8 @@ fn an_indexed_order_is_that_without_an_index() {
 fn a_sample_is_drawn_alike_with_and_without_indexes() {
     let rng = &mut fastrand::Rng::with_seed(12);
     let twins = Twins::new(&[("even", PayloadIndexKind::Bool)]);
-    let note = |rng: &mut fastrand::Rng, id: u64| {
-        Document::new([0.5], id).with_payload(payload(rng))
-    };
+    let note =
+        |rng: &mut fastrand::Rng, id: u64| Document::new([0.5], id).with_payload(payload(rng));
     twins.write((0..2_000).map(|id| note(rng, id)).collect());
     (0..500).for_each(|id| twins.delete(id));
     let mut drawn = vec![0; 2_000];
@@ -197,7 +199,8 @@ fn nested_objects_and_vectors_are_found_as_without_indexes() {
             3 => Value::Null,
             _ => json!([item(rng), item(rng), "x"]),
         };
-        let payload = json!({"items": items, "groups": [{"items": [item(rng)]}, {"items": item(rng)}]});
+        let payload =
+            json!({"items": items, "groups": [{"items": [item(rng)]}, {"items": item(rng)}]});
         let mut document = Document::new([0.5], id).with_payload(payload);
         if rng.bool() {
             document = document.with_vector("image", [1.0]);
@@ -224,7 +227,10 @@ fn nested_objects_and_vectors_are_found_as_without_indexes() {
         Filter::nested("items", !red()),
         Filter::nested("items", Filter::exists("color").and(!red())),
         Filter::nested("items", Filter::is_empty("color")),
-        Filter::nested("items", Filter::at_least(2, [red(), cheap(), Filter::gte("price", 1)])),
+        Filter::nested(
+            "items",
+            Filter::at_least(2, [red(), cheap(), Filter::gte("price", 1)]),
+        ),
         Filter::nested("items[]", red()),
         Filter::nested("groups[].items", red()),
         Filter::nested("groups", Filter::nested("items", red())),
