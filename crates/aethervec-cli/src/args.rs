@@ -1,9 +1,8 @@
 //! What can be asked on the command line. Every text here is read by users.
 
 use crate::import::Format;
-use aethervec::arrow::PayloadColumn;
 use aethervec::limits::{EF_MAX, K_MAX};
-use aethervec::{ElementType, HnswParams, Metric, Path};
+use aethervec::{ElementType, HnswParams, Metric};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

@@ -249,7 +249,7 @@ fn of_filters() {
     let Fixture { notes, .. } = fixture();
     let count = |filter: &Filter| notes.count_matching(filter);
     let one = || Filter::eq("n", 1);
-    let deep = |levels| (1..levels).fold(one(), |inner, _| !inner);
+    let deep = |levels| (1..levels).fold(one(), |inner, _| Filter::Not(Box::new(inner)));
     refused(
         "filter",
         FILTER_DEPTH_MAX,
