@@ -39,11 +39,24 @@ impl<'a> Query<'a> {
     /// If the dimensions differ.
     #[inline]
     pub fn distance(&self, other: VectorRef<'_>) -> Distance {
+        let square = match self.metric {
+            Metric::Cosine => other.square(self.kernels),
+            Metric::L2Squared | Metric::InnerProduct => 0.0, // not used
+        };
+        self.distance_known(other, square)
+    }
+
+    /// The same for a vector whose [`square`](VectorRef::square) is known.
+    ///
+    /// # Panics
+    /// If the dimensions differ.
+    #[inline]
+    pub fn distance_known(&self, other: VectorRef<'_>, square: f32) -> Distance {
         let distance = match self.metric {
             Metric::L2Squared => self.l2(other),
             Metric::InnerProduct => -self.dot(other),
             Metric::Cosine => {
-                let norms = self.norm * self.norm_of(other);
+                let norms = self.norm * square.sqrt();
                 if norms > 0.0 {
                     1.0 - self.dot(other) / norms
                 } else {
@@ -72,14 +85,6 @@ impl<'a> Query<'a> {
             VectorRef::F32(v) => self.kernels.dot_f32(self.vector, v),
             VectorRef::F16(v) => self.kernels.dot_f32_f16(self.vector, v),
             VectorRef::U8(v) => self.kernels.dot_f32_u8(self.vector, v),
-        }
-    }
-
-    fn norm_of(&self, other: VectorRef<'_>) -> f32 {
-        match other {
-            VectorRef::F32(v) => self.kernels.dot_f32(v, v).sqrt(),
-            VectorRef::F16(v) => self.kernels.dot_f16(v, v).sqrt(),
-            VectorRef::U8(v) => (self.kernels.dot_u8(v, v) as f32).sqrt(),
         }
     }
 }

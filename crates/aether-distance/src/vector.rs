@@ -4,6 +4,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use crate::element::ElementType;
+use crate::kernel::Kernels;
 
 /// A borrowed vector in the element type in which it is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,6 +46,15 @@ impl VectorRef<'_> {
                 vector.convert_to_f32_slice(out);
             }
             VectorRef::U8(vector) => out.extend(vector.iter().map(|&byte| f32::from(byte))),
+        }
+    }
+
+    /// The squared length.
+    pub fn square(self, kernels: Kernels) -> f32 {
+        match self {
+            VectorRef::F32(vector) => kernels.dot_f32(vector, vector),
+            VectorRef::F16(vector) => kernels.dot_f16(vector, vector),
+            VectorRef::U8(vector) => kernels.dot_u8(vector, vector) as f32,
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Every part starts on a cache line. A lane of the last block without a point is infinitely far.
 
-use aether_distance::{BLOCK_CODES, ScanFactors};
+use aether_distance::{BLOCK_CODES, ScanFactors, prefetch};
 
 use super::space::Code;
 use crate::memory::Lines;
@@ -58,6 +58,13 @@ impl Bucket {
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.lines.capacity()
+    }
+
+    /// Asks the memory for the first block.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let bytes = self.lines.as_bytes();
+        prefetch(&bytes[..bytes.len().min(block_stride(self.code_bytes))]);
     }
 
     pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use aether_distance::{BLOCK_CODES, Metric};
-use parking_lot::RwLock;
+use aether_distance::{BLOCK_CODES, Metric, prefetch};
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::bucket::Bucket;
 use super::space::{Code, Outlook, Query, Space};
@@ -38,21 +38,19 @@ pub(super) struct Directory {
     pub(super) changes: u64,
 }
 
-/// A bucket that a search may look into: what can be hoped of it, and its number, in an order in which the most promising
-/// one is the greatest.
+/// A bucket that a search may look into: what can be hoped of it, and its number. The most promising one is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ranked(u64);
+
+/// The sign of a float.
+const SIGN: u32 = 1 << 31;
 
 impl Ranked {
     #[inline]
     fn new(hope: f32, bucket: u32) -> Ranked {
-        // As unsigned numbers these are in the order of the floats, reversed.
+        // As unsigned numbers these are in the order of the floats.
         let bits = hope.to_bits();
-        let key = if bits >> 31 == 1 {
-            bits
-        } else {
-            !bits & (u32::MAX >> 1)
-        };
+        let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
         Ranked(u64::from(key) << 32 | u64::from(bucket))
     }
 
@@ -60,11 +58,7 @@ impl Ranked {
     #[inline]
     pub(super) fn hope(self) -> f32 {
         let key = (self.0 >> 32) as u32;
-        f32::from_bits(if key >> 31 == 1 {
-            key
-        } else {
-            !key & (u32::MAX >> 1)
-        })
+        f32::from_bits(if key & SIGN == 0 { !key } else { key & !SIGN })
     }
 
     #[inline]
@@ -236,6 +230,15 @@ impl Directory {
                 },
             ));
         }
+    }
+
+    /// The contents of a bucket. Asks the memory for what a search reads of it first.
+    #[inline]
+    pub(super) fn open(&self, space: &Space, i: u32) -> RwLockReadGuard<'_, Bucket> {
+        prefetch(bytemuck::cast_slice(self.centroid(space, i)));
+        let bucket = self.bucket(i).read();
+        bucket.prefetch();
+        bucket
     }
 
     /// What a bucket is to a query, exactly.

@@ -184,7 +184,11 @@ impl Ivf {
     fn store(&self, point: PointId, vector: VectorRef<'_>) -> Result<u32> {
         let mut claim = self.nodes.claim()?;
         claim.codes_mut().0.copy_from_slice(bytes_of(&vector));
-        Ok(claim.publish(point.0, Constants::default(), NO_SLOT))
+        let constants = Constants {
+            square: vector.square(self.space.kernels),
+            ..Constants::default()
+        };
+        Ok(claim.publish(point.0, constants, NO_SLOT))
     }
 
     /// Adds the rotated vector of a draft to a bucket; true when that is too long now.

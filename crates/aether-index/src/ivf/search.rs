@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use aether_distance::{Distance, Query as ExactQuery};
+use aether_distance::{BLOCK_CODES, Distance, Query as ExactQuery};
 
 use super::Ivf;
 use super::directory::Ranked;
@@ -17,6 +17,9 @@ const SURELY: usize = 8;
 
 /// Vectors asked from memory ahead of their use.
 const AHEAD: usize = 8;
+
+/// Buckets that are sorted at a time.
+const SORTED: usize = 64;
 
 /// Slots that a scan asks from memory at a time.
 const SCAN_BATCH: usize = 32;
@@ -78,13 +81,21 @@ impl Ivf {
         } = scratch;
         let directory = self.directory.read();
         directory.rank(&self.space, query, ranked);
-        let mut promising = BinaryHeap::from(std::mem::take(ranked));
-        let mut estimates = [0.0; aether_distance::BLOCK_CODES];
-        while let Some(next) = promising.pop().filter(|next| next.hope() < pool.bound()) {
-            let outlook = directory.outlook(&self.space, query, next.bucket());
+        let mut estimates = [0.0; BLOCK_CODES];
+        let mut promising = Promising::new(ranked);
+        let mut next = promising.next();
+        let mut open = next.map(|next| directory.open(&self.space, next.bucket()));
+        while let Some((ranked, bucket)) = next
+            .zip(open)
+            .filter(|(next, _)| next.hope() < pool.bound())
+        {
+            // The next one comes from memory while this one is scanned.
+            next = promising.next();
+            open = next.map(|next| directory.open(&self.space, next.bucket()));
+            let outlook = directory.outlook(&self.space, query, ranked.bucket());
             query.table.set_base(outlook.base);
             let error = space::ERROR * outlook.reach;
-            for block in directory.bucket(next.bucket()).read().blocks() {
+            for block in bucket.blocks() {
                 let table = &query.table;
                 let mut near =
                     table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);
@@ -103,7 +114,6 @@ impl Ivf {
             pool.tighten_once();
         }
         pool.tighten();
-        *ranked = promising.into_vec();
     }
 
     /// The `k` nearest of the pool by exact distances.
@@ -164,7 +174,7 @@ impl Ivf {
             if let Some(vector) = self.vector(&node) {
                 nearest.push(Candidate {
                     point: PointId(node.id()),
-                    distance: exact.distance(vector),
+                    distance: exact.distance_known(vector, node.constants().square),
                 });
             }
         }
@@ -254,6 +264,45 @@ impl Ivf {
             slots.clear();
         }
         Ok(nearest.heap.into_sorted_vec())
+    }
+}
+
+/// Buckets in order, sorted a few at a time: a search rarely looks into all of them.
+struct Promising<'a> {
+    sorted: std::slice::Iter<'a, Ranked>,
+    rest: &'a mut [Ranked],
+}
+
+impl<'a> Promising<'a> {
+    fn new(ranked: &'a mut [Ranked]) -> Promising<'a> {
+        Promising {
+            sorted: [].iter(),
+            rest: ranked,
+        }
+    }
+
+    #[cold]
+    fn sort(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        let count = SORTED.min(rest.len());
+        if count < rest.len() {
+            rest.select_nth_unstable(count);
+        }
+        let (first, rest) = rest.split_at_mut(count);
+        first.sort_unstable();
+        (self.sorted, self.rest) = (first.iter(), rest);
+    }
+}
+
+impl Iterator for Promising<'_> {
+    type Item = Ranked;
+
+    #[inline]
+    fn next(&mut self) -> Option<Ranked> {
+        if self.sorted.len() == 0 && !self.rest.is_empty() {
+            self.sort();
+        }
+        self.sorted.next().copied()
     }
 }
 
