@@ -244,7 +244,7 @@ impl Flat {
         }
     }
 
-    /// The vector of a node. Records start on a cache line, so components are aligned.
+    /// The vector of a node. Records start on multiples of 8, so components are aligned.
     fn vector<'a>(&self, node: &Node<'a>) -> Option<VectorRef<'a>> {
         let bytes = node.codes();
         Some(match self.element {

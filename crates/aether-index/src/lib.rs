@@ -15,6 +15,7 @@ mod hnsw;
 mod ivf;
 mod kmeans;
 mod memory;
+mod pages;
 mod point;
 mod points;
 pub mod quantize;

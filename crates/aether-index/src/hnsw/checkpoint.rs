@@ -5,14 +5,13 @@
 
 use std::io::{self, Write};
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
-
 use super::Hnsw;
-use super::format::{self, Header, PAGE, SECTIONS, Trailer};
+use super::format::{self, Header, SECTIONS};
 use super::graph::{Entry, Graph, linked};
 use crate::memory::{NO_SLOT, Node, Reader, State, tail};
+use crate::pages::{Section, Trailer};
 use crate::points::{places_for, probe_places};
-use crate::{Error, PointId, Result};
+use crate::{PointId, Result};
 
 /// What [`verify_checkpoint`] counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +28,7 @@ pub struct CheckpointInfo {
 /// [`ErrorKind::Corruption`](crate::ErrorKind::Corruption), naming the part that is damaged.
 pub fn verify_checkpoint(bytes: &[u8]) -> Result<CheckpointInfo> {
     let (header, trailer, lengths) = format::decode(bytes)?;
-    let mut at = PAGE;
-    for ((name, length), stored) in SECTIONS.iter().zip(lengths).zip(trailer.checksums) {
-        let computed = xxh3_64(&bytes[at..at + length]);
-        if stored != computed {
-            let place = format!("checkpoint section \"{name}\" at byte {at}");
-            let text = format!(
-                "{place}: checksum mismatch: stored {stored:016x}, computed {computed:016x}"
-            );
-            return Err(Error::corruption(text));
-        }
-        at += length;
-    }
+    trailer.verify(bytes, lengths, SECTIONS)?;
     Ok(CheckpointInfo {
         points: header.slots as usize,
         dead: trailer.dead as usize,
@@ -181,11 +169,7 @@ impl<'a> Writer<'a> {
     }
 
     fn section(&mut self) -> Section<'_> {
-        Section {
-            out: self.out,
-            hash: Xxh3::new(),
-            bytes: 0,
-        }
+        Section::new(self.out)
     }
 
     fn centre(&mut self) -> io::Result<u64> {
@@ -280,27 +264,5 @@ impl<'a> Writer<'a> {
             section.put(&slot.to_le_bytes())?;
         }
         section.finish()
-    }
-}
-
-/// A section that is being written.
-struct Section<'a> {
-    out: &'a mut dyn Write,
-    hash: Xxh3,
-    bytes: usize,
-}
-
-impl Section<'_> {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hash.update(bytes);
-        self.bytes += bytes.len();
-        self.out.write_all(bytes)
-    }
-
-    /// Fills the last page.
-    fn finish(mut self) -> io::Result<u64> {
-        let padding = self.bytes.next_multiple_of(PAGE) - self.bytes;
-        self.put(&[0; PAGE][..padding])?;
-        Ok(self.hash.digest())
     }
 }

@@ -1,9 +1,10 @@
 //! Opening a checkpoint in place.
 
 use super::Hnsw;
-use super::format::{self, PAGE};
+use super::format;
 use super::graph::{Graph, node_layout, upper_stride};
 use crate::memory::{Column, Lists, Nodes, Part};
+use crate::pages::PAGE;
 use crate::points::PointMap;
 use crate::{Error, Image, Result};
 

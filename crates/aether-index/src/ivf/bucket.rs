@@ -9,7 +9,7 @@
 use aether_distance::{BLOCK_CODES, ScanFactors, prefetch};
 
 use super::space::Code;
-use crate::memory::Lines;
+use crate::memory::{Lines, Part};
 use crate::quantize::{pack, unpack};
 use crate::{PointId, Result};
 
@@ -52,12 +52,35 @@ impl Bucket {
         }
     }
 
+    /// The blocks of a checkpoint; `None` when `part` does not hold that many points.
+    pub(super) fn over(part: Part, points: usize, code_bytes: usize) -> Option<Bucket> {
+        let lines = Lines::over(part)?;
+        let blocks = points.div_ceil(BLOCK_CODES);
+        (blocks.checked_mul(block_stride(code_bytes)) == Some(lines.len())).then_some(Bucket {
+            code_bytes,
+            points,
+            lines,
+        })
+    }
+
     pub(super) fn len(&self) -> usize {
         self.points
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.lines.capacity()
+    }
+
+    /// All blocks as they are written to a checkpoint, with `number` of each slot instead of it.
+    pub(super) fn to_bytes(&self, number: impl Fn(u32) -> u32) -> Vec<u8> {
+        let mut bytes = self.lines.as_bytes().to_vec();
+        for block in bytes.chunks_exact_mut(block_stride(self.code_bytes)) {
+            let slots = &mut block[self.code_bytes + 2 * FACTOR_BYTES..][..FACTOR_BYTES];
+            for slot in slots.as_chunks_mut::<4>().0 {
+                *slot = number(u32::from_le_bytes(*slot)).to_le_bytes();
+            }
+        }
+        bytes
     }
 
     /// Asks the memory for the first block.

@@ -86,8 +86,38 @@ impl Directory {
         }
     }
 
+    /// Buckets of a checkpoint, one for each row of `centroids`, with their spreads; `codes` are those of the centroids.
+    pub(super) fn over(
+        codes: Bucket,
+        centroids: Vec<f32>,
+        buckets: Vec<(Bucket, f32)>,
+        alignment: f32,
+    ) -> Directory {
+        let (buckets, spreads): (Vec<Bucket>, Vec<f32>) = buckets.into_iter().unzip();
+        Directory {
+            codes,
+            centroids,
+            spreads: spreads
+                .into_iter()
+                .map(|spread| AtomicU32::new(spread.to_bits()))
+                .collect(),
+            buckets: buckets.into_iter().map(RwLock::new).collect(),
+            alignment: AtomicU32::new(alignment.to_bits()),
+            changes: 0,
+        }
+    }
+
+    /// The centroids, row by row, and their codes.
+    pub(super) fn centroids(&self) -> (&[f32], &Bucket) {
+        (&self.centroids, &self.codes)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.buckets.len()
+    }
+
+    pub(super) fn buckets(&self) -> &[RwLock<Bucket>] {
+        &self.buckets
     }
 
     pub(super) fn bucket(&self, i: u32) -> &RwLock<Bucket> {

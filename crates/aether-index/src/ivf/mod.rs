@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The vectors themselves lie in slots of their own, in the precision given; codes refer to them by slot. Changing:
-//! build.rs (many points at once), mod.rs (single ones), maintain.rs (split, clean, give up buckets).
+//! build.rs (many points at once), mod.rs (single ones), maintain.rs (split, clean, give up buckets). On disk:
+//! checkpoint.rs, open.rs, format.rs.
 //!
 //! Locks are taken in this order: `writer`, a reader of the nodes, `directory`, one bucket, the points. A search holds its
 //! reader and the directory to its end: what it found is not freed, and no bucket is split under it. Points are added and
@@ -15,9 +16,12 @@
 
 mod bucket;
 mod build;
+mod checkpoint;
 mod dead;
 mod directory;
+mod format;
 mod maintain;
+mod open;
 mod params;
 mod pool;
 mod search;
@@ -92,21 +96,12 @@ impl Ivf {
         seed: u64,
         centre: Vec<f32>,
     ) -> Result<Ivf> {
-        if !(1..=DIM_MAX).contains(&dim) {
-            return Err(Error::invalid(format!(
-                "dimension is {dim}, but must be 1 to {DIM_MAX}"
-            )));
-        }
-        let layout = NodeLayout {
-            links: 0,
-            codes: dim * element.bytes(),
-            fine: 0,
-        };
+        check_limits(dim)?;
         let space = Space::new(dim, metric, element, centre, seed);
         Ok(Ivf {
             params: params.validate()?,
             seed,
-            nodes: Nodes::new(layout),
+            nodes: Nodes::new(layout(dim, element)),
             points: PointMap::new(None),
             directory: RwLock::new(Directory::new(&space)),
             space,
@@ -308,7 +303,7 @@ impl Ivf {
         Ok(())
     }
 
-    /// The vector of a node. Records start on a cache line, so components are aligned.
+    /// The vector of a node. Records start on multiples of 8, so components are aligned.
     #[inline]
     fn vector<'a>(&self, node: &Node<'a>) -> Option<VectorRef<'a>> {
         let bytes = node.codes();
@@ -347,6 +342,24 @@ impl fmt::Debug for Ivf {
             .field("live", &self.len())
             .field("dead", &self.dead())
             .finish_non_exhaustive()
+    }
+}
+
+fn check_limits(dim: usize) -> Result<()> {
+    if !(1..=DIM_MAX).contains(&dim) {
+        return Err(Error::invalid(format!(
+            "dimension is {dim}, but must be 1 to {DIM_MAX}"
+        )));
+    }
+    Ok(())
+}
+
+/// Records of vectors in the precision given.
+fn layout(dim: usize, element: ElementType) -> NodeLayout {
+    NodeLayout {
+        links: 0,
+        codes: dim * element.bytes(),
+        fine: 0,
     }
 }
 

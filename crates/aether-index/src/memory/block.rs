@@ -156,8 +156,21 @@ impl Part {
         unsafe { std::slice::from_raw_parts(self.base().as_ptr(), self.bytes) }
     }
 
+    /// Cuts the first `bytes` of it off; `None` when it is too short.
+    pub(crate) fn cut(&mut self, bytes: usize) -> Option<Part> {
+        let rest = self.bytes.checked_sub(bytes)?;
+        let first = Part {
+            block: self.block.clone(),
+            start: self.start,
+            bytes,
+        };
+        self.start += bytes;
+        self.bytes = rest;
+        Some(first)
+    }
+
     pub(super) fn base(&self) -> NonNull<u8> {
-        // SAFETY: `split` checked that the range lies inside the block.
+        // SAFETY: `split` and `cut` checked that the range lies inside the block.
         unsafe { self.block.base.add(self.start) }
     }
 

@@ -1,6 +1,6 @@
-//! Bytes that grow and stay on whole cache lines.
+//! Bytes that grow and stay on whole cache lines: their own, or a part of a checkpoint until they grow.
 
-use super::block::{Block, LINE_BYTES};
+use super::block::{Block, LINE_BYTES, Part};
 use crate::{Error, Result};
 
 /// Growing makes room for one more byte in so many.
@@ -17,6 +17,7 @@ pub(crate) struct Lines {
 enum Owner {
     Nobody,
     Block(Block),
+    Part(Part),
 }
 
 impl Lines {
@@ -26,6 +27,15 @@ impl Lines {
             owner: Owner::Nobody,
             length: 0,
         }
+    }
+
+    /// The bytes of a part; `None` when it does not start on a cache line.
+    pub(crate) fn over(part: Part) -> Option<Lines> {
+        let aligned = (part.base().as_ptr() as usize).is_multiple_of(LINE_BYTES);
+        aligned.then(|| Lines {
+            length: part.bytes(),
+            owner: Owner::Part(part),
+        })
     }
 
     /// How many are in use.
@@ -38,6 +48,7 @@ impl Lines {
         match &self.owner {
             Owner::Nobody => 0,
             Owner::Block(block) => block.bytes(),
+            Owner::Part(part) => part.bytes(),
         }
     }
 
@@ -48,6 +59,7 @@ impl Lines {
             Owner::Block(block) => unsafe {
                 std::slice::from_raw_parts(block.base().as_ptr(), self.length)
             },
+            Owner::Part(part) => &part.as_bytes()[..self.length],
         }
     }
 
@@ -55,8 +67,9 @@ impl Lines {
         let base = match &self.owner {
             Owner::Nobody => return &mut [],
             Owner::Block(block) => block.base(),
+            Owner::Part(part) => part.base(),
         };
-        // SAFETY: as in `as_bytes`, and `self` is borrowed alone.
+        // SAFETY: as in `as_bytes`; a part is ours by value, so nobody else has its range, and `self` is borrowed alone.
         unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), self.length) }
     }
 
@@ -93,22 +106,34 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Image;
 
     #[test]
     fn bytes_stay_as_lines_grow_and_shrink() {
-        let mut lines = Lines::new();
-        assert!(lines.as_bytes().is_empty() && lines.as_bytes_mut().is_empty());
-        lines.set_len(120).unwrap();
+        let image = Image::from((0..=255).collect::<Vec<u8>>());
+        let [_, part] = image.split(0, [64, 128]).unwrap();
+        let mut lines = Lines::over(part).unwrap();
+        assert_eq!(lines.as_bytes(), (64..192).collect::<Vec<u8>>());
         lines.as_bytes_mut()[0] = 7;
-        lines.as_bytes_mut()[110] = 8;
         lines.set_len(100).unwrap();
         lines.set_len(120).unwrap();
-        assert_eq!((lines.as_bytes()[0], lines.as_bytes()[110]), (7, 0));
+        assert_eq!(
+            (
+                lines.as_bytes()[0],
+                lines.as_bytes()[99],
+                lines.as_bytes()[100]
+            ),
+            (7, 163, 0)
+        );
         for length in (120..5000).step_by(40) {
             lines.set_len(length).unwrap();
             assert!(lines.capacity() < length + length / 4 + 128);
             assert!((lines.as_bytes().as_ptr() as usize).is_multiple_of(LINE_BYTES));
         }
-        assert_eq!((lines.as_bytes()[0], lines.as_bytes()[4000]), (7, 0));
+        assert_eq!((lines.as_bytes()[1], lines.as_bytes()[4000]), (65, 0));
+        let mut own = Lines::new();
+        assert!(own.as_bytes().is_empty() && own.as_bytes_mut().is_empty());
+        own.set_len(10).unwrap();
+        assert_eq!(own.as_bytes(), [0; 10]);
     }
 }

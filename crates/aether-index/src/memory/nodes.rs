@@ -89,9 +89,15 @@ impl NodeLayout {
         (self.codes_at() + self.codes).next_multiple_of(align_of::<Tail>())
     }
 
-    /// Bytes from one hot record to the next.
+    /// Bytes from one hot record to the next: whole lines, so that a step of a walk takes no more of them than it must.
+    /// Without links nobody walks, and records are as near to each other as they can be.
     pub(crate) fn hot_stride(self) -> usize {
-        (self.tail_at() + size_of::<Tail>()).next_multiple_of(LINE_BYTES)
+        let unit = if self.links == 0 {
+            align_of::<Tail>()
+        } else {
+            LINE_BYTES
+        };
+        (self.tail_at() + size_of::<Tail>()).next_multiple_of(unit)
     }
 
     /// Bytes from one cold record to the next.

@@ -11,6 +11,7 @@ mod churn;
 mod concurrent;
 mod data;
 mod ivf;
+mod ivf_checkpoint;
 mod numbers;
 mod quantize;
 mod recall;
