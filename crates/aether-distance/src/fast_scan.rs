@@ -101,17 +101,6 @@ impl Kernels {
         check_lengths(bits.len() * 8, query.len());
         dispatch!(self.dot_bits_i8(bits, query))
     }
-
-    /// `Σ code * query` with codes of 4 bits: the low nibbles of all bytes, then the high ones. Exact up to
-    /// [`DIM_MAX`](crate::DIM_MAX) components.
-    ///
-    /// # Panics
-    /// If `query` has not 2 components per byte of `nibbles`.
-    #[inline]
-    pub fn dot_nibbles_i8(self, nibbles: &[u8], query: &[i8]) -> i32 {
-        check_lengths(nibbles.len() * 2, query.len());
-        dispatch!(self.dot_nibbles_i8(nibbles, query))
-    }
 }
 
 #[cfg(test)]

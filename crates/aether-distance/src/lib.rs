@@ -14,6 +14,7 @@ mod fast_scan;
 mod kernel;
 mod matrix;
 mod metric;
+mod plain;
 mod prefetch;
 mod query;
 mod scalar;

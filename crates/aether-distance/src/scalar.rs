@@ -7,6 +7,8 @@ use half::f16;
 
 use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 
+pub(crate) use crate::plain::{rotate, sign_table, steps};
+
 /// Partial sums kept by the float kernels.
 const LANES: usize = 8;
 
@@ -120,21 +122,6 @@ pub(crate) fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32 {
         .enumerate()
         .filter(|&(i, _)| bits[i / 8] >> (i % 8) & 1 == 1)
         .map(|(_, &component)| i32::from(component))
-        .sum()
-}
-
-pub(crate) fn dot_nibbles_i8(nibbles: &[u8], query: &[i8]) -> i32 {
-    let (low, high) = query.split_at(nibbles.len());
-    sum_of_nibbles(nibbles, low, high)
-}
-
-/// The low nibbles times `low`, the high ones times `high`.
-pub(crate) fn sum_of_nibbles(nibbles: &[u8], low: &[i8], high: &[i8]) -> i32 {
-    let products = nibbles.iter().zip(low.iter().zip(high));
-    products
-        .map(|(&byte, (&low, &high))| {
-            i32::from(byte & 15) * i32::from(low) + i32::from(byte >> 4) * i32::from(high)
-        })
         .sum()
 }
 

@@ -49,9 +49,11 @@ macro_rules! with_other_kernels {
             fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32;
             fn l2_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8], offset: f32, scale: f32) -> f32;
             fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32;
-            fn dot_nibbles_i8(nibbles: &[u8], query: &[i8]) -> i32;
             fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES];
             fn fast_scan_estimates(codes: &[u8], table: &[TableLine], formula: ScanFormula, factors: ScanFactors<'_>, bound: f32, out: &mut [f32; BLOCK_CODES]) -> u32;
+            fn rotate(vector: &mut [f32], factors: &[f32], window: usize) -> ();
+            fn sign_table(values: &[f32], per_unit: f32, table: &mut [TableLine]) -> ();
+            fn steps(values: &[f32], per_unit: f32, out: &mut [i8]) -> ();
         }
     };
 }
@@ -67,6 +69,26 @@ macro_rules! token_methods {
                     unsafe { $name($($argument),*) }
                 }
             )*
+        }
+    };
+}
+
+/// The kernels that the compiler vectorizes: the loops of `plain`, compiled for these features.
+macro_rules! plain_kernels {
+    ($features:literal) => {
+        #[target_feature(enable = $features)]
+        fn rotate(vector: &mut [f32], factors: &[f32], window: usize) {
+            crate::plain::rotate(vector, factors, window);
+        }
+
+        #[target_feature(enable = $features)]
+        fn sign_table(values: &[f32], per_unit: f32, table: &mut [TableLine]) {
+            crate::plain::sign_table(values, per_unit, table);
+        }
+
+        #[target_feature(enable = $features)]
+        fn steps(values: &[f32], per_unit: f32, out: &mut [i8]) {
+            crate::plain::steps(values, per_unit, out);
         }
     };
 }

@@ -13,7 +13,7 @@ use crate::simd::{KEEP_LAST, Registers};
 mod bits;
 mod scan;
 
-use bits::{dot_bits_i8, dot_nibbles_i8};
+use bits::dot_bits_i8;
 use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has NEON.
@@ -28,6 +28,7 @@ impl Token {
 
 with_integer_kernels!(token_methods);
 with_other_kernels!(token_methods);
+plain_kernels!("neon");
 
 /// Both sides are widened to 16 bits; products of an unsigned and a signed byte need `i8mm`, which is not everywhere.
 #[target_feature(enable = "neon")]

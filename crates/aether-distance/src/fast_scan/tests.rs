@@ -159,27 +159,6 @@ fn bits_choose_components() {
 }
 
 #[test]
-fn nibbles_are_multiplied() {
-    let mut random = fastrand::Rng::with_seed(seed());
-    for bytes in (0..140).chain([192, 392, if cfg!(miri) { 70 } else { DIM_MAX / 2 }]) {
-        let mut nibbles = vec![0; bytes + 1];
-        random.fill(&mut nibbles);
-        let query: Vec<i8> = (0..=2 * bytes).map(|_| random.i8(..)).collect();
-        let (nibbles, query, lowest) = (&nibbles[1..], &query[1..], vec![-128; 2 * bytes]);
-        for kernels in Kernels::available() {
-            let what = format!("{bytes} bytes by {}", kernels.name());
-            assert_eq!(
-                kernels.dot_nibbles_i8(nibbles, query),
-                scalar::dot_nibbles_i8(nibbles, query),
-                "{what}"
-            );
-            let all = kernels.dot_nibbles_i8(&vec![255; bytes], &lowest);
-            assert_eq!(all, -15 * 256 * i32::try_from(bytes).unwrap(), "{what}");
-        }
-    }
-}
-
-#[test]
 #[should_panic(expected = "same dimension: 63 and 64")]
 fn blocks_and_tables_have_the_same_length() {
     Kernels::detect().fast_scan(&[0; 63], &[TableLine::default()]);

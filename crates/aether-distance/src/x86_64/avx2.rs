@@ -12,7 +12,7 @@ use crate::simd::{KEEP_LAST, Registers};
 mod bits;
 mod scan;
 
-use bits::{dot_bits_i8, dot_nibbles_i8};
+use bits::dot_bits_i8;
 use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has what these kernels need.
@@ -30,6 +30,7 @@ impl Token {
 
 with_integer_kernels!(token_methods);
 with_other_kernels!(token_methods);
+plain_kernels!("avx2,fma,f16c");
 
 /// Both sides are widened to 16 bits: `vpmaddubsw` would saturate at two products of 255 and 127.
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -11,7 +11,7 @@ use crate::simd::Registers;
 mod bits;
 mod scan;
 
-use bits::{dot_bits_i8, dot_nibbles_i8};
+use bits::dot_bits_i8;
 use scan::{fast_scan, fast_scan_estimates};
 
 /// Proof that the CPU has what these kernels need.
@@ -30,6 +30,7 @@ impl Token {
 
 with_integer_kernels!(token_methods);
 with_other_kernels!(token_methods);
+plain_kernels!("avx512f,avx512bw,avx512vl,avx512vnni");
 
 /// `vpdpbusd` adds four products to each of 16 sums of 32 bits, without saturation on the way.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]

@@ -192,23 +192,15 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast of floats saturates"
-    )]
-    pub(super) fn fill(&mut self, values: &[f32]) {
+    pub(super) fn fill(&mut self, kernels: Kernels, values: &[f32]) {
         let largest = values
             .iter()
             .fold(0.0_f32, |largest, x| largest.max(x.abs()));
         self.unit = largest / 127.0;
-        let per_unit = if self.unit > 0.0 {
-            self.unit.recip()
-        } else {
-            0.0
-        };
-        self.steps.clear();
-        self.steps
-            .extend(values.iter().map(|x| (x * per_unit).round() as i8));
+        let per_unit = self.unit.recip();
+        let per_unit = if per_unit.is_finite() { per_unit } else { 0.0 };
+        self.steps.resize(values.len(), 0);
+        kernels.steps(values, per_unit, &mut self.steps);
         self.sum = self.steps.iter().map(|&step| i32::from(step)).sum();
     }
 }

@@ -8,6 +8,8 @@
 //! Each step is orthogonal, so lengths and dot products stay. Four rounds spread any vector over all components, as a dense random
 //! matrix does: after it each component is nearly normally distributed, which is what codes of few bits need.
 
+use aether_distance::Kernels;
+
 /// Rounds of signs and transforms.
 const ROUNDS: usize = 4;
 
@@ -20,8 +22,9 @@ const PADDING: usize = 64;
 pub struct Rotation {
     dim: usize,
     window: usize,
-    /// By round, a factor per component: its random sign, and what keeps the round orthogonal.
-    factors: [Vec<f32>; ROUNDS],
+    /// Round by round, a factor per component: its random sign, and what keeps the round orthogonal.
+    factors: Vec<f32>,
+    kernels: Kernels,
 }
 
 impl Rotation {
@@ -35,31 +38,31 @@ impl Rotation {
         let window = 1 << padded.ilog2();
         let half = if window < padded { 0.5_f32.sqrt() } else { 1.0 };
         let mut state = seed;
-        let factors = [0, 1, 2, 3].map(|round| {
-            let start = window_start(round, window, padded);
-            let mut factors = Vec::with_capacity(padded);
+        let mut factors = Vec::with_capacity(ROUNDS * padded);
+        for round in 0..ROUNDS {
+            let start = if round.is_multiple_of(2) {
+                0
+            } else {
+                padded - window
+            };
             for word in 0..padded / 64 {
                 let bits = split_mix(&mut state);
                 factors.extend((0..64).map(|i| {
                     let inside = (start..start + window).contains(&(64 * word + i));
                     let size = if inside {
-                        (window as f32).sqrt().recip()
+                        half * (window as f32).sqrt().recip()
                     } else {
-                        1.0
+                        half
                     };
-                    if bits >> i & 1 == 1 {
-                        size * half
-                    } else {
-                        -size * half
-                    }
+                    if bits >> i & 1 == 1 { size } else { -size }
                 }));
             }
-            factors
-        });
+        }
         Rotation {
             dim,
             window,
             factors,
+            kernels: Kernels::detect(),
         }
     }
 
@@ -70,7 +73,7 @@ impl Rotation {
 
     /// Components of rotated vectors: `dim`, rounded up to a multiple of 64.
     pub fn padded_dim(&self) -> usize {
-        self.factors[0].len()
+        self.factors.len() / ROUNDS
     }
 
     /// Rotates `vector` in place: its [`dim`](Rotation::dim) components, then zeros up to [`padded_dim`](Rotation::padded_dim).
@@ -86,57 +89,7 @@ impl Rotation {
             "a vector of {} components for a rotation of {padded}",
             vector.len()
         );
-        for (round, factors) in self.factors.iter().enumerate() {
-            for (component, factor) in vector.iter_mut().zip(factors) {
-                *component *= factor;
-            }
-            let start = window_start(round, self.window, padded);
-            hadamard(&mut vector[start..start + self.window]);
-            if self.window < padded {
-                let (first, second) = vector.split_at_mut(padded / 2);
-                sums_and_differences(first, second);
-            }
-        }
-    }
-}
-
-/// Where the window of a round starts.
-fn window_start(round: usize, window: usize, padded: usize) -> usize {
-    if round.is_multiple_of(2) {
-        0
-    } else {
-        padded - window
-    }
-}
-
-/// The Hadamard transform, unscaled. `window`: a power of two, at least 64, of components.
-fn hadamard(window: &mut [f32]) {
-    let (eights, _) = window.as_chunks_mut::<8>();
-    for eight in eights {
-        for half in [1, 2, 4] {
-            let old = *eight;
-            for i in 0..8 {
-                eight[i] = if i & half == 0 {
-                    old[i] + old[i + half]
-                } else {
-                    old[i - half] - old[i]
-                };
-            }
-        }
-    }
-    let mut half = 8;
-    while half < window.len() {
-        for pair in window.chunks_exact_mut(2 * half) {
-            let (first, second) = pair.split_at_mut(half);
-            sums_and_differences(first, second);
-        }
-        half *= 2;
-    }
-}
-
-fn sums_and_differences(first: &mut [f32], second: &mut [f32]) {
-    for (a, b) in first.iter_mut().zip(second) {
-        (*a, *b) = (*a + *b, *a - *b);
+        self.kernels.rotate(vector, &self.factors, self.window);
     }
 }
 

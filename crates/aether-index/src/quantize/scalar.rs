@@ -148,7 +148,7 @@ impl ScalarQuantizer {
         if self.bits == ScalarBits::Four {
             table.query.resize(2 * self.code_bytes(), 0.0);
         }
-        table.steps.fill(&table.query);
+        table.steps.fill(table.kernels, &table.query);
     }
 }
 
@@ -173,7 +173,7 @@ impl ScalarTable {
     #[inline]
     pub fn estimate(&self, code: &[u8], factors: Factors) -> f32 {
         let dot = match self.bits {
-            ScalarBits::Four => self.kernels.dot_nibbles_i8(code, &self.steps.steps),
+            ScalarBits::Four => self.kernels.dot_u4_i8(code, &self.steps.steps),
             ScalarBits::Eight => self.kernels.dot_u8_i8(code, &self.steps.steps),
         };
         // Half steps come from the middle, so that this is exact in integers of twice the size.

@@ -11,9 +11,6 @@ use aether_distance::{BLOCK_CODES, Kernels, LINE_GROUPS, ScanFactors, ScanFormul
 
 use super::centred::{Factors, Steps};
 
-/// Entries are computed with this many bits behind the point.
-const FRACTION_BITS: u32 = 16;
-
 /// Tables for scanning blocks of 32 codes.
 #[derive(Debug)]
 pub(super) struct ScanTable {
@@ -46,52 +43,30 @@ impl ScanTable {
     }
 
     /// Makes the tables for codes that are signs of the components of `rotated`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "entries have 8 bits before the point"
-    )]
     fn fill_with_signs(&mut self, rotated: &[f32], base: f32) {
         let (groups, _) = rotated.as_chunks::<4>();
-        let sums = groups
-            .iter()
-            .map(|group| group.iter().map(|x| x.abs()).sum::<f32>());
-        let (total, largest) = sums.fold((0.0, 0.0_f32), |(total, largest), sum| {
-            (total + sum, largest.max(sum))
-        });
+        let (mut total, mut largest) = (0.0, 0.0_f32);
+        for [a, b, c, d] in groups {
+            let sum = (a.abs() + b.abs()) + (c.abs() + d.abs());
+            total += sum;
+            largest = largest.max(sum);
+        }
         let step = 2.0 * largest / 255.0;
-        let per_unit = (1 << FRACTION_BITS) as f32 / step;
         // No direction, or one beyond what floats can tell.
-        let per_unit = if per_unit.is_finite() { per_unit } else { 0.0 };
+        let per_unit = if step.recip().is_finite() {
+            step.recip()
+        } else {
+            0.0
+        };
         self.formula = ScanFormula {
             base,
             offset: -total,
             step,
         };
-        let (lines, _) = groups.as_chunks::<LINE_GROUPS>();
-        self.lines.clear();
-        self.lines.extend(lines.iter().map(|groups| {
-            let mut line = TableLine::default();
-            for (entries, group) in line.0.as_chunks_mut::<16>().0.iter_mut().zip(groups) {
-                let sums = sums_of_signs(group.map(|x| (x * per_unit) as i32));
-                *entries = sums.map(|sum| (sum >> FRACTION_BITS) as u8);
-            }
-            line
-        }));
+        self.lines
+            .resize(groups.len() / LINE_GROUPS, TableLine::default());
+        self.kernels.sign_table(rotated, per_unit, &mut self.lines);
     }
-}
-
-/// For each of the 16 combinations of signs the sum of the components with these signs, plus that of their magnitudes, rounded
-/// when shifted. At most `255 << FRACTION_BITS` and one half, so nothing wraps.
-fn sums_of_signs(group: [i32; 4]) -> [u32; 16] {
-    let mut sums = [1 << (FRACTION_BITS - 1); 16];
-    for (bit, component) in group.into_iter().enumerate() {
-        // What a component adds when its bit is 0, and when it is 1: nothing to one of them.
-        let added = [(-component).max(0), component.max(0)].map(|x| 2 * x.unsigned_abs());
-        for (signs, sum) in sums.iter_mut().enumerate() {
-            *sum += added[signs >> bit & 1];
-        }
-    }
-    sums
 }
 
 /// One query, prepared for all codes of a [`RaBitQ`](super::RaBitQ) quantizer. Reusable: from the second query on nothing is
@@ -191,7 +166,7 @@ impl QueryTable {
     pub(super) fn fill(&mut self, kernels: Kernels, base: f32) {
         self.scan.kernels = kernels;
         self.scan.fill_with_signs(&self.rotated, base);
-        self.steps.fill(&self.rotated);
+        self.steps.fill(kernels, &self.rotated);
         self.base = base;
         self.norm = kernels.dot_f32(&self.rotated, &self.rotated).sqrt();
     }

@@ -1,8 +1,8 @@
-//! Dot products with bits and with nibbles by AVX2: 32 bits become a mask of 32 bytes.
+//! Dot products with bits by AVX2: 32 bits become a mask of 32 bytes.
 
 use std::arch::x86_64::*;
 
-use super::{bytes, signed_bytes, sum_of_integers};
+use super::{signed_bytes, sum_of_integers};
 use crate::scalar;
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -17,28 +17,6 @@ pub(super) fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32 {
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, pair_ones));
     }
     sum_of_integers([sum, _mm256_setzero_si256()]) + scalar::dot_bits_i8(masks_rest, query_rest)
-}
-
-/// Pairs of products fit in 16 bits: `2 * 15 * 128` each.
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_nibbles_i8(nibbles: &[u8], query: &[i8]) -> i32 {
-    let (low, high) = query.split_at(nibbles.len());
-    let (nibbles, nibbles_rest) = nibbles.as_chunks::<32>();
-    let ((low, low_rest), (high, high_rest)) = (low.as_chunks::<32>(), high.as_chunks::<32>());
-    let (low_bits, pair_ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
-    let mut sum = _mm256_setzero_si256();
-    for (nibbles, (low, high)) in nibbles.iter().zip(low.iter().zip(high)) {
-        let nibbles = bytes(nibbles);
-        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(nibbles), low_bits);
-        let lower = _mm256_and_si256(nibbles, low_bits);
-        let pairs = _mm256_add_epi16(
-            _mm256_maddubs_epi16(lower, signed_bytes(low)),
-            _mm256_maddubs_epi16(upper, signed_bytes(high)),
-        );
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, pair_ones));
-    }
-    let rest = scalar::sum_of_nibbles(nibbles_rest, low_rest, high_rest);
-    sum_of_integers([sum, _mm256_setzero_si256()]) + rest
 }
 
 /// A byte of ones for each bit that is set.
