@@ -5,7 +5,9 @@
 //!
 //! Training many centroids takes two steps: about `sqrt(k)` coarse ones first, then those of each part by themselves, and
 //! a few rounds with all of them together. In each round a centroid with hardly any points moves into the one with the
-//! most of them, so that parts stay balanced (Lloyd 1982; the repair as faiss does it). The result depends on the seed
+//! most of them, so that parts stay balanced (Lloyd 1982; the repair as faiss does it). From [`CELLS_FROM`] centroids on
+//! a point is compared with those around the nearest coarse centroids only: then the work grows with `k` to the power of a
+//! half, and one point in some hundred goes to its second nearest centroid. The result depends on the seed
 //! only, not on the number of threads.
 
 use std::thread;
@@ -25,6 +27,13 @@ const ROUNDS_TOGETHER: usize = 2;
 /// A centroid with fewer points than this share of the mean is moved: one in so many.
 const STARVING: usize = 8;
 
+/// Centroids from which on the coarse ones lead to them, and how many of the coarse ones do.
+const CELLS_FROM: usize = 1_024;
+const CELLS_NEAR: usize = 8;
+
+/// Points that are sorted by their cells at a time.
+const CELLS_POINTS: usize = 64 * BLOCK_POINTS;
+
 /// The middles of parts of a set of points.
 #[derive(Debug, Clone)]
 pub(crate) struct Centroids {
@@ -33,6 +42,15 @@ pub(crate) struct Centroids {
     rows: Vec<f32>,
     /// Half the squared length of each.
     half_squares: Vec<f32>,
+    cells: Option<Box<Cells>>,
+}
+
+/// The way to the nearest of many centroids.
+#[derive(Debug, Clone)]
+struct Cells {
+    coarse: Centroids,
+    /// For each coarse centroid the numbers of those that are nearest to it or to those near to it, and their rows.
+    around: Vec<(Vec<u32>, Centroids)>,
 }
 
 impl Centroids {
@@ -46,7 +64,26 @@ impl Centroids {
             dim,
             rows,
             half_squares,
+            cells: None,
         }
+    }
+
+    /// The same, with a way to them by `coarse` ones.
+    fn with_cells(mut self, coarse: Centroids) -> Centroids {
+        let parts = coarse.nearest(&self.rows, 1);
+        let near = coarse.nearest_many(&coarse.rows, CELLS_NEAR, 1);
+        let around = near
+            .chunks(CELLS_NEAR.min(coarse.len()).max(1))
+            .map(|cells| {
+                let members = (0..).zip(&parts).filter(|(_, part)| cells.contains(part));
+                let numbers: Vec<u32> = members.map(|(number, _)| number).collect();
+                let rows = numbers.iter().flat_map(|&number| self.row(number as usize));
+                let rows = Centroids::new(self.dim, rows.copied().collect());
+                (numbers, rows)
+            });
+        let around = around.collect();
+        self.cells = Some(Box::new(Cells { coarse, around }));
+        self
     }
 
     /// Trains `k` centroids on `points` (rows of `dim` components, finite), or as many as there are points, if these are
@@ -72,14 +109,14 @@ impl Centroids {
             .0;
         }
         let coarse = Centroids::pick(points, dim, k.isqrt(), &mut random);
-        let (_, parts) = lloyd(coarse, points, ROUNDS, threads, &mut random);
+        let (coarse, parts) = lloyd(coarse, points, ROUNDS, threads, &mut random);
         let mut fine = Vec::with_capacity(k * dim);
         let mut left = (n, k);
         let mut members = Vec::new();
-        for part in 0..k.isqrt() {
+        for part in (0..).take(coarse.len()) {
             members.clear();
             let rows = points.chunks_exact(dim).zip(&parts);
-            for (row, _) in rows.filter(|&(_, &of)| of as usize == part) {
+            for (row, _) in rows.filter(|&(_, &of)| of == part) {
                 members.extend_from_slice(row);
             }
             let size = members.len() / dim;
@@ -87,16 +124,14 @@ impl Centroids {
             let share = (left.1 * size + left.0 / 2) / left.0.max(1);
             left = (left.0 - size, left.1 - share);
             let start = Centroids::pick(&members, dim, share.min(size), &mut random);
-            fine.extend(lloyd(start, &members, ROUNDS, threads, &mut random).0.rows);
+            let (of_part, _) = lloyd(start, &members, ROUNDS, threads, &mut random);
+            fine.extend(of_part.rows);
         }
-        lloyd(
-            Centroids::new(dim, fine),
-            points,
-            ROUNDS_TOGETHER,
-            threads,
-            &mut random,
-        )
-        .0
+        let mut fine = Centroids::new(dim, fine);
+        if k >= CELLS_FROM {
+            fine = fine.with_cells(coarse);
+        }
+        lloyd(fine, points, ROUNDS_TOGETHER, threads, &mut random).0
     }
 
     /// `k` different points, in a random order.
@@ -137,7 +172,12 @@ impl Centroids {
             return nearest;
         }
         // Whole blocks for each thread.
-        let share = n.div_ceil(BLOCK_POINTS).div_ceil(threads.max(1)) * BLOCK_POINTS;
+        let block = if self.cells.is_some() {
+            CELLS_POINTS
+        } else {
+            BLOCK_POINTS
+        };
+        let share = n.div_ceil(block).div_ceil(threads.max(1)) * block;
         let shares = points
             .chunks(share * self.dim)
             .zip(nearest.chunks_mut(share * m));
@@ -154,6 +194,50 @@ impl Centroids {
     }
 
     fn nearest_of_share(&self, points: &[f32], m: usize, nearest: &mut [u32]) {
+        match &self.cells {
+            None => self.nearest_of_all(points, m, nearest),
+            Some(cells) => {
+                let blocks = points
+                    .chunks(CELLS_POINTS * self.dim)
+                    .zip(nearest.chunks_mut(CELLS_POINTS * m));
+                blocks
+                    .for_each(|(points, nearest)| self.nearest_by_cells(cells, points, m, nearest));
+            }
+        }
+    }
+
+    /// Compares the points of each cell with the centroids around it.
+    fn nearest_by_cells(&self, cells: &Cells, points: &[f32], m: usize, nearest: &mut [u32]) {
+        let mut of: Vec<(u32, usize)> = cells
+            .coarse
+            .nearest(points, 1)
+            .into_iter()
+            .zip(0..)
+            .collect();
+        of.sort_unstable();
+        let (mut members, mut found) = (Vec::new(), Vec::new());
+        for run in of.chunk_by(|a, b| a.0 == b.0) {
+            members.clear();
+            for &(_, point) in run {
+                members.extend_from_slice(&points[point * self.dim..][..self.dim]);
+            }
+            found.resize(run.len() * m, 0);
+            let (numbers, rows) = &cells.around[run[0].0 as usize];
+            if numbers.len() >= m {
+                rows.nearest_of_all(&members, m, &mut found);
+                found
+                    .iter_mut()
+                    .for_each(|place| *place = numbers[*place as usize]);
+            } else {
+                self.nearest_of_all(&members, m, &mut found);
+            }
+            for (&(_, point), found) in run.iter().zip(found.chunks_exact(m)) {
+                nearest[point * m..][..m].copy_from_slice(found);
+            }
+        }
+    }
+
+    fn nearest_of_all(&self, points: &[f32], m: usize, nearest: &mut [u32]) {
         let mut scores = vec![0.0; BLOCK_POINTS * self.len()];
         let mut order = Vec::with_capacity(self.len());
         let blocks = points
@@ -246,7 +330,11 @@ fn lloyd(
             }
         }
         feed_the_starving(&mut rows, dim, &mut sizes, random);
+        let cells = centroids.cells.take();
         centroids = Centroids::new(dim, rows);
+        if let Some(cells) = cells {
+            centroids = centroids.with_cells(cells.coarse);
+        }
     }
     let nearest = centroids.nearest(points, threads);
     (centroids, nearest)
@@ -364,6 +452,26 @@ mod tests {
         }
         let again = Centroids::fit(&points, dim, 70, 5, 3);
         assert_eq!(again.rows, centroids.rows);
+    }
+
+    #[test]
+    fn cells_lead_to_nearly_always_the_nearest() {
+        let (dim, points) = (16, clouds(300, 20, 16));
+        let centroids = Centroids::fit(&points, dim, CELLS_FROM, 5, 2);
+        assert!(centroids.cells.is_some());
+        assert_eq!(centroids.len(), CELLS_FROM);
+        let all = Centroids::new(dim, centroids.rows.clone());
+        let (found, exact) = (
+            centroids.nearest_many(&points, 3, 2),
+            all.nearest_many(&points, 3, 1),
+        );
+        assert_eq!(found, centroids.nearest_many(&points, 3, 1));
+        let same = found
+            .iter()
+            .zip(&exact)
+            .filter(|(found, exact)| found == exact)
+            .count();
+        assert!(same * 100 >= exact.len() * 95, "{same} of {}", exact.len());
     }
 
     #[test]

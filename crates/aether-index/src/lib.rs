@@ -1,8 +1,9 @@
 //! Vector indexes as pure compute: numbers and bytes in, numbers and bytes out.
 //!
 //! [`Flat`] compares with every vector and is exact, as is [`Exact`] for bits, sparse and several vectors; [`Hnsw`]
-//! walks a graph and is approximate. All speak of points ([`PointId`]) only, are safe to use from many threads at once,
-//! and do no I/O: a graph is written to any [`std::io::Write`] and opened from an [`Image`] of those bytes.
+//! walks a graph, [`Ivf`] scans codes in buckets; both are approximate. All speak of points ([`PointId`]) only, are safe to
+//! use from many threads at once, and do no I/O: a graph or buckets are written to any [`std::io::Write`] and opened from an
+//! [`Image`] of those bytes.
 //!
 //! `memory` is the only module with `unsafe`; everything above it is checked Rust.
 
