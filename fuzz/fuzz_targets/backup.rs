@@ -1,4 +1,4 @@
 //! The record of a backup.
 #![no_main]
 
-aether_fuzz::fuzz!("backup");
+aether_fuzz::fuzz!(aidb, "backup");

@@ -1,4 +1,4 @@
 //! The write-ahead log.
 #![no_main]
 
-aether_fuzz::fuzz!("log");
+aether_fuzz::fuzz!(aidb, "log");

@@ -1,4 +1,4 @@
 //! The newest manifest.
 #![no_main]
 
-aether_fuzz::fuzz!("manifest");
+aether_fuzz::fuzz!(aidb, "manifest");

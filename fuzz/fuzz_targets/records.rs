@@ -1,4 +1,4 @@
 //! What is kept under keys and names.
 #![no_main]
 
-aether_fuzz::fuzz!("records");
+aether_fuzz::fuzz!(aidb, "records");

@@ -1,4 +1,4 @@
 //! A sorted table.
 #![no_main]
 
-aether_fuzz::fuzz!("table");
+aether_fuzz::fuzz!(aidb, "table");

@@ -1,4 +1,4 @@
 //! A file of values that stand apart from their keys.
 #![no_main]
 
-aether_fuzz::fuzz!("values");
+aether_fuzz::fuzz!(aidb, "values");

@@ -1,12 +1,12 @@
 //! What all targets have in common. What they examine stands beside the code under test.
 
-/// Fuzzes the target `$name` of the engine.
+/// Fuzzes the target `$name` of the crate `$home`.
 #[macro_export]
 macro_rules! fuzz {
-    ($name:literal) => {
-        static TARGET: std::sync::LazyLock<aidb::fuzzing::Target> =
+    ($home:ident, $name:literal) => {
+        static TARGET: std::sync::LazyLock<$home::fuzzing::Target> =
             std::sync::LazyLock::new(|| {
-                aidb::fuzzing::target($name).expect("the engine has this target")
+                $home::fuzzing::target($name).expect("the crate has this target")
             });
 
         $crate::fuzz_from!(TARGET.start, |bytes| TARGET.examine(bytes));

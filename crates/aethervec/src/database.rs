@@ -14,7 +14,7 @@ use crate::schema::{self, CollectionInfo, CollectionSchema, IndexConfig};
 use crate::snapshot::DbSnapshot;
 use crate::validate;
 use aether_env::Env;
-use aidb::{AsOf, DB, Durability, SeqNo, WriteBatch};
+use aidb::{AsOf, DB, SeqNo, WriteBatch};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
@@ -182,7 +182,8 @@ impl AetherDB {
             CatalogKey::Collection(name.to_owned()).encode(),
             record.encode(),
         );
-        inner.storage.write(batch, Durability::Sync)?;
+        let commit = inner.storage.submit(batch)?;
+        // Visible: memory says so from now on, whatever becomes of its durability.
         collections.next = next;
         let state = Mutex::new(SlotState::Open(Arc::clone(&core)));
         collections.by_name.insert(
@@ -192,6 +193,8 @@ impl AetherDB {
                 state,
             }),
         );
+        drop(collections);
+        commit.wait_durable()?;
         Ok(self.handle(core))
     }
 
@@ -240,7 +243,7 @@ impl AetherDB {
             None
         };
         // No write of the collection may come behind the drop.
-        let _writer = core.as_ref().map(|core| core.writer.lock());
+        let writer = core.as_ref().map(|core| core.writer.lock());
         let id = slot.record.read().id;
         let mut batch = WriteBatch::new();
         batch.delete(
@@ -252,7 +255,7 @@ impl AetherDB {
             CatalogKey::Dropped(id).encode(),
             [],
         );
-        inner.storage.write(batch, Durability::Sync)?;
+        let commit = inner.storage.submit(batch)?;
         if let Some(core) = &core {
             core.dropped.store(true, Ordering::Release);
             core.progress.stepped.notify_all();
@@ -265,7 +268,8 @@ impl AetherDB {
             &inner.keyspaces,
             core.clone(),
         ));
-        Ok(())
+        drop((writer, state, collections));
+        Ok(commit.wait_durable()?)
     }
 
     /// All collections, ordered by name.

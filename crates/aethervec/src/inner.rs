@@ -66,8 +66,9 @@ impl Inner {
         }
     }
 
-    /// Changes what the catalog says about a collection: `change` the record, and then, once that is durable, `apply` it
-    /// to `core`. No write of the collection comes in between.
+    /// Changes what the catalog says about a collection: `change` the record, and then, once that is visible, `apply` it
+    /// to `core`. No write of the collection comes in between. Returns when it is durable; should that fail, memory and
+    /// catalog agree all the same.
     pub(crate) fn alter<T>(
         &self,
         core: &Core,
@@ -76,7 +77,7 @@ impl Inner {
     ) -> Result<()> {
         self.open()?;
         let collections = self.collections.lock();
-        let _writer = core.writer.lock();
+        let writer = core.writer.lock();
         core.alive()?;
         let slot = collections
             .by_name
@@ -90,10 +91,11 @@ impl Inner {
             CatalogKey::Collection(core.name.clone()).encode(),
             record.encode(),
         );
-        self.storage.write(batch, Durability::Sync)?;
+        let commit = self.storage.submit(batch)?;
         *slot.record.write() = record;
         apply(changed);
-        Ok(())
+        drop((writer, collections));
+        Ok(commit.wait_durable()?)
     }
 
     /// Ends background work, saves what is worth saving, closes the files. Once.

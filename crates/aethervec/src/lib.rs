@@ -30,6 +30,8 @@ mod error;
 mod expiry;
 mod fields;
 mod filter;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod id;
 mod index;
 mod inner;

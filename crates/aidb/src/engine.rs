@@ -61,7 +61,7 @@ pub(crate) struct Engine {
     pub(crate) keyspace_turn: Mutex<()>,
     /// The commit lock: order of writes, and the log.
     pub(crate) log: Mutex<LogState>,
-    pub(crate) next_log: Mutex<NextLog>,
+    pub(crate) next_log: NextLog,
     pub(crate) group: GroupSync,
     pub(crate) log_pool: Mutex<LogPool>,
     pub(crate) manifest: Mutex<Manifest>,
@@ -245,7 +245,7 @@ impl Engine {
             self.group.finish();
             self.log_pool.lock().fill(current);
         }
-        let next = self.next_log.lock().begin_span(|| self.new_file_number());
+        let next = self.next_log.begin_span(|| self.new_file_number());
         active.seal(next);
         self.replace_state(State::rotated);
         self.work.ring();
@@ -254,13 +254,13 @@ impl Engine {
     /// A new log that the manifest knows, ready for its start record. The caller holds the commit lock, or the turn to
     /// flush while `next_log` has none ready.
     pub(crate) fn prepare_log(&self) -> Result<LogWriter> {
-        let unused = std::mem::take(&mut self.next_log.lock().unused);
+        let unused = self.next_log.take_unused();
         let prepared = self.make_log(&unused);
         match &prepared {
             Ok(_) => unused.iter().for_each(|number| {
                 let _ = self.files.storage.delete(&file_name::log(*number));
             }),
-            Err(_) => self.next_log.lock().unused.extend(unused),
+            Err(_) => self.next_log.give_back(unused),
         }
         prepared
     }
@@ -366,7 +366,7 @@ impl Engine {
             self.files.discard(file_name::log(free.number()));
         }
         drop(pool);
-        let unused = self.next_log.lock().take_all();
+        let unused = self.next_log.take_all();
         if unused.is_empty() && !is_news {
             return Ok(());
         }
@@ -375,7 +375,7 @@ impl Engine {
             ..Edit::default()
         };
         if let Err(refused) = self.commit_edit(edit, &[], None) {
-            self.next_log.lock().unused.extend(unused);
+            self.next_log.give_back(unused);
             return Err(refused.error);
         }
         for number in unused {

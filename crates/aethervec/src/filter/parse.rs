@@ -21,17 +21,15 @@
 
 use super::json::{self, Edge};
 use super::lex::{self, Fault, Spanned, Token};
-use super::path::{Path, Step};
-use super::print::RESERVED;
-use super::{
-    Bounds, Filter, GeoBox, GeoPoint, GeoPolygon, Number, Scalar, Test, TextMode, TextTest,
-};
+use super::{Bounds, Filter, GeoBox, GeoPolygon, Path, Test, TextMode, TextTest};
 use crate::error::{Error, Result};
-use crate::id::DocId;
 use crate::limits;
 use crate::text::place;
 use std::ops::{Bound, Range};
 use std::str::FromStr;
+
+mod tokens;
+mod values;
 
 type Parsed<T> = Result<T, Fault>;
 
@@ -367,15 +365,6 @@ impl Parser<'_> {
         Ok(Test::GeoRadius { center, meters })
     }
 
-    fn place(&mut self) -> Parsed<GeoPoint> {
-        self.symbol("(")?;
-        let lat = self.number("a latitude")?;
-        self.symbol(",")?;
-        let lon = self.number("a longitude")?;
-        self.symbol(")")?;
-        Ok(GeoPoint::new(lat.as_f64(), lon.as_f64()))
-    }
-
     fn subject(&mut self) -> Parsed<Subject> {
         if self.take_function("len") {
             let path = self.path()?;
@@ -383,205 +372,6 @@ impl Parser<'_> {
             return Ok(Subject::Len(path));
         }
         self.path().map(Subject::Values)
-    }
-
-    fn path(&mut self) -> Parsed<Path> {
-        let path = match self.peek() {
-            Token::Word(path) if !is_reserved(path) => path.clone(),
-            Token::Path(path) => path.clone(),
-            Token::Quoted(key) => Path::key(key),
-            _ => return Err(self.expected("the path of a field")),
-        };
-        if let Err(error) = path.validate() {
-            return Err(Fault::new(self.span(), error.to_string()));
-        }
-        self.at += 1;
-        Ok(path)
-    }
-
-    fn value(&mut self) -> Parsed<Scalar> {
-        if self.take_word("true") {
-            return Ok(Scalar::Bool(true));
-        }
-        if self.take_word("false") {
-            return Ok(Scalar::Bool(false));
-        }
-        if self.take_function("uuid") {
-            return self.uuid().map(Scalar::Uuid);
-        }
-        let value = match self.peek() {
-            Token::Quoted(text) => Scalar::Str(text.clone()),
-            Token::Number(number) => Scalar::Number(*number),
-            Token::Datetime(moment) => Scalar::Datetime(*moment),
-            Token::Word(path) if !is_reserved(path) => {
-                return Err(self.expected("a value (a text stands in double quotes)"));
-            }
-            _ if self.is_word("null") => {
-                return Err(self.expected("a value (to ask for null write: … is null)"));
-            }
-            _ => return Err(self.expected("a value")),
-        };
-        self.at += 1;
-        Ok(value)
-    }
-
-    fn id(&mut self) -> Parsed<DocId> {
-        if self.take_function("uuid") {
-            return self.uuid().map(DocId::Uuid);
-        }
-        let id = match self.peek() {
-            Token::Quoted(text) => DocId::Str(text.clone()),
-            Token::Number(number) => match number.as_u64() {
-                Some(number) => DocId::U64(number),
-                None => return Err(self.expected("an id: a whole number from 0 on")),
-            },
-            _ => {
-                return Err(
-                    self.expected("an id: a number, a text in double quotes or uuid(\"…\")")
-                );
-            }
-        };
-        self.at += 1;
-        Ok(id)
-    }
-
-    /// What stands behind `uuid(`.
-    fn uuid(&mut self) -> Parsed<uuid::Uuid> {
-        let span = self.span();
-        let text = self.quoted("a UUID in double quotes")?;
-        self.symbol(")")?;
-        json::parse_uuid(&text).map_err(|message| Fault::new(span, message))
-    }
-
-    /// The end of a range.
-    fn edge(&mut self) -> Parsed<Edge> {
-        let edge = match self.peek() {
-            Token::Number(number) => Edge::Number(*number),
-            Token::Datetime(moment) => Edge::Datetime(*moment),
-            _ => {
-                return Err(
-                    self.expected("a number, or a datetime such as 2024-05-01 without quotes")
-                );
-            }
-        };
-        self.at += 1;
-        Ok(edge)
-    }
-
-    fn whole(&mut self) -> Parsed<u64> {
-        if let Token::Number(number) = self.peek()
-            && let Some(whole) = number.as_u64()
-        {
-            self.at += 1;
-            return Ok(whole);
-        }
-        Err(self.expected("a whole number from 0 on"))
-    }
-
-    fn number(&mut self, what: &str) -> Parsed<Number> {
-        let Token::Number(number) = *self.peek() else {
-            return Err(self.expected(what));
-        };
-        self.at += 1;
-        Ok(number)
-    }
-
-    fn quoted(&mut self, what: &str) -> Parsed<String> {
-        let Token::Quoted(text) = self.peek() else {
-            return Err(self.expected(what));
-        };
-        let text = text.clone();
-        self.at += 1;
-        Ok(text)
-    }
-
-    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
-        self.symbol("(")?;
-        self.list_behind(item)
-    }
-
-    /// A list, behind its opening parenthesis.
-    fn list_behind<T>(&mut self, item: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
-        let mut items = Vec::new();
-        if self.take_symbol(")") {
-            return Ok(items);
-        }
-        loop {
-            items.push(item(self)?);
-            if self.take_symbol(")") {
-                return Ok(items);
-            }
-            if !self.take_symbol(",") {
-                return Err(self.expected("\",\" or \")\""));
-            }
-        }
-    }
-
-    fn peek(&self) -> &Token {
-        &self.tokens[self.at].token
-    }
-
-    fn span(&self) -> Range<usize> {
-        self.tokens[self.at].span.clone()
-    }
-
-    fn is_word(&self, word: &str) -> bool {
-        self.is_word_at(0, word)
-    }
-
-    fn is_word_at(&self, ahead: usize, word: &str) -> bool {
-        match self
-            .tokens
-            .get(self.at + ahead)
-            .map(|spanned| &spanned.token)
-        {
-            Some(Token::Word(path)) => is(path, word),
-            _ => false,
-        }
-    }
-
-    fn take_word(&mut self, word: &str) -> bool {
-        let there = self.is_word(word);
-        self.at += usize::from(there);
-        there
-    }
-
-    fn word(&mut self, word: &str) -> Parsed<()> {
-        if self.take_word(word) {
-            return Ok(());
-        }
-        Err(self.expected(&format!("{word:?}")))
-    }
-
-    /// Goes behind `name` and its opening parenthesis, if they are there.
-    fn take_function(&mut self, name: &str) -> bool {
-        let opening = self.tokens.get(self.at + 1).map(|spanned| &spanned.token);
-        let there = self.is_word(name) && opening == Some(&Token::Symbol("("));
-        self.at += 2 * usize::from(there);
-        there
-    }
-
-    fn take_symbol(&mut self, symbol: &'static str) -> bool {
-        let there = *self.peek() == Token::Symbol(symbol);
-        self.at += usize::from(there);
-        there
-    }
-
-    fn symbol(&mut self, symbol: &'static str) -> Parsed<()> {
-        if self.take_symbol(symbol) {
-            return Ok(());
-        }
-        Err(self.expected(&format!("{symbol:?}")))
-    }
-
-    fn expected(&self, what: &str) -> Fault {
-        let span = self.span();
-        let found = match self.peek() {
-            Token::End => "the end".to_owned(),
-            Token::Quoted(_) => "a text in quotes".to_owned(),
-            _ => format!("{:?}", &self.text[span.clone()]),
-        };
-        Fault::new(span, format!("expected {what}, found {found}"))
     }
 }
 
@@ -603,13 +393,4 @@ fn field(path: Path, test: Test, negated: bool) -> Filter {
     } else {
         filter
     }
-}
-
-fn is(path: &Path, word: &str) -> bool {
-    matches!(path.steps(), [Step::Key(key)] if key == word)
-}
-
-/// Whether `path` begins with a word of the language.
-fn is_reserved(path: &Path) -> bool {
-    matches!(path.steps().first(), Some(Step::Key(key)) if RESERVED.contains(&key.as_str()))
 }

@@ -12,7 +12,7 @@ use crate::payload::index::{Index, Phase, Span};
 use crate::payload::kind::PayloadIndexKind;
 use crate::payload::memory::Memory;
 use crate::payload::rows;
-use aidb::{Durability, Snapshot, WriteBatch};
+use aidb::{Snapshot, WriteBatch};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -95,7 +95,8 @@ impl Collection {
     /// Removes an index. False when there is none of this kind for `path`.
     ///
     /// # Errors
-    /// Those of the storage engine. The index is still there then.
+    /// Those of the storage engine. The index is still there then, unless it was its durability that failed: then it is gone,
+    /// and may be back after a crash.
     pub fn drop_payload_index(
         &self,
         path: impl Into<Path>,
@@ -148,7 +149,7 @@ impl Collection {
 
 fn create(core: &Core, path: Path, kind: PayloadIndexKind) -> Result<()> {
     // No commit may come between the declaration and the first that knows of it.
-    let _writer = core.writer.lock();
+    let writer = core.writer.lock();
     core.alive()?;
     let indexes = core.payload.indexes();
     if indexes
@@ -171,19 +172,20 @@ fn create(core: &Core, path: Path, kind: PayloadIndexKind) -> Result<()> {
     let span = (core.payload.visible.len() > 0).then_some(Span { next: 0, end });
     let mut batch = WriteBatch::new();
     put_record(core, number, &path, kind, span, &mut batch);
-    let declared = core.db.write(batch, Durability::Sync)?;
+    let commit = core.db.submit(batch)?;
     let phase = match span {
         Some(span) => Phase::Building(span),
         None => Phase::Loaded(Memory::new(kind)),
     };
-    let index = Index::new(number, path, kind, phase, declared);
+    let index = Index::new(number, path, kind, phase, commit.seq());
     core.payload.add_index(Arc::new(index));
-    Ok(())
+    drop(writer);
+    Ok(commit.wait_durable()?)
 }
 
 fn drop_index(core: &Core, path: &Path, kind: PayloadIndexKind) -> Result<bool> {
     // Neither the builder nor a commit may write to it afterwards.
-    let _lane = core.lane.lock();
+    let lane = core.lane.lock();
     let indexes = core.payload.indexes();
     let Some(index) = indexes
         .iter()
@@ -191,8 +193,8 @@ fn drop_index(core: &Core, path: &Path, kind: PayloadIndexKind) -> Result<bool> 
     else {
         return Ok(false);
     };
-    let _loading = index.loading.lock();
-    let _writer = core.writer.lock();
+    let loading = index.loading.lock();
+    let writer = core.writer.lock();
     core.alive()?;
     if matches!(&*index.phase.read(), Phase::Dropped) {
         return Ok(false);
@@ -208,9 +210,11 @@ fn drop_index(core: &Core, path: &Path, kind: PayloadIndexKind) -> Result<bool> 
         &core.keyspaces.filter,
         (Bound::Included(first), Bound::Excluded(behind)),
     );
-    core.db.write(batch, Durability::Sync)?;
+    let commit = core.db.submit(batch)?;
     *index.phase.write() = Phase::Dropped;
     core.payload.remove_index(index.number);
+    drop((writer, loading, lane));
+    commit.wait_durable()?;
     Ok(true)
 }
 

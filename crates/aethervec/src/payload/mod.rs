@@ -20,7 +20,7 @@ mod memory;
 mod nested;
 mod ordered;
 mod posting;
-mod rows;
+pub(crate) mod rows;
 mod score;
 mod stage;
 mod sweep;

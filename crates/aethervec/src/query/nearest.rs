@@ -6,7 +6,7 @@
 use super::at::{At, Locate};
 use super::documents::{Doc, Documents, Read};
 use super::input::borrow;
-use super::ranking::{Better, Ranking, Top};
+use super::ranking::{Better, Ranking, Scored, Top};
 use super::request::Effort;
 use super::stage::{Domain, Evaluation, Stage};
 use crate::document::SearchRequest;
@@ -31,7 +31,6 @@ impl Evaluation<'_> {
         at: &At<'_>,
     ) -> Result<Ranking> {
         let comparison = self.comparison(vector, stage, at)?;
-        let mut top = Top::new(k, comparison.better);
         if let Domain::All = domain {
             let request = SearchRequest {
                 vector: borrow(vector),
@@ -50,13 +49,19 @@ impl Evaluation<'_> {
                 with_payload: false,
                 with_vectors: false,
             };
-            for hit in self.documents.view.search_with(request).at(at)? {
-                if !without.contains(&hit.id) {
-                    top.offer(hit.id, f64::from(hit.score));
-                }
-            }
-            return Ok(top.into_ranking());
+            let hits = self.documents.view.search_with(request).at(at)?;
+            let others = hits.into_iter().filter(|hit| !without.contains(&hit.id));
+            // As the search has them: of those that are equally near it cuts off the same ones for every `k`, so that the pages
+            // of an answer fit together.
+            let scored = others
+                .take(k)
+                .map(|hit| Scored::new(hit.id, f64::from(hit.score)));
+            return Ok(Ranking {
+                hits: scored.collect(),
+                better: comparison.better,
+            });
         }
+        let mut top = Top::new(k, comparison.better);
         let mut buffer = comparison.query.buffer();
         self.each(domain, stage, Read::PayloadAndVectors, |doc| {
             if !without.contains(&doc.id)

@@ -11,6 +11,16 @@ pub(super) struct Scored {
     pub(super) score: f64,
 }
 
+impl Scored {
+    pub(super) fn new(id: DocId, score: f64) -> Scored {
+        // A zero has no sign, so that equal scores are equal.
+        Scored {
+            id,
+            score: score + 0.0,
+        }
+    }
+}
+
 /// Which scores are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Better {
@@ -28,7 +38,8 @@ impl Better {
     }
 }
 
-/// What a stage has found, best first; of equal ones the one with the smaller id comes first.
+/// What a stage has found, best first; of equal ones the one with the smaller id comes first, or those of a search as its index
+/// has them: in the order in which they were written.
 #[derive(Clone, Debug)]
 pub(super) struct Ranking {
     pub(super) hits: Vec<Scored>,
@@ -83,11 +94,10 @@ impl Top {
 
     /// Keeps the document if it is one of the best so far.
     pub(super) fn offer(&mut self, id: DocId, score: f64) {
-        // A zero has no sign, so that equal scores are equal.
-        let score = score + 0.0;
+        let hit = Scored::new(id, score);
         self.heap.push(Ranked {
-            similarity: self.better.similarity(score) + 0.0,
-            hit: Scored { id, score },
+            similarity: self.better.similarity(hit.score) + 0.0,
+            hit,
         });
         if self.heap.len() > self.k {
             self.heap.pop();

@@ -22,7 +22,9 @@ pub(super) struct Candidates {
     pub(super) all: bool,
 }
 
-/// About as many points as the pace says that may be visible, nearest first.
+/// About as many points as the pace says that may be visible, nearest first: as far as each of the indexes has told all that
+/// is there. Else what only one of them knows (or the reader's own transaction) would take the place of nearer points of
+/// another one, which it had not come to because those before them turn out not to be visible.
 pub(super) fn candidates(
     view: &CollectionView,
     query: &FieldQuery<'_>,
@@ -43,6 +45,7 @@ pub(super) fn candidates(
         },
     )?;
     let mut all = nearest.len() < pace.fetch;
+    let mut end = last_told(&nearest, pace);
     let graph = query
         .as_dense()
         .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
@@ -67,11 +70,20 @@ pub(super) fn candidates(
                 break found;
             }
         };
+        end = end.into_iter().chain(last_told(&found, pace)).min();
         nearest = merged(nearest, found);
     }
     nearest.extend(staged(view, query)?);
     nearest.sort_unstable();
+    if let Some(end) = end {
+        nearest.truncate(nearest.partition_point(|candidate| *candidate <= end));
+    }
     Ok(Candidates { nearest, all })
+}
+
+/// The last candidate of an index that may have more behind it.
+fn last_told(found: &[Candidate], pace: &Pace) -> Option<Candidate> {
+    found.last().copied().filter(|_| found.len() >= pace.fetch)
 }
 
 /// What either has. A point that moved between the two searches is in both, at slightly different distances.

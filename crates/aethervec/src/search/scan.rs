@@ -6,6 +6,7 @@ use super::found::{Found, Read, Rows, read_points};
 use crate::error::Result;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
+use crate::overlay::is_staged;
 use crate::vector::VectorValue;
 use crate::view::CollectionView;
 use aether_distance::Distance;
@@ -51,7 +52,10 @@ fn of_points(
         point: PointId(point),
         distance: Distance::INFINITE,
     };
-    let mut points = points.iter().map(not_read).chain(staged(view, query)?);
+    // What the reader's own transaction has staged may be among them, but is in no row.
+    let stored = points.iter().map(not_read);
+    let stored = stored.filter(|candidate| !is_staged(candidate.point));
+    let mut points = stored.chain(staged(view, query)?);
     loop {
         let part: Vec<Candidate> = points.by_ref().take(READ_POINTS).collect();
         if part.is_empty() {

@@ -1,12 +1,13 @@
 //! Collections with several vector fields, which come and go: random operations against plain maps, and what users do.
 
-use crate::common::{close, distance, for_seeds, settle};
+use crate::common::{close, for_seeds, settle};
+use crate::vectors::{as_query, naive_distance, random_vector, stored};
 use aether_sim::SimStorage;
 use aethervec::{
     AetherDB, BinaryField, BinaryVector, Collection, CollectionSchema, CollectionView, DbOptions,
     DbSnapshot, DenseField, DocId, Document, ElementType, ErrorKind, HnswParams, IndexConfig,
     Metric, MultiField, MultiVector, QueryVector, ScrollRequest, SearchRequest, SparseField,
-    SparseVector, Vector, VectorField, VectorValue, Vectors,
+    SparseVector, VectorField, Vectors,
 };
 use std::collections::BTreeMap;
 
@@ -46,113 +47,6 @@ fn candidates() -> Vec<(&'static str, VectorField)> {
             .into(),
         ),
     ]
-}
-
-/// Small integers: exact in every element type, and never zero.
-fn components(rng: &mut fastrand::Rng, count: usize) -> Vec<f32> {
-    (0..count).map(|_| f32::from(rng.u8(1..))).collect()
-}
-
-fn random_vector(rng: &mut fastrand::Rng, field: &VectorField) -> VectorValue {
-    match field {
-        VectorField::Dense(field) => components(rng, field.dim).into(),
-        VectorField::Binary(field) => {
-            BinaryVector::from_bits((0..field.bits).map(|_| rng.bool())).into()
-        }
-        VectorField::Sparse(_) => {
-            let indices: std::collections::BTreeSet<u32> =
-                (0..rng.usize(..8)).map(|_| rng.u32(..60)).collect();
-            let values = components(rng, indices.len());
-            SparseVector::new(indices.into_iter().zip(values)).into()
-        }
-        VectorField::Multi(field) => {
-            let count = rng.usize(1..5);
-            let components = components(rng, field.dim * count);
-            MultiVector::from_components(field.dim, components)
-                .unwrap()
-                .into()
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-/// In the types in which it is stored.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "casts of small whole numbers"
-)]
-fn stored(field: &VectorField, vector: VectorValue) -> VectorValue {
-    let convert = |components: &Vector, element| match element {
-        ElementType::F32 => Vector::F32(components.to_f32()),
-        ElementType::F16 => {
-            let halves = components
-                .to_f32()
-                .into_iter()
-                .map(aethervec::f16::from_f32);
-            Vector::F16(halves.collect())
-        }
-        ElementType::U8 => Vector::U8(components.to_f32().into_iter().map(|c| c as u8).collect()),
-    };
-    match (field, vector) {
-        (VectorField::Dense(field), VectorValue::Dense(vector)) => {
-            convert(&vector, field.element).into()
-        }
-        (VectorField::Multi(field), VectorValue::Multi(vectors)) => {
-            let components = convert(vectors.components(), field.element);
-            MultiVector::from_components(field.dim, components)
-                .unwrap()
-                .into()
-        }
-        (_, vector) => vector,
-    }
-}
-
-/// The distance, computed plainly; `None` where a search is not to find the vector.
-fn naive(field: &VectorField, query: &VectorValue, vector: &VectorValue) -> Option<f64> {
-    match (field, query, vector) {
-        (VectorField::Dense(field), VectorValue::Dense(a), VectorValue::Dense(b)) => {
-            Some(distance(field.metric, &b.to_f32(), &a.to_f32()))
-        }
-        (_, VectorValue::Binary(a), VectorValue::Binary(b)) => {
-            let pairs = a.as_bytes().iter().zip(b.as_bytes());
-            Some(f64::from(
-                pairs.map(|(a, b)| (a ^ b).count_ones()).sum::<u32>(),
-            ))
-        }
-        (_, VectorValue::Sparse(a), VectorValue::Sparse(b)) => {
-            let b: BTreeMap<u32, f32> = b.iter().collect();
-            let shared: Vec<f64> = a
-                .iter()
-                .filter_map(|(index, value)| Some(f64::from(value) * f64::from(*b.get(&index)?)))
-                .collect();
-            (!shared.is_empty()).then(|| -shared.iter().sum::<f64>())
-        }
-        (VectorField::Multi(field), VectorValue::Multi(a), VectorValue::Multi(b)) => {
-            let (a, b) = (a.components().to_f32(), b.components().to_f32());
-            let offset = if field.metric == Metric::Cosine {
-                1.0
-            } else {
-                0.0
-            };
-            let nearest = |a: &[f32]| {
-                b.chunks(field.dim)
-                    .map(|b| distance(field.metric, a, b) - offset)
-                    .fold(f64::INFINITY, f64::min)
-            };
-            Some(a.chunks(field.dim).map(nearest).sum())
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-fn as_query(vector: &VectorValue) -> QueryVector<'_> {
-    match vector {
-        VectorValue::Dense(Vector::F32(components)) => components.into(),
-        VectorValue::Binary(vector) => vector.into(),
-        VectorValue::Sparse(vector) => vector.into(),
-        VectorValue::Multi(vectors) => vectors.into(),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn open(storage: &SimStorage, threads: bool) -> AetherDB {
@@ -316,7 +210,7 @@ impl World {
             let k = self.rng.usize(1..20);
             let mut truth: Vec<f64> = docs
                 .values()
-                .filter_map(|vectors| naive(field, &query, vectors.get(name)?))
+                .filter_map(|vectors| naive_distance(field, &query, vectors.get(name)?))
                 .collect();
             truth.sort_by(f64::total_cmp);
             truth.truncate(k);
@@ -332,7 +226,7 @@ impl World {
                 for (hit, truth) in hits.iter().zip(&truth) {
                     assert_eq!(&hit.vectors, &docs[&hit.id]);
                     let vector = hit.vectors.get(name).unwrap();
-                    let distance = naive(field, &query, vector).unwrap();
+                    let distance = naive_distance(field, &query, vector).unwrap();
                     assert!(
                         close(distance, f64::from(hit.distance.0)),
                         "{name:?}: {hit:?}"

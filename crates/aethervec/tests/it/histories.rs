@@ -1,12 +1,14 @@
 //! What concurrent transactions on documents see of each other, checked whole: each document is a register, and what a search
 //! or a scroll finds is a read of all of them.
+//!
+//! The check is checked, too: clients that go about it wrongly must be told.
 
 use crate::common::for_seeds;
 use aether_env::{Env, MemoryStorage};
-use aether_history::{Begun, Level, Outcome, Recorder, Session, Txn, check};
+use aether_history::{Begun, History, Level, Outcome, Recorder, Session, Txn, check};
 use aethervec::{
-    AetherDB, Collection, DbOptions, Document, ErrorKind, Filter, IndexConfig, Isolation, Patch,
-    Result, ScrollRequest, SearchRequest, Transaction, Write,
+    AetherDB, Collection, DbOptions, DbSnapshot, Document, ErrorKind, Filter, IndexConfig,
+    Isolation, Patch, Result, ScrollRequest, SearchRequest, SeqNo, Transaction, Write,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,21 +39,38 @@ fn document(id: u64, value: u64) -> Document {
     Document::new(place.to_vec(), id).with_payload(json!({"value": value}))
 }
 
+/// What a client does wrongly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    /// It searches the newest state instead of its transaction's.
+    SearchesNewest,
+    /// It searches the state at which its last transaction began.
+    SearchesThePast,
+    /// It commits in a transaction that begins only then, so that nothing is in conflict.
+    CommitsBlindly,
+}
+
 struct Client<'a> {
     site: &'a Site,
     recorder: &'a Recorder,
     session: Session<'a>,
     rng: fastrand::Rng,
     isolation: Isolation,
+    fault: Fault,
+    /// When the last transaction began.
+    past: Option<DbSnapshot>,
+    /// What the present one has written.
+    writes: Vec<(usize, Write)>,
 }
 
 impl Client<'_> {
     fn transaction(&mut self) {
         let mut begun = self.session.begin();
         let mut txn = self.site.db.begin_with(self.isolation).unwrap();
-        let mut is_written = false;
+        self.writes.clear();
         for _ in 0..self.rng.usize(1..5) {
-            is_written |= self.step(&mut begun, &mut txn).unwrap();
+            self.step(&mut begun, &mut txn).unwrap();
             if self.rng.u8(..3) == 0 {
                 std::thread::yield_now();
             }
@@ -59,16 +78,51 @@ impl Client<'_> {
         if self.rng.u8(..16) == 0 {
             return begun.aborted();
         }
-        match txn.commit() {
-            Ok(seq) if is_written => begun.committed_at(seq.0),
+        self.past = Some(txn.snapshot().clone());
+        match self.commit(txn) {
+            Ok(seq) if !self.writes.is_empty() => begun.committed_at(seq.0),
             Ok(_) => begun.committed(),
             Err(error) if error.kind() == ErrorKind::Conflict => begun.aborted(),
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// True when it wrote something.
-    fn step(&mut self, begun: &mut Begun<'_>, txn: &mut Transaction) -> Result<bool> {
+    fn commit(&self, txn: Transaction) -> Result<SeqNo> {
+        if self.fault != Fault::CommitsBlindly {
+            return txn.commit();
+        }
+        txn.rollback();
+        loop {
+            let mut fresh = self.site.db.begin()?;
+            for (of, write) in &self.writes {
+                fresh.apply(&self.site.collections[*of], write.clone())?;
+            }
+            match fresh.commit() {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                committed => return committed,
+            }
+        }
+    }
+
+    /// Makes a write in the transaction: whether its condition held.
+    fn write(
+        &mut self,
+        begun: &mut Begun<'_>,
+        txn: &mut Transaction,
+        (of, id, new): (usize, u64, u64),
+        write: Write,
+    ) -> Result<()> {
+        if txn
+            .apply(&self.site.collections[of], write.clone())?
+            .is_applied()
+        {
+            begun.write(&key(of, id), new);
+            self.writes.push((of, write));
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, begun: &mut Begun<'_>, txn: &mut Transaction) -> Result<()> {
         let of = self.rng.usize(..2);
         let notes = &self.site.collections[of];
         let id = self.rng.u64(..DOCUMENTS);
@@ -81,37 +135,28 @@ impl Client<'_> {
                 };
                 let found = found.map(|document| value(document.payload.as_ref()));
                 begun.read(&key(of, id), found);
-                Ok(false)
+                Ok(())
             }
             2..5 => {
-                txn.upsert(notes, document(id, new))?;
-                begun.write(&key(of, id), new);
-                Ok(true)
+                let write = Write::upsert(document(id, new));
+                self.write(begun, txn, (of, id, new), write)
             }
             5..7 => {
                 let savepoint = txn.savepoint();
                 txn.delete_by(notes, &Filter::And(vec![]))?;
                 txn.rollback_to(&savepoint);
-                let patch = Patch::new().set("value", new);
-                let is_there = txn.patch(notes, id, patch)?;
-                if is_there {
-                    begun.write(&key(of, id), new);
-                }
-                Ok(is_there)
+                let write = Write::patch(id, Patch::new().set("value", new));
+                self.write(begun, txn, (of, id, new), write)
             }
             7 => {
                 let write = Write::upsert(document(id, new)).if_absent();
-                let is_written = txn.apply(notes, write)?.is_applied();
-                if is_written {
-                    begun.write(&key(of, id), new);
-                }
-                Ok(is_written)
+                self.write(begun, txn, (of, id, new), write)
             }
             _ => {
                 for (id, found) in self.read_all(txn, of)? {
                     begun.read(&key(of, id), found);
                 }
-                Ok(false)
+                Ok(())
             }
         }
     }
@@ -141,7 +186,13 @@ impl Client<'_> {
                 exact: self.rng.bool(),
                 ..SearchRequest::new(&[3.0, 40.0], 100)
             };
-            for hit in txn.search_with(notes, request)? {
+            let past = self.past.as_ref().map(|past| notes.at(past)).transpose()?;
+            let hits = match (self.fault, past) {
+                (Fault::SearchesNewest, _) => notes.search_with(request),
+                (Fault::SearchesThePast, Some(past)) => past.search_with(request),
+                _ => txn.search_with(notes, request),
+            };
+            for hit in hits? {
                 add(&hit.id, hit.payload.as_ref());
             }
         }
@@ -149,8 +200,8 @@ impl Client<'_> {
     }
 }
 
-/// Whether transactions met that snapshot isolation alone lets pass.
-fn run(seed: u64, isolation: Isolation) -> bool {
+/// What clients that have this fault have done, each with so many transactions.
+fn play(seed: u64, isolation: Isolation, fault: Fault) -> History {
     let options = DbOptions {
         lane_threads: Some(1),
         ..DbOptions::DEFAULT
@@ -175,6 +226,9 @@ fn run(seed: u64, isolation: Isolation) -> bool {
                     session: recorder.session(),
                     rng: fastrand::Rng::with_seed(seed << 8 | client),
                     isolation,
+                    fault,
+                    past: None,
+                    writes: Vec::new(),
                 };
                 for _ in 0..TRANSACTIONS {
                     client.transaction();
@@ -182,7 +236,14 @@ fn run(seed: u64, isolation: Isolation) -> bool {
             });
         }
     });
-    let history = recorder.history();
+    let report = site.db.check().unwrap();
+    assert!(report.is_clean(), "{:#?}", report.problems);
+    recorder.history()
+}
+
+/// Whether transactions met that snapshot isolation alone lets pass.
+fn run(seed: u64, isolation: Isolation) -> bool {
+    let history = play(seed, isolation, Fault::None);
     let is_committed = |txn: &&Txn| matches!(txn.outcome, Outcome::Committed(Some(_)));
     let committed = history.txns.iter().filter(is_committed).count();
     assert!(committed > 60, "{committed} transactions came through");
@@ -192,8 +253,6 @@ fn run(seed: u64, isolation: Isolation) -> bool {
     };
     let anomalies = check(&history, level);
     assert!(anomalies.is_empty(), "{isolation:?}: {anomalies:#?}");
-    let report = site.db.check().unwrap();
-    assert!(report.is_clean(), "{:#?}", report.problems);
     !check(&history, Level::Serializable).is_empty()
 }
 
@@ -210,4 +269,20 @@ fn snapshot_isolation_holds() {
 #[test]
 fn serializable_holds() {
     for_seeds(4, |seed| assert!(!run(seed, Isolation::Serializable)));
+}
+
+#[test]
+fn clients_that_go_about_it_wrongly_are_told() {
+    for fault in [
+        Fault::SearchesNewest,
+        Fault::SearchesThePast,
+        Fault::CommitsBlindly,
+    ] {
+        let mut seeds = 0..20;
+        let is_told = |seed| {
+            let history = play(seed, Isolation::Snapshot, fault);
+            !check(&history, Level::Snapshot).is_empty()
+        };
+        assert!(seeds.any(is_told), "{fault:?}");
+    }
 }

@@ -2,16 +2,21 @@
 
 use crate::common::for_seeds;
 use crate::generate;
-use crate::naive::{DIM, Docs, IMAGE_DIM, Model, Naive, scalars};
-use crate::requests::{request, vector};
+use crate::naive::{Docs, Model, Naive, scalars};
+use crate::requests::{request, vector, vector_for};
+use aether_env::{Env, MemoryStorage};
 use aethervec::{
-    AetherDB, CollectionSchema, Cursor, DenseField, DocId, Document, ErrorKind, FacetRequest,
-    Filter, GroupRequest, IndexConfig, Input, MatrixRequest, Metric, PayloadIndexKind,
-    PayloadSelector, Query, QueryRequest, VectorSelector,
+    AetherDB, BinaryField, CollectionSchema, Cursor, DbOptions, DenseField, DocId, Document,
+    ErrorKind, FacetRequest, Filter, GroupRequest, IndexConfig, Input, MatrixRequest, Metric,
+    MultiField, PayloadIndexKind, PayloadSelector, Query, QueryRequest, SparseField, VectorField,
+    VectorSelector,
 };
 use fastrand::Rng;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Of the default field.
+const DIM: usize = 4;
 
 #[test]
 fn trees_find_what_a_naive_evaluator_finds() {
@@ -25,26 +30,32 @@ fn compare(seed: u64) {
             .choice(&[Metric::Cosine, Metric::L2Squared, Metric::InnerProduct])
             .unwrap()
     };
-    let metrics = BTreeMap::from([
-        (String::new(), metric(random)),
-        ("image".to_owned(), metric(random)),
+    let dense = |dim, metric| DenseField::new(dim, metric, IndexConfig::Flat).into();
+    let fields: BTreeMap<String, VectorField> = BTreeMap::from([
+        (String::new(), dense(DIM, metric(random))),
+        ("image".to_owned(), dense(3, metric(random))),
+        ("print".to_owned(), BinaryField { bits: 21 }.into()),
+        (
+            "tokens".to_owned(),
+            MultiField::new(2, metric(random)).into(),
+        ),
+        ("words".to_owned(), SparseField {}.into()),
     ]);
-    let schema = CollectionSchema::new(DIM, metrics[""], IndexConfig::Flat).with_field(
-        "image",
-        DenseField::new(IMAGE_DIM, metrics["image"], IndexConfig::Flat),
-    );
-    let dir = tempfile::tempdir().unwrap();
-    let db = AetherDB::open(dir.path()).unwrap();
+    let schema = CollectionSchema {
+        fields: fields.clone(),
+        ..CollectionSchema::default()
+    };
+    let env = Env::memory(MemoryStorage::new());
+    let db = AetherDB::open_with(env, DbOptions::DEFAULT).unwrap();
     let collection = db.create_collection_with("c", schema).unwrap();
     let mut docs = Docs::new();
-    for _ in 0..random.usize(1..60) {
+    for written in 0..random.usize(1..60) {
         let id = generate::id(random);
         let mut vectors = BTreeMap::new();
-        if random.u8(..10) > 0 {
-            vectors.insert(String::new(), vector(random, DIM));
-        }
-        if random.bool() {
-            vectors.insert("image".to_owned(), vector(random, IMAGE_DIM));
+        for (name, field) in &fields {
+            if random.u8(..10) > if name.is_empty() { 0 } else { 4 } {
+                vectors.insert(name.clone(), vector_for(random, field));
+            }
         }
         let payload = generate::payload(random);
         let mut document =
@@ -53,7 +64,12 @@ fn compare(seed: u64) {
             document = document.with_vector(field, vector.clone());
         }
         collection.upsert(document).unwrap();
-        docs.insert(id, Naive { vectors, payload });
+        let naive = Naive {
+            written,
+            vectors,
+            payload,
+        };
+        docs.insert(id, naive);
     }
     if seed % 2 == 1 {
         let kinds = [
@@ -70,7 +86,7 @@ fn compare(seed: u64) {
         }
         collection.wait_payload_indexes().unwrap();
     }
-    let model = Model { docs, metrics };
+    let model = Model { docs, fields };
     let view = collection.view().unwrap();
     for _ in 0..40 {
         let request = request(random, &model);

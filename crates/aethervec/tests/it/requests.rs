@@ -1,16 +1,31 @@
 //! Random requests for the collection of a [`Model`]: trees with all kinds of queries.
 
 use crate::generate;
-use crate::naive::{Model, dim};
+use crate::naive::Model;
+use crate::vectors::random_vector;
 use aethervec::{
     ContextPair, Dbsf, Decay, Direction, Discover, Div, DocId, Effort, Expression, Formula,
-    GeoDistance, GeoPoint, Input, Mmr, Operation, OrderBy, Pow, Prefetch, Query, QueryRequest,
-    Recommend, RecommendStrategy, Rrf,
+    GeoDistance, GeoPoint, Input, Mmr, MultiVector, Operation, OrderBy, Pow, Prefetch, Query,
+    QueryRequest, Recommend, RecommendStrategy, Rrf, VectorField, VectorValue,
 };
 use fastrand::Rng;
 
 pub(crate) fn vector(random: &mut Rng, dim: usize) -> Vec<f32> {
     (0..dim).map(|_| random.f32() - 0.4).collect()
+}
+
+/// One that suits `field`. Real numbers where that is possible, so that hardly any two are equally near.
+pub(crate) fn vector_for(random: &mut Rng, field: &VectorField) -> VectorValue {
+    match field {
+        VectorField::Dense(field) => vector(random, field.dim).into(),
+        VectorField::Multi(field) => {
+            let count = random.usize(1..4);
+            let components = vector(random, field.dim * count);
+            let vectors = MultiVector::from_components(field.dim, components);
+            vectors.unwrap().into()
+        }
+        field => random_vector(random, field),
+    }
 }
 
 fn input(random: &mut Rng, model: &Model, using: &str) -> Input {
@@ -22,7 +37,7 @@ fn input(random: &mut Rng, model: &Model, using: &str) -> Input {
         .collect();
     match random.choice(&with_vector) {
         Some(id) if random.bool() => Input::id(*id),
-        _ => vector(random, dim(using)).into(),
+        _ => Input::Vector(vector_for(random, &model.fields[using])),
     }
 }
 
@@ -45,7 +60,7 @@ pub(crate) fn request(random: &mut Rng, model: &Model) -> QueryRequest {
 fn stage(random: &mut Rng, model: &Model, depth: usize) -> Prefetch {
     let mut stage = Prefetch::default().limit(random.usize(1..20));
     if random.bool() {
-        stage.using = "image".to_owned();
+        stage.using = random.choice(model.fields.keys()).unwrap().clone();
     }
     if random.u8(..3) == 0 {
         stage.filter = Some(generate::filter(random, 3));
@@ -81,13 +96,11 @@ fn stage(random: &mut Rng, model: &Model, depth: usize) -> Prefetch {
         4 | 5 => Some(Query::Recommend(Recommend {
             positive: inputs(random, 1..3),
             negative: inputs(random, 0..3),
-            strategy: *random
-                .choice(&[
-                    RecommendStrategy::AverageVector,
-                    RecommendStrategy::BestScore,
-                    RecommendStrategy::SumScores,
-                ])
-                .unwrap(),
+            strategy: match (random.u8(..3), &model.fields[&using]) {
+                (0, _) => RecommendStrategy::BestScore,
+                (1, VectorField::Dense(_)) => RecommendStrategy::AverageVector,
+                _ => RecommendStrategy::SumScores,
+            },
         })),
         6 => Some(Query::Discover(Discover {
             target: input(random, model, &using),

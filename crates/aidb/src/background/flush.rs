@@ -306,14 +306,10 @@ fn commit(
 
 /// Makes the next log ahead of time, so that no writer has to wait for that. The caller has the turn to flush.
 fn prepare_next_log(engine: &Engine) -> Result<bool> {
-    let is_wanted =
-        engine.needs_next_log(&engine.state.load()) && !engine.next_log.lock().is_ready();
-    if !is_wanted || engine.is_stopping() {
+    if !engine.needs_next_log(&engine.state.load()) || engine.is_stopping() {
         return Ok(false);
     }
-    let next = engine.prepare_log()?;
-    engine.next_log.lock().offer(next);
-    Ok(true)
+    engine.next_log.prepare(|| engine.prepare_log())
 }
 
 /// New table files, and their names in case they have to go again.

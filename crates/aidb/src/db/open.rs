@@ -203,7 +203,7 @@ fn assemble(
             previous: replay.previous,
             ..LogState::default()
         }),
-        next_log: Mutex::new(NextLog::new(replay.unused)),
+        next_log: NextLog::new(replay.unused),
         group: GroupSync::new(replay.last_seq, replay.durable),
         log_pool: Mutex::default(),
         attachments: Arc::new(Registry::new(id, Arc::clone(&files), Arc::clone(&work))),

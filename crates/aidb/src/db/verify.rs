@@ -86,7 +86,7 @@ fn check_listing(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
     let manifest = engine.manifest.lock();
     // Attachments come and go meanwhile, and so do files that are left to be deleted: before or after will do.
     let mut passing = passing(engine);
-    let unused = engine.next_log.lock().unused.clone();
+    let unused = engine.next_log.unused();
     passing.extend(unused.into_iter().map(file_name::log));
     let explain = |error| Error::io(format_args!("list {}", storage.location()), error);
     let listed = storage.list().map_err(explain)?;

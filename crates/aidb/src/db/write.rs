@@ -178,17 +178,12 @@ impl Engine {
             return Ok(());
         }
         log.next_asked = false;
-        let ready = self.next_log.lock().take();
-        let mut next = match ready {
-            Some(ready) => ready,
-            None => self.prepare_log()?,
-        };
         let (previous, previous_bytes) = log.previous;
-        if let Err(error) = next.start(previous, previous_bytes, SeqNo(log.last_seq.0 + 1)) {
-            self.next_log.lock().unused.push(next.number());
-            return Err(error);
-        }
-        self.next_log.lock().begun(next.number());
+        let first = SeqNo(log.last_seq.0 + 1);
+        let next = self.next_log.begin(
+            || self.prepare_log(),
+            |next| next.start(previous, previous_bytes, first),
+        )?;
         self.group.begin(next.number(), next.syncer(), next.bytes());
         log.current = Some(next);
         Ok(())
@@ -220,13 +215,15 @@ fn give_up_log(engine: &Engine, log: &mut LogState) {
         log.previous = (current.number(), current.bytes());
         engine.group.finish();
     } else {
-        engine.next_log.lock().unused.push(current.number());
+        engine.next_log.add_unused(current.number());
         engine.group.abandon();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::key::SeqNo;
+    use crate::wal::LogWriter;
     use crate::{DB, Durability, Options, WriteBatch};
     use aether_env::{Env, MemoryStorage};
 
@@ -245,7 +242,7 @@ mod tests {
         let late = engine.prepare_log().unwrap();
         db.flush().unwrap();
         db.put("b", "2").unwrap();
-        engine.next_log.lock().offer(late);
+        engine.next_log.offer(late);
         assert_eq!(db.verify().unwrap().problems, []);
         engine.rotate(&mut engine.log.lock());
         db.put("c", "3").unwrap();
@@ -266,15 +263,15 @@ mod tests {
         let db = DB::open_with(Env::memory(storage.clone()), options.clone()).unwrap();
         let engine = db.engine();
         let late = engine.prepare_log().unwrap();
-        assert!(engine.next_log.lock().take().is_none());
-        let mut own = engine.prepare_log().unwrap();
-        engine.next_log.lock().offer(late);
         {
             let mut log = engine.log.lock();
-            let first = crate::key::SeqNo(log.last_seq.0 + 1);
-            let (previous, previous_bytes) = log.previous;
-            own.start(previous, previous_bytes, first).unwrap();
-            engine.next_log.lock().begun(own.number());
+            let make = || {
+                let own = engine.prepare_log();
+                engine.next_log.offer(late);
+                own
+            };
+            let start = |own: &mut LogWriter| own.start(0, 0, SeqNo(log.last_seq.0 + 1));
+            let own = engine.next_log.begin(make, start).unwrap();
             engine.group.begin(own.number(), own.syncer(), own.bytes());
             log.current = Some(own);
         }
