@@ -1,10 +1,10 @@
 //! Building from many points at once: centroids are trained on a sample, then every point goes to its nearest one.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use aether_distance::{ElementType, Metric, VectorRef};
+use parking_lot::Mutex;
 
 use super::bucket::Bucket;
 use super::{Draft, Ivf, IvfParams};
@@ -46,49 +46,27 @@ impl Ivf {
         threads: usize,
     ) -> Result<Ivf> {
         let buckets = points.len() / usize::from(params.validate()?.bucket_points);
-        let sample = (buckets * SAMPLE_PER_BUCKET)
-            .max(SAMPLE_MIN)
-            .min(points.len());
-        let sample = || (0..sample).map(|i| i * points.len() / sample);
-        let empty = Ivf::new(dim, metric, element, params, seed)?;
+        let ivf = Ivf::new(dim, metric, element, params, seed)?;
         for i in 0..points.len() {
-            empty.check(&vector(i))?;
+            ivf.check(&vector(i), element)?;
         }
-        let centre = match metric {
-            Metric::InnerProduct => vec![0.0; dim],
-            Metric::L2Squared | Metric::Cosine => {
-                quantize::mean(metric, dim, sample().map(&vector))
-            }
-        };
-        let ivf = Ivf::with_centre(dim, metric, element, params, seed, centre)?;
-        let mut draft = Draft::default();
-        for i in sample() {
-            ivf.space
-                .place(vector(i), &mut draft.floats, &mut draft.rotated);
-        }
-        let centroids = Centroids::fit(
-            &draft.rotated,
-            ivf.space.width(),
-            buckets.max(1),
-            seed,
-            threads,
-        );
-        drop(draft);
+        let sample = buckets.saturating_mul(SAMPLE_PER_BUCKET).max(SAMPLE_MIN);
+        let sample = sample.min(points.len());
+        let sample = || (0..sample).map(|i| vector(i * points.len() / sample));
+        let ivf = ivf.with_centre(&quantize::mean(metric, dim, sample()))?;
+        let centroids = ivf.train(sample(), buckets.max(1), threads);
         let nearest = ivf.assign(points.len(), &vector, &centroids, threads);
-        let members = by_bucket(&nearest, centroids.len());
-        let mut slots = Vec::with_capacity(members.len());
         let reader = ivf.nodes.read();
-        for members in &members {
-            let mut stored = Vec::with_capacity(members.len());
-            for &i in members {
+        let mut slots = vec![Vec::new(); centroids.len()];
+        for (slots, members) in slots.iter_mut().zip(by_bucket(&nearest, centroids.len())) {
+            for i in members {
                 if ivf.points.find(points[i], &reader).is_none() {
                     let slot = ivf.store(points[i], vector(i))?;
                     ivf.points.insert(points[i], slot, &reader);
-                    stored.push(slot);
+                    slots.push(slot);
                 }
             }
-            ivf.live.fetch_add(stored.len(), Relaxed);
-            slots.push(stored);
+            ivf.live.fetch_add(slots.len(), Relaxed);
         }
         ivf.fill_buckets(&centroids, &slots, &reader, threads)?;
         ivf.align(&reader);
@@ -99,6 +77,27 @@ impl Ivf {
         }
         drop(reader);
         Ok(ivf)
+    }
+
+    /// Centroids of a sample.
+    fn train<'a>(
+        &self,
+        sample: impl Iterator<Item = VectorRef<'a>>,
+        buckets: usize,
+        threads: usize,
+    ) -> Centroids {
+        let mut draft = Draft::default();
+        for vector in sample {
+            self.space
+                .place(vector, &mut draft.floats, &mut draft.rotated);
+        }
+        Centroids::fit(
+            &draft.rotated,
+            self.space.width(),
+            buckets,
+            self.seed,
+            threads,
+        )
     }
 
     /// The nearest centroid of each vector.
@@ -115,12 +114,7 @@ impl Ivf {
                 .step_by(BLOCK_POINTS)
                 .zip(nearest.chunks_mut(BLOCK_POINTS)),
         );
-        let next = || {
-            blocks
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .next()
-        };
+        let next = || blocks.lock().next();
         on_threads(threads, || {
             let mut draft = Draft::default();
             while let Some((start, nearest)) = next() {
@@ -153,17 +147,13 @@ impl Ivf {
                     break;
                 };
                 let bucket = self.bucket_of(centroids.row(i), slots, reader, &mut draft);
-                *filled[i]
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(bucket);
+                *filled[i].lock() = Some(bucket);
             }
         });
         let mut directory = self.directory.write();
         for (i, bucket) in filled.into_iter().enumerate() {
-            let bucket = bucket
-                .into_inner()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            let (bucket, spread) = bucket.expect("every bucket was somebody's turn")?;
+            let filled = bucket.into_inner();
+            let (bucket, spread) = filled.expect("every bucket was somebody's turn")?;
             if bucket.len() > 0 {
                 directory.push(&self.space, centroids.row(i), spread, bucket)?;
             }

@@ -46,7 +46,28 @@ use directory::Directory;
 use maintain::Pass;
 use space::{Code, Space};
 
+/// Vectors are shorter than the root of this, so that squared distances of them and their centroids are finite.
+const SQUARE_MAX: f32 = f32::MAX / 64.0;
+
 /// Buckets of points, of which searches find the nearest.
+///
+/// ```
+/// use aether_distance::{ElementType, Metric, VectorRef};
+/// use aether_index::{Ivf, IvfParams, IvfScratch, PointId, SearchParams};
+///
+/// let ivf = Ivf::new(2, Metric::L2Squared, ElementType::F32, IvfParams::DEFAULT, 42)?;
+/// for i in 0..1000 {
+///     ivf.insert(PointId(i), VectorRef::F32(&[i as f32, 1.0]))?;
+/// }
+/// ivf.remove(PointId(7));
+///
+/// let mut scratch = IvfScratch::default(); // one per thread
+/// let params = SearchParams { k: 2, ef: 50, include_dead: false };
+/// let even = |point: PointId| point.0 % 2 == 0;
+/// let found = ivf.search(&[7.2, 1.0], params, Some(&even), &mut scratch)?;
+/// assert_eq!(found.iter().map(|near| near.point.0).collect::<Vec<_>>(), [8, 6]);
+/// # Ok::<(), aether_index::Error>(())
+/// ```
 pub struct Ivf {
     params: IvfParams,
     seed: u64,
@@ -70,10 +91,8 @@ struct Draft {
 }
 
 impl Ivf {
-    /// An empty index. Its buckets come from splitting as points come; for many points at once see [`Ivf::build`].
-    ///
-    /// `centre`: taken from each vector before it is coded, best the mean of the vectors (of unit length each, under
-    /// cosine); no vector, for zeros.
+    /// An empty index. Its buckets come from splitting as points come; for many points at once see [`Ivf::build`]. With the
+    /// same seed and the same calls by one thread it becomes the same index.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `dim` is 0 or above [`DIM_MAX`], or a parameter is
@@ -85,19 +104,8 @@ impl Ivf {
         params: IvfParams,
         seed: u64,
     ) -> Result<Ivf> {
-        Ivf::with_centre(dim, metric, element, params, seed, vec![0.0; dim])
-    }
-
-    fn with_centre(
-        dim: usize,
-        metric: Metric,
-        element: ElementType,
-        params: IvfParams,
-        seed: u64,
-        centre: Vec<f32>,
-    ) -> Result<Ivf> {
         check_limits(dim)?;
-        let space = Space::new(dim, metric, element, centre, seed);
+        let space = Space::new(dim, metric, element, vec![0.0; dim], seed);
         Ok(Ivf {
             params: params.validate()?,
             seed,
@@ -112,13 +120,33 @@ impl Ivf {
         })
     }
 
+    /// Codes differences to `centre` (the mean of some vectors, made unit vectors first under cosine) instead of vectors: data
+    /// far from the origin are otherwise told apart badly. Without effect under the inner product. [`Ivf::build`] does it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs, a component is not finite, or the
+    /// index has points already.
+    pub fn with_centre(mut self, centre: &[f32]) -> Result<Ivf> {
+        self.check(&VectorRef::F32(centre), ElementType::F32)?;
+        if self.nodes.bound() > 0 {
+            return Err(Error::invalid(
+                "an index that has points cannot change its centre",
+            ));
+        }
+        if self.metric() != Metric::InnerProduct {
+            self.space.centre = centre.to_vec();
+        }
+        Ok(self)
+    }
+
     /// Adds a point, searchable on return. False when it is here already, dead or alive.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when dimension or element type differ from the index's,
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when dimension or element type differ from the index's, or the
+    /// squared length of the vector is not finite or nearly too large to be,
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no memory.
     pub fn insert(&self, point: PointId, vector: VectorRef<'_>) -> Result<bool> {
-        self.check(&vector)?;
+        self.check(&vector, self.element())?;
         let mut draft = self.drafts.lock().pop().unwrap_or_default();
         let inserted = self.insert_with(point, vector, &mut draft);
         self.drafts.lock().push(draft);
@@ -282,15 +310,22 @@ impl Ivf {
             .into_iter()
     }
 
-    fn check(&self, vector: &VectorRef<'_>) -> Result<()> {
+    fn check(&self, vector: &VectorRef<'_>, element: ElementType) -> Result<()> {
         self.check_dim(vector.dim())?;
-        if vector.element() != self.element() {
-            let (given, own) = (vector.element(), self.element());
+        if vector.element() != element {
+            let given = vector.element();
             return Err(Error::invalid(format!(
-                "a vector of {given} for an index of {own}"
+                "a vector of {given} for an index of {element}"
             )));
         }
-        Ok(())
+        let square = vector.square(self.space.kernels);
+        if square < SQUARE_MAX {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!(
+                "the squared length of a vector is {square}, but must be below {SQUARE_MAX:e}"
+            )))
+        }
     }
 
     fn check_dim(&self, dim: usize) -> Result<()> {

@@ -332,9 +332,33 @@ fn zeros_and_wrong_shapes_are_no_trouble() {
         assert!(ivf.insert(id(900), VectorRef::F32(&zeros[..3])).is_err());
         assert!(ivf.insert(id(900), VectorRef::U8(&[0; 4])).is_err());
     }
+    for bad in [f32::NAN, f32::INFINITY, 1e19] {
+        let ivf = Ivf::new(4, Metric::L2Squared, ElementType::F32, PARAMS, 1).unwrap();
+        assert!(
+            ivf.insert(id(0), VectorRef::F32(&[0.0, bad, 0.0, 0.0]))
+                .is_err()
+        );
+        assert!(ivf.with_centre(&[bad; 4]).is_err());
+    }
     assert!(Ivf::new(0, Metric::Cosine, ElementType::F32, PARAMS, 1).is_err());
     let params = IvfParams { bucket_points: 1 };
     assert!(Ivf::new(4, Metric::Cosine, ElementType::F32, params, 1).is_err());
+}
+
+#[test]
+fn data_far_from_the_origin_are_told_apart() {
+    let queries = load("minilm-query.npy").map(|x| x + 5.0);
+    let base = load("minilm-base.npy").map(|x| x + 5.0);
+    let exact = truth(&base, Metric::L2Squared, 0..base.len(), &queries, 10);
+    let built = build(&base, Metric::L2Squared, 0..base.len(), 2);
+    assert!(recall(&built, &queries, &exact, 100) >= 0.98);
+    let grown = Ivf::new(base.dim, Metric::L2Squared, base.element(), PARAMS, 7).unwrap();
+    let grown = grown.with_centre(&vec![5.0; base.dim]).unwrap();
+    for i in 0..base.len() {
+        assert!(grown.insert(id(i), base.row(i)).unwrap());
+    }
+    assert!(recall(&grown, &queries, &exact, 100) >= 0.98);
+    assert!(grown.with_centre(&vec![0.0; base.dim]).is_err());
 }
 
 #[test]
