@@ -57,12 +57,15 @@ pub(super) fn fast_scan_estimates(
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn sums(codes: &[u8], table: &[TableLine]) -> [__m512i; 2] {
     let (lines, _) = codes.as_chunks::<64>();
-    let mut totals = [_mm512_setzero_si512(); 2];
-    for (lines, table) in lines.chunks(PART_LINES).zip(table.chunks(PART_LINES)) {
-        let part = sums_of_part(lines, table);
-        for (total, part) in totals.iter_mut().zip(part) {
-            *total = _mm512_add_epi32(*total, part);
-        }
+    let (lines, more_lines) = lines.split_at(lines.len().min(PART_LINES));
+    let (first, more) = table.split_at(table.len().min(PART_LINES));
+    let mut totals = sums_of_part(lines, first);
+    for (lines, table) in more_lines.chunks(PART_LINES).zip(more.chunks(PART_LINES)) {
+        let [low, high] = sums_of_part(lines, table);
+        totals = [
+            _mm512_add_epi32(totals[0], low),
+            _mm512_add_epi32(totals[1], high),
+        ];
     }
     totals
 }
@@ -75,25 +78,30 @@ fn sums(codes: &[u8], table: &[TableLine]) -> [__m512i; 2] {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn sums_of_part(lines: &[[u8; 64]], table: &[TableLine]) -> [__m512i; 2] {
     let low_bits = _mm512_set1_epi8(15);
-    let mut all = [_mm512_setzero_si512(); 2];
-    let mut odd = [_mm512_setzero_si512(); 2];
+    let [mut low_all, mut low_odd, mut high_all, mut high_odd] = [_mm512_setzero_si512(); 4];
     for (codes, entries) in lines.iter().zip(table) {
         let (codes, entries) = (bytes(codes), bytes(&entries.0));
-        let halves = [codes, _mm512_srli_epi16::<4>(codes)];
-        for i in 0..2 {
-            let found = _mm512_shuffle_epi8(entries, _mm512_and_si512(halves[i], low_bits));
-            all[i] = _mm512_add_epi16(all[i], found);
-            odd[i] = _mm512_add_epi16(odd[i], _mm512_srli_epi16::<8>(found));
-        }
+        let low = _mm512_shuffle_epi8(entries, _mm512_and_si512(codes, low_bits));
+        let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), low_bits);
+        let high = _mm512_shuffle_epi8(entries, upper);
+        low_all = _mm512_add_epi16(low_all, low);
+        low_odd = _mm512_add_epi16(low_odd, _mm512_srli_epi16::<8>(low));
+        high_all = _mm512_add_epi16(high_all, high);
+        high_odd = _mm512_add_epi16(high_odd, _mm512_srli_epi16::<8>(high));
     }
-    [0, 1].map(|i| {
-        let even = _mm512_sub_epi16(all[i], _mm512_slli_epi16::<8>(odd[i]));
-        let (even, odd) = (sum_of_quarters(even), sum_of_quarters(odd[i]));
-        _mm512_cvtepu16_epi32(_mm256_set_m128i(
-            _mm_unpackhi_epi16(even, odd),
-            _mm_unpacklo_epi16(even, odd),
-        ))
-    })
+    [in_order(low_all, low_odd), in_order(high_all, high_odd)]
+}
+
+/// The sums of 16 codes, of those of four groups each: `all` and `odd` as above.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn in_order(all: __m512i, odd: __m512i) -> __m512i {
+    let even = _mm512_sub_epi16(all, _mm512_slli_epi16::<8>(odd));
+    let (even, odd) = (sum_of_quarters(even), sum_of_quarters(odd));
+    _mm512_cvtepu16_epi32(_mm256_set_m128i(
+        _mm_unpackhi_epi16(even, odd),
+        _mm_unpacklo_epi16(even, odd),
+    ))
 }
 
 /// The sum of the four quarters, each one group's.
