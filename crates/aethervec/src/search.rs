@@ -133,7 +133,7 @@ fn nearest(
             Allowed::explanation,
         )?,
     };
-    let Some(mut pace) = Pace::new(view, query, request, trace)? else {
+    let Some(mut pace) = Pace::new(view, query, request, &allowed, trace)? else {
         look(view, &mut allowed, trace)?;
         return exact(view, query, k, &allowed, trace);
     };

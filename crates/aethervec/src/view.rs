@@ -185,10 +185,15 @@ impl CollectionView {
         Ok(Some(documents))
     }
 
+    /// Whether this is the newest state, and nothing of it has ended.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled && !self.core.expiries.may_have_ended(self.now)
+    }
+
     /// The first `k` of `candidates` that are visible; `None` when only the rows can tell.
     pub(crate) fn sees_first(&self, k: usize, candidates: &[Candidate]) -> Option<Vec<Candidate>> {
         let core = &*self.core;
-        if !self.settled || core.expiries.may_have_ended(self.now) {
+        if !self.is_settled() {
             return None;
         }
         // Nobody waits for a writer here. If none is in the middle of a commit, all that the snapshot sees were told of.

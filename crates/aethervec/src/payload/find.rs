@@ -34,8 +34,13 @@ impl CollectionView {
         let Some(mut visible) = self.core.visible_at(self.snapshot.seq()) else {
             return Ok(None);
         };
-        for point in self.hidden_points().chain(self.ended_points()?) {
+        for point in self.hidden_points() {
             visible.remove(point.0);
+        }
+        if !self.is_settled() {
+            for point in self.ended_points()? {
+                visible.remove(point.0);
+            }
         }
         let mut found = self.find(filter, &visible)?;
         // No index knows what the reader's own transaction has staged.
@@ -139,14 +144,19 @@ impl CollectionView {
     pub(super) fn find(&self, filter: &Filter, visible: &RoaringTreemap) -> Result<Found> {
         Ok(match filter {
             Filter::And(all) => {
-                let mut found = Found::exactly(visible.clone());
+                let mut found: Option<Found> = None;
                 for filter in all {
-                    if found.sure.is_empty() && found.is_exact() {
-                        break;
+                    let other = self.find(filter, visible)?;
+                    let both = match found {
+                        None => other,
+                        Some(found) => found.and(&other),
+                    };
+                    if both.sure.is_empty() && both.is_exact() {
+                        return Ok(both);
                     }
-                    found = found.and(&self.find(filter, visible)?);
+                    found = Some(both);
                 }
-                found
+                found.unwrap_or_else(|| Found::exactly(visible.clone()))
             }
             Filter::Or(any) => {
                 let mut found = Found::default();
@@ -174,7 +184,7 @@ impl CollectionView {
         test: &Test,
         visible: &RoaringTreemap,
     ) -> Result<Found> {
-        let mut found = Found::unknown(visible);
+        let mut known: Option<Found> = None;
         for index in self.core.payload.indexes().iter() {
             if index.path != *path || !index.is_usable_at(self.snapshot.seq()) {
                 continue;
@@ -182,13 +192,17 @@ impl CollectionView {
             if let Some(memory) = index.load(&self.core)?
                 && let Some(other) = memory.find(test, visible)
             {
-                found = found.refine(&other);
+                let found = match known {
+                    None => other,
+                    Some(found) => found.refine(&other),
+                };
                 if found.is_exact() {
-                    break;
+                    return Ok(found);
                 }
+                known = Some(found);
             }
         }
-        Ok(found)
+        Ok(known.unwrap_or_else(|| Found::unknown(visible)))
     }
 
     /// The points that have a vector in the field called `name`; dead ones may be among them. A vector's index has each point from before

@@ -4,22 +4,24 @@
 //!    much of that answer a graph search of every effort finds, and how *hard* the query is, which is the distance of the
 //!    [`RANK`]th point that such a search finds. Queries far from all points need a greater effort, whether they are rare
 //!    ones, or from another distribution than the data.
-//! 2. A later query is searched for with a small effort first, which tells how hard it is. The samples that are as hard, or
-//!    a little harder, tell the effort that it takes. If that is more, the search is repeated with it.
-//! 3. A query harder than nearly all samples is answered exactly, and becomes a sample, and so does one in
-//!    [`SAMPLE_EVERY`]. So the figures follow the data and the questions.
+//! 2. A later query is searched for with a small effort first, which tells how hard it is. The samples that are about as hard
+//!    tell the effort that it takes. If that is more, the search is repeated with it.
+//! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
+//!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
+//!
+//! Under a filter that lets a share of the points through, the first `k` of these are about the first `k / share` of all.
 
 use aether_index::{Candidate, Hnsw, Result, Scratch, SearchParams};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Efforts that are tried.
 const EFFORTS: [usize; 13] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024];
 
-/// Numbers of hits for which recall is measured. Another number is taken for the next larger one of these.
-const DEPTHS: [usize; 3] = [1, 10, 100];
+/// Numbers of hits for which recall is measured. Another number is taken for the next larger one of these: fewer than
+/// ten tell little, one query at a time.
+const DEPTHS: [usize; 5] = [10, 20, 50, 100, 200];
 
 /// The point whose distance tells how hard a query is: one that nearly every effort finds, and no chance duplicate.
 pub(crate) const RANK: usize = 10;
@@ -33,32 +35,41 @@ const SAMPLES_MAX: usize = 512;
 /// From then on, one query of so many becomes a sample.
 const SAMPLE_EVERY: u64 = 512;
 
-/// Samples by which one query is judged: those that are as hard as it, or next harder.
+/// Samples by which one query is judged: half of them less hard.
 const PEERS: usize = 48;
 
-/// With fewer samples than this that are at least as hard, nothing is known of a query.
-const PEERS_MIN: usize = 8;
+/// With fewer harder samples than this, nothing is known of a query.
+const HARDER_MIN: usize = 4;
 
-/// By how much the recall may be below what was asked, in the opinion of the samples; so much again is left to chance.
-const TOLERANCE: f32 = 0.005;
+/// Of so many queries it is remembered how many were harder than all that is known.
+const MEMORY: f32 = 32.0;
+
+/// If more than this share of them were, these are queries of another kind.
+const ANOTHER_KIND: f32 = 0.25;
+
+/// How much more than any known query an unknown one gets.
+const UNKNOWN_FACTOR: usize = 2;
+
+/// How much more than it should take a filtered search gets: a filter may have to do with the vectors.
+const FILTER_FACTOR: f64 = 1.5;
 
 /// Recalls asked for of which the curves are kept.
 const CURVES_MAX: usize = 16;
 
 /// What is known about one graph.
 #[derive(Debug, Default)]
-pub(crate) struct Calibration {
-    samples: Mutex<Samples>,
-    /// Queries that asked.
-    asked: AtomicU64,
-}
+pub(crate) struct Calibration(Mutex<Samples>);
 
 #[derive(Debug, Default)]
 struct Samples {
     /// Points in the graph when the oldest sample was taken.
     points: usize,
     newest: VecDeque<Sample>,
-    /// What they say, as far as somebody has asked.
+    /// Queries since the last one that became a sample.
+    since: u64,
+    /// The share of queries lately that were harder than all that is known.
+    unknown: f32,
+    /// What the samples say, as far as somebody has asked.
     curves: Vec<Arc<Curve>>,
 }
 
@@ -88,56 +99,92 @@ pub(crate) struct Curve {
     recall: f32,
     /// With this effort queries are searched for to see how hard they are: one of [`EFFORTS`].
     first: usize,
-    /// Of each sample how hard it is, ascending, and what a query as hard takes: one of [`EFFORTS`], or `None` if none is enough.
+    /// Of each sample how hard it is, ascending, and the effort for a query that is as hard; `None` if none is enough.
     steps: Vec<(f32, Option<usize>)>,
+    /// The effort with which all samples together reach the recall; `None` if none is enough.
+    typical: Option<usize>,
 }
 
 impl Calibration {
     /// What is known for queries that want `k` hits from a graph of `points` points, with this recall. `None`: this one is to be
     /// a sample.
     pub(crate) fn curve(&self, points: usize, k: usize, recall: f32) -> Option<Arc<Curve>> {
-        let asked = self.asked.fetch_add(1, Relaxed);
-        let mut samples = self.samples.lock();
+        let mut samples = self.0.lock();
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
             *samples = Samples {
                 points,
                 ..Samples::default()
             };
         }
-        if samples.newest.len() < SAMPLES_MIN || asked % SAMPLE_EVERY == SAMPLE_EVERY - 1 {
-            return None;
+        samples.since += 1;
+        let learns = samples.newest.len() < SAMPLES_MIN || samples.since >= SAMPLE_EVERY;
+        (!learns).then(|| samples.curve(k, recall))
+    }
+
+    /// What a query takes for which a search with the curve's first effort has found points so far away.
+    pub(crate) fn effort(&self, curve: &Curve, hardness: f32, k: usize) -> Effort {
+        let known = curve.known(hardness);
+        let mut samples = self.0.lock();
+        let is_unknown = if known.is_none() { 1.0 } else { 0.0 };
+        samples.unknown += (is_unknown - samples.unknown) / MEMORY;
+        match known {
+            Some(need) => need.map_or(Effort::Exact, |ef| Effort::Ef(curve.scaled(ef, k))),
+            None if samples.unknown > ANOTHER_KIND => Effort::Sample,
+            None => curve.greatest().map_or(Effort::Exact, |ef| {
+                Effort::Ef(curve.scaled(ef * UNKNOWN_FACTOR, k))
+            }),
         }
-        Some(samples.curve(k, recall))
+    }
+
+    /// What a query takes that wants `k` hits of `allowed` points, out of `points`.
+    pub(crate) fn filtered(&self, points: usize, allowed: u64, k: usize, recall: f32) -> Effort {
+        let deepest = DEPTHS[DEPTHS.len() - 1];
+        let all = points as f64 / (allowed as f64).max(1.0) * k as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is bounded on both sides"
+        )]
+        let depth = all.clamp(k as f64, deepest.max(k) as f64) as usize;
+        let Some(curve) = self.curve(points, depth, recall) else {
+            return Effort::Sample;
+        };
+        let Some(typical) = curve.typical else {
+            return Effort::Exact;
+        };
+        let each = curve.scaled(typical, depth) as f64 / depth as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of candidates"
+        )]
+        let ef = (each * FILTER_FACTOR * k as f64) as usize;
+        Effort::Ef(ef.max(EFFORTS[0]).max(k))
     }
 
     /// Takes the query as a sample.
     pub(crate) fn learn(&self, graph: &Hnsw, query: &[f32], scratch: &mut Scratch) -> Result<()> {
         let deepest = DEPTHS[DEPTHS.len() - 1];
         let truth = graph.scan_all(query, deepest, &|_| true, false, scratch)?;
-        let mut search = |k, ef| {
+        let mut sample = Sample::default();
+        for (e, &ef) in EFFORTS.iter().enumerate() {
             let params = SearchParams {
-                k,
+                k: ef.min(deepest),
                 ef,
                 include_dead: false,
             };
-            graph.search(query, params, None, scratch)
-        };
-        // An effort below the number of hits is raised to it.
-        let least = search(deepest, deepest)?;
-        let mut sample = Sample::default();
-        for (e, &ef) in EFFORTS.iter().enumerate() {
-            let found = search(ef.min(deepest), ef)?;
+            let found = graph.search(query, params, None, scratch)?;
             sample.hardness[e] = hardness(&found);
             for (d, &depth) in DEPTHS.iter().enumerate() {
-                let found = if depth > ef { &least } else { &found };
-                sample.shares[d][e] = share(&truth, found, depth);
+                sample.shares[d][e] = share(&truth, &found, depth);
             }
         }
-        let mut samples = self.samples.lock();
+        let mut samples = self.0.lock();
         if samples.newest.len() == SAMPLES_MAX {
             samples.newest.pop_front();
         }
         samples.newest.push_back(sample);
+        samples.since = 0;
         samples.curves.clear();
         Ok(())
     }
@@ -168,18 +215,14 @@ impl Samples {
     /// The curve whose first effort costs least: a small one has to be repeated often, a great one is more than most need.
     fn cheapest(&self, depth: usize, recall: f32) -> Curve {
         let cost = |curve: &Curve| -> usize {
+            let first = EFFORTS[curve.first];
             let again = |need: Option<usize>| match need {
-                Some(need) if need <= curve.first => 0,
-                Some(need) => EFFORTS[need],
+                Some(ef) if ef <= first => 0,
+                Some(ef) => ef,
                 None => EFFORTS[EFFORTS.len() - 1],
             };
-            let first = EFFORTS[curve.first] * curve.steps.len();
-            first
-                + curve
-                    .steps
-                    .iter()
-                    .map(|&(_, need)| again(need))
-                    .sum::<usize>()
+            let steps = curve.steps.iter();
+            steps.map(|&(_, need)| first + again(need)).sum()
         };
         let curves = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
         curves.min_by_key(cost).expect("there are efforts")
@@ -188,19 +231,29 @@ impl Samples {
     fn curve_from(&self, first: usize, depth: usize, recall: f32) -> Curve {
         let mut sorted: Vec<&Sample> = self.newest.iter().collect();
         sorted.sort_by(|a, b| a.hardness[first].total_cmp(&b.hardness[first]));
-        let need = |from: usize| {
-            let peers = &sorted[from..sorted.len().min(from + PEERS)];
-            (0..EFFORTS.len()).find(|&e| {
+        let all = sorted.len();
+        let need = |peers: &[&Sample]| {
+            // By how much chance may have been kind: over all queries, and to these few.
+            let chance = |count: usize| (count as f32).sqrt().recip();
+            let deviations = chance(all).max(chance(peers.len()) / 2.0);
+            let reached = (0..EFFORTS.len()).map(|e| {
                 let shares = || peers.iter().map(|sample| sample.shares[depth][e]);
-                surely(shares) >= recall - TOLERANCE
-            })
+                surely(shares, deviations)
+            });
+            least_effort(reached, recall)
         };
-        let step = |(place, sample): (usize, &&Sample)| (sample.hardness[first], need(place));
+        let step = |(place, sample): (usize, &&Sample)| {
+            // No more easier ones than there are harder ones: queries of another kind are not judged by the former kind.
+            let harder = (all - place).min(PEERS / 2);
+            let peers = &sorted[place.saturating_sub(harder)..place + harder];
+            (sample.hardness[first], need(peers))
+        };
         Curve {
             depth,
             recall,
             first,
             steps: sorted.iter().enumerate().map(step).collect(),
+            typical: need(&sorted),
         }
     }
 }
@@ -208,32 +261,56 @@ impl Samples {
 impl Curve {
     /// With so many candidates a query is searched for first, for `k` hits.
     pub(crate) fn first(&self, k: usize) -> usize {
-        self.scaled(self.first, k)
+        self.scaled(EFFORTS[self.first], k)
     }
 
-    /// What a query takes for which that search has found points so far away.
-    pub(crate) fn effort(&self, hardness: f32, k: usize) -> Effort {
+    /// What a query takes that is so hard, if that is known.
+    fn known(&self, hardness: f32) -> Option<Option<usize>> {
         let easier = self.steps.partition_point(|&(other, _)| other < hardness);
-        match self.steps.get(easier) {
-            Some(&(_, need)) if easier + PEERS_MIN <= self.steps.len() => {
-                need.map_or(Effort::Exact, |e| Effort::Ef(self.scaled(e, k)))
-            }
-            _ => Effort::Sample,
-        }
+        let (_, need) = self.steps.get(easier)?;
+        (easier + HARDER_MIN <= self.steps.len()).then_some(*need)
+    }
+
+    /// The greatest effort of all; `None` when none is enough for some.
+    fn greatest(&self) -> Option<usize> {
+        let needs = self.steps.iter().map(|&(_, need)| need);
+        needs.collect::<Option<Vec<usize>>>()?.into_iter().max()
     }
 
     /// More hits than were tried: as many candidates to each as for the deepest.
-    fn scaled(&self, e: usize, k: usize) -> usize {
-        (EFFORTS[e] * k.div_ceil(DEPTHS[self.depth]).max(1)).max(k)
+    fn scaled(&self, ef: usize, k: usize) -> usize {
+        (ef * k.div_ceil(DEPTHS[self.depth]).max(1)).max(k)
     }
 }
 
-/// The mean of some shares, less one standard error of that mean.
-fn surely<I: Iterator<Item = f32>>(shares: impl Fn() -> I) -> f32 {
+/// The least effort with which so much is found as is asked for; between two that were tried, in proportion: twice the
+/// effort never brings twice the gain.
+fn least_effort(reached: impl Iterator<Item = f32>, asked: f32) -> Option<usize> {
+    let mut below: Option<(usize, f32)> = None;
+    for (reached, ef) in reached.zip(EFFORTS) {
+        if reached >= asked {
+            return Some(below.map_or(ef, |(less, share)| {
+                let part = (asked - share) / (reached - share);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a part of the way between two efforts"
+                )]
+                let more = ((ef - less) as f32 * part).ceil() as usize;
+                less + more
+            }));
+        }
+        below = Some((ef, reached));
+    }
+    None
+}
+
+/// The mean of some shares, less so many standard deviations.
+fn surely<I: Iterator<Item = f32>>(shares: impl Fn() -> I, deviations: f32) -> f32 {
     let count = shares().count().max(1) as f32;
     let mean = shares().sum::<f32>() / count;
     let variance = shares().map(|share| (share - mean).powi(2)).sum::<f32>() / count;
-    mean - (variance / count).sqrt()
+    mean - deviations * variance.sqrt()
 }
 
 /// How much of the first `depth` of `truth` was found.

@@ -5,9 +5,10 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::overlay::is_staged;
+use crate::payload;
 use crate::view::CollectionView;
 use aether_index::PointId;
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 /// The points that a filter allows. All that it does are [`may_be`](Allowed::may_be); of some it is sure.
 pub(super) struct Allowed<'a> {
@@ -36,13 +37,21 @@ impl<'a> Allowed<'a> {
         let Some(candidates) = view.candidates(filter)? else {
             return Allowed::exactly(view, filter);
         };
-        let found = candidates.found;
+        let payload::Found { sure, unsure } = candidates.found;
+        let known = if unsure.is_empty() {
+            Known {
+                upper: sure,
+                unsure: None,
+            }
+        } else {
+            Known {
+                upper: sure | &unsure,
+                unsure: Some(unsure),
+            }
+        };
         Ok(Allowed {
             filter: Some(filter),
-            known: Some(Known {
-                upper: found.upper(),
-                unsure: (!found.is_exact()).then_some(found.unsure),
-            }),
+            known: Some(known),
         })
     }
 
@@ -88,6 +97,11 @@ impl<'a> Allowed<'a> {
         self.known.as_ref().map(|known| &known.upper)
     }
 
+    /// The same, for asking of many points.
+    pub(super) fn members(&self) -> Option<Members<'_>> {
+        self.points().map(Members::new)
+    }
+
     pub(super) fn may_be(&self, point: PointId) -> bool {
         // What the reader's own transaction has staged is in no index.
         is_staged(point) || self.points().is_none_or(|points| points.contains(point.0))
@@ -104,6 +118,35 @@ impl<'a> Allowed<'a> {
                 hit.satisfies(view, filter)
             }
             _ => Ok(true),
+        }
+    }
+}
+
+/// A set of points that is asked of each point of a walk. Nearly always all numbers have the same upper half: then it is not
+/// looked for each time.
+pub(super) struct Members<'a> {
+    points: &'a RoaringTreemap,
+    first: Option<(u32, &'a RoaringBitmap)>,
+}
+
+impl<'a> Members<'a> {
+    fn new(points: &'a RoaringTreemap) -> Members<'a> {
+        Members {
+            points,
+            first: points.bitmaps().next(),
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the lower half is what is left"
+    )]
+    pub(super) fn contains(&self, point: PointId) -> bool {
+        match self.first {
+            Some((upper, points)) if point.0 >> 32 == u64::from(upper) => {
+                points.contains(point.0 as u32)
+            }
+            _ => self.points.contains(point.0),
         }
     }
 }
@@ -127,5 +170,22 @@ impl Found {
             None => None,
         };
         Ok(filter.matches(&id, payload.as_ref(), has_vector))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_the_points() {
+        for offset in [0, u64::from(u32::MAX) - 3, 7 << 40] {
+            let points: RoaringTreemap = (offset..offset + 10).step_by(3).collect();
+            let members = Members::new(&points);
+            for point in offset.saturating_sub(5)..offset + 15 {
+                assert_eq!(members.contains(PointId(point)), points.contains(point));
+            }
+        }
+        assert!(!Members::new(&RoaringTreemap::new()).contains(PointId(0)));
     }
 }

@@ -8,6 +8,7 @@ use crate::keyspace::{self, PointRow};
 use crate::plan::explain::Trace;
 use crate::plan::{self, Route};
 use crate::view::CollectionView;
+use aether_distance::Distance;
 use aether_index::{Candidate, Hnsw, PointId, Scratch, SearchParams};
 use roaring::RoaringTreemap;
 use std::collections::HashSet;
@@ -32,8 +33,18 @@ pub(super) fn candidates(
     allowed: &Allowed<'_>,
     trace: &mut Trace,
 ) -> Result<Candidates> {
+    if let Some(few) = few(view, pace, allowed) {
+        let tell = |few: &Vec<Candidate>| (few.len() as u64, "all that are allowed".into());
+        let nearest = trace.step("few", || Ok(few), tell)?;
+        return Ok(Candidates { nearest, all: true });
+    }
     let core = &view.core;
-    let may_be_hit = |point: PointId| core.may_see(view, point) && allowed.may_be(point);
+    let members = allowed.members();
+    // Those that a filter allows are visible.
+    let may_be_hit = |point: PointId| match &members {
+        Some(members) => members.contains(point),
+        None => core.may_see(view, point),
+    };
     let mut nearest = trace.step(
         "delta",
         || query.search_exact(pace.fetch, may_be_hit),
@@ -84,6 +95,19 @@ pub(super) fn candidates(
 /// The last candidate of an index that may have more behind it.
 fn last_told(found: &[Candidate], pace: &Pace) -> Option<Candidate> {
     found.last().copied().filter(|_| found.len() >= pace.fetch)
+}
+
+/// The points that a filter allows, if these are no more than are read at once: how far they are is told by their rows.
+fn few(view: &CollectionView, pace: &Pace, allowed: &Allowed<'_>) -> Option<Vec<Candidate>> {
+    let points = allowed.points()?;
+    if points.len() > pace.at_once() as u64 || view.staged_points().next().is_some() {
+        return None;
+    }
+    let candidate = |point| Candidate {
+        point: PointId(point),
+        distance: Distance::INFINITE,
+    };
+    Some(points.iter().map(candidate).collect())
 }
 
 /// What either has. A point that moved between the two searches is in both, at slightly different distances.
@@ -178,9 +202,7 @@ impl InGraph<'_> {
             }
             Route::ScanAllowed => {
                 let allowed = self.points.into_iter().flatten().map(PointId);
-                let hits =
-                    allowed.filter(|&point| may_be_hit.is_none_or(|may_be_hit| may_be_hit(point)));
-                graph.scan(query, fetch, hits, false, scratch)?
+                graph.scan(query, fetch, allowed, false, scratch)?
             }
             Route::ScanAll => {
                 graph.scan_all(query, fetch, may_be_hit.unwrap_or(&any), false, scratch)?

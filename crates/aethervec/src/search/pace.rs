@@ -1,17 +1,20 @@
 //! How far a search goes: so many candidates, and how they are found.
 //!
 //! Who asks for a recall is searched for with a small effort first, which tells how hard the query is, and again with what
-//! that takes (`plan/calibration.rs`). Under a filter the first search is one of all points: those that a filter allows tell
-//! nothing of how hard the query is.
+//! that takes (`plan/calibration.rs`). Under a filter there is only one search: the points that a filter allows tell nothing of
+//! how hard the query is.
 
+use super::allowed::Allowed;
 use super::found::slack;
 use crate::document::SearchRequest;
 use crate::error::Result;
 use crate::index::query::FieldQuery;
+use crate::plan;
 use crate::plan::calibration::{self, Curve, Effort};
 use crate::plan::explain::Trace;
 use crate::view::CollectionView;
-use aether_index::{Candidate, Scratch, SearchParams};
+use aether_index::{Candidate, Scratch};
+use roaring::RoaringTreemap;
 use std::sync::Arc;
 
 /// Search effort when none is asked for, at least.
@@ -34,6 +37,7 @@ impl Pace {
         view: &CollectionView,
         query: &FieldQuery<'_>,
         request: &SearchRequest<'_>,
+        allowed: &Allowed<'_>,
         trace: &mut Trace,
     ) -> Result<Option<Pace>> {
         let k = request.k;
@@ -42,7 +46,7 @@ impl Pace {
             (Some(recall), _) if recall >= 1.0 => return Ok(None),
             (Some(recall), _) => trace.step(
                 "calibrate",
-                || Pace::calibrated(view, query, request, recall),
+                || Pace::calibrated(view, query, (k, recall), allowed),
                 |pace| (0, format!("recall {recall}: {}", pace.told())),
             )?,
             (None, Some(ef)) => Pace::of(k, ef),
@@ -73,34 +77,29 @@ impl Pace {
     fn calibrated(
         view: &CollectionView,
         query: &FieldQuery<'_>,
-        request: &SearchRequest<'_>,
-        recall: f32,
+        (k, recall): (usize, f32),
+        allowed: &Allowed<'_>,
     ) -> Result<Pace> {
-        let k = request.k;
         let graph = query
             .as_dense()
-            .and_then(|(index, query)| Some((index, index.graph.load_full()?, query)));
-        let Some((index, graph, vector)) = graph else {
+            .and_then(|(index, _)| Some((index, index.graph.load_full()?)));
+        let Some((index, graph)) = graph else {
             return Ok(Pace::scan(k));
         };
-        let Some(curve) = index.calibration.curve(graph.len(), k, recall) else {
-            return Pace::sample(view, query, k);
-        };
-        let first = curve.first(k).max(calibration::RANK);
-        if request.filter.is_none() {
-            let mut pace = Pace::of(k, first);
+        let (calibration, points) = (&index.calibration, graph.len());
+        let Some(allowed) = allowed.points().map(RoaringTreemap::len) else {
+            let Some(curve) = calibration.curve(points, k, recall) else {
+                return Pace::sample(view, query, k);
+            };
+            let mut pace = Pace::of(k, curve.first(k).max(calibration::RANK));
             pace.fetch = pace.fetch.max(calibration::RANK);
             pace.curve = Some(curve);
             return Ok(pace);
-        }
-        let params = SearchParams {
-            k: calibration::RANK,
-            ef: first,
-            include_dead: false,
         };
-        let search = |scratch: &mut Scratch| graph.search(vector.vector(), params, None, scratch);
-        let found = view.core.with_scratch(search)?;
-        match curve.effort(calibration::hardness(&found), k) {
+        if plan::route(points, Some(allowed), k).is_scan() {
+            return Ok(Pace::scan(k));
+        }
+        match calibration.filtered(points, allowed, k, recall) {
             Effort::Ef(ef) => Ok(Pace::of(k, ef)),
             Effort::Exact => Ok(Pace::scan(k)),
             Effort::Sample => Pace::sample(view, query, k),
@@ -130,13 +129,24 @@ impl Pace {
         let Some(curve) = self.curve.take() else {
             return Ok(false);
         };
-        match curve.effort(calibration::hardness(found), k) {
+        let Some((index, _)) = query.as_dense() else {
+            return Ok(false);
+        };
+        match index
+            .calibration
+            .effort(&curve, calibration::hardness(found), k)
+        {
             Effort::Ef(ef) if ef <= self.ef => return Ok(false),
             Effort::Ef(ef) => *self = Pace::of(k, ef),
             Effort::Exact => *self = Pace::scan(k),
             Effort::Sample => *self = Pace::sample(view, query, k)?,
         }
         Ok(true)
+    }
+
+    /// Candidates whose rows are read before it is asked whether there are enough hits.
+    pub(super) fn at_once(&self) -> usize {
+        self.k + slack(self.k)
     }
 
     pub(super) fn widen(&mut self) {

@@ -49,7 +49,7 @@ fn ask(
         Some(curve) => {
             let first = curve.first(k);
             let found = search(graph, query, k.max(RANK), first.max(RANK));
-            match curve.effort(hardness(&found), k) {
+            match calibration.effort(&curve, hardness(&found), k) {
                 Effort::Ef(ef) => Effort::Ef(ef.max(first)),
                 other => other,
             }
@@ -99,6 +99,7 @@ fn the_recall_asked_for_is_reached() {
     for queries in [alike, others] {
         for (k, recall) in [(10, 0.7), (10, 0.9), (10, 0.95), (100, 0.95), (1, 0.9)] {
             let (reached, exact) = recall_of(&graph, &calibration, &queries, (k, recall));
+            eprintln!("k {k}: {reached}, asked for {recall}, {exact} exact ones");
             assert!(
                 reached >= recall - 0.02,
                 "k {k}: {reached} instead of {recall}"
@@ -117,19 +118,29 @@ fn more_recall_takes_more_effort() {
     let (graph, vectors) = graph(2_000, &mut rng);
     let calibration = Calibration::default();
     let mut scratch = Scratch::default();
+    assert_eq!(calibration.curve(graph.len(), 10, 0.9), None);
     for vector in &vectors[..SAMPLES_MIN] {
         let query: Vec<f32> = vector.iter().map(|x| x + 0.1 * rng.f32()).collect();
         calibration.learn(&graph, &query, &mut scratch).unwrap();
     }
-    let mut samples = calibration.samples.lock();
+    let mut samples = calibration.0.lock();
     let mut efforts = |recall| -> Vec<Option<usize>> {
         let curve = samples.curve(10, recall);
         assert!(curve.steps.is_sorted_by_key(|&(hardness, _)| hardness));
         curve.steps.iter().map(|&(_, need)| need).collect()
     };
     let (less, more) = (efforts(0.6), efforts(0.95));
-    let greatest = |efforts: &[Option<usize>]| efforts.iter().map(|need| need.unwrap_or(99)).max();
-    assert!(greatest(&less) < greatest(&more), "{less:?} {more:?}");
+    let sum =
+        |efforts: &[Option<usize>]| efforts.iter().map(|ef| ef.unwrap_or(2_000)).sum::<usize>();
+    assert!(sum(&less) < sum(&more), "{less:?} {more:?}");
+    drop(samples);
+    // Of few allowed points the nearest are deep among all, and deep ones take fewer candidates each.
+    let effort = |allowed| calibration.filtered(graph.len(), allowed, 10, 0.6);
+    assert!(matches!(
+        (effort(2_000), effort(200)),
+        (Effort::Ef(_), Effort::Ef(_))
+    ));
+    assert!(matches!(effort(0), Effort::Ef(_)));
 }
 
 #[test]
@@ -152,20 +163,39 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
         hardness: [hardness; EFFORTS.len()],
         shares: [[share; EFFORTS.len()]; DEPTHS.len()],
     };
-    let mut samples = Samples::default();
-    for i in 0..2 * PEERS {
-        let hardness = i as f32;
-        samples
-            .newest
-            .push_front(sample(hardness, if i < PEERS { 1.0 } else { 0.5 }));
+    let calibration = Calibration::default();
+    let mut samples = calibration.0.lock();
+    for i in 0..4 * PEERS {
+        let share = if i < 2 * PEERS { 1.0 } else { 0.5 };
+        samples.newest.push_front(sample(i as f32, share));
     }
     let curve = samples.curve(10, 0.9);
+    assert_eq!(samples.curve(250, 0.4).first(250), 250);
+    drop(samples);
     assert_eq!(curve.first(10), 16);
-    assert_eq!(curve.effort(-1.0, 10), Effort::Ef(16));
-    assert_eq!(curve.effort(PEERS as f32, 10), Effort::Exact);
-    let known = (2 * PEERS - PEERS_MIN) as f32;
-    assert_eq!(curve.effort(known, 10), Effort::Exact);
-    assert_eq!(curve.effort(known + 1.0, 10), Effort::Sample);
-    assert_eq!(curve.effort(f32::INFINITY, 10), Effort::Sample);
-    assert_eq!(samples.curve(250, 0.4).effort(0.0, 250), Effort::Ef(250));
+    assert_eq!(calibration.effort(&curve, -1.0, 10), Effort::Ef(16));
+    assert_eq!(
+        calibration.effort(&curve, 3.0 * PEERS as f32, 10),
+        Effort::Exact
+    );
+    let known = (4 * PEERS - HARDER_MIN) as f32;
+    assert_eq!(curve.known(known), Some(None));
+    assert_eq!(curve.known(known + 1.0), None);
+    // One of them is answered with what is known; if there are many, something has changed.
+    assert_eq!(calibration.effort(&curve, f32::INFINITY, 10), Effort::Exact);
+    let unknown = (0..MEMORY as usize).map(|_| calibration.effort(&curve, f32::INFINITY, 10));
+    assert!(unknown.last() == Some(Effort::Sample));
+}
+
+#[test]
+fn between_two_efforts_it_is_in_proportion() {
+    let least = |asked| least_effort([0.5, 0.7, 0.9].into_iter(), asked);
+    assert_eq!(
+        (least(0.4), least(0.5), least(0.7)),
+        (Some(16), Some(16), Some(24))
+    );
+    assert_eq!(
+        (least(0.65), least(0.74), least(0.95)),
+        (Some(22), Some(26), None)
+    );
 }
