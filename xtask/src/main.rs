@@ -52,6 +52,17 @@ fn check(root: &Path) -> bool {
             "-D",
             "warnings",
         ])
+        // The command takes it with all features.
+        && cargo(&[
+            "clippy",
+            "--package",
+            "aethervec",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ])
         && cargo(&["doc", "--workspace", "--no-deps", "--locked"])
         && cargo(&["test", "--locked"])
 }

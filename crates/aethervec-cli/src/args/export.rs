@@ -36,11 +36,12 @@ impl Export {
     /// The format to write.
     pub(crate) fn format(&self) -> ExportFormat {
         let name = self.file.extension().map(|name| name.to_string_lossy());
-        self.format.unwrap_or_else(|| match name.as_deref() {
+        let named = match name.as_deref() {
             Some("parquet") => ExportFormat::Parquet,
             Some("arrow" | "feather") => ExportFormat::Arrow,
             _ => ExportFormat::Jsonl,
-        })
+        };
+        self.format.unwrap_or(named)
     }
 }
 

@@ -24,7 +24,8 @@ fn fill(db: &AetherDB) -> Collection {
         .create_collection("notes", 1, "l2", IndexConfig::Flat)
         .unwrap();
     let note = |id: u64| {
-        Document::new([id as f32], id).with_payload(json!({"n": id % 7, "even": id % 2 == 0}))
+        Document::new([id as f32], id)
+            .with_payload(json!({"n": id % 7, "even": id.is_multiple_of(2)}))
     };
     notes.upsert_batch((0..40).map(note).collect()).unwrap();
     notes
