@@ -162,7 +162,8 @@ pub struct ScrollRequest {
     pub limit: usize,
 }
 
-/// A page of documents, ordered by id.
+/// A page of documents, ordered by id. A [query](crate::Collection::query) without a query gives pages, too: of what satisfies a filter, and
+/// with a [`Cursor`](crate::Cursor) that can be kept and that goes on at the moment of its page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScrollPage {
     /// The documents.

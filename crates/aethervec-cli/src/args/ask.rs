@@ -2,7 +2,7 @@
 
 use super::at_most;
 use aethervec::limits::{EF_MAX, FACET_LIMIT_MAX, K_MAX};
-use aethervec::{Filter, PayloadIndexKind};
+use aethervec::{Cursor, Filter, PayloadIndexKind};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -124,6 +124,9 @@ pub(crate) struct Query {
     /// File with the request; - is standard input; or the JSON object itself
     #[arg(value_name = "FILE")]
     pub(crate) request: String,
+    /// Where the page before ended: what came with it
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<Cursor>,
 }
 
 /// Create, drop or list payload indexes, which make filters, counts and facets fast

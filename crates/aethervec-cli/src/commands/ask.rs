@@ -15,7 +15,10 @@ const REQUEST_BYTES_MAX: u64 = 256 << 20;
 
 /// `aethervec query`.
 pub(crate) fn query(session: &Session, args: &Query) -> Outcome {
-    let request = QueryRequest::from_json(&request_text(&args.request)?)?;
+    let mut request = QueryRequest::from_json(&request_text(&args.request)?)?;
+    if args.cursor.is_some() {
+        request.cursor.clone_from(&args.cursor);
+    }
     session.with_existing(|db| {
         let collection = collection(db, &args.collection)?;
         let watch = Stopwatch::start();
@@ -33,6 +36,9 @@ pub(crate) fn query(session: &Session, args: &Query) -> Outcome {
             payload: hit.payload.as_ref(),
         });
         shown::hits(session.out, rows, collection.count()?, took);
+        if let Some(next) = &response.next {
+            session.out.line(format!("more with --cursor {next}"));
+        }
         Ok(())
     })
 }

@@ -42,6 +42,7 @@ pub(super) fn parquet(path: &Path, fields: &Fields) -> Outcome<Opened> {
     };
     let batches = quietly(|| ParquetBatches::open(file)).map_err(invalid)?;
     if is_export(&batches.schema()) {
+        let batches = batches.only(&ArrowColumns::default()).map_err(invalid)?;
         return Ok(Opened::Export(Export::Parquet(name, Box::new(batches))));
     }
     let columns = columns(&name, &batches.schema(), fields)?;

@@ -116,6 +116,11 @@ fn queries_are_json() {
         tool.object(&["query", "notes", &request])["hits"],
         found["hits"]
     );
+    let cursor = found["next"].as_str().unwrap();
+    let second = tool.object(&["query", "notes", &file, "--cursor", cursor]);
+    assert_eq!(second["hits"].as_array().unwrap().len(), 3);
+    assert_ne!(second["hits"][0], found["hits"][0]);
+    tool.fails(2, &["query", "notes", &file, "--cursor", &cursor[1..]]);
     let text = tool.run(&["query", "notes", &file]).stdout;
     assert!(text.contains("3 of 30 documents"), "{text}");
     let message = tool.fails(2, &["query", "notes", r#"{"limitt": 3}"#]);

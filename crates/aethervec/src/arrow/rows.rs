@@ -5,7 +5,6 @@ use super::roles::{IdColumn, Resolved};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::id::DocId;
-use crate::limits;
 use crate::timestamp::Timestamp;
 use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue, Vectors};
 use crate::write;
@@ -61,7 +60,7 @@ fn document(columns: &Resolved, batch: &RecordBatch, row: usize, number: u64) ->
     let id = match columns.id {
         IdColumn::None => DocId::U64(number),
         IdColumn::Plain(index) => column(index).id()?,
-        IdColumn::Text(index) => id_of_text(column(index).text()?.unwrap_or_default()),
+        IdColumn::Text(index) => column(index).text_id()?,
     };
     let mut vectors = Vectors::new();
     for (field, index) in &columns.vectors {
@@ -105,50 +104,43 @@ struct Cell<'a> {
     row: usize,
 }
 
-impl<'a> Cell<'a> {
+impl Cell<'_> {
     fn invalid(&self, what: &str) -> Error {
         Error::invalid(format!("column {:?}: {what}", self.name))
     }
 
     fn id(&self) -> Result<DocId> {
-        match json::value(self.array, self.row) {
-            Some(Value::Number(number)) => number.as_u64().map(DocId::U64),
-            Some(Value::String(text)) => Some(match DocId::from_text(&text) {
+        let value = json::value(self.array, self.row).unwrap_or(Value::Null);
+        let id = match &value {
+            Value::Number(number) => number.as_u64().map(DocId::U64),
+            Value::String(text) => Some(match DocId::from_text(text) {
                 // A text of digits stays a text: there are numbers for numbers.
-                DocId::U64(_) => DocId::Str(text),
+                DocId::U64(_) => DocId::Str(text.clone()),
                 id => id,
             }),
             _ => None,
-        }
-        .ok_or_else(|| match json::value(self.array, self.row) {
-            Some(value) => self.invalid(&format!(
+        };
+        id.ok_or_else(|| {
+            self.invalid(&format!(
                 "{value} is no id: a number from 0 on or a text is"
-            )),
-            None => self.invalid("null is no id: a number from 0 on or a text is"),
+            ))
         })
     }
 
-    fn text(&self) -> Result<Option<&'a str>> {
-        if self.array.is_null(self.row) {
-            return Ok(None);
-        }
-        let text = self.array.as_string_opt::<i32>();
-        match text {
-            Some(texts) => Ok(Some(texts.value(self.row))),
-            None => Err(self.invalid("it must be of texts (Utf8)")),
+    fn text_id(&self) -> Result<DocId> {
+        match json::value(self.array, self.row) {
+            Some(Value::String(text)) => Ok(id_of_text(&text)),
+            _ => Err(self.invalid("an id must be a text here")),
         }
     }
 
     fn payload(&self) -> Result<Option<Map<String, Value>>> {
-        let value = match self.array.data_type() {
-            DataType::Struct(_) => json::value(self.array, self.row),
-            _ => match json::value(self.array, self.row) {
-                Some(Value::String(text)) => Some(
-                    serde_json::from_str(&text)
-                        .map_err(|error| self.invalid(&format!("it is not JSON: {error}")))?,
-                ),
-                other => other,
-            },
+        let value = match json::value(self.array, self.row) {
+            Some(Value::String(text)) => Some(
+                serde_json::from_str(&text)
+                    .map_err(|error| self.invalid(&format!("it is not JSON: {error}")))?,
+            ),
+            other => other,
         };
         match value {
             None | Some(Value::Null) => Ok(None),
@@ -195,9 +187,6 @@ impl<'a> Cell<'a> {
     fn dense(&self, elements: &ArrayRef) -> Result<Vector> {
         if elements.null_count() > 0 {
             return Err(self.invalid("a vector has a null inside"));
-        }
-        if elements.len() > limits::DIM_MAX.max(limits::MULTI_COMPONENTS_MAX) {
-            return Err(self.invalid(&format!("a vector has {} components", elements.len())));
         }
         components(elements).ok_or_else(|| self.no_vector())
     }

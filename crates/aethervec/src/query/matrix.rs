@@ -1,17 +1,14 @@
 //! How near documents are to each other.
 
 use super::at::{At, Locate};
-use super::documents::Read;
 use super::input::searching;
-use super::order::draw;
-use super::ranking::{Better, Top};
+use super::kinds::Sample;
 use super::request::QueryRequest;
-use super::stage::{Evaluation, NoOthers, Stage};
+use super::stage::{Domain, Evaluation, NoOthers, Stage};
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::id::DocId;
-use crate::keyspace::PointRow;
 use crate::limits;
 use crate::view::CollectionView;
 use serde::{Deserialize, Serialize};
@@ -81,28 +78,19 @@ impl CollectionView {
         if let Some(filter) = &request.filter {
             filter.validate()?;
         }
+        let has_vector = Filter::has_vector(&request.using);
         let mut common = QueryRequest::default().using(&request.using);
-        common.filter.clone_from(&request.filter);
+        common.filter = Some(match &request.filter {
+            Some(filter) => filter.clone().and(has_vector),
+            None => has_vector,
+        });
         let stage = Stage::of(&common, request.sample);
         let evaluation = Evaluation::new(self, &NoOthers);
-        let documents = &evaluation.documents;
-        let field = documents
-            .fields
-            .get(&request.using)
-            .at(&at.field("using"))?;
-        let mut chosen = Top::new(request.sample, Better::Smaller);
-        let filter = stage.filter.as_ref();
-        documents.each(filter, Read::PayloadAndVectors, |doc| {
-            if let Some((key, row)) = documents.point_row(doc)
-                && PointRow::parse(&key, row)?
-                    .field(&key, field.number)?
-                    .is_some()
-            {
-                chosen.offer(doc.id.clone(), draw(doc.point, request.seed));
-            }
-            Ok(())
-        })?;
-        let vectors = evaluation.stored(&chosen.into_ranking(), &stage)?;
+        let fields = &evaluation.documents.fields;
+        fields.get(&request.using).at(&at.field("using"))?;
+        let sample = Sample { seed: request.seed };
+        let chosen = evaluation.sample(sample, &stage, &Domain::All)?;
+        let vectors = evaluation.stored(&chosen, &stage)?;
         let mut vectors: Vec<(DocId, _)> = vectors.into_iter().collect();
         vectors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut pairs = Vec::new();

@@ -202,7 +202,7 @@ impl Evaluation<'_> {
 }
 
 /// A number from 0 to 1 that looks as if by chance, and is always the same for the same version of a document and seed.
-pub(super) fn draw(point: PointId, seed: u64) -> f64 {
+fn draw(point: PointId, seed: u64) -> f64 {
     let hash = xxh3_64_with_seed(&point.0.to_le_bytes(), seed);
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
     let number = (hash >> 11) as f64;
