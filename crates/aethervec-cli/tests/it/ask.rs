@@ -252,7 +252,7 @@ fn writes_in_json_are_made_together() {
     assert_eq!(tool.object(&["count", "notes"])["count"], json!(29));
     tool.file(
         "bad.jsonl",
-        "{\"delete\": 1}\n{\"delete\": 2, \"when\": 3}\n".to_string(),
+        "{\"delete\": 1}\n{\"delete\": 2, \"when\": 3}\n",
     );
     let message = tool.fails(2, &["apply", "notes", "bad.jsonl"]);
     assert!(
