@@ -67,6 +67,11 @@ impl Pool {
         }
     }
 
+    /// Whether there are as many points as it shall hold.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= self.capacity
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -51,28 +51,49 @@ impl Ivf {
         allowed: Option<&dyn Fn(PointId) -> bool>,
         scratch: &mut IvfScratch,
     ) -> Result<Vec<Candidate>> {
+        let found = self.search_within(query, params, allowed, usize::MAX, scratch)?;
+        Ok(found.expect("a search without a budget comes to its end"))
+    }
+
+    /// Like [`search`](Ivf::search), but gives up, with `None`, when it has looked at the codes of more than `budget` points
+    /// and still has fewer than `ef`: where few points are `allowed`, [`scan`](Ivf::scan) is faster.
+    ///
+    /// # Errors
+    /// As [`search`](Ivf::search).
+    pub fn search_within(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        budget: usize,
+        scratch: &mut IvfScratch,
+    ) -> Result<Option<Vec<Candidate>>> {
         self.check_dim(query.len())?;
         if params.k == 0 {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let reader = self.nodes.read();
         self.space.query(query, &mut scratch.query);
-        scratch
-            .pool
-            .reset(params.ef.max(params.k).min(self.nodes.bound() as usize));
+        let ef = params.ef.max(params.k);
+        scratch.pool.reset(ef.min(self.nodes.bound() as usize));
         let skips_dead = !params.include_dead && self.dead() > 0;
-        match allowed {
-            None if !skips_dead => self.fill(scratch, |_, _| true),
-            None => self.fill(scratch, |slot, _| !self.dead.contains(slot)),
-            Some(allowed) => self.fill(scratch, |slot, id| {
+        let ended = match allowed {
+            None if !skips_dead => self.fill(scratch, budget, |_, _| true),
+            None => self.fill(scratch, budget, |slot, _| !self.dead.contains(slot)),
+            Some(allowed) => self.fill(scratch, budget, |slot, id| {
                 !(skips_dead && self.dead.contains(slot)) && allowed(PointId(id))
             }),
-        }
-        Ok(self.rerank(&reader, query, params, &mut scratch.pool))
+        };
+        Ok(ended.then(|| self.rerank(&reader, query, params, &mut scratch.pool)))
     }
 
-    /// Scans the promising buckets into the pool.
-    fn fill(&self, scratch: &mut IvfScratch, counts: impl Fn(u32, u64) -> bool) {
+    /// Scans the promising buckets into the pool; false when it gave up.
+    fn fill(
+        &self,
+        scratch: &mut IvfScratch,
+        budget: usize,
+        counts: impl Fn(u32, u64) -> bool,
+    ) -> bool {
         let IvfScratch {
             query,
             ranked,
@@ -82,6 +103,7 @@ impl Ivf {
         let directory = self.directory.read();
         directory.rank(&self.space, query, ranked);
         let mut estimates = [0.0; BLOCK_CODES];
+        let mut scanned = 0;
         let mut promising = Promising::new(ranked);
         let mut next = promising.next();
         let mut open = next.map(|next| directory.open(&self.space, next.bucket()));
@@ -112,8 +134,13 @@ impl Ivf {
                 }
             }
             pool.tighten_once();
+            scanned += bucket.len();
+            if scanned > budget && !pool.is_full() {
+                return false;
+            }
         }
         pool.tighten();
+        true
     }
 
     /// The `k` nearest of the pool by exact distances.

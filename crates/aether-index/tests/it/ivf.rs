@@ -181,6 +181,23 @@ fn filters_keep_recall_at_every_selectivity() {
 }
 
 #[test]
+fn a_search_gives_up_when_few_points_are_allowed() {
+    let (base, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
+    let ivf = build(&base, Metric::Cosine, 0..base.len(), 1);
+    let mut scratch = IvfScratch::default();
+    let mut within = |every: u64, budget| {
+        let allowed = |point: PointId| point.0.is_multiple_of(every);
+        let (query, params) = (queries.floats(1), with_ef(10, 60));
+        ivf.search_within(&query, params, Some(&allowed), budget, &mut scratch)
+            .unwrap()
+    };
+    assert_eq!(within(1, 1_000).unwrap().len(), 10);
+    assert_eq!(within(2, 1_000).unwrap().len(), 10);
+    assert!(within(500, 2_000).is_none());
+    assert_eq!(within(500, usize::MAX).unwrap().len(), 10);
+}
+
+#[test]
 fn ten_rounds_of_replacement_keep_recall() {
     for (base, queries, metric, ef) in [
         ("minilm-base.npy", "minilm-query.npy", Metric::Cosine, 80),
