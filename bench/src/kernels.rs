@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use aether_distance::Kernels;
+use aether_distance::{Kernels, TableLine};
 use half::f16;
 use serde_json::{Map, Value};
 
@@ -80,6 +80,7 @@ impl Pool {
                         .sum()
                 }) / 4.0,
             ),
+            ("fast_scan_block", self.time_fast_scan(kernels, dim)),
             (
                 "l2_u8",
                 time(bytes, |i| kernels.l2_u8(byte(i), byte_query).into()),
@@ -125,6 +126,18 @@ impl Pool {
                 time(bytes / 4, |i| kernels.dot_f32(query, float(i)).into()),
             ),
         ]
+    }
+}
+
+impl Pool {
+    /// One bit per component, 32 codes in a call; dimensions are rounded up to whole lines.
+    fn time_fast_scan(&self, kernels: Kernels, dim: usize) -> f64 {
+        let table = vec![TableLine([127; 64]); dim.div_ceil(16)];
+        let block_bytes = 64 * table.len();
+        let block = |i: usize| &self.bytes[i * block_bytes..][..block_bytes];
+        time(BYTES / block_bytes, |i| {
+            kernels.fast_scan(block(i), &table)[0].into()
+        })
     }
 }
 
