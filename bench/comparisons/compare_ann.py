@@ -188,10 +188,10 @@ def judge(name, table, figures):
     real = [row for library, row in table.items() if library not in FAMILIES and not library.startswith("(")]
     for i, level in enumerate(LEVELS):
         best = max((table[family]["qps"][i] or 0 for family in FAMILIES), default=0)
-        for what, rows in (("best library of this run", real), ("SymphonyQG's stand-in", [table.get("(SymphonyQG)", {"qps": [None] * 4})])):
+        for what, rows in (("the best library of this run", real), ("SymphonyQG's stand-in", [table.get("(SymphonyQG)", {"qps": [None] * 4})])):
             peers = [row["qps"][i] for row in rows if row["qps"][i]]
             if peers:
-                figures.at_least(f"qps at recall {level}, {name}, ratio to the {what}", rounded(best / max(peers), 3), must, goal)
+                figures.at_least(f"qps at recall {level}, {name}, ratio to {what}", rounded(best / max(peers), 3), must, goal)
     build = {library: row["build"]["cpu_s"] for library, row in table.items() if "build" in row}
     if "faiss-ivfpq" in build:
         figures.at_most(f"build CPU seconds, {name}, buckets, ratio to faiss IVF-PQ", rounded(build["buckets"] / build["faiss-ivfpq"], 3), 0.5, 0.4)
