@@ -1,8 +1,8 @@
-//! Queries, groups, matrices and documents as JSON, carried out on a small database.
+//! Queries, groups, matrices, writes and documents as JSON, carried out on a small database.
 
 use super::{Target, specimen};
 use crate::document_json::DocumentSeed;
-use crate::{AetherDB, CollectionView, GroupRequest, MatrixRequest, QueryRequest};
+use crate::{AetherDB, CollectionView, GroupRequest, MatrixRequest, QueryRequest, Write};
 use aether_env::MemoryStorage;
 use serde::de::DeserializeSeed;
 
@@ -13,6 +13,7 @@ pub(super) fn target() -> Target {
     Target::of(move |bytes| {
         if let Ok(text) = std::str::from_utf8(bytes) {
             ask(&view, text);
+            write(&db, text);
             import(&db, text);
         }
     })
@@ -33,6 +34,21 @@ fn ask(view: &CollectionView, text: &str) {
     if let Ok(request) = serde_json::from_str::<MatrixRequest>(text) {
         let _ = view.matrix(&request);
     }
+}
+
+/// In a transaction that does not commit: each input finds the same documents.
+fn write(db: &AetherDB, text: &str) {
+    let Ok(write) = Write::from_json(text) else {
+        return;
+    };
+    let json = serde_json::to_string(&write).expect("writes always become JSON");
+    let again = Write::from_json(&json).expect("it was just written");
+    assert_eq!(again, write, "{json}");
+    let collection = db.collection(specimen::NAME).expect("nobody drops it");
+    let mut txn = db.begin().expect("nobody closes it");
+    let _ = txn.apply(&collection, write);
+    let _ = txn.count(&collection);
+    txn.rollback();
 }
 
 /// The text as a document of the collection, and as a whole export.
