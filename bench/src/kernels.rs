@@ -71,10 +71,11 @@ impl Pool {
                 time(bytes, |i| kernels.dot_u8_i8(byte(i), signed).into()),
             ),
             (
-                "dot_u8_i8_x4_each",
+                "dot_u4_i8_x4_each",
                 time(bytes / 4, |i| {
+                    let rows = four(i).map(|row| &row[..dim / 2]);
                     kernels
-                        .dot_u8_i8_x4(four(i), signed)
+                        .dot_u4_i8_x4(rows, &signed[..dim / 2 * 2])
                         .map(f64::from)
                         .iter()
                         .sum()

@@ -116,7 +116,7 @@ kernels! {
     fn l2_u8(a: &[u8], b: &[u8];) -> u32;
     /// `Σ a * b`, exact up to [`DIM_MAX`] components.
     fn dot_u8(a: &[u8], b: &[u8];) -> u32;
-    /// `Σ codes * query`, exact up to [`DIM_MAX`] components. The kernel of graph traversal.
+    /// `Σ codes * query`, exact up to [`DIM_MAX`] components.
     fn dot_u8_i8(codes: &[u8], query: &[i8];) -> i32;
     /// `Σ query * u16` with `u16 = 256 * hi + lo`: the dot product with two-level codes, for re-ranking.
     fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8];) -> f32;
@@ -125,15 +125,6 @@ kernels! {
 }
 
 impl Kernels {
-    /// [`dot_u8_i8`](Kernels::dot_u8_i8) of four rows with one query: the query is read once and the four sums overlap.
-    #[inline]
-    pub fn dot_u8_i8_x4(self, codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-        for row in codes {
-            check_lengths(query.len(), row.len());
-        }
-        dispatch!(self.dot_u8_i8_x4(codes, query))
-    }
-
     /// `Σ codes * query` of codes of 4 bits, exact up to [`DIM_MAX`] components. The kernel of graph traversal.
     ///
     /// `codes`: byte `i` has component `i` in its lower half, and in its upper half component `codes.len() + i`. `query`:

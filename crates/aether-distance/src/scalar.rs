@@ -83,10 +83,6 @@ pub(crate) fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     codes.map(|row| dot_u4_i8(row, query))
 }
 
-pub(crate) fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-    codes.map(|row| dot_u8_i8(row, query))
-}
-
 pub(crate) fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {
     let (high, low) = (dot_f32_u8(query, hi), dot_f32_u8(query, lo));
     256.0 * high + low

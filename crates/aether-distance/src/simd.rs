@@ -25,7 +25,6 @@ macro_rules! with_integer_kernels {
     ($then:ident) => {
         $then! {
             fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32;
-            fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4];
             fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32;
             fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4];
             fn dot_u8(a: &[u8], b: &[u8]) -> u32;

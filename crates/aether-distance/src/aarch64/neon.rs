@@ -51,11 +51,6 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
 }
 
 #[target_feature(enable = "neon")]
-fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-    codes.map(|row| dot_u8_i8(row, query))
-}
-
-#[target_feature(enable = "neon")]
 fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
     let (lower, upper) = query.split_at(codes.len());
     let ((codes, codes_rest), (lower, lower_rest), (upper, upper_rest)) = (

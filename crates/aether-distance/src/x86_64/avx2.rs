@@ -55,17 +55,6 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-    let [a, b, c, d] = codes;
-    [
-        dot_u8_i8(a, query),
-        dot_u8_i8(b, query),
-        dot_u8_i8(c, query),
-        dot_u8_i8(d, query),
-    ]
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
 fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
     let (lower, upper) = query.split_at(codes.len());
     let ((codes, codes_rest), (lower, lower_rest), (upper, upper_rest)) = (

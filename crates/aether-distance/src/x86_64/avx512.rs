@@ -60,28 +60,6 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn dot_u8_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
-    let (lines, query_rest) = query.as_chunks::<64>();
-    let rows = codes.map(|row| row[..query.len()].as_chunks::<64>());
-    let [mut a, mut b, mut c, mut d] = [_mm512_setzero_si512(); 4];
-    for (i, line) in lines.iter().enumerate() {
-        let line = signed_bytes(line);
-        a = _mm512_dpbusd_epi32(a, bytes(&rows[0].0[i]), line);
-        b = _mm512_dpbusd_epi32(b, bytes(&rows[1].0[i]), line);
-        c = _mm512_dpbusd_epi32(c, bytes(&rows[2].0[i]), line);
-        d = _mm512_dpbusd_epi32(d, bytes(&rows[3].0[i]), line);
-    }
-    if !query_rest.is_empty() {
-        let line = signed_bytes_rest(query_rest);
-        a = _mm512_dpbusd_epi32(a, bytes_rest(rows[0].1), line);
-        b = _mm512_dpbusd_epi32(b, bytes_rest(rows[1].1), line);
-        c = _mm512_dpbusd_epi32(c, bytes_rest(rows[2].1), line);
-        d = _mm512_dpbusd_epi32(d, bytes_rest(rows[3].1), line);
-    }
-    sums_of_four([a, b, c, d])
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
     _mm512_reduce_add_epi32(sums_u4_i8([codes], query)[0])
 }

@@ -2,7 +2,8 @@
 //!
 //! 1. The nodes that are dead now become *doomed*. From here on no new link leads to them.
 //! 2. Every other node with a link to a doomed one chooses its neighbours anew, among its own and those of its doomed
-//!    neighbours (as FreshDiskANN does; Singh et al. 2021, arXiv 2105.09613). Searches still pass through the doomed.
+//!    neighbours (as FreshDiskANN does; Singh et al. 2021, arXiv 2105.09613); one that loses many, among those that a search
+//!    finds. Searches still pass through the doomed.
 //! 3. No link leads to the doomed any more. If searches enter at one, they get another entry point; then, while no
 //!    search runs, the slots are freed.
 //!
@@ -10,7 +11,7 @@
 
 use super::graph::{Entry, LEVEL_MAX, linked, write_links};
 use super::insert::{Builder, Relink};
-use super::scratch::Walk;
+use super::scratch::slot_of;
 use super::{Consolidation, Hnsw, decrease};
 use crate::memory::{Node, Reader, State};
 use crate::{PointId, Result};
@@ -20,6 +21,9 @@ const FREED_AT_ONCE: usize = 1024;
 
 /// Nodes repaired before waiting writers get their turn.
 const REPAIRED_AT_ONCE: u32 = 64;
+
+/// A node that loses more than this part of what it keeps looks for neighbours by a search.
+const LOST_PART: usize = 8;
 
 /// A pass in progress.
 #[derive(Debug)]
@@ -107,10 +111,13 @@ impl Hnsw {
         builder: &mut Builder,
     ) {
         let graph = &self.graph;
-        let Builder { walk, relink, .. } = builder;
         let lock = graph.lock(node.slot());
-        self.collect_staying(reader, node, layer, walk, relink);
-        let kept = relink.selection.selected.len();
+        let lost = self.collect_staying(reader, node, layer, builder);
+        let kept = builder.relink.selection.selected.len();
+        if layer == 0 && lost * LOST_PART > kept {
+            self.search_anew(reader, node, builder);
+        }
+        let Builder { relink, .. } = builder;
         graph.choose_anew(reader, node, layer, relink);
         write_links(graph.links(node, layer), &relink.selection.selected);
         drop(lock);
@@ -122,16 +129,16 @@ impl Hnsw {
     }
 
     /// Selects the neighbours of `node` that stay, and finds others in their place: the neighbours of its doomed ones,
-    /// and where there are few, those that are doomed neighbours away.
+    /// and where there are few, those that are doomed neighbours away. Returns how many neighbours are doomed.
     fn collect_staying(
         &self,
         reader: &Reader<'_>,
         node: &Node<'_>,
         layer: u32,
-        walk: &mut Walk,
-        relink: &mut Relink,
-    ) {
+        builder: &mut Builder,
+    ) -> usize {
         let graph = &self.graph;
+        let Builder { walk, relink, .. } = builder;
         let Relink {
             slots, selection, ..
         } = relink;
@@ -162,6 +169,29 @@ impl Hnsw {
             }
             next += 1;
         }
+        neighbours
+    }
+
+    /// Finds others for a node that loses many of its neighbours as if it were new: where whole regions die, the neighbours
+    /// of the doomed ones are all to one side of it.
+    fn search_anew(&self, reader: &Reader<'_>, node: &Node<'_>, builder: &mut Builder) {
+        let graph = &self.graph;
+        let Builder {
+            walk,
+            probe,
+            relink,
+            ..
+        } = builder;
+        graph.codec.probe_node(node, probe);
+        let start = (graph.codec.key(probe, node), *node);
+        let ef = usize::from(graph.params.ef_construction);
+        let stays = |found: &Node<'_>| found.state() != State::DOOMED;
+        graph.walk_counting(reader, probe, start, (ef, None), walk, stays);
+        let found = walk.front.pool.entries().iter().map(|&near| slot_of(near));
+        let selected = &relink.selection.selected;
+        let new = |slot: &u32| *slot != node.slot() && !selected.contains(slot);
+        relink.slots.clear();
+        relink.slots.extend(found.filter(new));
     }
 
     /// If searches enter at a doomed node, makes them enter at the highest other one.

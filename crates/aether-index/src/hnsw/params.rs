@@ -14,8 +14,8 @@ pub struct HnswParams {
 impl HnswParams {
     /// What suits most data.
     pub const DEFAULT: HnswParams = HnswParams {
-        m: 16,
-        ef_construction: 200,
+        m: 24,
+        ef_construction: 160,
     };
 
     /// The least `m`: with fewer links a graph falls apart.
