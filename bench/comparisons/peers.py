@@ -1,8 +1,9 @@
 """One other embedded vector database, by its Python interface: peers.py PEER DATA WORK ROWS.
 
 Prints `line JSON` for the report, and `qps`, `filtered_qps` and `ingest` with the best figure at recall 0.95 or more.
-Queries come one at a time, on one thread where the database lets us say so; rows come in batches of 1,000, each durable on return as
-far as the database's own defaults make it so. The filter lets a tenth of the rows through and has nothing to do with the vectors.
+Queries come one at a time, on one thread where the database lets us say so; rows come in batches of 1,000. The figure `ingest` is that of databases
+that have synced a batch when the call returns; LanceDB never syncs (strace shows no fsync at all): its figure is `unsynced_ingest`. The filter lets
+a tenth of the rows through and has nothing to do with the vectors.
 """
 import json
 import os
@@ -19,6 +20,7 @@ from common import K, DataSet  # noqa: E402
 BATCH = 1_000
 QUERIES = 200
 RECALL = 0.95
+UNSYNCED = {"lancedb"}
 
 
 def main(peer, directory, work, rows):
@@ -30,7 +32,7 @@ def main(peer, directory, work, rows):
     began = time.perf_counter()
     for start in range(0, data.rows, BATCH):
         insert(start, min(start + BATCH, data.rows))
-    report(peer, "ingest", data.rows / (time.perf_counter() - began), {})
+    report(peer, "unsynced_ingest" if peer in UNSYNCED else "ingest", data.rows / (time.perf_counter() - began), {})
     index()
     for name, truth, settings in (("qps", data.truth, unfiltered), ("filtered_qps", truth_of_part, filtered)):
         for setting, search in settings:

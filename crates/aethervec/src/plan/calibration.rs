@@ -32,8 +32,8 @@ const SAMPLES_MIN: usize = 64;
 /// Samples that are kept, the newest ones.
 const SAMPLES_MAX: usize = 512;
 
-/// From then on, one query of so many becomes a sample.
-const SAMPLE_EVERY: u64 = 512;
+/// From then on, one query of so many becomes a sample: that costs what some hundred queries cost, and the next one pays for new curves.
+const SAMPLE_EVERY: u64 = 4_096;
 
 /// Samples by which one query is judged: half of them less hard.
 const PEERS: usize = 48;
