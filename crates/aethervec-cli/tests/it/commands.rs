@@ -30,12 +30,12 @@ fn create_and_list() {
         "--element",
         "u8",
         "--m",
-        "24",
+        "32",
     ]);
     assert_eq!(
         created,
         json!({"collection": "images", "dim": 784, "metric": "l2", "element": "u8",
-               "index": {"kind": "hnsw", "m": 24, "ef_construction": 200}})
+               "index": {"kind": "hnsw", "m": 32, "ef_construction": 160}})
     );
     tool.object(&[
         "create", "flat", "--dim", "3", "--metric", "dot", "--index", "flat",
@@ -48,7 +48,7 @@ fn create_and_list() {
     );
     let text = tool.run(&["list"]).stdout;
     assert!(
-        text.contains("images") && text.contains("hnsw (m 24, ef_construction 200)"),
+        text.contains("images") && text.contains("hnsw (m 32, ef_construction 160)"),
         "{text}"
     );
     assert!(tool.path("aethervec.db").is_dir());
