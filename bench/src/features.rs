@@ -2,7 +2,7 @@
 //!
 //! - `filtered DIR NAME DB ROWS QUERIES`: fills a collection, then searches it with and without filters, and asks for several recalls;
 //! - `peer DIR NAME DB ROWS QUERIES`: what the other databases are asked for: rows with a number each, and a filter on it;
-//! - `transactions DB`: 10 upserts in 3 collections, synced, against one synced write of the storage engine;
+//! - `transactions DB`: what a transaction takes (transactions.rs);
 //! - `facets DB DOCUMENTS`: facets and counts on an indexed keyword;
 //! - `hybrid DIR DB`: vector, words and filter in one query, on a collection of the demo's size;
 //! - `empty DB COLLECTIONS`: what collections without documents cost.
@@ -10,18 +10,18 @@
 use std::collections::{BinaryHeap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use aether_distance::{Kernels, Query as DistanceQuery};
 use aethervec::{
-    AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, Durability, FacetRequest,
-    Filter, IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest,
+    AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, FacetRequest, Filter,
+    IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest,
 };
 use serde_json::{Value, json};
 
 use crate::clock::{now, resident_bytes};
 use crate::data::{Matrix, attribute, metric};
 use crate::protocol::{Commands, Result, argument};
+use crate::transactions;
 
 const K: usize = 10;
 
@@ -51,7 +51,7 @@ impl Commands for Bench {
                     filtered(&set, &path(2)?)
                 }
             }
-            "transactions" => transactions(&path(0)?),
+            "transactions" => transactions::measure(&path(0)?),
             "facets" => facets(&path(0)?, argument(arguments, 1, "DOCUMENTS")?),
             "hybrid" => hybrid(&path(0)?, &path(1)?),
             "empty" => empty(&path(0)?, argument(arguments, 1, "COLLECTIONS")?),
@@ -349,69 +349,10 @@ fn scanned(
     Ok(quantiles(&mut took).1)
 }
 
-fn quantiles(took: &mut [f64]) -> (f64, f64) {
+/// The median, and the 99th percentile.
+pub fn quantiles(took: &mut [f64]) -> (f64, f64) {
     took.sort_by(f64::total_cmp);
     (took[took.len() / 2], took[took.len() * 99 / 100])
-}
-
-fn transactions(db: &Path) -> Result<Value> {
-    const ROUNDS: usize = 300;
-    let storage = aidb::DB::open(db.join("kv"), aidb::Options::default())?;
-    let keyspace = storage.keyspace("default", aidb::KeyspaceOptions::DEFAULT)?;
-    let database = AetherDB::open(db.join("vectors"))?;
-    let open = |name: String| database.create_collection(&name, 16, "l2", IndexConfig::default());
-    let collections: Vec<Collection> = (0..3)
-        .map(|i| open(format!("c{i}")))
-        .collect::<aethervec::Result<_>>()?;
-    let transaction = |number: usize| -> Result<()> {
-        let mut txn = database.begin()?;
-        for (i, collection) in collections.iter().enumerate() {
-            for j in 0..[4, 3, 3][i] {
-                txn.upsert(
-                    collection,
-                    Document::new(vec![0.5; 16], (number * 16 + j) as u64),
-                )?;
-            }
-        }
-        txn.commit()?;
-        Ok(())
-    };
-    let (mut single, mut transactions) = (Vec::new(), Vec::new());
-    for i in 0..ROUNDS {
-        let begin = now();
-        let mut batch = aidb::WriteBatch::new();
-        batch.put(&keyspace, i.to_be_bytes(), [7; 1_000]);
-        storage.write(batch, Durability::Sync)?;
-        single.push(begin.elapsed().as_secs_f64() * 1e6);
-        let begin = now();
-        transaction(i)?;
-        transactions.push(begin.elapsed().as_secs_f64() * 1e6);
-    }
-    let begin = now();
-    let failed = Arc::new(std::sync::Mutex::new(None));
-    std::thread::scope(|scope| {
-        for thread in 0..16 {
-            let (failed, transaction) = (Arc::clone(&failed), &transaction);
-            scope.spawn(move || {
-                for i in 0..ROUNDS {
-                    if let Err(error) = transaction((thread + 1) * 1_000_000 + i) {
-                        *failed.lock().expect("nobody panics") = Some(error.to_string());
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    if let Some(error) = failed.lock().expect("nobody panics").take() {
-        return Err(error.into());
-    }
-    let sixteen = (16 * ROUNDS) as f64 / begin.elapsed().as_secs_f64();
-    let one = ROUNDS as f64 / transactions.iter().sum::<f64>() * 1e6;
-    database.close()?;
-    Ok(json!({
-        "commit_p50_us": quantiles(&mut single).0, "transaction_p50_us": quantiles(&mut transactions).0,
-        "one_thread_per_s": one, "sixteen_threads_per_s": sixteen,
-    }))
 }
 
 fn facets(db: &Path, documents: usize) -> Result<Value> {

@@ -10,6 +10,7 @@ mod db;
 mod features;
 mod kernels;
 mod protocol;
+mod transactions;
 
 use std::process::ExitCode;
 
