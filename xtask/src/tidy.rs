@@ -21,7 +21,14 @@ const EDGES: &[(&str, &[&str])] = &[
         "aethervec",
         &["aether-env", "aether-distance", "aether-index", "aidb"],
     ),
-    ("aethervec-cli", &["aether-env", "aethervec", "aidb"]),
+    (
+        "aethervec-server",
+        &["aether-env", "aether-crypt", "aethervec", "aidb"],
+    ),
+    (
+        "aethervec-cli",
+        &["aether-env", "aethervec", "aethervec-server", "aidb"],
+    ),
 ];
 
 /// Words that only unfinished code has. Written apart, so that this file does not find itself.

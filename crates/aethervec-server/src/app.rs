@@ -1,0 +1,86 @@
+//! What all protocols share.
+
+use crate::config::Config;
+use crate::engine::{Deadline, Gate};
+use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::metrics::Metrics;
+use crate::tenants::{Tenant, TenantName, Tenants};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A server without its ports: configuration, databases, and the way to them.
+#[derive(Debug)]
+pub struct App {
+    /// As it was started.
+    pub config: Config,
+    /// The databases.
+    pub tenants: Arc<Tenants>,
+    /// The only way to them.
+    pub gate: Gate,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl App {
+    /// Everything that `config` says, with nothing opened yet.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Invalid`] when the configuration asks for something that cannot be.
+    pub fn new(config: Config) -> ApiResult<App> {
+        let options = config.db_options()?;
+        let tenants = Arc::new(Tenants::open(config.data_dir.clone(), options)?);
+        Ok(App {
+            gate: Gate::new(config.worker_threads(), config.queue_max),
+            tenants,
+            metrics: Metrics::default(),
+            config,
+        })
+    }
+
+    /// The deadline of a request that says none.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_millis(self.config.request_timeout_ms))
+    }
+
+    /// Runs `call` with the tenant called `name`, when its turn has come.
+    ///
+    /// # Errors
+    /// Those of [`Gate::run`], of [`Tenants::get`] and of `call`.
+    pub async fn with_tenant<T, E>(
+        &self,
+        name: TenantName,
+        deadline: Deadline,
+        call: impl FnOnce(&Arc<Tenant>) -> Result<T, E> + Send + 'static,
+    ) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let tenants = Arc::clone(&self.tenants);
+        self.gate
+            .run(deadline, move || {
+                let tenant = tenants.get(&name)?;
+                call(&tenant).map_err(Into::into)
+            })
+            .await
+    }
+
+    /// Closes what nobody has used for a while. Blocks.
+    pub fn close_idle(&self) {
+        let idle = Duration::from_secs(self.config.tenant_idle_s);
+        self.tenants.close_idle(idle);
+    }
+
+    /// Closes everything. Blocks.
+    pub fn close(&self) {
+        self.tenants.close();
+    }
+
+    /// The error of a feature that a request asks for and this server does not have.
+    pub fn unsupported(what: &str) -> ApiError {
+        ApiError::new(
+            ApiErrorKind::Unsupported,
+            format!("{what} is not supported"),
+        )
+    }
+}

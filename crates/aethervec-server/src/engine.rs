@@ -1,0 +1,201 @@
+//! The gate between async requests and the synchronous engine.
+//!
+//! A request waits in a bounded queue for one of a bounded number of turns, then runs on a thread where it may block. Who does
+//! not get into the queue, or whose deadline passes in it, is told at once: the engine never works for nobody.
+//!
+//! A turn that has begun is finished even if its caller has gone away, and keeps its place until then.
+
+use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Bounds how many calls of the engine run at once, and how many wait. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    turns: Arc<Semaphore>,
+    /// Calls that run at once, at most.
+    running_max: usize,
+    /// Calls that wait for a turn.
+    waiting: AtomicUsize,
+    waiting_max: usize,
+}
+
+/// When nobody waits for an answer any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(time: Duration) -> Deadline {
+        Deadline(Instant::now() + time)
+    }
+
+    /// What is left; zero when it has passed.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    fn passed() -> ApiError {
+        ApiError::new(
+            ApiErrorKind::Deadline,
+            "the deadline passed before the request had its turn: send fewer at a time, or wait longer",
+        )
+    }
+}
+
+impl Gate {
+    /// A gate for `running_max` calls at once, and `waiting_max` that wait.
+    pub fn new(running_max: usize, waiting_max: usize) -> Gate {
+        Gate(Arc::new(Inner {
+            turns: Arc::new(Semaphore::new(running_max)),
+            running_max,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+        }))
+    }
+
+    /// Runs `call` on a thread where it may block, when its turn has come.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Overloaded`] when the queue is full, [`ApiErrorKind::Deadline`] when `deadline` passes before the turn,
+    /// [`ApiErrorKind::Internal`] when `call` panics. Else what `call` returns.
+    pub async fn run<T, E>(
+        &self,
+        deadline: Deadline,
+        call: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let turn = self.turn(deadline).await?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = call();
+            drop(turn);
+            result
+        });
+        match done.await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) => Err(ApiError::new(
+                ApiErrorKind::Internal,
+                "the request could not be answered: the log of the server says why",
+            )),
+        }
+    }
+
+    /// Calls that run now.
+    pub fn running(&self) -> usize {
+        self.0.running_max - self.0.turns.available_permits()
+    }
+
+    /// Calls that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    async fn turn(&self, deadline: Deadline) -> ApiResult<OwnedSemaphorePermit> {
+        if deadline.left().is_zero() {
+            return Err(Deadline::passed());
+        }
+        let turns = Arc::clone(&self.0.turns);
+        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _waiting = Waiting::enter(&self.0)?;
+        match tokio::time::timeout_at(deadline.0, turns.acquire_owned()).await {
+            Ok(turn) => Ok(turn.expect("the semaphore is never closed")),
+            Err(_) => Err(Deadline::passed()),
+        }
+    }
+}
+
+/// A place in the queue; given back when dropped, however the wait ends.
+struct Waiting<'a>(&'a Inner);
+
+impl Waiting<'_> {
+    fn enter(inner: &Inner) -> ApiResult<Waiting<'_>> {
+        let place = Waiting(inner);
+        if inner.waiting.fetch_add(1, Ordering::Relaxed) >= inner.waiting_max {
+            return Err(ApiError::new(
+                ApiErrorKind::Overloaded,
+                format!(
+                    "{} requests wait already, as many as may: try again later",
+                    inner.waiting_max
+                ),
+            ));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[tokio::test]
+    async fn who_comes_when_the_queue_is_full_is_told_at_once() {
+        let gate = Gate::new(1, 1);
+        let (end, ended) = mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let gate = gate.clone();
+            let call = move || ended.recv().map_err(|_| ApiError::invalid("nobody sends"));
+            async move { gate.run(Deadline::after(LONG), call).await }
+        });
+        while gate.running() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let second = tokio::spawn({
+            let gate = gate.clone();
+            async move {
+                gate.run(Deadline::after(LONG), || Ok::<_, ApiError>(2))
+                    .await
+            }
+        });
+        while gate.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let third = gate
+            .run(Deadline::after(LONG), || Ok::<_, ApiError>(3))
+            .await;
+        assert_eq!(third.unwrap_err().kind, ApiErrorKind::Overloaded);
+        end.send(()).unwrap();
+        assert!(first.await.unwrap().is_ok());
+        assert_eq!(second.await.unwrap(), Ok(2));
+        assert_eq!((gate.running(), gate.waiting()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_late_does_not_run() {
+        let gate = Gate::new(1, 1);
+        let late = gate.run(Deadline::after(Duration::ZERO), || Ok::<_, ApiError>(1));
+        assert_eq!(late.await.unwrap_err().kind, ApiErrorKind::Deadline);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_gives_its_turn_back() {
+        let gate = Gate::new(1, 1);
+        let call = || -> ApiResult<()> { panic!("on purpose") };
+        let error = gate.run(Deadline::after(LONG), call).await.unwrap_err();
+        assert_eq!(error.kind, ApiErrorKind::Internal);
+        assert_eq!(
+            gate.run(Deadline::after(LONG), || Ok::<_, ApiError>(1))
+                .await,
+            Ok(1)
+        );
+    }
+}

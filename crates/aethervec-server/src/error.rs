@@ -1,0 +1,181 @@
+//! The one error of all protocols. Each protocol gives it a shape of its own; the kind decides the status.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::fmt;
+use tonic::Code;
+
+/// Why a request was not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// What can be done about it.
+    pub kind: ApiErrorKind,
+    /// What is wrong: the field, the value and the limit. Never a secret, never a path of the machine.
+    pub message: String,
+}
+
+/// The result of everything that answers a request.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// What can be done about an [`ApiError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ApiErrorKind {
+    /// Mend the request.
+    Invalid,
+    /// Say who you are.
+    Unauthenticated,
+    /// Ask for the right.
+    Forbidden,
+    /// Mend the request: what it names is not there.
+    NotFound,
+    /// Mend the request: what it would create is there already.
+    Exists,
+    /// Try again: another transaction came first.
+    Conflict,
+    /// Send less at a time.
+    TooLarge,
+    /// Try again later, and less often: too much is under way.
+    Overloaded,
+    /// Nobody waits for the answer any more.
+    Deadline,
+    /// Try again later.
+    Unavailable,
+    /// This server does not do that.
+    Unsupported,
+    /// The operator has to look: a damaged file, a failing disk, a bug.
+    Internal,
+}
+
+impl ApiErrorKind {
+    /// The status of HTTP.
+    pub fn status(self) -> StatusCode {
+        match self {
+            ApiErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ApiErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            ApiErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ApiErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ApiErrorKind::Exists | ApiErrorKind::Conflict => StatusCode::CONFLICT,
+            ApiErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiErrorKind::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            ApiErrorKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
+            ApiErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ApiErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            ApiErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The code of gRPC.
+    pub fn code(self) -> Code {
+        match self {
+            ApiErrorKind::Invalid | ApiErrorKind::TooLarge => Code::InvalidArgument,
+            ApiErrorKind::Unauthenticated => Code::Unauthenticated,
+            ApiErrorKind::Forbidden => Code::PermissionDenied,
+            ApiErrorKind::NotFound => Code::NotFound,
+            ApiErrorKind::Exists => Code::AlreadyExists,
+            ApiErrorKind::Conflict => Code::Aborted,
+            ApiErrorKind::Overloaded => Code::ResourceExhausted,
+            ApiErrorKind::Deadline => Code::DeadlineExceeded,
+            ApiErrorKind::Unavailable => Code::Unavailable,
+            ApiErrorKind::Unsupported => Code::Unimplemented,
+            ApiErrorKind::Internal => Code::Internal,
+        }
+    }
+
+    /// What programs may branch on.
+    pub fn name(self) -> &'static str {
+        match self {
+            ApiErrorKind::Invalid => "invalid",
+            ApiErrorKind::Unauthenticated => "unauthenticated",
+            ApiErrorKind::Forbidden => "forbidden",
+            ApiErrorKind::NotFound => "not_found",
+            ApiErrorKind::Exists => "exists",
+            ApiErrorKind::Conflict => "conflict",
+            ApiErrorKind::TooLarge => "too_large",
+            ApiErrorKind::Overloaded => "overloaded",
+            ApiErrorKind::Deadline => "deadline",
+            ApiErrorKind::Unavailable => "unavailable",
+            ApiErrorKind::Unsupported => "unsupported",
+            ApiErrorKind::Internal => "internal",
+        }
+    }
+}
+
+impl ApiError {
+    /// An error of any kind.
+    pub fn new(kind: ApiErrorKind, message: impl Into<String>) -> ApiError {
+        ApiError {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// The request has to be mended.
+    pub fn invalid(message: impl Into<String>) -> ApiError {
+        ApiError::new(ApiErrorKind::Invalid, message)
+    }
+
+    /// What the request names is not there.
+    pub fn not_found(message: impl Into<String>) -> ApiError {
+        ApiError::new(ApiErrorKind::NotFound, message)
+    }
+}
+
+impl From<aethervec::Error> for ApiError {
+    fn from(error: aethervec::Error) -> ApiError {
+        use aethervec::ErrorKind;
+        let kind = match error.kind() {
+            ErrorKind::Invalid => ApiErrorKind::Invalid,
+            ErrorKind::NotFound => ApiErrorKind::NotFound,
+            ErrorKind::Exists => ApiErrorKind::Exists,
+            ErrorKind::Conflict => ApiErrorKind::Conflict,
+            ErrorKind::Unavailable | ErrorKind::Fenced | ErrorKind::Closed => {
+                ApiErrorKind::Unavailable
+            }
+            _ => ApiErrorKind::Internal,
+        };
+        ApiError::new(kind, error.to_string())
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The body of an error of the native REST API.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    error: Content<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Content<'a> {
+    kind: ApiErrorKind,
+    message: &'a str,
+}
+
+/// The shape of the native REST API: `{"error": {"kind": "not_found", "message": "…"}}`.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            error: Content {
+                kind: self.kind,
+                message: &self.message,
+            },
+        };
+        (self.kind.status(), axum::Json(body)).into_response()
+    }
+}
+
+/// The shape of gRPC.
+impl From<ApiError> for tonic::Status {
+    fn from(error: ApiError) -> tonic::Status {
+        tonic::Status::new(error.kind.code(), error.message)
+    }
+}

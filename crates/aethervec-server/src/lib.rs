@@ -1,0 +1,31 @@
+//! AetherVec over the network.
+//!
+//! ```text
+//! rest/ (native)   grpc/ (native)   qdrant/ (its dialect; its types stop there)     async; a protocol each
+//!        ╲               │               ╱
+//!   auth (who calls, and what may they)   error (one error, each protocol's shape)
+//!                        │
+//!   tenants (name → open database)        engine (the gate: async above, threads below)
+//!                        │
+//!                    aethervec                                                       synchronous
+//! ```
+//!
+//! Every call of the engine goes through [`engine::Gate`], which bounds how many run and how many wait. [`Server`] binds all
+//! ports, serves until it is told to stop, and closes every database.
+
+pub mod app;
+pub mod auth;
+pub mod config;
+pub mod engine;
+pub mod error;
+mod grpc;
+pub mod metrics;
+mod qdrant;
+mod rest;
+mod serve;
+pub mod tenants;
+
+pub use app::App;
+pub use config::Config;
+pub use error::{ApiError, ApiErrorKind};
+pub use serve::{Addresses, Server, run};

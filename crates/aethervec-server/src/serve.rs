@@ -1,0 +1,254 @@
+//! From ports to a clean end.
+//!
+//! 1. [`Server::bind`]: the configuration is checked and all ports are bound, or none;
+//! 2. [`Server::serve`]: each port accepts connections and serves them with the routes of its protocol;
+//! 3. told to stop: no new connections, requests under way have [`Config::shutdown_grace_ms`] to end, then all databases are
+//!    closed. What was acknowledged is safe in any case: that is what their logs are for.
+
+use crate::app::App;
+use crate::config::Config;
+use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::{grpc, qdrant, rest};
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked whether tenants, transactions and snapshots are idle.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
+/// How long to wait after a connection could not be accepted: too many files are open, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server whose ports are bound.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    addresses: Addresses,
+    ports: Vec<(TcpListener, Router)>,
+}
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The native REST API.
+    pub http: Option<SocketAddr>,
+    /// The native gRPC API.
+    pub grpc: Option<SocketAddr>,
+    /// The Qdrant-compatible REST API.
+    pub qdrant_http: Option<SocketAddr>,
+    /// The Qdrant-compatible gRPC API.
+    pub qdrant_grpc: Option<SocketAddr>,
+    /// The metrics.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A line for each port.
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = [
+            ("rest", "http://", self.http),
+            ("grpc", "http://", self.grpc),
+            ("qdrant rest", "http://", self.qdrant_http),
+            ("qdrant grpc", "http://", self.qdrant_grpc),
+            ("metrics", "http://", self.metrics),
+        ];
+        let open = ports
+            .iter()
+            .filter_map(|(name, scheme, at)| Some((name, scheme, (*at)?)));
+        for (number, (name, scheme, address)) in open.enumerate() {
+            let between = if number == 0 { "" } else { "\n" };
+            write!(f, "{between}{name:<12} {scheme}{address}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Binds all ports of `config`.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Invalid`] when settings are not acceptable, [`ApiErrorKind::Unavailable`] when a port is taken or the
+    /// folder of the databases cannot be used.
+    pub async fn bind(config: Config) -> ApiResult<Server> {
+        let app = Arc::new(App::new(config)?);
+        let mut server = Server {
+            app: Arc::clone(&app),
+            addresses: Addresses::default(),
+            ports: Vec::new(),
+        };
+        let config = &app.config;
+        server.addresses = Addresses {
+            http: server
+                .port("http_port", config.http_port, rest::router(&app))
+                .await?,
+            grpc: server
+                .port("grpc_port", config.grpc_port, grpc::router(&app))
+                .await?,
+            qdrant_http: server
+                .port(
+                    "qdrant_http_port",
+                    config.qdrant_http_port,
+                    qdrant::rest(&app),
+                )
+                .await?,
+            qdrant_grpc: server
+                .port(
+                    "qdrant_grpc_port",
+                    config.qdrant_grpc_port,
+                    qdrant::grpc(&app),
+                )
+                .await?,
+            metrics: server
+                .port("metrics_port", config.metrics_port, rest::metrics(&app))
+                .await?,
+        };
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `stop` is cancelled and everything is closed.
+    pub async fn serve(self, stop: CancellationToken) {
+        let mut ports = JoinSet::new();
+        for (listener, router) in self.ports {
+            let grace = Duration::from_millis(self.app.config.shutdown_grace_ms);
+            ports.spawn(listen(listener, router, stop.clone(), grace));
+        }
+        let idle = tokio::spawn(close_idle(Arc::clone(&self.app)));
+        stop.cancelled().await;
+        while ports.join_next().await.is_some() {}
+        idle.abort();
+        let app = self.app;
+        let closed = tokio::task::spawn_blocking(move || app.close()).await;
+        if closed.is_err() {
+            tracing::error!(
+                "the databases did not close: their logs are read again at the next start"
+            );
+        }
+    }
+
+    async fn port(
+        &mut self,
+        setting: &str,
+        port: Option<u16>,
+        router: Router,
+    ) -> ApiResult<Option<SocketAddr>> {
+        let Some(port) = port else { return Ok(None) };
+        let address = SocketAddr::new(self.app.config.host, port);
+        let unusable = |error: std::io::Error| {
+            ApiError::new(
+                ApiErrorKind::Unavailable,
+                format!("{setting}: {address} cannot be listened on: {error}"),
+            )
+        };
+        let listener = TcpListener::bind(address).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        self.ports.push((listener, router));
+        Ok(Some(address))
+    }
+}
+
+/// Runs a server until the process is told to stop (SIGTERM, SIGINT). `ready` is told where it listens.
+///
+/// # Errors
+/// As [`Server::bind`].
+pub fn run(config: Config, ready: impl FnOnce(Addresses)) -> ApiResult<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            let text = format!("threads could not be started: {error}");
+            ApiError::new(ApiErrorKind::Unavailable, text)
+        })?;
+    runtime.block_on(async {
+        let server = Server::bind(config).await?;
+        ready(server.addresses());
+        let stop = CancellationToken::new();
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                told_to_stop().await;
+                stop.cancel();
+            }
+        });
+        server.serve(stop).await;
+        Ok(())
+    })
+}
+
+/// Accepts connections until `stop`, then waits up to `grace` for what is under way.
+async fn listen(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connection(stream, &router, &graceful),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = stop.cancelled() => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("connections were cut: their requests took longer than shutdown_grace_ms");
+    }
+}
+
+/// Serves a connection on a task of its own: HTTP/1 and HTTP/2, whatever the client speaks.
+fn connection(stream: TcpStream, router: &Router, graceful: &GracefulShutdown) {
+    // Small answers must not wait for a full packet.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router.clone());
+    let connection = auto::Builder::new(TokioExecutor::new())
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    });
+}
+
+async fn close_idle(app: Arc<App>) {
+    let mut clock = tokio::time::interval(IDLE_LOOK);
+    loop {
+        clock.tick().await;
+        let app = Arc::clone(&app);
+        // A panic there is in the log; there is a next time.
+        let _ = tokio::task::spawn_blocking(move || app.close_idle()).await;
+    }
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be handled: the server stops only when it is killed");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,277 @@
+//! Tenants: a tenant is a database in a folder of its own, `DATA_DIR/NAME`.
+//!
+//! A database is opened by its first use and closed when nobody has used it for a while. While one is opened or closed, whoever
+//! asks for it waits: two openings of one folder never meet.
+
+use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use aether_env::Env;
+use aethervec::{AetherDB, DbOptions};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The bytes that the name of a tenant may have, at most.
+pub const TENANT_NAME_BYTES_MAX: usize = 64;
+
+/// The tenant of requests that name none.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// The name of a tenant: 1 to [`TENANT_NAME_BYTES_MAX`] of `A-Z a-z 0-9 _ -`, so that it can be the name of a folder and
+/// nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantName(Arc<str>);
+
+impl TenantName {
+    /// The name that `text` spells.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Invalid`] when it has other characters, or is too long or empty.
+    pub fn parse(text: &str) -> ApiResult<TenantName> {
+        let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if text.is_empty() || text.len() > TENANT_NAME_BYTES_MAX || !text.bytes().all(acceptable) {
+            return Err(ApiError::invalid(format!(
+                "tenant: {text:?} is no name: it must be 1 to {TENANT_NAME_BYTES_MAX} of A-Z a-z 0-9 _ -"
+            )));
+        }
+        Ok(TenantName(text.into()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TenantName {
+    fn default() -> Self {
+        TenantName(DEFAULT_TENANT.into())
+    }
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A database that is open. It stays open as long as somebody holds this.
+#[derive(Debug)]
+pub struct Tenant {
+    /// What it is called.
+    pub name: TenantName,
+    /// Its database.
+    pub db: AetherDB,
+    used: Mutex<Instant>,
+}
+
+/// All tenants of a server. Its methods block: they are called within [`Gate::run`](crate::engine::Gate::run).
+#[derive(Debug)]
+pub struct Tenants {
+    folder: PathBuf,
+    options: DbOptions,
+    slots: Mutex<BTreeMap<TenantName, Arc<Slot>>>,
+    closed: AtomicBool,
+}
+
+/// A place for a tenant. Its lock is held while the database is opened or closed.
+type Slot = Mutex<Option<Arc<Tenant>>>;
+
+impl Tenants {
+    /// Those in `folder`, which is made if it is missing. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Unavailable`] when the folder cannot be made.
+    pub fn open(folder: PathBuf, options: DbOptions) -> ApiResult<Tenants> {
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            ApiError::new(
+                ApiErrorKind::Unavailable,
+                format!("data_dir: {} cannot be made: {error}", folder.display()),
+            )
+        })?;
+        Ok(Tenants {
+            folder,
+            options,
+            slots: Mutex::new(BTreeMap::new()),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// The tenant called `name`, opened if it is not. The default tenant is made by its first use.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::NotFound`] when there is none; else those of [`AetherDB::open`].
+    pub fn get(&self, name: &TenantName) -> ApiResult<Arc<Tenant>> {
+        self.enter(name, name.as_str() == DEFAULT_TENANT)
+    }
+
+    /// Makes the tenant called `name`. False when it was there already.
+    ///
+    /// # Errors
+    /// Those of [`AetherDB::open`].
+    pub fn create(&self, name: &TenantName) -> ApiResult<bool> {
+        let was_there = self.exists(name);
+        self.enter(name, true)?;
+        Ok(!was_there)
+    }
+
+    /// Closes the tenant called `name` and removes all its files.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::NotFound`] when there is none, [`ApiErrorKind::Conflict`] while somebody uses it.
+    pub fn remove(&self, name: &TenantName) -> ApiResult<()> {
+        let slot = self.slot(name);
+        let mut tenant = slot.lock();
+        if !self.exists(name) {
+            return Err(not_found(name));
+        }
+        if tenant
+            .as_ref()
+            .is_some_and(|tenant| Arc::strong_count(tenant) > 1)
+        {
+            return Err(ApiError::new(
+                ApiErrorKind::Conflict,
+                format!("tenant {name}: it is in use: try again when its requests are answered"),
+            ));
+        }
+        if let Some(tenant) = tenant.take() {
+            tenant.db.close()?;
+        }
+        std::fs::remove_dir_all(self.folder.join(name.as_str())).map_err(|error| {
+            ApiError::new(
+                ApiErrorKind::Internal,
+                format!("tenant {name}: its files cannot be removed: {error}"),
+            )
+        })
+    }
+
+    /// The names of all tenants, in order.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Internal`] when the folder cannot be read.
+    pub fn names(&self) -> ApiResult<Vec<TenantName>> {
+        let unreadable = |error: std::io::Error| {
+            ApiError::new(
+                ApiErrorKind::Internal,
+                format!("the tenants cannot be listed: {error}"),
+            )
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            if let Some(name) = entry.file_name().to_str()
+                && entry.file_type().map_err(unreadable)?.is_dir()
+                && let Ok(name) = TenantName::parse(name)
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Those that are open now.
+    pub fn opened(&self) -> Vec<Arc<Tenant>> {
+        let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
+        // One that is being opened or closed is not open.
+        let open = |slot: &Arc<Slot>| slot.try_lock().and_then(|tenant| tenant.clone());
+        slots.iter().filter_map(open).collect()
+    }
+
+    /// Closes those that nobody has used for `idle`. Returns how many.
+    pub fn close_idle(&self, idle: Duration) -> usize {
+        let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
+        let mut closed = 0;
+        for slot in slots {
+            let mut tenant = slot.lock();
+            let unused = |tenant: &Arc<Tenant>| {
+                Arc::strong_count(tenant) == 1 && tenant.used.lock().elapsed() >= idle
+            };
+            if tenant.as_ref().is_some_and(unused)
+                && let Some(tenant) = tenant.take()
+            {
+                report(&tenant.name, tenant.db.close());
+                closed += 1;
+            }
+        }
+        closed
+    }
+
+    /// Closes all; none can be opened afterwards. What was acknowledged is safe whatever comes of it.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let slots = std::mem::take(&mut *self.slots.lock());
+        for slot in slots.into_values() {
+            if let Some(tenant) = slot.lock().take() {
+                report(&tenant.name, tenant.db.close());
+            }
+        }
+    }
+
+    fn enter(&self, name: &TenantName, create: bool) -> ApiResult<Arc<Tenant>> {
+        let slot = self.slot(name);
+        let mut place = slot.lock();
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(ApiError::new(
+                ApiErrorKind::Unavailable,
+                "the server is shutting down",
+            ));
+        }
+        if let Some(tenant) = &*place {
+            *tenant.used.lock() = Instant::now();
+            return Ok(Arc::clone(tenant));
+        }
+        if !create && !self.exists(name) {
+            drop(place);
+            self.forget(name);
+            return Err(not_found(name));
+        }
+        let unusable = |error: std::io::Error| {
+            ApiError::new(
+                ApiErrorKind::Internal,
+                format!("tenant {name}: its folder cannot be used: {error}"),
+            )
+        };
+        let env = Env::local(self.folder.join(name.as_str())).map_err(unusable)?;
+        let tenant = Arc::new(Tenant {
+            name: name.clone(),
+            db: AetherDB::open_with(env, self.options.clone())?,
+            used: Mutex::new(Instant::now()),
+        });
+        *place = Some(Arc::clone(&tenant));
+        Ok(tenant)
+    }
+
+    fn slot(&self, name: &TenantName) -> Arc<Slot> {
+        Arc::clone(self.slots.lock().entry(name.clone()).or_default())
+    }
+
+    /// Names that are asked for and do not exist take no memory.
+    fn forget(&self, name: &TenantName) {
+        let mut slots = self.slots.lock();
+        let unused = |slot: &Arc<Slot>| {
+            Arc::strong_count(slot) == 1 && slot.try_lock().is_some_and(|place| place.is_none())
+        };
+        if slots.get(name).is_some_and(unused) {
+            slots.remove(name);
+        }
+    }
+
+    fn exists(&self, name: &TenantName) -> bool {
+        self.folder.join(name.as_str()).is_dir()
+    }
+}
+
+fn not_found(name: &TenantName) -> ApiError {
+    ApiError::not_found(format!("tenant {name} does not exist"))
+}
+
+fn report(name: &TenantName, closed: aethervec::Result<()>) {
+    if let Err(error) = closed {
+        tracing::error!(tenant = %name, %error, "the database did not close well");
+    }
+}

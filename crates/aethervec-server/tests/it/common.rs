@@ -1,0 +1,86 @@
+//! A server in a folder of its own.
+
+use aethervec_server::{Addresses, Config, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A server that runs until it is stopped.
+pub(crate) struct Running {
+    pub(crate) addresses: Addresses,
+    pub(crate) http: reqwest::Client,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+    folder: TempDir,
+}
+
+/// The configuration of tests: any free ports, in `folder`.
+pub(crate) fn config(folder: &TempDir) -> Config {
+    Config {
+        data_dir: folder.path().to_owned(),
+        http_port: Some(0),
+        grpc_port: Some(0),
+        qdrant_http_port: Some(0),
+        qdrant_grpc_port: Some(0),
+        metrics_port: Some(0),
+        ..Config::default()
+    }
+}
+
+impl Running {
+    /// One with an empty folder.
+    pub(crate) async fn start() -> Running {
+        Running::start_with(|config| config).await
+    }
+
+    /// One with an empty folder, configured by `change`.
+    pub(crate) async fn start_with(change: impl FnOnce(Config) -> Config) -> Running {
+        let folder = tempfile::tempdir().unwrap();
+        let config = change(config(&folder));
+        Running::start_in(folder, config).await
+    }
+
+    /// One in `folder`.
+    pub(crate) async fn start_in(folder: TempDir, config: Config) -> Running {
+        let server = Server::bind(config).await.unwrap();
+        let addresses = server.addresses();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(server.serve(stop.clone()));
+        Running {
+            addresses,
+            http: reqwest::Client::new(),
+            stop,
+            served,
+            folder,
+        }
+    }
+
+    /// Stops it, and waits until everything is closed.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.stop.cancel();
+        self.served.await.unwrap();
+        self.folder
+    }
+
+    /// The address of a path of the native REST API.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addresses.http.unwrap())
+    }
+
+    /// GETs a path of the native REST API: status and body.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.http.get(self.url(path))).await
+    }
+}
+
+/// Sends `request`: status and body.
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
