@@ -2,7 +2,7 @@
 
 use crate::import::Format;
 use aethervec::limits::{EF_MAX, K_MAX};
-use aethervec::{ElementType, HnswParams, Metric};
+use aethervec::{ElementType, HnswParams, IvfParams, Metric};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -127,6 +127,9 @@ pub(crate) struct Index {
     /// hnsw: candidates held while inserting. More: recall and build time rise
     #[arg(long, value_name = "N", default_value_t = HnswParams::DEFAULT.ef_construction)]
     pub(crate) ef_construction: u16,
+    /// ivf: points of a bucket, about. Fewer: less to look at for each search, but more centroids to compare with
+    #[arg(long, value_name = "N", default_value_t = IvfParams::DEFAULT.bucket_points)]
+    pub(crate) bucket_points: u16,
 }
 
 /// Import vectors from a file: .npy .fvecs .bvecs .jsonl .csv .arrow (each also .gz) or .parquet
@@ -403,6 +406,8 @@ impl From<ElementName> for ElementType {
 pub(crate) enum IndexName {
     /// A graph: approximate and fast
     Hnsw,
+    /// Buckets of short codes: approximate, smaller and sooner built
+    Ivf,
     /// None: each search compares with every vector
     Flat,
 }

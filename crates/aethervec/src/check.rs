@@ -44,9 +44,9 @@ pub struct CollectionCheck {
     pub points: u64,
     /// Points of deleted and replaced documents that are not purged yet.
     pub dead: u64,
-    /// Points in the graph.
+    /// Points in graphs and buckets.
     pub indexed: u64,
-    /// Points in the graph that no path leads to, and so only exact searches find. No damage: a few are normal, and
+    /// Points in a graph that no path leads to, and so only exact searches find. No damage: a few are normal, and
     /// more where there are many equal vectors, or many short ones under `dot`.
     pub unreachable: u64,
     /// Points that are searched exactly.
@@ -82,8 +82,8 @@ pub enum ProblemKind {
     NotIndexed,
     /// An index has a point that does not exist.
     IndexedWithoutPoint,
-    /// The graph itself is damaged.
-    Graph,
+    /// A graph, or buckets, are damaged in themselves.
+    Index,
     /// A payload index does not say what the documents say.
     PayloadIndex,
     /// A count or a number does not fit what is there.

@@ -229,8 +229,8 @@ pub(crate) fn state_key(collection: CollectionId) -> [u8; 4] {
     collection_prefix(collection)
 }
 
-/// The key of a field's graph in `index`: its record, and the attachment with its checkpoint.
-pub(crate) fn graph_key(collection: CollectionId, field: FieldNumber) -> [u8; 6] {
+/// The key of a field's saved index in `index`: its record, and the attachment with its checkpoint.
+pub(crate) fn ann_key(collection: CollectionId, field: FieldNumber) -> [u8; 6] {
     let mut key = [0; 6];
     key[..4].copy_from_slice(&collection_prefix(collection));
     key[4..].copy_from_slice(&field.0.to_be_bytes());

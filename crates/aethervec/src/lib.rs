@@ -18,6 +18,7 @@
 //! [snapshot](AetherDB::snapshot) is one state of the whole database. Everything durable is a key in one transactional
 //! engine, `aidb`; an index is derived from those keys.
 
+mod ann;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod catalog;
@@ -59,7 +60,7 @@ mod whole;
 mod write;
 
 pub use aether_distance::{Distance, ElementType, Metric};
-pub use aether_index::HnswParams;
+pub use aether_index::{HnswParams, IvfParams};
 pub use aidb::{AsOf, Durability, Isolation, SeqNo};
 pub use check::{CheckReport, CollectionCheck, Problem, ProblemKind};
 pub use collection::Collection;

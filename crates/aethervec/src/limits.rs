@@ -1,5 +1,7 @@
 //! All limits of a database, in one place. Messages and documentation refer to these, prose repeats no number.
 
+use aether_index::IvfParams;
+
 /// Longest collection name, in bytes of UTF-8.
 pub const COLLECTION_NAME_BYTES_MAX: usize = 255;
 
@@ -72,6 +74,10 @@ pub const M_RANGE: std::ops::RangeInclusive<u16> = 2..=256;
 
 /// Fewest and most candidates held while inserting into a graph.
 pub const EF_CONSTRUCTION_RANGE: std::ops::RangeInclusive<u16> = 8..=4_096;
+
+/// Fewest and most points of a bucket, about.
+pub const BUCKET_POINTS_RANGE: std::ops::RangeInclusive<u16> =
+    IvfParams::BUCKET_POINTS_MIN..=IvfParams::BUCKET_POINTS_MAX;
 
 /// Deepest nesting of a filter: a single condition is level 1.
 pub const FILTER_DEPTH_MAX: usize = 32;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use aether_distance::{ElementType, Metric};
-use aether_index::HnswParams;
+use aether_index::{HnswParams, IvfParams};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -201,17 +201,21 @@ impl fmt::Display for VectorField {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum IndexConfig {
-    /// No graph: each search compares with every vector, exactly. All vectors are kept in memory, and the first use of
+    /// None: each search compares with every vector, exactly. All vectors are kept in memory, and the first use of
     /// the collection after opening reads them. For few vectors and for ground truth.
     Flat,
     /// A navigable small-world graph: approximate and fast. Few vectors are searched exactly until a graph is
     /// worthwhile.
     Hnsw(HnswParams),
+    /// Buckets of short codes around centroids: approximate. Built in a quarter of the time of a graph and smaller, and
+    /// faster where nearly all of the nearest are to be found; slower from some hundred thousand vectors on. Few vectors are
+    /// searched exactly until buckets are worthwhile.
+    Ivf(IvfParams),
 }
 
 impl IndexConfig {
     /// The names that [`new_with_default_config`](IndexConfig::new_with_default_config) knows.
-    pub const NAMES: [&'static str; 2] = ["hnsw", "flat"];
+    pub const NAMES: [&'static str; 3] = ["hnsw", "ivf", "flat"];
 
     /// The index called `name`, with its default parameters.
     ///
@@ -220,7 +224,7 @@ impl IndexConfig {
     ///
     /// assert_eq!(IndexConfig::new_with_default_config("hnsw")?, IndexConfig::default());
     /// let error = IndexConfig::new_with_default_config("btree").unwrap_err();
-    /// assert_eq!(error.to_string(), "index: \"btree\" is not known: it must be one of hnsw, flat");
+    /// assert_eq!(error.to_string(), "index: \"btree\" is not known: it must be one of hnsw, ivf, flat");
     /// # Ok::<(), aethervec::Error>(())
     /// ```
     ///
@@ -228,7 +232,8 @@ impl IndexConfig {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when no index has this name.
     pub fn new_with_default_config(name: &str) -> Result<IndexConfig> {
         match name {
-            "hnsw" => Ok(IndexConfig::default()),
+            "hnsw" => Ok(IndexConfig::Hnsw(HnswParams::DEFAULT)),
+            "ivf" => Ok(IndexConfig::Ivf(IvfParams::DEFAULT)),
             "flat" => Ok(IndexConfig::Flat),
             _ => Err(unknown("index", name, &IndexConfig::NAMES)),
         }
@@ -239,6 +244,7 @@ impl IndexConfig {
         match self {
             IndexConfig::Flat => "flat",
             IndexConfig::Hnsw(_) => "hnsw",
+            IndexConfig::Ivf(_) => "ivf",
         }
     }
 }
@@ -260,6 +266,9 @@ impl fmt::Display for IndexConfig {
                     "hnsw (m {}, ef_construction {})",
                     params.m, params.ef_construction
                 )
+            }
+            IndexConfig::Ivf(params) => {
+                write!(f, "ivf (bucket_points {})", params.bucket_points)
             }
         }
     }

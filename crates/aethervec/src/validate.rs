@@ -90,15 +90,22 @@ pub(crate) fn field(name: &str, spec: &VectorField) -> Result<()> {
 }
 
 fn index(index: &IndexConfig) -> Result<()> {
-    if let IndexConfig::Hnsw(params) = index {
-        range("index.m", params.m, limits::M_RANGE)?;
-        range(
-            "index.ef_construction",
-            params.ef_construction,
-            limits::EF_CONSTRUCTION_RANGE,
-        )?;
+    match index {
+        IndexConfig::Flat => Ok(()),
+        IndexConfig::Hnsw(params) => {
+            range("index.m", params.m, limits::M_RANGE)?;
+            range(
+                "index.ef_construction",
+                params.ef_construction,
+                limits::EF_CONSTRUCTION_RANGE,
+            )
+        }
+        IndexConfig::Ivf(params) => range(
+            "index.bucket_points",
+            params.bucket_points,
+            limits::BUCKET_POINTS_RANGE,
+        ),
     }
-    Ok(())
 }
 
 /// Says which vector field an error is about, unless it is the default one.

@@ -7,14 +7,14 @@ use super::graph::linked;
 use crate::memory::{Node, Reader, State};
 use crate::{Error, PointId, Result};
 
-/// What [`Hnsw::check`] counted.
+/// What [`Hnsw::check`] or [`Ivf::check`](crate::Ivf::check) counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckSummary {
     /// Live points.
     pub live: usize,
-    /// Dead points that are still in the graph.
+    /// Dead points that are still there.
     pub dead: usize,
-    /// Live points that no path from the entry point reaches: searches cannot find them. Not damage; a few in ten
+    /// Live points of a graph that no path from the entry point reaches: searches cannot find them. Not damage; a few in ten
     /// thousand are usual after many removals, and while inserts run.
     pub unreachable: usize,
 }

@@ -118,6 +118,14 @@ impl Bucket {
         lanes.take(self.points)
     }
 
+    /// Slot and id of all points, in their order.
+    pub(super) fn points(&self) -> impl Iterator<Item = (u32, PointId)> {
+        let ids = self
+            .blocks()
+            .flat_map(|block| block.ids.iter().copied().map(PointId));
+        self.slots().zip(ids)
+    }
+
     /// Makes room for `points` more.
     pub(super) fn reserve(&mut self, points: usize) -> Result<()> {
         let length = self.lines.len();

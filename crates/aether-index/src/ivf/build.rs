@@ -48,7 +48,7 @@ impl Ivf {
         let buckets = points.len() / usize::from(params.validate()?.bucket_points);
         let ivf = Ivf::new(dim, metric, element, params, seed)?;
         for i in 0..points.len() {
-            ivf.check(&vector(i), element)?;
+            ivf.suits(&vector(i), element)?;
         }
         let sample = buckets.saturating_mul(SAMPLE_PER_BUCKET).max(SAMPLE_MIN);
         let sample = sample.min(points.len());

@@ -12,7 +12,7 @@ use crate::{PointId, Result};
 pub(super) struct Pass {
     next: u32,
     /// Slots of dead points that are in no bucket any more.
-    taken: Vec<u32>,
+    pub(super) taken: Vec<u32>,
 }
 
 impl Ivf {

@@ -16,6 +16,7 @@
 
 mod bucket;
 mod build;
+mod check;
 mod checkpoint;
 mod dead;
 mod directory;
@@ -37,6 +38,7 @@ use parking_lot::{Mutex, RwLock};
 pub use params::IvfParams;
 pub use search::IvfScratch;
 
+use crate::hnsw::CheckSummary;
 use crate::memory::{Constants, NO_SLOT, Node, NodeLayout, Nodes, Reader};
 use crate::points::PointMap;
 use crate::{Error, PointId, Result};
@@ -127,7 +129,7 @@ impl Ivf {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs, a component is not finite, or the
     /// index has points already.
     pub fn with_centre(mut self, centre: &[f32]) -> Result<Ivf> {
-        self.check(&VectorRef::F32(centre), ElementType::F32)?;
+        self.suits(&VectorRef::F32(centre), ElementType::F32)?;
         if self.nodes.bound() > 0 {
             return Err(Error::invalid(
                 "an index that has points cannot change its centre",
@@ -146,7 +148,7 @@ impl Ivf {
     /// squared length of the vector is not finite or nearly too large to be,
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no memory.
     pub fn insert(&self, point: PointId, vector: VectorRef<'_>) -> Result<bool> {
-        self.check(&vector, self.element())?;
+        self.suits(&vector, self.element())?;
         let mut draft = self.drafts.lock().pop().unwrap_or_default();
         let inserted = self.insert_with(point, vector, &mut draft);
         self.drafts.lock().push(draft);
@@ -310,7 +312,15 @@ impl Ivf {
             .into_iter()
     }
 
-    fn check(&self, vector: &VectorRef<'_>, element: ElementType) -> Result<()> {
+    /// Reads all buckets: is every point in one of them, once, and is it found by its number? Inserts and maintenance wait.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corruption`](crate::ErrorKind::Corruption), naming the first thing that is wrong.
+    pub fn check(&self) -> Result<CheckSummary> {
+        check::check(self)
+    }
+
+    fn suits(&self, vector: &VectorRef<'_>, element: ElementType) -> Result<()> {
         self.check_dim(vector.dim())?;
         if vector.element() != element {
             let given = vector.element();

@@ -37,7 +37,7 @@ pub(crate) struct Search {
     /// Share of the true neighbours to find, such as 0.98: as much effort as that takes
     #[arg(long, value_name = "SHARE", conflicts_with_all = ["ef", "exact"])]
     pub(crate) recall: Option<f32>,
-    /// Candidates that the graph search holds: more finds better and takes longer [default: grows with k]
+    /// Candidates that an approximate search holds: more finds better and takes longer [default: grows with k]
     #[arg(long, value_name = "N", value_parser = at_most(EF_MAX))]
     pub(crate) ef: Option<usize>,
     /// Compare with every document: slow, and always right

@@ -230,7 +230,7 @@ fn report_exact(
         "stored documents as queries, each without itself"
     };
     session.out.line(format!(
-        "{}: {}, {} not in the graph yet; {queries} {what}; exact search {}",
+        "{}: {}, {} not indexed yet; {queries} {what}; exact search {}",
         collection.name(),
         human::counted(documents, "document"),
         human::count(status.pending),

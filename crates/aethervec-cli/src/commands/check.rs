@@ -41,7 +41,7 @@ fn print(session: &Session, report: &CheckReport, watch: &Stopwatch) {
     ));
     for collection in &report.collections {
         out.line(format!(
-            "{:<12} {}: {} in the graph, {} searched exactly, {} dead",
+            "{:<12} {}: {} indexed, {} searched exactly, {} dead",
             collection.name,
             human::counted(collection.documents, "document"),
             human::count(collection.indexed),

@@ -6,7 +6,7 @@ use crate::human;
 use crate::session::{Session, collection, unknown_collection};
 use aethervec::{
     Collection, CollectionSchema, DenseField, ElementType, ErrorKind, HnswParams, IndexConfig,
-    Metric,
+    IvfParams, Metric,
 };
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -39,6 +39,9 @@ pub(crate) fn field(dim: usize, metric: Metric, element: ElementType, index: &In
         IndexName::Hnsw => IndexConfig::Hnsw(HnswParams {
             m: index.m,
             ef_construction: index.ef_construction,
+        }),
+        IndexName::Ivf => IndexConfig::Ivf(IvfParams {
+            bucket_points: index.bucket_points,
         }),
     };
     DenseField {
@@ -73,6 +76,9 @@ pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
         let index = match &field.index {
             IndexConfig::Hnsw(params) => {
                 json!({"kind": "hnsw", "m": params.m, "ef_construction": params.ef_construction})
+            }
+            IndexConfig::Ivf(params) => {
+                json!({"kind": "ivf", "bucket_points": params.bucket_points})
             }
             other => json!({"kind": other.name()}),
         };

@@ -257,7 +257,7 @@ impl<'a> Importing<'a> {
         Ok(())
     }
 
-    /// Until the graph has everything, or the user has had enough.
+    /// Until the index has everything, or the user has had enough.
     fn wait(&self, collection: &Collection) -> Outcome<IndexStatus> {
         let watch = Stopwatch::start();
         let total = collection.index_status().pending;

@@ -138,7 +138,7 @@ fn print(out: Output, stats: &DbStats, collections: &[Shown], disk_bytes: u64) {
         "metric",
         "element",
         "index",
-        "in graph",
+        "indexed",
         "scanned",
         "dead",
         "memory",

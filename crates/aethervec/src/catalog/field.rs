@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::schema::{
     self, BinaryField, DenseField, IndexConfig, MultiField, SparseField, VectorField,
 };
-use aether_index::HnswParams;
+use aether_index::{HnswParams, IvfParams};
 use serde::{Deserialize, Serialize};
 
 /// What a vector field is.
@@ -36,6 +36,8 @@ pub(crate) struct IndexRecord {
     m: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ef_construction: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    bucket_points: Option<u16>,
 }
 
 impl From<&VectorField> for KindRecord {
@@ -91,15 +93,21 @@ impl TryFrom<KindRecord> for VectorField {
 
 impl From<&IndexConfig> for IndexRecord {
     fn from(index: &IndexConfig) -> IndexRecord {
-        let params = match index {
-            IndexConfig::Flat => None,
-            IndexConfig::Hnsw(params) => Some(params),
-        };
-        IndexRecord {
+        let mut record = IndexRecord {
             kind: index.name().to_owned(),
-            m: params.map(|params| params.m),
-            ef_construction: params.map(|params| params.ef_construction),
+            m: None,
+            ef_construction: None,
+            bucket_points: None,
+        };
+        match index {
+            IndexConfig::Flat => {}
+            IndexConfig::Hnsw(params) => {
+                record.m = Some(params.m);
+                record.ef_construction = Some(params.ef_construction);
+            }
+            IndexConfig::Ivf(params) => record.bucket_points = Some(params.bucket_points),
         }
+        record
     }
 }
 
@@ -113,7 +121,13 @@ impl TryFrom<IndexRecord> for IndexConfig {
                 kind,
                 m: Some(m),
                 ef_construction: Some(ef_construction),
+                ..
             } if kind == "hnsw" => Ok(IndexConfig::Hnsw(HnswParams { m, ef_construction })),
+            IndexRecord {
+                kind,
+                bucket_points: Some(bucket_points),
+                ..
+            } if kind == "ivf" => Ok(IndexConfig::Ivf(IvfParams { bucket_points })),
             IndexRecord { kind, .. } => Err(Error::corruption(format!(
                 "index {kind:?} is not known or incomplete"
             ))),

@@ -1,6 +1,7 @@
 //! Whether the indexes hold exactly what the keyspaces say.
 
 use super::{OnDisk, ProblemKind, Problems};
+use crate::ann::Ann;
 use crate::error::{Error, Result};
 use crate::index::core::Core;
 use crate::index::field::{Field, FieldIndex};
@@ -9,7 +10,7 @@ use crate::keyspace;
 use aether_index::PointId;
 use std::collections::HashSet;
 
-/// Compares the index of each field with the points that have a vector there. Counts points that a graph leads to nowhere.
+/// Compares the index of each field with the points that have a vector there. Counts points that no way through a graph leads to.
 pub(super) fn check(core: &Core, disk: &OnDisk, next: u64, problems: &mut Problems) -> Result<u64> {
     let mut unreachable = 0;
     for (field, alive) in disk.fields.iter().zip(&disk.with_vector) {
@@ -24,7 +25,7 @@ pub(super) fn check(core: &Core, disk: &OnDisk, next: u64, problems: &mut Proble
     Ok(unreachable)
 }
 
-/// No saved graphs but those of fields that exist, or that were dropped a moment ago.
+/// No saved indexes but those of fields that exist, or that were dropped a moment ago.
 fn check_left_over(core: &Core, disk: &OnDisk, problems: &mut Problems) -> Result<()> {
     let left_over = core.left_over.lock().clone();
     for number in open::read_saved(core.id, &core.keyspaces, &disk.snapshot)? {
@@ -32,7 +33,7 @@ fn check_left_over(core: &Core, disk: &OnDisk, problems: &mut Problems) -> Resul
             problems.add(
                 ProblemKind::LeftOver,
                 format!(
-                    "there is a saved graph of field number {}, which does not exist",
+                    "there is a saved index of field number {}, which does not exist",
                     number.0
                 ),
             );
@@ -41,7 +42,7 @@ fn check_left_over(core: &Core, disk: &OnDisk, problems: &mut Problems) -> Resul
     Ok(())
 }
 
-/// Everything alive is in the graph or among what is searched exactly, and these have nothing else.
+/// Everything alive is in the approximate index or among what is searched exactly, and these have nothing else.
 fn check_field(
     index: &FieldIndex,
     alive: &HashSet<PointId>,
@@ -49,33 +50,29 @@ fn check_field(
     next: u64,
     add: &mut impl FnMut(ProblemKind, String),
 ) -> u64 {
-    let (mut unreachable, mut graph_end) = (0, 0);
-    let mut in_graph = HashSet::new();
+    let (mut unreachable, mut ann_end) = (0, 0);
+    let mut in_ann = HashSet::new();
     if let FieldIndex::Dense(index) = index
-        && let Some(graph) = index.graph.load_full()
+        && let Some(ann) = index.ann.load_full()
     {
-        match graph.check() {
+        match ann.check() {
             Ok(summary) => unreachable = summary.unreachable as u64,
-            Err(error) => add(ProblemKind::Graph, error.to_string()),
+            Err(error) => add(ProblemKind::Index, error.to_string()),
         }
-        in_graph.extend(graph.points());
-        graph_end = index.applied();
+        in_ann.extend(ann.points());
+        ann_end = index.applied();
     }
     let scanned: HashSet<PointId> = index.scanned_points().into_iter().collect();
     for point in alive {
-        let home = if point.0 < graph_end {
-            &in_graph
-        } else {
-            &scanned
-        };
+        let home = if point.0 < ann_end { &in_ann } else { &scanned };
         if !home.contains(point) {
             let message = format!("point {point} is in no index");
             add(ProblemKind::NotIndexed, message);
         }
     }
     let exists = |point: &PointId| alive.contains(point) || disk.died.contains(point);
-    for point in in_graph.iter().filter(|point| !exists(point)) {
-        let message = format!("point {point} of the graph does not exist");
+    for point in in_ann.iter().filter(|point| !exists(point)) {
+        let message = format!("point {point} of the index does not exist");
         add(ProblemKind::IndexedWithoutPoint, message);
     }
     // Points from `next` on were written meanwhile.
@@ -87,7 +84,7 @@ fn check_field(
     unreachable
 }
 
-/// The saved graph is there, whole, and not from the future.
+/// The saved index is there, whole, and not from the future.
 fn check_saved(
     core: &Core,
     field: &Field,
@@ -95,32 +92,37 @@ fn check_saved(
     next: u64,
     add: &mut impl FnMut(ProblemKind, String),
 ) -> Result<()> {
-    let record = open::read_graph(core.id, field.number, &core.keyspaces, &disk.snapshot)?;
+    let record = open::read_ann(core.id, field.number, &core.keyspaces, &disk.snapshot)?;
     if let Some(record) = record
         && record.applied > next
     {
         let message = format!(
-            "the saved graph holds all points below {}, and the next number is {next}",
+            "the saved index holds all points below {}, and the next number is {next}",
             record.applied
         );
         add(ProblemKind::Counter, message);
     }
-    let key = keyspace::graph_key(core.id, field.number);
-    match disk.snapshot.attachment(&core.keyspaces.index, key)? {
-        Some(file) => {
+    let key = keyspace::ann_key(core.id, field.number);
+    let file = disk.snapshot.attachment(&core.keyspaces.index, key)?;
+    match (record, file) {
+        (Some(record), Some(file)) => {
             let verified = file
                 .verify()
                 .map_err(Error::from)
-                .and_then(|()| Ok(aether_index::verify_checkpoint(&file.map()?)?));
+                .and_then(|()| Ok(Ann::verify(record.family, &file.map()?)?));
             if let Err(error) = verified {
                 add(ProblemKind::File, format!("{}: {error}", file.file_name()));
             }
         }
-        None if record.is_some() => add(
+        (Some(_), None) => add(
             ProblemKind::File,
-            "its record names a saved graph, and there is none".to_owned(),
+            "its record names a saved index, and there is none".to_owned(),
         ),
-        None => {}
+        (None, Some(file)) => add(
+            ProblemKind::LeftOver,
+            format!("{}: no record names this saved index", file.file_name()),
+        ),
+        (None, None) => {}
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Each decoder of a key or a value is shown the bytes; what comes of them must become the same again.
 
 use crate::catalog::CollectionRecord;
-use crate::index::record::{CollectionState, GraphRecord};
+use crate::index::record::{AnnRecord, CollectionState};
 use crate::keyspace::{
     self, CatalogKey, CollectionId, DocRow, PendingEntry, PointRow, doc_value, point_value,
 };
@@ -34,8 +34,8 @@ pub(super) fn examine(bytes: &[u8]) {
     if let Ok(state) = CollectionState::decode(key, value) {
         assert_eq!(state.encode(), value);
     }
-    if let Ok(graph) = GraphRecord::decode(key, value) {
-        assert_eq!(graph.encode(), value);
+    if let Ok(record) = AnnRecord::decode(key, value) {
+        assert_eq!(record.encode(), value);
     }
 }
 

@@ -1,25 +1,25 @@
 //! Makes durable what the lane has done, so that opening does not have to do it again.
 //!
-//! One commit registers the files of the graphs that have changed, notes up to which point each graph holds everything,
-//! and removes the entries of `pending` and the dead rows of `points` that all of them cover. A crash leaves all of it or
+//! One commit registers the files of the approximate indexes that have changed, notes up to which point each of them holds
+//! everything, and removes the entries of `pending` and the dead rows of `points` that all of them cover. A crash leaves all of it or
 //! none.
 //!
-//! A collection without a graph has nothing to save: then only entries and dead rows are removed.
+//! A collection without an approximate index has nothing to save: then only entries and dead rows are removed.
 
+use crate::ann::Ann;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::core::{Core, Lane};
 use crate::index::dense::DenseIndex;
 use crate::index::field::{Field, Fields};
-use crate::index::record::{CollectionState, GraphRecord};
+use crate::index::record::{AnnRecord, CollectionState};
 use crate::keyspace::{self, PendingEntry};
 use crate::payload;
-use aether_index::Hnsw;
 use aidb::{Durability, WriteBatch};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Numbers that the graphs went on, and points that were taken out, from which on the graphs are saved …
+/// Numbers that the approximate indexes went on, and points that were taken out, from which on they are saved …
 const PROGRESS_MIN: u64 = 20_000;
 
 /// … unless they are so large that this is less than one in so many of their points.
@@ -31,7 +31,7 @@ const PROGRESS_AT_CLOSE: u64 = 1_000;
 /// … as is less than one in so many.
 const PROGRESS_SHARE_AT_CLOSE: u64 = 64;
 
-/// Without a graph, commits (or points that died in them) from which on their entries are removed.
+/// Without an approximate index, commits (or points that died in them) from which on their entries are removed.
 const COVERED_MIN: usize = 1_024;
 
 /// Keys removed in one commit.
@@ -40,9 +40,9 @@ const DELETES_PER_COMMIT: usize = 100_000;
 /// Bytes gathered before they go to the file.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Saves the graphs, or removes what is settled, if it is time. False when it is not.
+/// Saves the approximate indexes, or removes what is settled, if it is time. False when it is not.
 pub(crate) fn write_if_due(lane: &mut Lane, core: &Core) -> Result<bool> {
-    let due = match points_in_graphs(core) {
+    let due = match points_in_anns(core) {
         Some(points) => {
             lane.progress >= PROGRESS_MIN.max(points / PROGRESS_SHARE).max(lane.retry_at)
         }
@@ -56,7 +56,7 @@ pub(crate) fn write_if_due(lane: &mut Lane, core: &Core) -> Result<bool> {
 
 /// Saves what is worth saving before the database is closed.
 pub(crate) fn write_at_close(lane: &mut Lane, core: &Core) -> Result<()> {
-    let worthwhile = match points_in_graphs(core) {
+    let worthwhile = match points_in_anns(core) {
         Some(points) => lane.progress >= PROGRESS_AT_CLOSE.max(points / PROGRESS_SHARE_AT_CLOSE),
         None => lane.reaped > 0,
     };
@@ -67,16 +67,16 @@ pub(crate) fn write_at_close(lane: &mut Lane, core: &Core) -> Result<()> {
     }
 }
 
-/// How many points are in graphs; `None` when there is no graph.
-fn points_in_graphs(core: &Core) -> Option<u64> {
+/// How many points are in approximate indexes; `None` when there is none.
+fn points_in_anns(core: &Core) -> Option<u64> {
     let fields = core.fields.load();
-    let graphs = fields
+    let anns = fields
         .dense()
-        .filter_map(|(_, index)| index.graph.load_full());
-    graphs.map(|graph| graph.len() as u64).reduce(|a, b| a + b)
+        .filter_map(|(_, index)| index.ann.load_full());
+    anns.map(|ann| ann.len() as u64).reduce(|a, b| a + b)
 }
 
-/// Saves the graphs that have changed, and removes everything that is settled then.
+/// Saves the approximate indexes that have changed, and removes everything that is settled then.
 pub(crate) fn write(lane: &mut Lane, core: &Core) -> Result<()> {
     let written = write_all(lane, core, &core.fields.load_full());
     match &written {
@@ -86,10 +86,10 @@ pub(crate) fn write(lane: &mut Lane, core: &Core) -> Result<()> {
     written
 }
 
-/// A graph that is saved, or a saved one that is given up.
+/// An approximate index that is saved, or a saved one that is given up.
 struct Saved<'a> {
     index: &'a DenseIndex,
-    graph: Option<Arc<Hnsw>>,
+    ann: Option<Arc<Ann>>,
 }
 
 fn write_all(lane: &mut Lane, core: &Core, fields: &Fields) -> Result<()> {
@@ -97,15 +97,15 @@ fn write_all(lane: &mut Lane, core: &Core, fields: &Fields) -> Result<()> {
     let mut saved = Vec::new();
     let mut applied = u64::MAX;
     for (field, index) in fields.dense() {
-        let graph = index.graph.load_full();
-        if graph.is_some() {
+        let ann = index.ann.load_full();
+        if ann.is_some() {
             applied = applied.min(index.applied());
         }
-        if write_field(core, field, index, graph.as_deref(), &mut batch)? {
-            saved.push(Saved { index, graph });
+        if write_field(core, field, index, ann.as_deref(), &mut batch)? {
+            saved.push(Saved { index, ann });
         }
     }
-    let has_saved = saved.iter().any(|saved| saved.graph.is_some());
+    let has_saved = saved.iter().any(|saved| saved.ann.is_some());
     let state = CollectionState {
         next: core.next.load(Ordering::Acquire),
         checkpoints: lane.checkpoints + u64::from(has_saved),
@@ -143,24 +143,24 @@ fn write_all(lane: &mut Lane, core: &Core, fields: &Fields) -> Result<()> {
     lane.forget_settled(settled);
     lane.checkpoints = state.checkpoints;
     lane.progress = 0;
-    for Saved { index, graph } in saved {
+    for Saved { index, ann } in saved {
         index.unsaved.store(0, Ordering::Release);
-        index.saved.store(graph.is_some(), Ordering::Release);
+        index.saved.store(ann.is_some(), Ordering::Release);
         *index.damage.lock() = None;
     }
     Ok(())
 }
 
-/// Adds what a field has to save. False when its graph, if it has one, is saved as it is.
+/// Adds what a field has to save. False when its index, if it has one, is saved as it is.
 fn write_field(
     core: &Core,
     field: &Field,
     index: &DenseIndex,
-    graph: Option<&Hnsw>,
+    ann: Option<&Ann>,
     batch: &mut WriteBatch,
 ) -> Result<bool> {
-    let key = keyspace::graph_key(core.id, field.number);
-    let Some(graph) = graph else {
+    let key = keyspace::ann_key(core.id, field.number);
+    let Some(ann) = ann else {
         let damaged = index.damage.lock().is_some();
         if damaged {
             batch.detach(&core.keyspaces.index, key);
@@ -168,13 +168,14 @@ fn write_field(
         }
         return Ok(damaged);
     };
-    let record = GraphRecord {
+    let record = AnnRecord {
         applied: index.applied(),
+        family: ann.family(),
     };
     batch.put(&core.keyspaces.index, key, record.encode());
     let changed = index.unsaved.load(Ordering::Acquire) > 0 || !index.saved.load(Ordering::Acquire);
     if changed {
-        batch.attach(&core.keyspaces.index, key, save(core, graph)?);
+        batch.attach(&core.keyspaces.index, key, save(core, ann)?);
     }
     Ok(changed)
 }
@@ -187,7 +188,7 @@ pub(crate) fn remove_left_over(core: &Core) -> Result<()> {
     }
     let mut batch = WriteBatch::new();
     for number in &left_over {
-        let key = keyspace::graph_key(core.id, *number);
+        let key = keyspace::ann_key(core.id, *number);
         batch.detach(&core.keyspaces.index, key);
         batch.delete(&core.keyspaces.index, key);
     }
@@ -199,16 +200,17 @@ pub(crate) fn remove_left_over(core: &Core) -> Result<()> {
     Ok(())
 }
 
-fn save(core: &Core, graph: &Hnsw) -> Result<aidb::Attachment> {
+fn save(core: &Core, ann: &Ann) -> Result<aidb::Attachment> {
     let failed = |error: std::io::Error| {
         let text = format!(
-            "collection {:?}: the checkpoint of its graph could not be written: {error}",
-            core.name
+            "collection {:?}: the checkpoint of its {} could not be written: {error}",
+            core.name,
+            ann.family()
         );
         Error::with_source(ErrorKind::Io, text, error)
     };
     let mut file = std::io::BufWriter::with_capacity(BUFFER_BYTES, core.db.attachment_writer()?);
-    graph.write_checkpoint(&mut file).map_err(failed)?;
+    ann.write_checkpoint(&mut file).map_err(failed)?;
     file.flush().map_err(failed)?;
     let file = file
         .into_inner()

@@ -1,5 +1,6 @@
 //! What all handles of one collection share.
 
+use crate::ann::AnnScratch;
 use crate::catalog::CollectionRecord;
 use crate::error::{Error, Result};
 use crate::expiry::Expiries;
@@ -8,7 +9,6 @@ use crate::index::field::Fields;
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry};
 use crate::payload::Payload;
 use aether_distance::Kernels;
-use aether_index::Scratch;
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
@@ -45,7 +45,7 @@ pub(crate) struct Core {
     pub(crate) dropped: AtomicBool,
     /// Owned by the pool: whether the lane waits for a thread or has one.
     pub(crate) scheduled: AtomicU64,
-    scratches: Mutex<Vec<Scratch>>,
+    scratches: Mutex<Vec<AnnScratch>>,
 }
 
 /// The newest state of a collection, for counting.
@@ -75,7 +75,7 @@ pub(crate) struct Lane {
     pub(crate) reaped_points: usize,
     /// Numbers below this one are committed, or never will be.
     pub(crate) committed: u64,
-    /// Numbers that the graphs went on, and points taken out of the indexes, since the last checkpoint.
+    /// Numbers that the approximate indexes went on, and points taken out of indexes, since the last checkpoint.
     pub(crate) progress: u64,
     /// No checkpoint by itself before `progress` has reached this: the last attempt has failed.
     pub(crate) retry_at: u64,
@@ -117,21 +117,21 @@ pub(crate) struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexStatus {
-    /// Points that wait to be moved into the graph. They are found all the same, by an exact scan.
+    /// Points that wait to be moved into an approximate index. They are found all the same, by an exact scan.
     pub pending: u64,
-    /// Points in a graph, counted in each field.
+    /// Points in graphs and buckets, counted in each field.
     pub indexed: u64,
     /// Points kept in memory and searched exactly: those that wait, or all of a flat or small collection.
     pub scanned: u64,
     /// Points of deleted or replaced documents that are not purged yet.
     pub dead: u64,
-    /// Checkpoints of the graph since the collection was created.
+    /// Checkpoints of the approximate indexes since the collection was created.
     pub checkpoints: u64,
     /// Bytes of the index in memory, vectors included.
     pub memory_bytes: u64,
     /// Why the last background step failed, if it did. It is tried again with the next write.
     pub error: Option<String>,
-    /// Why a saved graph cannot be used, if so. All vectors were read instead, and the graph is built again.
+    /// Why a saved index cannot be used, if so. All vectors were read instead, and the index is built again.
     pub damage: Option<String>,
 }
 
@@ -200,18 +200,17 @@ impl Core {
         status
     }
 
-    /// All points below this number are where they belong: in the graphs of the fields that have one.
+    /// All points below this number are where they belong: in the approximate indexes of the fields that have one.
     pub(crate) fn applied(&self) -> u64 {
         let fields = self.fields.load();
-        let graphs = fields.dense().filter(|(_, index)| index.wants_graph());
-        graphs
-            .map(|(_, index)| index.applied())
+        let anns = fields.dense().filter(|(_, index)| index.wants_ann());
+        anns.map(|(_, index)| index.applied())
             .min()
             .unwrap_or(u64::MAX)
     }
 
     /// Runs `search` with scratch memory that is kept for the next one.
-    pub(crate) fn with_scratch<T>(&self, search: impl FnOnce(&mut Scratch) -> T) -> T {
+    pub(crate) fn with_scratch<T>(&self, search: impl FnOnce(&mut AnnScratch) -> T) -> T {
         let mut scratch = self.scratches.lock().pop().unwrap_or_default();
         let found = search(&mut scratch);
         self.scratches.lock().push(scratch);

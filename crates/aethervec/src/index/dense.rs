@@ -1,47 +1,48 @@
-//! The index of a dense field: a graph, and the points that are not in it yet.
+//! The index of a dense field: an approximate one, and the points that are not in it yet.
 
+use crate::ann::{Ann, Shape};
 use crate::error::{Error, Result};
 use crate::index::core::IndexStatus;
 use crate::keyspace;
 use crate::plan::calibration::Calibration;
 use crate::schema::{DenseField, IndexConfig};
-use aether_distance::{ElementType, Metric};
-use aether_index::{Flat, Hnsw, PointId};
+use crate::vector::Vector;
+use aether_index::{Flat, PointId};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Points from which on a graph is better than comparing with all of them.
-pub(crate) const GRAPH_POINTS_MIN: usize = 1_000;
+/// Points from which on an approximate index is better than comparing with all of them.
+pub(crate) const ANN_POINTS_MIN: usize = 1_000;
 
-/// Points moved into the graph in one step.
+/// Points moved into the approximate index in one step.
 const APPLY_POINTS: usize = 256;
 
 /// Numbers looked at in one step: not each belongs to a point that is still alive.
 const APPLY_NUMBERS: u64 = 1 << 16;
 
-/// Nodes mended in one step.
-const CONSOLIDATE_NODES: usize = 1_024;
+/// Points looked at in one step of maintenance.
+const CONSOLIDATE_POINTS: usize = 1_024;
 
-/// Dead nodes, as a share of all, from which on the graph is mended: one in this many.
+/// Dead points, as a share of all, from which on there is maintenance: one in this many.
 const CONSOLIDATE_SHARE: usize = 10;
 
 /// The points of one dense field in memory. Only the collection's lane moves points, and changes the numbers.
 #[derive(Debug)]
 pub(crate) struct DenseIndex {
     pub(crate) spec: DenseField,
-    /// Points that are not in the graph: all of them in a flat or small field.
+    /// Points that are not in the approximate index: all of them in a flat or small field.
     pub(crate) delta: Flat,
-    /// The graph, once there are enough points for one.
-    pub(crate) graph: ArcSwapOption<Hnsw>,
-    /// Points below this number are in the graph, or dead, or have no vector here.
+    /// The approximate index, once there are enough points for one.
+    pub(crate) ann: ArcSwapOption<Ann>,
+    /// Points below this number are in the approximate index, or dead, or have no vector here.
     pub(crate) applied: AtomicU64,
-    /// Points put into the graph or taken out of it since it was saved.
+    /// Points put into the approximate index or taken out of it since it was saved.
     pub(crate) unsaved: AtomicU64,
-    /// Whether a graph was saved that can be used.
+    /// Whether one was saved that can be used.
     pub(crate) saved: AtomicBool,
-    /// Why the saved graph cannot be used, until another one is saved.
+    /// Why the saved one cannot be used, until another one is saved.
     pub(crate) damage: Mutex<Option<String>>,
     /// What recall the efforts of a search give.
     pub(crate) calibration: Calibration,
@@ -53,7 +54,7 @@ impl DenseIndex {
         Ok(DenseIndex {
             delta: Flat::new(spec.dim, spec.metric, spec.element)?,
             spec: spec.clone(),
-            graph: ArcSwapOption::empty(),
+            ann: ArcSwapOption::empty(),
             applied: AtomicU64::new(0),
             unsaved: AtomicU64::new(0),
             saved: AtomicBool::new(false),
@@ -62,43 +63,43 @@ impl DenseIndex {
         })
     }
 
-    /// Starts with a graph that holds all points below `applied`, without those that have `died`.
+    /// Starts with an index that holds all points below `applied`, without those that have `died`.
     pub(crate) fn start_with<'a>(
         &self,
-        graph: Hnsw,
+        ann: Ann,
         applied: u64,
         died: impl Iterator<Item = &'a PointId>,
     ) {
-        let removed: u64 = died.map(|&point| u64::from(graph.remove(point))).sum();
+        let removed: u64 = died.map(|&point| u64::from(ann.remove(point))).sum();
         self.unsaved.store(removed, Ordering::Release);
         self.saved.store(true, Ordering::Release);
         self.applied.store(applied, Ordering::Release);
-        self.graph.store(Some(Arc::new(graph)));
+        self.ann.store(Some(Arc::new(ann)));
     }
 
-    /// Points below this number are in the graph, or dead, or have no vector here.
+    /// Points below this number are in the approximate index, or dead, or have no vector here.
     pub(crate) fn applied(&self) -> u64 {
         self.applied.load(Ordering::Acquire)
     }
 
-    /// Whether points move from the delta into a graph.
-    pub(crate) fn wants_graph(&self) -> bool {
-        matches!(self.spec.index, IndexConfig::Hnsw(_))
-            && (self.graph.load().is_some() || self.delta.len() >= GRAPH_POINTS_MIN)
+    /// Whether points move from the delta into an approximate index.
+    pub(crate) fn wants_ann(&self) -> bool {
+        self.spec.index != IndexConfig::Flat
+            && (self.ann.load().is_some() || self.delta.len() >= ANN_POINTS_MIN)
     }
 
     /// Counts its points in.
     pub(crate) fn add_status(&self, status: &mut IndexStatus) {
         let scanned = self.delta.len() as u64;
         status.scanned += scanned;
-        if self.wants_graph() {
+        if self.wants_ann() {
             status.pending += scanned;
         }
         status.memory_bytes += self.delta.memory_bytes() as u64;
-        if let Some(graph) = &*self.graph.load() {
-            status.indexed += graph.len() as u64;
-            status.dead += graph.dead() as u64;
-            status.memory_bytes += graph.memory_bytes() as u64;
+        if let Some(ann) = &*self.ann.load() {
+            status.indexed += ann.len() as u64;
+            status.dead += ann.dead() as u64;
+            status.memory_bytes += ann.memory_bytes() as u64;
         }
         if let Some(damage) = &*self.damage.lock() {
             status.damage = Some(damage.clone());
@@ -107,9 +108,9 @@ impl DenseIndex {
 
     /// Takes a point out that no snapshot sees any more.
     pub(crate) fn reap(&self, point: PointId) {
-        match &*self.graph.load() {
-            Some(graph) if point.0 < self.applied() => {
-                let removed = u64::from(graph.remove(point));
+        match &*self.ann.load() {
+            Some(ann) if point.0 < self.applied() => {
+                let removed = u64::from(ann.remove(point));
                 self.unsaved.fetch_add(removed, Ordering::AcqRel);
             }
             _ => {
@@ -118,12 +119,13 @@ impl DenseIndex {
         }
     }
 
-    /// Moves points below `committed` from the delta into the graph: how many numbers it went on. 0: there are none.
+    /// Moves points below `committed` from the delta into the approximate index: how many numbers it went on. 0: there
+    /// are none.
     pub(crate) fn apply(&self, committed: u64, seed: u64, closing: &AtomicBool) -> Result<u64> {
-        if self.applied() >= committed || !self.wants_graph() {
+        if self.applied() >= committed || !self.wants_ann() {
             return Ok(0);
         }
-        let graph = self.ensure_graph(seed)?;
+        let ann = self.ensure_ann(seed)?;
         let mut vector = keyspace::vector_buffer(self.spec.element);
         let mut moved = Vec::with_capacity(APPLY_POINTS);
         let first = self.applied();
@@ -131,15 +133,15 @@ impl DenseIndex {
         let end = committed.min(number.saturating_add(APPLY_NUMBERS));
         while number < end && moved.len() < APPLY_POINTS && !closing.load(Ordering::Relaxed) {
             let point = PointId(number);
-            // A copy, so that nobody waits for the graph.
+            // A copy, so that nobody waits for the insertion.
             if self
                 .delta
                 .get(point, |stored| vector.clone_from_ref(stored))
                 .is_some()
             {
-                if !graph.insert(point, vector.as_ref())? && !graph.contains(point) {
+                if !ann.insert(point, vector.as_ref())? && !ann.contains(point) {
                     let text = format!(
-                        "the graph does not take point {point}: it holds a dead one of that number"
+                        "the index does not take point {point}: it holds a dead one of that number"
                     );
                     return Err(Error::corruption(text));
                 }
@@ -147,7 +149,7 @@ impl DenseIndex {
             }
             number += 1;
         }
-        // In the graph first, out of the delta second: a search that looks in this order's reverse misses nothing.
+        // In the index first, out of the delta second: a search that looks in this order's reverse misses nothing.
         self.applied.store(number, Ordering::Release);
         self.unsaved.fetch_add(moved.len() as u64, Ordering::AcqRel);
         for &point in &moved {
@@ -156,65 +158,46 @@ impl DenseIndex {
         Ok(number - first)
     }
 
-    /// Mends the graph around dead nodes when they are too many. False when they are not.
+    /// Maintains the approximate index when too many points in it are dead. False when they are not.
     pub(crate) fn consolidate(&self) -> Result<bool> {
-        let Some(graph) = self.graph.load_full() else {
+        let Some(ann) = self.ann.load_full() else {
             return Ok(false);
         };
-        let dead = graph.dead();
-        if dead == 0 || dead * CONSOLIDATE_SHARE < graph.len() + dead {
+        let dead = ann.dead();
+        if dead == 0 || dead * CONSOLIDATE_SHARE < ann.len() + dead {
             return Ok(false);
         }
-        graph.consolidate(CONSOLIDATE_NODES)?;
+        ann.consolidate(CONSOLIDATE_POINTS)?;
         Ok(true)
     }
 
-    fn ensure_graph(&self, seed: u64) -> Result<Arc<Hnsw>> {
-        if let Some(graph) = self.graph.load_full() {
-            return Ok(graph);
+    fn ensure_ann(&self, seed: u64) -> Result<Arc<Ann>> {
+        if let Some(ann) = self.ann.load_full() {
+            return Ok(ann);
         }
-        let spec = &self.spec;
-        let IndexConfig::Hnsw(params) = spec.index else {
-            unreachable!("only HNSW fields want a graph")
+        let shape = match self.spec.index {
+            IndexConfig::Flat => unreachable!("flat fields want no approximate index"),
+            IndexConfig::Hnsw(params) => Shape::Graph(params),
+            IndexConfig::Ivf(params) => Shape::Buckets(params),
         };
         let mut points = self.delta.points();
         points.sort_unstable();
-        let mut graph = Hnsw::new(spec.dim, spec.metric, spec.element, params, seed)?;
-        if spec.metric == Metric::L2Squared && spec.element != ElementType::U8 {
-            points.truncate(GRAPH_POINTS_MIN);
-            graph = graph.with_centre(&self.centre(&points))?;
-        }
         // Numbers are given in ascending order: below the first of these nothing comes any more.
         let first = points.first().map_or(0, |point| point.0);
+        points.truncate(ANN_POINTS_MIN);
+        let some: Vec<Vector> = points
+            .iter()
+            .filter_map(|&point| {
+                let mut vector = keyspace::vector_buffer(self.spec.element);
+                self.delta
+                    .get(point, |stored| vector.clone_from_ref(stored))?;
+                Some(vector)
+            })
+            .collect();
+        let ann = Ann::new(shape, &self.spec, seed, some.iter().map(Vector::as_ref))?;
         self.applied.store(first, Ordering::Release);
-        let graph = Arc::new(graph);
-        self.graph.store(Some(Arc::clone(&graph)));
-        Ok(graph)
-    }
-
-    /// The mean of `points`: codes of the differences to it are finer than codes of the vectors.
-    fn centre(&self, points: &[PointId]) -> Vec<f32> {
-        let mut sums = vec![0.0f64; self.spec.dim];
-        let mut components = Vec::new();
-        let mut found = 0.0;
-        for &point in points {
-            if self
-                .delta
-                .get(point, |vector| vector.to_f32(&mut components))
-                .is_some()
-            {
-                sums.iter_mut()
-                    .zip(&components)
-                    .for_each(|(sum, &component)| *sum += f64::from(component));
-                found += 1.0;
-            }
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a mean of f32 is within their range"
-        )]
-        sums.into_iter()
-            .map(|sum| (sum / f64::max(found, 1.0)) as f32)
-            .collect()
+        let ann = Arc::new(ann);
+        self.ann.store(Some(Arc::clone(&ann)));
+        Ok(ann)
     }
 }

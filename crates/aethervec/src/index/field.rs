@@ -185,7 +185,7 @@ impl FieldIndex {
         status.memory_bytes += bytes as u64;
     }
 
-    /// Points below this number are in a graph, or dead, or have no vector here.
+    /// Points below this number are in an approximate index, or dead, or have no vector here.
     pub(crate) fn applied(&self) -> u64 {
         match self {
             FieldIndex::Dense(index) => index.applied(),
@@ -244,9 +244,9 @@ impl FieldIndex {
         // The lane moves points the other way: none is missed.
         let mut points = self.scanned_points();
         if let FieldIndex::Dense(index) = self
-            && let Some(graph) = &*index.graph.load()
+            && let Some(ann) = &*index.ann.load()
         {
-            points.extend(graph.points());
+            points.extend(ann.points());
         }
         points
     }

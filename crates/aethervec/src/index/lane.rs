@@ -4,9 +4,9 @@
 //! 2. remove documents that have ended, and what dropped fields have left;
 //! 3. *reap*: points that no snapshot can see any more leave the indexes;
 //! 4. write a checkpoint when one is due;
-//! 5. *apply*: committed points move from the deltas into the graphs;
+//! 5. *apply*: committed points move from the deltas into the approximate indexes;
 //! 6. build payload indexes that are not complete, and sweep the dead out of the others;
-//! 7. *consolidate*: mend a graph around its dead nodes.
+//! 7. *consolidate*: mend a graph around its dead nodes, take the dead out of buckets.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
 //! but time.
@@ -148,11 +148,11 @@ impl Lane {
         reaped > 0
     }
 
-    /// Moves committed points from the deltas into the graphs. False when there are none.
+    /// Moves committed points from the deltas into the approximate indexes. False when there are none.
     fn apply(&mut self, core: &Core, closing: &AtomicBool) -> Result<bool> {
         let mut numbers = 0;
         for (field, index) in core.fields.load().dense() {
-            // The seed only has to differ between graphs.
+            // The seed only has to differ between fields.
             let seed = u64::from(core.id.0) << 16 | u64::from(field.number.0);
             numbers += index.apply(self.committed, seed, closing)?;
         }
@@ -161,7 +161,7 @@ impl Lane {
     }
 }
 
-/// Mends a graph around dead nodes when they are too many. False when there is none.
+/// Maintains an approximate index in which too many points are dead. False when there is none.
 fn consolidate(core: &Core) -> Result<bool> {
     for (_, index) in core.fields.load().dense() {
         if index.consolidate()? {

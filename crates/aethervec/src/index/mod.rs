@@ -1,14 +1,14 @@
 //! How an index lives beside the keyspaces: what is in memory, how it is opened, how it follows the commits.
 //!
 //! ```text
-//! commit ──► delta (exact, in memory) ──lane──► graph ──checkpoint──► attachment
-//!    └─────► pending (one entry per commit) ──────────── removed with ──┘
+//! commit ──► delta (exact, in memory) ──lane──► graph or buckets ──checkpoint──► attachment
+//!    └─────► pending (one entry per commit) ──────────────────────removed with ──┘
 //! ```
 //!
 //! Each vector field has an index of its own; one lane serves them all, and one checkpoint saves them all.
 //!
-//! A point is in the delta before its commit is visible, and in the graph before it leaves the delta. A search looks
-//! into the delta first and into the graph second, and so it misses nothing.
+//! A point is in the delta before its commit is visible, and in the graph or the buckets before it leaves the delta. A search
+//! looks into the delta first and into these second, and so it misses nothing.
 
 pub(crate) mod checkpoint;
 pub(crate) mod core;

@@ -1,19 +1,20 @@
-//! Opens a collection's indexes as the keyspaces say: the saved graphs in place, and the rest into the deltas.
+//! Opens a collection's indexes as the keyspaces say: the saved ones in place, and the rest into the deltas.
 //!
-//! Reads the entries of `pending` and the rows of the points that are not in every saved graph: none of the others. Where a
-//! field has no graph, because it is flat or small or not dense, all points are read.
+//! Reads the entries of `pending` and the rows of the points that are not in every saved index: none of the others. Where a
+//! field has no saved index, because it is flat or small or not dense, all points are read.
 
+use crate::ann::{Ann, Family};
 use crate::catalog::CollectionRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::core::{Committed, Core, Newest};
 use crate::index::dense::DenseIndex;
 use crate::index::field::{Field, Fields};
-use crate::index::record::{CollectionState, GraphRecord};
+use crate::index::record::{AnnRecord, CollectionState};
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry, PointRow};
 use crate::payload::Payload;
 use crate::schema::{DenseField, IndexConfig};
 use aether_env::FileMap;
-use aether_index::{Hnsw, Image, PointId};
+use aether_index::{Image, PointId};
 use aidb::{DB, Snapshot};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -100,20 +101,20 @@ pub(crate) fn read_state(
         .transpose()
 }
 
-/// The record of a field's saved graph, if there is one.
-pub(crate) fn read_graph(
+/// The record of a field's saved index, if there is one.
+pub(crate) fn read_ann(
     id: CollectionId,
     field: FieldNumber,
     keyspaces: &Keyspaces,
     at: &Snapshot,
-) -> Result<Option<GraphRecord>> {
-    let key = keyspace::graph_key(id, field);
+) -> Result<Option<AnnRecord>> {
+    let key = keyspace::ann_key(id, field);
     at.get(&keyspaces.index, key)?
-        .map(|value| GraphRecord::decode(&key, &value))
+        .map(|value| AnnRecord::decode(&key, &value))
         .transpose()
 }
 
-/// The fields that have a saved graph, those that were dropped included.
+/// The fields that have a saved index, those that were dropped included.
 pub(crate) fn read_saved(
     id: CollectionId,
     keyspaces: &Keyspaces,
@@ -141,7 +142,7 @@ pub(crate) fn read_pending(
     Ok(entries)
 }
 
-/// Starts a field with its saved graph, if it has one.
+/// Starts a field with its saved index, if it has one.
 fn open_field(
     core: &Core,
     snapshot: &Snapshot,
@@ -149,15 +150,15 @@ fn open_field(
     index: &DenseIndex,
     died: &HashSet<PointId>,
 ) -> Result<()> {
-    let Some(record) = read_graph(core.id, field.number, &core.keyspaces, snapshot)? else {
+    let Some(record) = read_ann(core.id, field.number, &core.keyspaces, snapshot)? else {
         return Ok(());
     };
-    match open_graph(core, snapshot, field, &index.spec) {
-        Ok(graph) => {
-            index.start_with(graph, record.applied, died.iter());
+    match open_ann(core, snapshot, field, &index.spec, record.family) {
+        Ok(ann) => {
+            index.start_with(ann, record.applied, died.iter());
             Ok(())
         }
-        // A graph is derived: without it everything is read, and it is built again.
+        // It is derived: without it everything is read, and it is built again.
         Err(error) if error.kind() == ErrorKind::Corruption => {
             *index.damage.lock() = Some(error.to_string());
             Ok(())
@@ -166,29 +167,44 @@ fn open_field(
     }
 }
 
-fn open_graph(core: &Core, snapshot: &Snapshot, field: &Field, spec: &DenseField) -> Result<Hnsw> {
-    if spec.index == IndexConfig::Flat {
-        return Err(Error::corruption("a flat field has a saved graph"));
+fn open_ann(
+    core: &Core,
+    snapshot: &Snapshot,
+    field: &Field,
+    spec: &DenseField,
+    family: Family,
+) -> Result<Ann> {
+    let belongs = match spec.index {
+        IndexConfig::Flat => false,
+        IndexConfig::Hnsw(_) => family == Family::Graph,
+        IndexConfig::Ivf(_) => family == Family::Buckets,
+    };
+    if !belongs {
+        return Err(Error::corruption(format!(
+            "a field whose index is {} has a saved one of {family}",
+            spec.index.name()
+        )));
     }
-    let key = keyspace::graph_key(core.id, field.number);
+    let key = keyspace::ann_key(core.id, field.number);
     let file = snapshot
         .attachment(&core.keyspaces.index, key)?
-        .ok_or_else(|| Error::corruption("its record names a saved graph, and there is none"))?;
+        .ok_or_else(|| Error::corruption("its record names a saved index, and there is none"))?;
     let image = match file.map()? {
         FileMap::Mapped(map) => Image::from(map),
         FileMap::Copied(bytes) => Image::from(bytes),
     };
-    let graph = Hnsw::open(image).map_err(|error| Error::from(error).within(&file.file_name()))?;
-    if (graph.dim(), graph.metric(), graph.element()) != (spec.dim, spec.metric, spec.element) {
+    let ann =
+        Ann::open(family, image).map_err(|error| Error::from(error).within(&file.file_name()))?;
+    if !ann.suits(spec) {
         return Err(Error::corruption(format!(
-            "{}: it is the graph of a field with another dim, metric or element",
+            "{}: it is the index of a field with another dim, metric or element",
             file.file_name()
         )));
     }
-    Ok(graph)
+    Ok(ann)
 }
 
-/// Puts the points that are in no saved graph, and that have not `died`, into the indexes.
+/// Puts the points that are in no saved index, and that have not `died`, into the indexes.
 fn refill(
     core: &Core,
     fields: &Fields,

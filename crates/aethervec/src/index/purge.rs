@@ -58,7 +58,7 @@ impl Purge {
             batch.delete_range(keyspace, keyspace::collection_range(self.id));
         }
         for field in open::read_saved(self.id, &self.keyspaces, &self.db.snapshot())? {
-            let key = keyspace::graph_key(self.id, field);
+            let key = keyspace::ann_key(self.id, field);
             batch.detach(&self.keyspaces.index, key);
         }
         let [first, last] =

@@ -1,25 +1,31 @@
 //! The records of the keyspace `index`.
 
+use crate::ann::Family;
 use crate::error::{Error, Result};
 use crate::keyspace;
 
 /// The format of these records.
 const RECORD_VERSION: u8 = 1;
 
+// Numbers of families.
+const GRAPH: u64 = 1;
+const BUCKETS: u64 = 2;
+
 /// What `index` says about a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CollectionState {
     /// No number from here on was given when this was written.
     pub(crate) next: u64,
-    /// Checkpoints with a graph so far.
+    /// Checkpoints with an approximate index so far.
     pub(crate) checkpoints: u64,
 }
 
-/// What `index` says about a saved graph.
+/// What `index` says about a field's saved index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GraphRecord {
-    /// Points below this number are in the saved graph, or dead, or have no vector in its field.
+pub(crate) struct AnnRecord {
+    /// Points below this number are in the saved index, or dead, or have no vector in its field.
     pub(crate) applied: u64,
+    pub(crate) family: Family,
 }
 
 impl CollectionState {
@@ -33,14 +39,23 @@ impl CollectionState {
     }
 }
 
-impl GraphRecord {
+impl AnnRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        encode([self.applied])
+        let family = match self.family {
+            Family::Graph => GRAPH,
+            Family::Buckets => BUCKETS,
+        };
+        encode([self.applied, family])
     }
 
-    pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<GraphRecord> {
-        let [applied] = decode(key, value)?;
-        Ok(GraphRecord { applied })
+    pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<AnnRecord> {
+        let [applied, family] = decode(key, value)?;
+        let family = match family {
+            GRAPH => Family::Graph,
+            BUCKETS => Family::Buckets,
+            _ => return Err(keyspace::bad("index", key, "its family is not known")),
+        };
+        Ok(AnnRecord { applied, family })
     }
 }
 
@@ -83,10 +98,12 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(CollectionState::decode(b"key", &bytes[..end]).is_err());
         }
-        let graph = GraphRecord { applied: 7 };
-        assert_eq!(GraphRecord::decode(b"key", &graph.encode()).unwrap(), graph);
-        assert!(GraphRecord::decode(b"key", &bytes).is_err());
-        let newer = GraphRecord::decode(b"key", &[2]).unwrap_err().to_string();
+        for family in [Family::Graph, Family::Buckets] {
+            let record = AnnRecord { applied: 7, family };
+            assert_eq!(AnnRecord::decode(b"key", &record.encode()).unwrap(), record);
+        }
+        assert!(AnnRecord::decode(b"key", &bytes).is_err());
+        let newer = AnnRecord::decode(b"key", &[2]).unwrap_err().to_string();
         assert!(
             newer.contains("format 2") && newer.contains("newer"),
             "{newer}"

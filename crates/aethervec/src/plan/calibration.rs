@@ -1,7 +1,7 @@
-//! What effort a graph search needs for the recall that was asked for: measured on the queries themselves.
+//! What effort an approximate search needs for the recall that was asked for: measured on the queries themselves.
 //!
 //! 1. The first queries that ask for a recall are answered exactly, by comparing with everything. Each becomes a *sample*: how
-//!    much of that answer a graph search of every effort finds, and how *hard* the query is, which is the distance of the
+//!    much of that answer an approximate search of every effort finds, and how *hard* the query is, which is the distance of the
 //!    [`RANK`]th point that such a search finds. Queries far from all points need a greater effort, whether they are rare
 //!    ones, or from another distribution than the data.
 //! 2. A later query is searched for with a small effort first, which tells how hard it is. The samples that are about as hard
@@ -11,7 +11,8 @@
 //!
 //! Under a filter that lets a share of the points through, the first `k` of these are about the first `k / share` of all.
 
-use aether_index::{Candidate, Hnsw, Result, Scratch, SearchParams};
+use crate::ann::{Ann, AnnScratch};
+use aether_index::{Candidate, Result, SearchParams};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,13 +57,13 @@ const FILTER_FACTOR: f64 = 1.5;
 /// Recalls asked for of which the curves are kept.
 const CURVES_MAX: usize = 16;
 
-/// What is known about one graph.
+/// What is known about one approximate index.
 #[derive(Debug, Default)]
 pub(crate) struct Calibration(Mutex<Samples>);
 
 #[derive(Debug, Default)]
 struct Samples {
-    /// Points in the graph when the oldest sample was taken.
+    /// Points in the index when the oldest sample was taken.
     points: usize,
     newest: VecDeque<Sample>,
     /// Queries since the last one that became a sample.
@@ -106,7 +107,7 @@ pub(crate) struct Curve {
 }
 
 impl Calibration {
-    /// What is known for queries that want `k` hits from a graph of `points` points, with this recall. `None`: this one is to be
+    /// What is known for queries that want `k` hits from an index of `points` points, with this recall. `None`: this one is to be
     /// a sample.
     pub(crate) fn curve(&self, points: usize, k: usize, recall: f32) -> Option<Arc<Curve>> {
         let mut samples = self.0.lock();
@@ -163,9 +164,9 @@ impl Calibration {
     }
 
     /// Takes the query as a sample.
-    pub(crate) fn learn(&self, graph: &Hnsw, query: &[f32], scratch: &mut Scratch) -> Result<()> {
+    pub(crate) fn learn(&self, ann: &Ann, query: &[f32], scratch: &mut AnnScratch) -> Result<()> {
         let deepest = DEPTHS[DEPTHS.len() - 1];
-        let truth = graph.scan_all(query, deepest, &|_| true, false, scratch)?;
+        let truth = ann.scan_all(query, deepest, &|_| true, scratch)?;
         let mut sample = Sample::default();
         for (e, &ef) in EFFORTS.iter().enumerate() {
             let params = SearchParams {
@@ -173,7 +174,7 @@ impl Calibration {
                 ef,
                 include_dead: false,
             };
-            let found = graph.search(query, params, None, scratch)?;
+            let found = ann.search(query, params, None, scratch)?;
             sample.hardness[e] = hardness(&found);
             for (d, &depth) in DEPTHS.iter().enumerate() {
                 sample.shares[d][e] = share(&truth, &found, depth);

@@ -34,7 +34,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
-    /// `filter`, `calibrate`, `few`, `delta`, `graph`, `rows`, `look` or `scan`.
+    /// `filter`, `calibrate`, `few`, `delta`, `graph`, `buckets`, `rows`, `look` or `scan`.
     pub name: &'static str,
     /// What was decided, and on what grounds.
     pub detail: String,

@@ -1,7 +1,8 @@
-//! What the indexes have near a query: the delta first and the graph second, for a point moves in the other direction.
+//! What the indexes have near a query: the delta first and the approximate index second, for a point moves in the other direction.
 
 use super::allowed::Allowed;
 use super::pace::Pace;
+use crate::ann::{Ann, AnnScratch};
 use crate::error::Result;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, PointRow};
@@ -9,7 +10,7 @@ use crate::plan::explain::Trace;
 use crate::plan::{self, Route};
 use crate::view::CollectionView;
 use aether_distance::Distance;
-use aether_index::{Candidate, Hnsw, PointId, Scratch, SearchParams};
+use aether_index::{Candidate, PointId, SearchParams};
 use roaring::RoaringTreemap;
 use std::collections::HashSet;
 
@@ -51,27 +52,27 @@ pub(super) fn candidates(
         |nearest| {
             (
                 nearest.len() as u64,
-                "points in no graph, all compared".into(),
+                "points that wait, all compared".into(),
             )
         },
     )?;
     let mut all = nearest.len() < pace.fetch;
     let mut end = last_told(&nearest, pace);
-    let graph = query
+    let ann = query
         .as_dense()
-        .and_then(|(index, query)| Some((index.graph.load_full()?, query)));
-    if let Some((graph, vector)) = graph {
+        .and_then(|(index, query)| Some((index.ann.load_full()?, query)));
+    if let Some((ann, vector)) = ann {
         let nearly_all_are_visible =
-            view.points_end == u64::MAX && core.deaths.len() * DEAD_SHARE <= graph.len();
+            view.points_end == u64::MAX && core.deaths.len() * DEAD_SHARE <= ann.len();
         let everything = nearly_all_are_visible && allowed.points().is_none();
-        let walk = InGraph {
-            graph: &graph,
+        let look = InAnn {
+            ann: &ann,
             query: vector.vector(),
             points: allowed.points(),
             may_be_hit: (!everything).then_some(&may_be_hit),
         };
         let found = loop {
-            let (found, route) = walk.traced(view, pace, trace)?;
+            let (found, route) = look.traced(view, pace, trace)?;
             if route.is_scan() {
                 all &= found.len() < pace.fetch;
                 break found;
@@ -111,20 +112,22 @@ fn few(view: &CollectionView, pace: &Pace, allowed: &Allowed<'_>) -> Option<Vec<
 }
 
 /// What either has. A point that moved between the two searches is in both, at slightly different distances.
-fn merged(delta: Vec<Candidate>, graph: Vec<Candidate>) -> Vec<Candidate> {
+fn merged(delta: Vec<Candidate>, ann: Vec<Candidate>) -> Vec<Candidate> {
     if delta.is_empty() {
-        return graph;
+        return ann;
     }
     let mut merged = delta;
     let in_delta: HashSet<PointId> = merged.iter().map(|candidate| candidate.point).collect();
-    let only_in_graph = graph.into_iter();
-    merged.extend(only_in_graph.filter(|candidate| !in_delta.contains(&candidate.point)));
+    merged.extend(
+        ann.into_iter()
+            .filter(|candidate| !in_delta.contains(&candidate.point)),
+    );
     merged
 }
 
-/// A search of one graph.
-struct InGraph<'a> {
-    graph: &'a Hnsw,
+/// A search of one approximate index.
+struct InAnn<'a> {
+    ann: &'a Ann,
     query: &'a [f32],
     /// The points that the filter allows; `None`: all.
     points: Option<&'a RoaringTreemap>,
@@ -132,13 +135,13 @@ struct InGraph<'a> {
     may_be_hit: Option<&'a dyn Fn(PointId) -> bool>,
 }
 
-impl InGraph<'_> {
+impl InAnn<'_> {
     fn route(&self, pace: &Pace) -> Route {
         let allowed = self.points.map(RoaringTreemap::len);
         if pace.scan {
-            plan::cheapest_scan(self.graph.len(), allowed)
+            plan::cheapest_scan(self.ann.len(), allowed)
         } else {
-            plan::route(self.graph.len(), allowed, pace.ef)
+            plan::route(self.ann.len(), allowed, pace.ef)
         }
     }
 
@@ -150,14 +153,14 @@ impl InGraph<'_> {
         trace: &mut Trace,
     ) -> Result<(Vec<Candidate>, Route)> {
         trace.step(
-            "graph",
+            self.ann.family().name(),
             || {
                 let route = self.route(pace);
                 view.core
                     .with_scratch(|scratch| self.find(pace, route, scratch))
             },
             |(found, route)| {
-                let (Pace { fetch, ef, .. }, points) = (pace, self.graph.len());
+                let (Pace { fetch, ef, .. }, points) = (pace, self.ann.len());
                 let text = format!("{route}; fetch {fetch}, ef {ef}, of {points} points");
                 (found.len() as u64, text)
             },
@@ -169,10 +172,10 @@ impl InGraph<'_> {
         &self,
         pace: &Pace,
         route: Route,
-        scratch: &mut Scratch,
+        scratch: &mut AnnScratch,
     ) -> Result<(Vec<Candidate>, Route)> {
-        let &InGraph {
-            graph,
+        let &InAnn {
+            ann,
             query,
             may_be_hit,
             ..
@@ -188,25 +191,23 @@ impl InGraph<'_> {
                 };
                 let found = match budget {
                     Some(budget) => {
-                        graph.search_within(query, params, may_be_hit, budget, scratch)?
+                        ann.search_within(query, params, may_be_hit, budget, scratch)?
                     }
-                    None => Some(graph.search(query, params, may_be_hit, scratch)?),
+                    None => Some(ann.search(query, params, may_be_hit, scratch)?),
                 };
                 let Some(found) = found else {
                     // Few of the near ones are allowed: the filter has to do with the vectors.
                     let allowed = self.points.map(RoaringTreemap::len);
-                    let scan = plan::cheapest_scan(graph.len(), allowed);
+                    let scan = plan::cheapest_scan(ann.len(), allowed);
                     return self.find(pace, scan, scratch);
                 };
                 found
             }
             Route::ScanAllowed => {
                 let allowed = self.points.into_iter().flatten().map(PointId);
-                graph.scan(query, fetch, allowed, false, scratch)?
+                ann.scan(query, fetch, allowed, scratch)?
             }
-            Route::ScanAll => {
-                graph.scan_all(query, fetch, may_be_hit.unwrap_or(&any), false, scratch)?
-            }
+            Route::ScanAll => ann.scan_all(query, fetch, may_be_hit.unwrap_or(&any), scratch)?,
         };
         Ok((found, route))
     }

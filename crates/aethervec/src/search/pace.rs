@@ -6,6 +6,7 @@
 
 use super::allowed::Allowed;
 use super::found::slack;
+use crate::ann::AnnScratch;
 use crate::document::SearchRequest;
 use crate::error::Result;
 use crate::index::query::FieldQuery;
@@ -13,7 +14,7 @@ use crate::plan;
 use crate::plan::calibration::{self, Curve, Effort};
 use crate::plan::explain::Trace;
 use crate::view::CollectionView;
-use aether_index::{Candidate, Scratch};
+use aether_index::Candidate;
 use roaring::RoaringTreemap;
 use std::sync::Arc;
 
@@ -80,13 +81,13 @@ impl Pace {
         (k, recall): (usize, f32),
         allowed: &Allowed<'_>,
     ) -> Result<Pace> {
-        let graph = query
+        let ann = query
             .as_dense()
-            .and_then(|(index, _)| Some((index, index.graph.load_full()?)));
-        let Some((index, graph)) = graph else {
+            .and_then(|(index, _)| Some((index, index.ann.load_full()?)));
+        let Some((index, ann)) = ann else {
             return Ok(Pace::scan(k));
         };
-        let (calibration, points) = (&index.calibration, graph.len());
+        let (calibration, points) = (&index.calibration, ann.len());
         let Some(allowed) = allowed.points().map(RoaringTreemap::len) else {
             let Some(curve) = calibration.curve(points, k, recall) else {
                 return Pace::sample(view, query, k);
@@ -109,16 +110,16 @@ impl Pace {
     /// Learns from the query, which is then answered by comparing with everything.
     fn sample(view: &CollectionView, query: &FieldQuery<'_>, k: usize) -> Result<Pace> {
         if let Some((index, query)) = query.as_dense()
-            && let Some(graph) = index.graph.load_full()
+            && let Some(ann) = index.ann.load_full()
         {
             let learn =
-                |scratch: &mut Scratch| index.calibration.learn(&graph, query.vector(), scratch);
+                |scratch: &mut AnnScratch| index.calibration.learn(&ann, query.vector(), scratch);
             view.core.with_scratch(learn)?;
         }
         Ok(Pace::scan(k))
     }
 
-    /// Whether what the graph has `found` in the first attempt tells that another one is to go farther: then this is it.
+    /// Whether what the index has `found` in the first attempt tells that another one is to go farther: then this is it.
     pub(super) fn judge(
         &mut self,
         view: &CollectionView,

@@ -11,10 +11,14 @@ use std::collections::HashSet;
 
 const K: usize = 10;
 
-fn filled(db: &AetherDB, metric: Metric, element: ElementType, base: &[Vector]) -> Collection {
+fn filled(
+    db: &AetherDB,
+    (metric, element, index): (Metric, ElementType, IndexConfig),
+    base: &[Vector],
+) -> Collection {
     let schema = CollectionSchema::of(DenseField {
         element,
-        ..DenseField::new(base[0].dim(), metric, IndexConfig::default())
+        ..DenseField::new(base[0].dim(), metric, index)
     });
     let collection = db.create_collection_with("base", schema).unwrap();
     collection
@@ -63,10 +67,23 @@ fn recall(collection: &Collection, queries: &[Vector], asked: f32, filter: Optio
     found as f64 / all as f64
 }
 
+/// With each family of approximate indexes.
 fn check(metric: Metric, element: ElementType, base: &str, kinds: &[&str]) {
+    for (name, step) in [("hnsw", "graph"), ("ivf", "buckets")] {
+        let index = IndexConfig::new_with_default_config(name).unwrap();
+        check_index((metric, element, index), step, base, kinds);
+    }
+}
+
+fn check_index(
+    field: (Metric, ElementType, IndexConfig),
+    family: &str,
+    base: &str,
+    kinds: &[&str],
+) {
     let dir = tempfile::tempdir().unwrap();
     let db = AetherDB::open(dir.path()).unwrap();
-    let collection = filled(&db, metric, element, &matrix(base));
+    let collection = filled(&db, field, &matrix(base));
     let few = Filter::lt("number", 800);
     let most = Filter::gte("number", 2_000);
     for kind in kinds {
@@ -75,10 +92,10 @@ fn check(metric: Metric, element: ElementType, base: &str, kinds: &[&str]) {
             for asked in [0.8, 0.9, 0.95, 0.98] {
                 let reached = recall(&collection, &queries, asked, filter);
                 let filter = filter.map(ToString::to_string);
-                eprintln!("{kind}, {filter:?}: {reached:.4}, asked for {asked}");
+                eprintln!("{family}, {kind}, {filter:?}: {reached:.4}, asked for {asked}");
                 assert!(
                     reached >= f64::from(asked) - 0.01,
-                    "{kind}, {filter:?}: {reached} instead of {asked}"
+                    "{family}, {kind}, {filter:?}: {reached} instead of {asked}"
                 );
             }
         }
@@ -86,11 +103,14 @@ fn check(metric: Metric, element: ElementType, base: &str, kinds: &[&str]) {
         let walks = queries.iter().filter(|query| {
             let query = query.to_f32();
             let plan = collection.explain(asking(&query, 0.9, None)).unwrap();
-            let last = plan.steps.iter().rfind(|step| step.name == "graph");
+            let last = plan.steps.iter().rfind(|step| step.name == family);
             last.is_some_and(|step| step.detail.starts_with("walk"))
         });
         let walks = walks.count();
-        assert!(walks * 4 >= queries.len() * 3, "{kind}: {walks} walks");
+        assert!(
+            walks * 4 >= queries.len() * 3,
+            "{family}, {kind}: {walks} walks"
+        );
     }
 }
 

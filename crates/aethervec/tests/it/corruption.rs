@@ -182,12 +182,16 @@ fn a_missing_or_short_file_is_named() {
 /// A graph is derived from the documents: without it they are all there, and it is built again.
 #[test]
 fn a_graph_that_cannot_be_opened_is_built_again() {
+    for name in ["hnsw", "ivf"] {
+        is_built_again(IndexConfig::new_with_default_config(name).unwrap());
+    }
+}
+
+fn is_built_again(index: IndexConfig) {
     let storage = SimStorage::new(1);
     let open = || AetherDB::open_with(storage.env(), DbOptions::WITHOUT_THREADS).unwrap();
     let db = open();
-    let collection = db
-        .create_collection("c", DIM, "l2", IndexConfig::default())
-        .unwrap();
+    let collection = db.create_collection("c", DIM, "l2", index).unwrap();
     let before = storage.memory().list().unwrap();
     let vector = |id: u64| vec![id as f32, 0.0, 0.0, 1.0];
     collection

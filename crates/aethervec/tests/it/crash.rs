@@ -5,8 +5,8 @@ use crate::common::{Docs, close, nearest, read_all, settle};
 use aether_env::{CrashImage, Env, ManualClock};
 use aether_sim::SimStorage;
 use aethervec::{
-    AetherDB, CollectionSchema, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric, Patch,
-    Result, SearchRequest, Write,
+    AetherDB, CollectionSchema, DbOptions, DocId, Document, HnswParams, IndexConfig, IvfParams,
+    Metric, Patch, Result, SearchRequest, Write,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,43 +66,37 @@ impl Script {
         })
     }
 
-    fn play(&mut self) -> Result<()> {
-        self.create(
-            "graph",
-            IndexConfig::Hnsw(HnswParams {
-                m: 6,
-                ef_construction: 24,
-            }),
-        )?;
+    fn play(&mut self, index: IndexConfig) -> Result<()> {
+        self.create("near", index)?;
         for _ in 0..3 {
-            self.upsert("graph", 0..1500, 400)?;
+            self.upsert("near", 0..1500, 400)?;
         }
         self.ticks(6)?;
-        self.checkpoint("graph")?;
-        self.delete("graph", 60)?;
-        self.upsert("graph", 0..1500, 60)?;
+        self.checkpoint("near")?;
+        self.delete("near", 60)?;
+        self.upsert("near", 0..1500, 60)?;
         self.create("flat", IndexConfig::Flat)?;
         self.upsert("flat", 0..50, 30)?;
         self.ticks(3)?;
-        self.checkpoint("graph")?;
+        self.checkpoint("near")?;
         self.delete("flat", 10)?;
-        self.end("graph", 30)?;
-        self.transfer("graph", "flat", 4)?;
+        self.end("near", 30)?;
+        self.transfer("near", "flat", 4)?;
         self.checkpoint("flat")?;
         self.drop_collection("flat")?;
-        self.upsert("graph", 2000..2050, 40)?;
+        self.upsert("near", 2000..2050, 40)?;
         self.wait();
         self.ticks(12)?;
-        self.patch("graph", 25)?;
-        self.end("graph", 10)?;
+        self.patch("near", 25)?;
+        self.end("near", 10)?;
         self.reopen()?;
-        self.delete("graph", 20)?;
+        self.delete("near", 20)?;
         self.create("flat", IndexConfig::Flat)?;
         self.upsert("flat", 0..50, 5)?;
         self.wait();
-        self.transfer("graph", "flat", 3)?;
+        self.transfer("near", "flat", 3)?;
         self.ticks(20)?;
-        self.checkpoint("graph")?;
+        self.checkpoint("near")?;
         self.db.close()
     }
 
@@ -235,7 +229,7 @@ impl Script {
 fn state_of(db: &AetherDB) -> State {
     let names = db.collections().into_iter().map(|info| info.name);
     let docs = |name: String| {
-        let name: &'static str = if name == "graph" { "graph" } else { "flat" };
+        let name: &'static str = if name == "near" { "near" } else { "flat" };
         (
             name,
             read_all(&db.collection(name).unwrap().view().unwrap()),
@@ -305,7 +299,7 @@ fn sizes(state: &State) -> String {
     format!("({})", sizes.join(", "))
 }
 
-fn run_until_cut(cut: Option<u64>) -> (SimStorage, Option<Script>) {
+fn run_until_cut(index: &IndexConfig, cut: Option<u64>) -> (SimStorage, Option<Script>) {
     let storage = SimStorage::new(cut.unwrap_or(0));
     if let Some(cut) = cut {
         storage.power_cut_at(cut);
@@ -313,14 +307,26 @@ fn run_until_cut(cut: Option<u64>) -> (SimStorage, Option<Script>) {
     let Ok(mut script) = Script::begin(&storage) else {
         return (storage, None);
     };
-    let played = script.play();
+    let played = script.play(index.clone());
     assert!(played.is_ok() || storage.is_off(), "{played:?}");
     (storage, Some(script))
 }
 
 #[test]
 fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
-    let (storage, script) = run_until_cut(None);
+    cut_at_every_io(&IndexConfig::Hnsw(HnswParams {
+        m: 6,
+        ef_construction: 24,
+    }));
+}
+
+#[test]
+fn nor_does_it_with_buckets() {
+    cut_at_every_io(&IndexConfig::Ivf(IvfParams { bucket_points: 32 }));
+}
+
+fn cut_at_every_io(index: &IndexConfig) {
+    let (storage, script) = run_until_cut(index, None);
     inspect(
         &SimStorage::on(storage.memory().image(CrashImage::LoseNames, 0), 0),
         &script.unwrap(),
@@ -329,7 +335,7 @@ fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
     let ios = storage.io_count();
     let mut images = 0;
     for cut in 0..ios {
-        let (storage, script) = run_until_cut(Some(cut));
+        let (storage, script) = run_until_cut(index, Some(cut));
         for image in CrashImage::ALL {
             let what = format!("cut at {cut} of {ios}, {image:?}");
             let disk = SimStorage::on(storage.memory().image(image, cut), cut);
@@ -343,5 +349,5 @@ fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
             images += 1;
         }
     }
-    eprintln!("{ios} cuts, {images} images");
+    eprintln!("{index}: {ios} cuts, {images} images");
 }

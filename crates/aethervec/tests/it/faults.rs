@@ -112,11 +112,16 @@ fn a_full_disk() {
 
 #[test]
 fn a_full_disk_while_the_graph_is_saved() {
+    for (index, names) in [("hnsw", "graph"), ("ivf", "buckets")] {
+        full_disk_while_saved(index, names);
+    }
+}
+
+fn full_disk_while_saved(index: &str, names: &str) {
+    let index = IndexConfig::new_with_default_config(index).unwrap();
     let storage = SimStorage::new(0);
     let db = AetherDB::open_with(storage.env(), DbOptions::WITHOUT_THREADS).unwrap();
-    let collection = db
-        .create_collection("c", 3, "l2", IndexConfig::default())
-        .unwrap();
+    let collection = db.create_collection("c", 3, "l2", index).unwrap();
     let document = |id: u64| Document::new(vec![id as f32, 1.0, 2.0], id);
     collection
         .upsert_batch((0..1_200).map(document).collect())
@@ -124,7 +129,7 @@ fn a_full_disk_while_the_graph_is_saved() {
     collection.wait_indexed(|_| {}).unwrap();
     storage.disk_full(10_000);
     let error = collection.checkpoint().unwrap_err();
-    assert!(error.to_string().contains("graph"), "{error}");
+    assert!(error.to_string().contains(names), "{error}");
     assert_eq!(
         collection.search(&[7.0, 1.0, 2.0], 1).unwrap()[0].id,
         DocId::from(7)

@@ -6,8 +6,8 @@ use aether_sim::SimStorage;
 use aethervec::{
     AetherDB, BinaryField, BinaryVector, Collection, CollectionSchema, CollectionView, DbOptions,
     DbSnapshot, DenseField, DocId, Document, ElementType, ErrorKind, HnswParams, IndexConfig,
-    Metric, MultiField, MultiVector, QueryVector, ScrollRequest, SearchRequest, SparseField,
-    SparseVector, VectorField, Vectors,
+    IvfParams, Metric, MultiField, MultiVector, QueryVector, ScrollRequest, SearchRequest,
+    SparseField, SparseVector, VectorField, Vectors,
 };
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ fn candidates() -> Vec<(&'static str, VectorField)> {
         m: 8,
         ef_construction: 40,
     });
+    let buckets = IndexConfig::Ivf(IvfParams { bucket_points: 32 });
     let dense = |dim, metric, element, index| {
         VectorField::from(DenseField {
             element,
@@ -34,6 +35,7 @@ fn candidates() -> Vec<(&'static str, VectorField)> {
         ("", dense(6, l2, ElementType::F32, graph.clone())),
         ("", SparseField {}.into()),
         ("image", dense(4, cosine, ElementType::F16, graph)),
+        ("image", dense(5, cosine, ElementType::F32, buckets)),
         ("image", dense(3, l2, ElementType::U8, IndexConfig::Flat)),
         ("print", BinaryField { bits: 75 }.into()),
         ("words", SparseField {}.into()),
@@ -105,7 +107,7 @@ impl World {
         for candidate in [0, 2, 4, 5, 6] {
             world.add_or_drop(candidate);
         }
-        // Enough for a graph soon.
+        // Enough for a graph, or for buckets, soon.
         (0..4).for_each(|_| world.upsert(600));
         world
     }

@@ -5,8 +5,9 @@ use crate::common::{Docs, close, default_vector, distance, for_seeds, nearest, r
 use aether_sim::SimStorage;
 use aethervec::{
     AetherDB, Collection, CollectionSchema, CollectionView, DbOptions, DbSnapshot, DenseField,
-    DocId, Document, ElementType, ErrorKind, FacetRequest, Filter, HnswParams, IndexConfig, Metric,
-    Outcome, Patch, PayloadIndexInfo, PayloadIndexKind, SearchRequest, Uuid, Write,
+    DocId, Document, ElementType, ErrorKind, FacetRequest, Filter, HnswParams, IndexConfig,
+    IvfParams, Metric, Outcome, Patch, PayloadIndexInfo, PayloadIndexKind, SearchRequest, Uuid,
+    Write,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +18,31 @@ const STEPS: usize = 160;
 const K: usize = 10;
 
 /// Every combination that behaves differently at least once.
-const SHAPES: [(&str, Metric, ElementType, bool); 4] = [
-    ("graph-l2", Metric::L2Squared, ElementType::F32, true),
-    ("graph-cosine", Metric::Cosine, ElementType::F16, true),
-    ("graph-bytes", Metric::L2Squared, ElementType::U8, true),
-    ("flat-dot", Metric::InnerProduct, ElementType::F32, false),
+const SHAPES: [(&str, Metric, ElementType, IndexConfig); 6] = [
+    ("graph-l2", Metric::L2Squared, ElementType::F32, GRAPH),
+    ("graph-cosine", Metric::Cosine, ElementType::F16, GRAPH),
+    ("graph-bytes", Metric::L2Squared, ElementType::U8, GRAPH),
+    (
+        "buckets-dot",
+        Metric::InnerProduct,
+        ElementType::F16,
+        BUCKETS,
+    ),
+    ("buckets-l2", Metric::L2Squared, ElementType::F32, BUCKETS),
+    (
+        "flat-dot",
+        Metric::InnerProduct,
+        ElementType::F32,
+        IndexConfig::Flat,
+    ),
 ];
+
+const GRAPH: IndexConfig = IndexConfig::Hnsw(HnswParams {
+    m: 12,
+    ef_construction: 60,
+});
+
+const BUCKETS: IndexConfig = IndexConfig::Ivf(IvfParams { bucket_points: 32 });
 
 type Model = BTreeMap<&'static str, Docs>;
 
@@ -64,15 +84,7 @@ fn open(storage: &SimStorage, threads: bool) -> AetherDB {
     }
 }
 
-fn schema(metric: Metric, element: ElementType, graph: bool) -> CollectionSchema {
-    let index = if graph {
-        IndexConfig::Hnsw(HnswParams {
-            m: 12,
-            ef_construction: 60,
-        })
-    } else {
-        IndexConfig::Flat
-    };
+fn schema(metric: Metric, element: ElementType, index: IndexConfig) -> CollectionSchema {
     CollectionSchema::of(DenseField {
         element,
         ..DenseField::new(DIM, metric, index)
@@ -94,18 +106,24 @@ impl World {
             found: 0,
             wanted: 0,
         };
-        for (name, metric, element, graph) in SHAPES {
-            world.create(name, metric, element, graph);
+        for (name, metric, element, index) in SHAPES {
+            world.create(name, metric, element, index);
         }
         world
     }
 
-    fn create(&mut self, name: &'static str, metric: Metric, element: ElementType, graph: bool) {
+    fn create(
+        &mut self,
+        name: &'static str,
+        metric: Metric,
+        element: ElementType,
+        index: IndexConfig,
+    ) {
         self.db
-            .create_collection_with(name, schema(metric, element, graph))
+            .create_collection_with(name, schema(metric, element, index))
             .unwrap();
         self.model.insert(name, Docs::new());
-        // Enough for a graph soon.
+        // Enough for a graph, or for buckets, soon.
         for _ in 0..3 {
             self.upsert(name, 400);
         }
@@ -499,8 +517,8 @@ impl World {
         for (_, model) in &mut self.snapshots {
             model.remove(name);
         }
-        let (_, metric, element, graph) = *SHAPES.iter().find(|shape| shape.0 == name).unwrap();
-        self.create(name, metric, element, graph);
+        let (_, metric, element, index) = SHAPES.into_iter().find(|shape| shape.0 == name).unwrap();
+        self.create(name, metric, element, index);
     }
 
     fn reopen(&mut self) {

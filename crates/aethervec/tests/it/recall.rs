@@ -50,7 +50,21 @@ fn recall(collection: &Collection, queries: &[Vector], ef: Option<usize>) -> f64
     found as f64 / (K * queries.len()) as f64
 }
 
+/// With each family of approximate indexes.
 fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
+    for name in ["hnsw", "ivf"] {
+        let index = IndexConfig::new_with_default_config(name).unwrap();
+        check_index(metric, element, index, (base, queries));
+    }
+}
+
+fn check_index(
+    metric: Metric,
+    element: ElementType,
+    index: IndexConfig,
+    (base, queries): (&str, &str),
+) {
+    let name = index.name();
     let (base, queries) = (matrix(base), matrix(queries));
     let queries = &queries[..100];
     let dir = tempfile::tempdir().unwrap();
@@ -58,7 +72,7 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     let dim = base[0].dim();
     let schema = CollectionSchema::of(DenseField {
         element,
-        ..DenseField::new(dim, metric, IndexConfig::default())
+        ..DenseField::new(dim, metric, index)
     });
     let collection = filled(&db, schema, &base);
 
@@ -85,10 +99,10 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     assert_eq!((status.pending, status.indexed), (0, base.len() as u64));
     let before = recall(&collection, queries, None);
     eprintln!(
-        "{metric} {element}: recall@{K} {before:.4} by default, {:.4} at ef 32",
+        "{name} {metric} {element}: recall@{K} {before:.4} by default, {:.4} at ef 32",
         recall(&collection, queries, Some(32))
     );
-    assert!(before >= 0.95, "recall {before}");
+    assert!(before >= 0.95, "{name}: recall {before}");
 
     // What is deleted is not found, and what stays is found as well as before.
     let deleted: Vec<_> = (0..base.len() as u64)
@@ -105,12 +119,12 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
     collection.wait_indexed(|_| {}).unwrap();
     collection.checkpoint().unwrap();
     let after = recall(&collection, queries, None);
-    eprintln!("{metric} {element}: recall@{K} {after:.4} after a third was deleted");
-    assert!(after >= 0.95, "recall {after}");
+    eprintln!("{name} {metric} {element}: recall@{K} {after:.4} after a third was deleted");
+    assert!(after >= 0.95, "{name}: recall {after}");
     let report = db.check().unwrap();
     assert!(report.is_clean(), "{:#?}", report.problems);
 
-    // The same graph after opening it again.
+    // The same index after opening it again.
     drop(collection);
     db.close().unwrap();
     drop(db);
@@ -122,7 +136,7 @@ fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
         (0, (base.len() - deleted.len()) as u64)
     );
     let reopened = recall(&collection, queries, None);
-    assert!(reopened >= 0.95, "recall {reopened}");
+    assert!(reopened >= 0.95, "{name}: recall {reopened}");
     let report = db.check().unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
 }
@@ -153,11 +167,13 @@ fn equal_and_short_vectors_are_no_damage() {
     let db = AetherDB::open(dir.path()).unwrap();
     let rng = &mut fastrand::Rng::with_seed(11);
     // In one dimension there are two directions: half of the vectors are equal, and so is the other half.
-    for (metric, dim) in [("cosine", 1), ("dot", 1), ("dot", 8)] {
-        let name = format!("{metric}-{dim}");
-        let collection = db
-            .create_collection(&name, dim, metric, IndexConfig::default())
-            .unwrap();
+    for ((metric, dim), index) in [("cosine", 1), ("dot", 1), ("dot", 8)]
+        .into_iter()
+        .flat_map(|shape| ["hnsw", "ivf"].map(|index| (shape, index)))
+    {
+        let name = format!("{metric}-{dim}-{index}");
+        let index = IndexConfig::new_with_default_config(index).unwrap();
+        let collection = db.create_collection(&name, dim, metric, index).unwrap();
         let mut vector = || (0..dim).map(|_| rng.f32() - 0.5).collect::<Vec<f32>>();
         let query = vector();
         let documents = (0..2_500u64)
@@ -174,10 +190,16 @@ fn equal_and_short_vectors_are_no_damage() {
 
 #[test]
 fn the_dead_do_not_pile_up_while_writes_go_on() {
+    for name in ["hnsw", "ivf"] {
+        the_dead_do_not_pile_up(&IndexConfig::new_with_default_config(name).unwrap());
+    }
+}
+
+fn the_dead_do_not_pile_up(index: &IndexConfig) {
     let dir = tempfile::tempdir().unwrap();
     let db = AetherDB::open(dir.path()).unwrap();
     let collection = db
-        .create_collection("churn", 8, "l2", IndexConfig::default())
+        .create_collection("churn", 8, "l2", index.clone())
         .unwrap();
     let rng = &mut fastrand::Rng::with_seed(12);
     let write = |rng: &mut fastrand::Rng, count: u64| {

@@ -1,54 +1,56 @@
 use super::*;
-use aether_distance::{ElementType, Metric, VectorRef};
-use aether_index::{HnswParams, PointId};
+use crate::ann::Shape;
+use crate::schema::{DenseField, IndexConfig};
+use aether_distance::{Metric, VectorRef};
+use aether_index::{HnswParams, IvfParams, PointId};
 
 const DIM: usize = 24;
 
-fn graph(points: usize, rng: &mut fastrand::Rng) -> (Hnsw, Vec<Vec<f32>>) {
+const GRAPH: Shape = Shape::Graph(HnswParams {
+    m: 4,
+    ef_construction: 40,
+});
+
+const BUCKETS: Shape = Shape::Buckets(IvfParams { bucket_points: 32 });
+
+fn index(shape: Shape, points: usize, rng: &mut fastrand::Rng) -> (Ann, Vec<Vec<f32>>) {
     let vectors: Vec<Vec<f32>> = (0..points)
         .map(|_| (0..DIM).map(|_| rng.f32() - 0.5).collect())
         .collect();
-    let params = HnswParams {
-        m: 4,
-        ef_construction: 40,
-    };
-    let graph = Hnsw::new(DIM, Metric::L2Squared, ElementType::F32, params, 1).unwrap();
+    let spec = DenseField::new(DIM, Metric::L2Squared, IndexConfig::Flat);
+    let some = vectors.iter().map(|vector| VectorRef::F32(vector));
+    let ann = Ann::new(shape, &spec, 1, some).unwrap();
     for (i, vector) in vectors.iter().enumerate() {
-        graph
-            .insert(PointId(i as u64), VectorRef::F32(vector))
+        ann.insert(PointId(i as u64), VectorRef::F32(vector))
             .unwrap();
     }
-    (graph, vectors)
+    (ann, vectors)
 }
 
-fn search(graph: &Hnsw, query: &[f32], k: usize, ef: usize) -> Vec<Candidate> {
+fn search(ann: &Ann, query: &[f32], k: usize, ef: usize) -> Vec<Candidate> {
     let params = SearchParams {
         k,
         ef,
         include_dead: false,
     };
-    let mut scratch = Scratch::default();
-    graph.search(query, params, None, &mut scratch).unwrap()
+    let mut scratch = AnnScratch::default();
+    ann.search(query, params, None, &mut scratch).unwrap()
 }
 
 /// What a search that asks for `recall` finds, and how many candidates it holds; `None` for an exact one.
 fn ask(
-    graph: &Hnsw,
+    ann: &Ann,
     calibration: &Calibration,
     query: &[f32],
     (k, recall): (usize, f32),
 ) -> (Vec<Candidate>, Option<usize>) {
-    let mut scratch = Scratch::default();
-    let mut all = |k| {
-        graph
-            .scan_all(query, k, &|_| true, false, &mut scratch)
-            .unwrap()
-    };
-    let effort = match calibration.curve(graph.len(), k, recall) {
+    let mut scratch = AnnScratch::default();
+    let mut all = |k| ann.scan_all(query, k, &|_| true, &mut scratch).unwrap();
+    let effort = match calibration.curve(ann.len(), k, recall) {
         None => Effort::Sample,
         Some(curve) => {
             let first = curve.first(k);
-            let found = search(graph, query, k.max(RANK), first.max(RANK));
+            let found = search(ann, query, k.max(RANK), first.max(RANK));
             match calibration.effort(&curve, hardness(&found), k) {
                 Effort::Ef(ef) => Effort::Ef(ef.max(first)),
                 other => other,
@@ -56,11 +58,11 @@ fn ask(
         }
     };
     match effort {
-        Effort::Ef(ef) => (search(graph, query, k, ef), Some(ef)),
+        Effort::Ef(ef) => (search(ann, query, k, ef), Some(ef)),
         Effort::Exact => (all(k), None),
         Effort::Sample => {
             let found = all(k);
-            calibration.learn(graph, query, &mut scratch).unwrap();
+            calibration.learn(ann, query, &mut scratch).unwrap();
             (found, None)
         }
     }
@@ -68,16 +70,16 @@ fn ask(
 
 /// The mean recall over `queries`, and how many were answered exactly.
 fn recall_of(
-    graph: &Hnsw,
+    ann: &Ann,
     calibration: &Calibration,
     queries: &[Vec<f32>],
     (k, recall): (usize, f32),
 ) -> (f32, usize) {
     let (mut shares, mut exact) = (0.0, 0);
     for query in queries {
-        let (found, ef) = ask(graph, calibration, query, (k, recall));
-        let mut scratch = Scratch::default();
-        let truth = graph.scan_all(query, k, &|_| true, false, &mut scratch);
+        let (found, ef) = ask(ann, calibration, query, (k, recall));
+        let mut scratch = AnnScratch::default();
+        let truth = ann.scan_all(query, k, &|_| true, &mut scratch);
         shares += share(&truth.unwrap(), &found, k);
         exact += usize::from(ef.is_none());
     }
@@ -86,8 +88,14 @@ fn recall_of(
 
 #[test]
 fn the_recall_asked_for_is_reached() {
+    for shape in [GRAPH, BUCKETS] {
+        reaches_the_recall_asked_for(shape);
+    }
+}
+
+fn reaches_the_recall_asked_for(shape: Shape) {
     let mut rng = fastrand::Rng::with_seed(11);
-    let (graph, _) = graph(4_000, &mut rng);
+    let (ann, _) = index(shape, 4_000, &mut rng);
     let calibration = Calibration::default();
     let queries = |count: usize, reach: f32, rng: &mut fastrand::Rng| -> Vec<Vec<f32>> {
         let mut query = || (0..DIM).map(|_| (rng.f32() - 0.5) * reach).collect();
@@ -98,8 +106,8 @@ fn the_recall_asked_for_is_reached() {
     let others = queries(400, 2.5, &mut rng);
     for queries in [alike, others] {
         for (k, recall) in [(10, 0.7), (10, 0.9), (10, 0.95), (100, 0.95), (1, 0.9)] {
-            let (reached, exact) = recall_of(&graph, &calibration, &queries, (k, recall));
-            eprintln!("k {k}: {reached}, asked for {recall}, {exact} exact ones");
+            let (reached, exact) = recall_of(&ann, &calibration, &queries, (k, recall));
+            eprintln!("{shape:?}, k {k}: {reached}, asked for {recall}, {exact} exact ones");
             assert!(
                 reached >= recall - 0.02,
                 "k {k}: {reached} instead of {recall}"
@@ -115,13 +123,13 @@ fn the_recall_asked_for_is_reached() {
 #[test]
 fn more_recall_takes_more_effort() {
     let mut rng = fastrand::Rng::with_seed(13);
-    let (graph, vectors) = graph(2_000, &mut rng);
+    let (ann, vectors) = index(GRAPH, 2_000, &mut rng);
     let calibration = Calibration::default();
-    let mut scratch = Scratch::default();
-    assert_eq!(calibration.curve(graph.len(), 10, 0.9), None);
+    let mut scratch = AnnScratch::default();
+    assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
     for vector in &vectors[..SAMPLES_MIN] {
         let query: Vec<f32> = vector.iter().map(|x| x + 0.1 * rng.f32()).collect();
-        calibration.learn(&graph, &query, &mut scratch).unwrap();
+        calibration.learn(&ann, &query, &mut scratch).unwrap();
     }
     let mut samples = calibration.0.lock();
     let mut efforts = |recall| -> Vec<Option<usize>> {
@@ -135,7 +143,7 @@ fn more_recall_takes_more_effort() {
     assert!(sum(&less) < sum(&more), "{less:?} {more:?}");
     drop(samples);
     // Of few allowed points the nearest are deep among all, and deep ones take fewer candidates each.
-    let effort = |allowed| calibration.filtered(graph.len(), allowed, 10, 0.6);
+    let effort = |allowed| calibration.filtered(ann.len(), allowed, 10, 0.6);
     assert!(matches!(
         (effort(2_000), effort(200)),
         (Effort::Ef(_), Effort::Ef(_))
@@ -146,12 +154,12 @@ fn more_recall_takes_more_effort() {
 #[test]
 fn what_was_learned_on_a_much_smaller_graph_is_forgotten() {
     let mut rng = fastrand::Rng::with_seed(12);
-    let (graph, vectors) = graph(300, &mut rng);
+    let (ann, vectors) = index(GRAPH, 300, &mut rng);
     let calibration = Calibration::default();
-    let mut scratch = Scratch::default();
+    let mut scratch = AnnScratch::default();
     assert_eq!(calibration.curve(300, 10, 0.9), None);
     for vector in &vectors[..SAMPLES_MIN] {
-        calibration.learn(&graph, vector, &mut scratch).unwrap();
+        calibration.learn(&ann, vector, &mut scratch).unwrap();
     }
     assert!(calibration.curve(500, 10, 0.9).is_some());
     assert_eq!(calibration.curve(700, 10, 0.9), None);

@@ -4,8 +4,9 @@ use super::state::{Change, Condition, Operation, PatchStep, State};
 use crate::generate;
 use crate::vectors::{random_vector, stored};
 use aethervec::{
-    BinaryField, DenseField, DocId, Document, ElementType, HnswParams, IndexConfig, Metric,
-    MultiField, PayloadIndexKind, SparseField, Timestamp, VectorField, VectorValue, Vectors,
+    BinaryField, DenseField, DocId, Document, ElementType, HnswParams, IndexConfig, IvfParams,
+    Metric, MultiField, PayloadIndexKind, SparseField, Timestamp, VectorField, VectorValue,
+    Vectors,
 };
 use fastrand::Rng;
 use serde_json::json;
@@ -22,6 +23,7 @@ pub(super) fn field(random: &mut Rng) -> (&'static str, VectorField) {
         m: 4,
         ef_construction: 16,
     });
+    let buckets = IndexConfig::Ivf(IvfParams { bucket_points: 32 });
     let (l2, cosine, dot) = (Metric::L2Squared, Metric::Cosine, Metric::InnerProduct);
     let halves = |field| MultiField {
         element: ElementType::F16,
@@ -31,7 +33,7 @@ pub(super) fn field(random: &mut Rng) -> (&'static str, VectorField) {
         0 => ("", dense(3, l2, ElementType::F32, IndexConfig::Flat)),
         1 => ("", dense(2, dot, ElementType::U8, graph)),
         2 => ("", SparseField {}.into()),
-        3 => ("image", dense(4, cosine, ElementType::F16, graph)),
+        3 => ("image", dense(4, cosine, ElementType::F16, buckets)),
         4 => ("image", BinaryField { bits: 19 }.into()),
         5 => ("text", SparseField {}.into()),
         6 => ("text", BinaryField { bits: 8 }.into()),

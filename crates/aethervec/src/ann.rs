@@ -1,0 +1,263 @@
+//! The approximate index of a dense field, of either family: a graph or buckets. What they have in common, and no more.
+
+use crate::error::Result;
+use crate::schema::DenseField;
+use aether_distance::VectorRef;
+use aether_index::{
+    Candidate, CheckSummary, Consolidation, Hnsw, HnswParams, Image, Ivf, IvfParams, IvfScratch,
+    PointId, Scratch, SearchParams, quantize,
+};
+use std::fmt;
+use std::io;
+
+/// The families of approximate indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// A navigable small-world graph.
+    Graph,
+    /// Buckets of codes of one bit per component.
+    Buckets,
+}
+
+/// A family and the shape of an index of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Graph(HnswParams),
+    Buckets(IvfParams),
+}
+
+/// An approximate index.
+#[derive(Debug)]
+pub(crate) enum Ann {
+    Graph(Box<Hnsw>),
+    Buckets(Box<Ivf>),
+}
+
+/// Working memory of searches.
+#[derive(Debug, Default)]
+pub(crate) struct AnnScratch {
+    graph: Scratch,
+    buckets: IvfScratch,
+}
+
+impl Family {
+    /// What plans call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Family::Graph => "graph",
+            Family::Buckets => "buckets",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Ann {
+    /// An empty index for vectors that are about as far from the origin as `some` of them.
+    pub(crate) fn new<'a>(
+        shape: Shape,
+        spec: &DenseField,
+        seed: u64,
+        some: impl Iterator<Item = VectorRef<'a>>,
+    ) -> Result<Ann> {
+        let &DenseField {
+            dim,
+            metric,
+            element,
+            ..
+        } = spec;
+        let centre = quantize::mean(metric, dim, some);
+        Ok(match shape {
+            Shape::Graph(params) => {
+                let graph = Hnsw::new(dim, metric, element, params, seed)?;
+                Ann::Graph(Box::new(graph.with_centre(&centre)?))
+            }
+            Shape::Buckets(params) => {
+                let buckets = Ivf::new(dim, metric, element, params, seed)?;
+                Ann::Buckets(Box::new(buckets.with_centre(&centre)?))
+            }
+        })
+    }
+
+    /// Opens a checkpoint in place.
+    pub(crate) fn open(family: Family, image: Image) -> aether_index::Result<Ann> {
+        Ok(match family {
+            Family::Graph => Ann::Graph(Box::new(Hnsw::open(image)?)),
+            Family::Buckets => Ann::Buckets(Box::new(Ivf::open(image)?)),
+        })
+    }
+
+    /// Reads all of a checkpoint, and compares every checksum.
+    pub(crate) fn verify(family: Family, bytes: &[u8]) -> aether_index::Result<()> {
+        match family {
+            Family::Graph => aether_index::verify_checkpoint(bytes).map(drop),
+            Family::Buckets => Ivf::verify_checkpoint(bytes).map(drop),
+        }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        match self {
+            Ann::Graph(_) => Family::Graph,
+            Ann::Buckets(_) => Family::Buckets,
+        }
+    }
+
+    /// Whether it is an index of vectors like those of `spec`.
+    pub(crate) fn suits(&self, spec: &DenseField) -> bool {
+        let kind = match self {
+            Ann::Graph(graph) => (graph.dim(), graph.metric(), graph.element()),
+            Ann::Buckets(buckets) => (buckets.dim(), buckets.metric(), buckets.element()),
+        };
+        kind == (spec.dim, spec.metric, spec.element)
+    }
+
+    /// Adds a point. False when it is here already, dead or alive.
+    pub(crate) fn insert(
+        &self,
+        point: PointId,
+        vector: VectorRef<'_>,
+    ) -> aether_index::Result<bool> {
+        match self {
+            Ann::Graph(graph) => graph.insert(point, vector),
+            Ann::Buckets(buckets) => buckets.insert(point, vector),
+        }
+    }
+
+    /// Marks a point dead. False when it is not here or dead already.
+    pub(crate) fn remove(&self, point: PointId) -> bool {
+        match self {
+            Ann::Graph(graph) => graph.remove(point),
+            Ann::Buckets(buckets) => buckets.remove(point),
+        }
+    }
+
+    /// Whether the point is here and alive.
+    pub(crate) fn contains(&self, point: PointId) -> bool {
+        match self {
+            Ann::Graph(graph) => graph.contains(point),
+            Ann::Buckets(buckets) => buckets.contains(point),
+        }
+    }
+
+    /// Live points.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Ann::Graph(graph) => graph.len(),
+            Ann::Buckets(buckets) => buckets.len(),
+        }
+    }
+
+    /// Dead points that still take memory.
+    pub(crate) fn dead(&self) -> usize {
+        match self {
+            Ann::Graph(graph) => graph.dead(),
+            Ann::Buckets(buckets) => buckets.dead(),
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match self {
+            Ann::Graph(graph) => graph.memory_bytes(),
+            Ann::Buckets(buckets) => buckets.memory_bytes(),
+        }
+    }
+
+    /// All live points, in no order.
+    pub(crate) fn points(&self) -> Vec<PointId> {
+        match self {
+            Ann::Graph(graph) => graph.points().collect(),
+            Ann::Buckets(buckets) => buckets.points().collect(),
+        }
+    }
+
+    /// The nearest points, nearest first: approximate. `None`: with so much of a budget it cannot be said.
+    pub(crate) fn search_within(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        budget: usize,
+        scratch: &mut AnnScratch,
+    ) -> aether_index::Result<Option<Vec<Candidate>>> {
+        match self {
+            Ann::Graph(graph) => {
+                graph.search_within(query, params, allowed, budget, &mut scratch.graph)
+            }
+            Ann::Buckets(buckets) => {
+                buckets.search_within(query, params, allowed, budget, &mut scratch.buckets)
+            }
+        }
+    }
+
+    /// The nearest points, nearest first: approximate.
+    pub(crate) fn search(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        scratch: &mut AnnScratch,
+    ) -> aether_index::Result<Vec<Candidate>> {
+        match self {
+            Ann::Graph(graph) => graph.search(query, params, allowed, &mut scratch.graph),
+            Ann::Buckets(buckets) => buckets.search(query, params, allowed, &mut scratch.buckets),
+        }
+    }
+
+    /// The `k` nearest of `points` that are alive here, by comparing with each.
+    pub(crate) fn scan(
+        &self,
+        query: &[f32],
+        k: usize,
+        points: impl Iterator<Item = PointId>,
+        scratch: &mut AnnScratch,
+    ) -> aether_index::Result<Vec<Candidate>> {
+        match self {
+            Ann::Graph(graph) => graph.scan(query, k, points, false, &mut scratch.graph),
+            Ann::Buckets(buckets) => buckets.scan(query, k, points, false, &mut scratch.buckets),
+        }
+    }
+
+    /// The `k` nearest of all points that are alive and `allowed`, by comparing with each.
+    pub(crate) fn scan_all(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: &dyn Fn(PointId) -> bool,
+        scratch: &mut AnnScratch,
+    ) -> aether_index::Result<Vec<Candidate>> {
+        match self {
+            Ann::Graph(graph) => graph.scan_all(query, k, allowed, false, &mut scratch.graph),
+            Ann::Buckets(buckets) => {
+                buckets.scan_all(query, k, allowed, false, &mut scratch.buckets)
+            }
+        }
+    }
+
+    /// A step of maintenance, which looks at about `budget` points.
+    pub(crate) fn consolidate(&self, budget: usize) -> aether_index::Result<Consolidation> {
+        match self {
+            Ann::Graph(graph) => graph.consolidate(budget),
+            Ann::Buckets(buckets) => buckets.consolidate(budget),
+        }
+    }
+
+    /// Reads everything to see that it is sound.
+    pub(crate) fn check(&self) -> aether_index::Result<CheckSummary> {
+        match self {
+            Ann::Graph(graph) => graph.check(),
+            Ann::Buckets(buckets) => buckets.check(),
+        }
+    }
+
+    /// Writes a checkpoint. Nobody inserts, removes or maintains meanwhile.
+    pub(crate) fn write_checkpoint(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        match self {
+            Ann::Graph(graph) => graph.write_checkpoint(out),
+            Ann::Buckets(buckets) => buckets.write_checkpoint(out),
+        }
+    }
+}
