@@ -8,6 +8,7 @@ use crate::schema::{CollectionSchema, VectorField};
 use crate::validate;
 use aidb::Snapshot;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(crate) struct Catalog {
     pub(crate) next: u32,
     /// Name → number and schema.
     pub(crate) collections: BTreeMap<String, CollectionRecord>,
+    /// Alias → name of the collection.
+    pub(crate) aliases: BTreeMap<String, String>,
     /// Collections whose keys are still to be removed.
     pub(crate) dropped: Vec<CollectionId>,
 }
@@ -54,6 +57,10 @@ impl Catalog {
                     catalog.collections.insert(name, record);
                 }
                 CatalogKey::Dropped(id) => catalog.dropped.push(id),
+                CatalogKey::Alias(alias) => {
+                    let record = AliasRecord::decode(&alias, &value)?;
+                    catalog.aliases.insert(alias, record.collection);
+                }
                 // Read with the collection that it belongs to.
                 CatalogKey::PayloadIndex(..) => {}
             }
@@ -129,6 +136,7 @@ impl CollectionRecord {
                 .schema
                 .ttl
                 .map(|ttl| u64::try_from(ttl.as_millis()).expect("it is validated to be shorter")),
+            metadata: self.schema.metadata.clone(),
             fields: fields
                 .map(|((name, field), number)| FieldRecord {
                     number: number.0,
@@ -144,6 +152,7 @@ impl CollectionRecord {
             let record: Record = parse(value)?;
             let mut schema = CollectionSchema {
                 ttl: record.ttl_ms.map(Duration::from_millis),
+                metadata: record.metadata,
                 ..CollectionSchema::default()
             };
             let mut numbers = BTreeMap::new();
@@ -178,6 +187,26 @@ impl CollectionRecord {
     }
 }
 
+/// The value of [`CatalogKey::Alias`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AliasRecord {
+    format: u32,
+    collection: String,
+}
+
+impl AliasRecord {
+    pub(crate) fn new(collection: &str) -> AliasRecord {
+        AliasRecord {
+            format: FORMAT,
+            collection: collection.to_owned(),
+        }
+    }
+
+    fn decode(alias: &str, value: &[u8]) -> Result<AliasRecord> {
+        parse(value).map_err(|error| error.within(&format!("catalog, alias {alias:?}")))
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Meta {
     format: u32,
@@ -197,6 +226,8 @@ struct Record {
     next_field: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Map::is_empty", default)]
+    metadata: Map<String, Value>,
     fields: Vec<FieldRecord>,
 }
 
@@ -256,6 +287,7 @@ mod tests {
             .with_field("words", SparseField {})
             .with_field("tokens", MultiField::new(96, Metric::L2Squared));
         let mut record = CollectionRecord::new(CollectionId(7), schema);
+        record.schema.metadata = serde_json::from_str(r#"{"owner": {"name": "me"}}"#).unwrap();
         record.schema.fields.remove("image");
         record.numbers.remove("image");
         assert_eq!(record.next_field, 5);

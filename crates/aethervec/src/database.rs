@@ -121,6 +121,7 @@ impl AetherDB {
                 collections: Mutex::new(Collections {
                     next: catalog.next,
                     by_name,
+                    aliases: catalog.aliases,
                 }),
                 pool: Arc::new(pool),
                 durability: options.durability,
@@ -165,6 +166,12 @@ impl AetherDB {
                 format!("collection {name:?} exists already"),
             ));
         }
+        if let Some(collection) = collections.aliases.get(name) {
+            return Err(Error::new(
+                ErrorKind::Exists,
+                format!("collection {name:?}: an alias of {collection:?} is called so already"),
+            ));
+        }
         let id = collections.next;
         let next = id
             .checked_add(1)
@@ -198,22 +205,22 @@ impl AetherDB {
         Ok(self.handle(core))
     }
 
-    /// The collection called `name`. Its first use since the database was opened opens its index.
+    /// The collection called `name`, or that has it as an alias. Its first use since the database was opened opens its index.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Corruption`] when its index is damaged.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         self.inner.open()?;
-        let slot = self.slot(name)?;
+        let (name, slot) = self.slot(name)?;
         let mut state = slot.state.lock();
         match &*state {
             SlotState::Open(core) => return Ok(self.handle(Arc::clone(core))),
-            SlotState::Dropped => return Err(not_found(name)),
+            SlotState::Dropped => return Err(not_found(&name)),
             SlotState::Closed => {}
         }
         let core = Arc::new(open::open(
             &slot.record.read(),
-            name,
+            &name,
             &self.inner.storage,
             &self.inner.keyspaces,
         )?);
@@ -222,7 +229,7 @@ impl AetherDB {
         Ok(self.handle(core))
     }
 
-    /// Removes a collection and everything in it. Its space is given back in the background.
+    /// Removes a collection, everything in it, and its aliases. Its space is given back in the background.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none.
@@ -255,6 +262,12 @@ impl AetherDB {
             CatalogKey::Dropped(id).encode(),
             [],
         );
+        for (alias, collection) in &collections.aliases {
+            if collection == name {
+                let key = CatalogKey::Alias(alias.clone()).encode();
+                batch.delete(&inner.keyspaces.catalog, key);
+            }
+        }
         let commit = inner.storage.submit(batch)?;
         if let Some(core) = &core {
             core.dropped.store(true, Ordering::Release);
@@ -262,6 +275,9 @@ impl AetherDB {
         }
         *state = SlotState::Dropped;
         collections.by_name.remove(name);
+        collections
+            .aliases
+            .retain(|_, collection| collection != name);
         inner.pool.purge(Purge::new(
             id,
             &inner.storage,
@@ -282,14 +298,14 @@ impl AetherDB {
         collections.by_name.iter().map(info).collect()
     }
 
-    /// What the collection called `name` is made of; does not open it.
+    /// What the collection called `name` (or that has it as an alias) is made of; does not open it.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none.
     pub fn describe(&self, name: &str) -> Result<CollectionInfo> {
-        let slot = self.slot(name)?;
+        let (name, slot) = self.slot(name)?;
         Ok(CollectionInfo {
-            name: name.to_owned(),
+            name,
             schema: slot.schema(),
         })
     }
@@ -391,18 +407,16 @@ impl AetherDB {
         }
     }
 
-    fn slot(&self, name: &str) -> Result<Arc<Slot>> {
+    /// The collection that `name` stands for, by its own name.
+    fn slot(&self, name: &str) -> Result<(String, Arc<Slot>)> {
         validate::collection_name(name)?;
-        self.inner
-            .collections
-            .lock()
-            .by_name
-            .get(name)
-            .cloned()
-            .ok_or_else(|| not_found(name))
+        let collections = self.inner.collections.lock();
+        let own = collections.aliases.get(name).map_or(name, String::as_str);
+        let slot = collections.by_name.get(own).cloned();
+        Ok((own.to_owned(), slot.ok_or_else(|| not_found(name))?))
     }
 }
 
-fn not_found(name: &str) -> Error {
+pub(crate) fn not_found(name: &str) -> Error {
     Error::not_found(format!("collection {name:?} does not exist"))
 }

@@ -1,10 +1,11 @@
-//! What can be changed in the schema of a live collection: vector fields, and how long documents stay.
+//! What can be changed in the schema of a live collection: vector fields, how long documents stay, and what is kept with it.
 
 use crate::collection::Collection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::field::Fields;
 use crate::schema::VectorField;
 use crate::validate;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,23 @@ impl Collection {
                 }
                 record.add_field(name, field)?;
                 validate::schema(&record.schema)?;
+                Fields::new(record, Some(&core.fields.load()))
+            },
+            |fields| core.fields.store(Arc::new(fields)),
+        )
+    }
+
+    /// Keeps this with the collection, in place of what was kept before: see [`CollectionSchema::metadata`](crate::CollectionSchema::metadata).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it is larger than [`METADATA_BYTES_MAX`](crate::limits::METADATA_BYTES_MAX).
+    pub fn set_metadata(&self, metadata: Map<String, Value>) -> Result<()> {
+        validate::metadata(&metadata)?;
+        let core = &self.core;
+        self.db.alter(
+            core,
+            |record| {
+                record.schema.metadata = metadata;
                 Fields::new(record, Some(&core.fields.load()))
             },
             |fields| core.fields.store(Arc::new(fields)),

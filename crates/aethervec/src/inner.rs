@@ -31,6 +31,8 @@ pub(crate) struct Collections {
     /// The number that the next one gets.
     pub(crate) next: u32,
     pub(crate) by_name: BTreeMap<String, Arc<Slot>>,
+    /// Alias → name of the collection, which is in `by_name`; no key is.
+    pub(crate) aliases: BTreeMap<String, String>,
 }
 
 /// A collection of the catalog, opened when it is first used.

@@ -90,6 +90,7 @@ const CATALOG_META: u8 = 0;
 const CATALOG_COLLECTION: u8 = 1;
 const CATALOG_DROPPED: u8 = 2;
 const CATALOG_PAYLOAD_INDEX: u8 = 3;
+const CATALOG_ALIAS: u8 = 4;
 
 /// A key of the `catalog`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,8 @@ pub(crate) enum CatalogKey {
     Dropped(CollectionId),
     /// A payload index of a collection, by its number.
     PayloadIndex(CollectionId, u16),
+    /// Another name of a collection.
+    Alias(String),
 }
 
 impl CatalogKey {
@@ -114,6 +117,7 @@ impl CatalogKey {
         match self {
             CatalogKey::Meta => vec![CATALOG_META],
             CatalogKey::Collection(name) => [&[CATALOG_COLLECTION], name.as_bytes()].concat(),
+            CatalogKey::Alias(name) => [&[CATALOG_ALIAS], name.as_bytes()].concat(),
             CatalogKey::Dropped(id) => [&[CATALOG_DROPPED][..], &id.0.to_be_bytes()].concat(),
             CatalogKey::PayloadIndex(id, number) => {
                 let mut key = CatalogKey::payload_indexes_prefix(*id);
@@ -129,6 +133,9 @@ impl CatalogKey {
             Some((&CATALOG_COLLECTION, name)) => str::from_utf8(name)
                 .ok()
                 .map(|name| CatalogKey::Collection(name.to_owned())),
+            Some((&CATALOG_ALIAS, name)) => str::from_utf8(name)
+                .ok()
+                .map(|name| CatalogKey::Alias(name.to_owned())),
             Some((&CATALOG_DROPPED, id)) => id
                 .try_into()
                 .ok()

@@ -18,6 +18,7 @@
 //! [snapshot](AetherDB::snapshot) is one state of the whole database. Everything durable is a key in one transactional
 //! engine, `aidb`; an index is derived from those keys.
 
+mod aliases;
 mod ann;
 #[cfg(feature = "arrow")]
 pub mod arrow;
@@ -62,6 +63,7 @@ mod write;
 pub use aether_distance::{Distance, ElementType, Metric};
 pub use aether_index::{HnswParams, IvfParams};
 pub use aidb::{AsOf, Durability, Isolation, SeqNo};
+pub use aliases::AliasChange;
 pub use check::{CheckReport, CollectionCheck, Problem, ProblemKind};
 pub use collection::Collection;
 pub use database::{AetherDB, DbStats};

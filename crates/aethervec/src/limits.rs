@@ -5,6 +5,12 @@ use aether_index::IvfParams;
 /// Longest collection name, in bytes of UTF-8.
 pub const COLLECTION_NAME_BYTES_MAX: usize = 255;
 
+/// Most aliases of a database.
+pub const ALIASES_MAX: usize = 10_000;
+
+/// Most bytes of JSON that are kept with a collection as its metadata.
+pub const METADATA_BYTES_MAX: usize = 256 << 10;
+
 /// Longest string id of a document, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 1_024;
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use aether_distance::{ElementType, Metric};
 use aether_index::{HnswParams, IvfParams};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct CollectionSchema {
     pub fields: BTreeMap<String, VectorField>,
     /// How long documents stay that do not say so themselves, from when they are written; none: for ever.
     pub ttl: Option<Duration>,
+    /// Whatever shall be kept with the collection: at most [`METADATA_BYTES_MAX`](crate::limits::METADATA_BYTES_MAX) of JSON.
+    pub metadata: Map<String, Value>,
 }
 
 impl CollectionSchema {

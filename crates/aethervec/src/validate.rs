@@ -6,7 +6,7 @@ use crate::limits;
 use crate::schema::{
     BinaryField, CollectionSchema, DenseField, IndexConfig, MultiField, SparseField, VectorField,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -53,10 +53,23 @@ pub(crate) fn schema(schema: &CollectionSchema) -> Result<()> {
     if let Some(ttl) = schema.ttl {
         self::ttl(ttl)?;
     }
+    metadata(&schema.metadata)?;
     schema
         .fields
         .iter()
         .try_for_each(|(name, spec)| field(name, spec))
+}
+
+/// Fails when so much cannot be kept with a collection.
+pub(crate) fn metadata(metadata: &Map<String, Value>) -> Result<()> {
+    let bytes = Value::Object(metadata.clone()).to_string().len();
+    if bytes <= limits::METADATA_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "metadata: it has {bytes} bytes: at most {} are allowed",
+        limits::METADATA_BYTES_MAX
+    )))
 }
 
 /// Fails when documents cannot be made to stay for `ttl`.
@@ -120,6 +133,11 @@ pub(crate) fn in_field(error: Error, name: &str) -> Error {
 /// Fails when `name` cannot be the name of a collection.
 pub(crate) fn collection_name(name: &str) -> Result<()> {
     self::name("collection name", name, limits::COLLECTION_NAME_BYTES_MAX)
+}
+
+/// Fails when `name` cannot be the alias of a collection.
+pub(crate) fn alias(name: &str) -> Result<()> {
+    self::name("alias", name, limits::COLLECTION_NAME_BYTES_MAX)
 }
 
 /// Fails when `name` cannot be a name of `what`.

@@ -81,8 +81,9 @@ impl Path {
     }
 
     /// Whether `holds` is true for one of the values in `root` that this reaches, where an array stands for its elements:
-    /// what conditions on values, and the indexes that serve them, look at.
-    pub(crate) fn any_leaf(&self, root: &Value, mut holds: impl FnMut(&Value) -> bool) -> bool {
+    /// what conditions on values, and the indexes that serve them, look at. It is asked about one after the other, until it
+    /// says yes.
+    pub fn any_leaf(&self, root: &Value, mut holds: impl FnMut(&Value) -> bool) -> bool {
         self.any(root, |value| match value {
             Value::Array(elements) => elements.iter().any(&mut holds),
             value => holds(value),

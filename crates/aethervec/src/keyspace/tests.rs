@@ -39,11 +39,12 @@ fn catalog_keys_round_trip() {
         CatalogKey::Meta,
         CatalogKey::Collection("ü".to_owned()),
         CatalogKey::Dropped(COLLECTION),
+        CatalogKey::Alias("ä".to_owned()),
     ];
     for key in keys {
         assert_eq!(CatalogKey::decode(&key.encode()).unwrap(), key);
     }
-    for bad in [&[][..], &[0, 0], &[1, 0xff], &[2, 0, 0], &[9]] {
+    for bad in [&[][..], &[0, 0], &[1, 0xff], &[2, 0, 0], &[4, 0xff], &[9]] {
         assert!(CatalogKey::decode(bad).is_err());
     }
 }

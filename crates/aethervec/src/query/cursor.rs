@@ -97,6 +97,13 @@ impl Cursor {
         Cursor { place, moment }
     }
 
+    /// For the documents behind `id`, which needs not be one, in the order of ids: for a query without a query, in whatever state
+    /// it is read from.
+    pub fn behind(id: impl Into<DocId>) -> Cursor {
+        let id = id.into();
+        Cursor::new(Place::After { id, value: None }, None)
+    }
+
     /// The sequence number of the moment that it goes on at, if it names one.
     pub fn seq(&self) -> Option<SeqNo> {
         self.moment.map(|moment| moment.seq)

@@ -61,8 +61,8 @@ impl From<bool> for VectorSelector {
 }
 
 impl PayloadSelector {
-    /// What this leaves of `payload`.
-    pub(super) fn select(&self, payload: Value) -> Option<Value> {
+    /// What this leaves of `payload`; `None` for nothing.
+    pub fn select(&self, payload: Value) -> Option<Value> {
         match self {
             PayloadSelector::All => Some(payload),
             PayloadSelector::None => None,

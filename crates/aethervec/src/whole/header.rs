@@ -7,6 +7,7 @@ use crate::payload::{PayloadIndexInfo, PayloadIndexKind};
 use crate::schema::{CollectionSchema, VectorField};
 use crate::validate;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub(crate) struct Header {
     pub(crate) documents: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ttl_ms: Option<u64>,
+    /// What else is kept with the collection.
+    #[serde(skip_serializing_if = "Map::is_empty", default)]
+    metadata: Map<String, Value>,
     /// The vector fields by name.
     fields: BTreeMap<String, KindRecord>,
     #[serde(default)]
@@ -61,6 +65,7 @@ impl Header {
             ttl_ms: schema
                 .ttl
                 .map(|ttl| u64::try_from(ttl.as_millis()).expect("it is validated to be shorter")),
+            metadata: schema.metadata.clone(),
             fields: fields
                 .map(|(name, field)| (name.clone(), KindRecord::from(field)))
                 .collect(),
@@ -101,6 +106,7 @@ impl Header {
         let invalid = |error: Error| Error::new(ErrorKind::Invalid, error.to_string());
         let mut schema = CollectionSchema {
             ttl: self.ttl_ms.map(Duration::from_millis),
+            metadata: self.metadata,
             ..CollectionSchema::default()
         };
         for (name, record) in self.fields {
