@@ -18,10 +18,13 @@ use candidates::candidates;
 use found::{Found, into_hits, resolve};
 use pace::Pace;
 
+pub(crate) use recent::RecentFilters;
+
 mod allowed;
 mod candidates;
 mod found;
 mod pace;
+mod recent;
 mod scan;
 
 /// Candidates beyond which comparing with everything is no worse than widening once more.

@@ -13,7 +13,7 @@ use crate::snapshot::DbSnapshot;
 use crate::timestamp::Timestamp;
 use crate::validate;
 use aether_index::{Candidate, PointId};
-use aidb::Snapshot;
+use aidb::{SeqNo, Snapshot};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -188,6 +188,18 @@ impl CollectionView {
     /// Whether this is the newest state, and nothing of it has ended.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled && !self.core.expiries.may_have_ended(self.now)
+    }
+
+    /// The last commit to the collection, if this is the newest state, of which nothing has ended and nothing is staged: what it
+    /// is in another view of the same version is the same.
+    pub(crate) fn version(&self) -> Option<SeqNo> {
+        if !self.is_settled() || self.overlay.is_some() {
+            return None;
+        }
+        let core = &*self.core;
+        // Every commit that the snapshot sees is told of completely once nobody is in the middle of one.
+        drop(core.newest.lock());
+        Some(core.payload.visible.version(self.snapshot.seq()))
     }
 
     /// The first `k` of `candidates` that are visible; `None` when only the rows can tell.

@@ -8,6 +8,7 @@ use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry};
 use crate::payload::Payload;
+use crate::search::RecentFilters;
 use aether_distance::Kernels;
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwap;
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) expiries: Expiries,
     /// Which points are visible, and the payload indexes.
     pub(crate) payload: Payload,
+    pub(crate) recent_filters: RecentFilters,
     /// The next number for a point or an entry of `pending`. Changed only by a writer.
     pub(crate) next: AtomicU64,
     /// Writers come one after the other, so that entries, points and commits have one order.
@@ -154,6 +156,7 @@ impl Core {
             deaths: Deaths::default(),
             expiries: Expiries::new(),
             payload: Payload::default(),
+            recent_filters: RecentFilters::default(),
             next: AtomicU64::new(0),
             writer: Mutex::new(()),
             newest: Mutex::new(Newest {

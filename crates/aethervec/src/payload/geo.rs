@@ -5,6 +5,7 @@
 
 use crate::filter::{GeoBox, GeoPoint, GeoPolygon, Test};
 use crate::payload::ordered::Ordered;
+use crate::payload::posting::Posting;
 use roaring::RoaringTreemap;
 
 /// Squares looked at for one shape, about: more are better at the edge, and take longer to find.
@@ -156,11 +157,10 @@ pub(crate) fn union_into(places: &Ordered<Place>, test: &Test, out: &mut Roaring
                 squares.extend(square.quarters());
             }
             Relation::Unclear => {
-                for (place, posting) in places.range(range) {
-                    if shape.contains(&place.point()) {
-                        posting.union_into(out);
-                    }
-                }
+                let inside = places
+                    .range(range)
+                    .filter(|(place, _)| shape.contains(&place.point()));
+                *out |= Posting::union(inside.map(|(_, posting)| posting));
             }
         }
     }

@@ -8,7 +8,7 @@
 //!
 //! A range takes whole groups and runs by their bitmaps, and single values only at its two ends.
 
-use crate::payload::posting::{Posting, bitmap, bitmap_bytes};
+use crate::payload::posting::{Posting, bitmap_bytes};
 use roaring::RoaringTreemap;
 use std::ops::{Bound, RangeBounds};
 
@@ -161,9 +161,7 @@ impl<V: Ord> Ordered<V> {
                     *out |= &run.points;
                     continue;
                 }
-                run.range(range)
-                    .iter()
-                    .for_each(|(_, posting)| posting.union_into(out));
+                *out |= points_of(run.range(range));
             }
         }
     }
@@ -311,17 +309,7 @@ fn union<'a>(bitmaps: impl Iterator<Item = &'a RoaringTreemap>) -> RoaringTreema
 }
 
 fn points_of<V>(values: &[(V, Posting)]) -> RoaringTreemap {
-    let mut points = RoaringTreemap::new();
-    let mut few = Vec::new();
-    for (_, posting) in values {
-        match posting {
-            Posting::Bitmap(many) => points |= &**many,
-            posting => few.extend(posting.iter()),
-        }
-    }
-    few.sort_unstable();
-    few.dedup();
-    points | bitmap(few)
+    Posting::union(values.iter().map(|(_, posting)| posting))
 }
 
 /// The ordered `items` that may have something within `range`.

@@ -1,9 +1,12 @@
 //! The points that have one value: most values of an id-like field have one point, a few have nearly all.
 
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 /// Points from which on a bitmap is smaller than a list.
 const LIST_POINTS_MAX: usize = 32;
+
+/// Points are sorted by setting bits, if they are at least one of so many numbers between the least and the greatest.
+const SPAN_SHARE: u64 = 128;
 
 /// A set of points.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +102,20 @@ impl Posting {
         }
     }
 
+    /// All points of `postings`.
+    pub(crate) fn union<'a>(postings: impl Iterator<Item = &'a Posting>) -> RoaringTreemap {
+        let mut union = RoaringTreemap::new();
+        let mut few = Vec::new();
+        for posting in postings {
+            match posting {
+                Posting::One(point) => few.push(*point),
+                Posting::List(points) => few.extend_from_slice(points),
+                Posting::Bitmap(points) => union |= &**points,
+            }
+        }
+        union | bitmap_of_any(few)
+    }
+
     /// Forgets all points but those of `keep`: what is left, if anything is.
     pub(crate) fn keep_only(self, keep: &RoaringTreemap) -> Option<Posting> {
         let kept = match self {
@@ -132,6 +149,29 @@ pub(crate) fn bitmap(points: Vec<u64>) -> RoaringTreemap {
     RoaringTreemap::from_sorted_iter(points).expect("each is greater than the one before")
 }
 
+/// The bitmap of `points` in any order. O(points), if these are more than a few of all numbers between them.
+fn bitmap_of_any(mut points: Vec<u64>) -> RoaringTreemap {
+    let (Some(&first), Some(&last)) = (points.iter().min(), points.iter().max()) else {
+        return RoaringTreemap::new();
+    };
+    let span = last - first;
+    if span > points.len() as u64 * SPAN_SHARE || first >> 32 != last >> 32 {
+        points.sort_unstable();
+        points.dedup();
+        return bitmap(points);
+    }
+    // Whole bytes, from the one in which the first number is.
+    let start = first & !7;
+    let mut bits = vec![0u8; usize::try_from((last - start) / 8 + 1).expect("they are in memory")];
+    for point in points {
+        let place = point - start;
+        bits[usize::try_from(place / 8).expect("they are in memory")] |= 1 << (place % 8);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
+    let (upper, lower) = ((start >> 32) as u32, start as u32);
+    RoaringTreemap::from_bitmaps([(upper, RoaringBitmap::from_lsb0_bytes(lower, &bits))])
+}
+
 /// About how many bytes a bitmap takes.
 pub(crate) fn bitmap_bytes(points: &RoaringTreemap) -> usize {
     size_of::<RoaringTreemap>() + points.serialized_size()
@@ -141,6 +181,27 @@ pub(crate) fn bitmap_bytes(points: &RoaringTreemap) -> usize {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_union_has_the_points_of_all() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for (from, span) in [(0, 10), (77, 5_000), ((1 << 32) - 900, 2_000), (5, 1 << 50)] {
+            for count in [0, 1, 40, 700] {
+                let postings: Vec<Posting> = (0..count)
+                    .filter_map(|i| {
+                        let some: BTreeSet<u64> =
+                            (0..i % 50).map(|_| from + rng.u64(..span)).collect();
+                        Posting::of(some.into_iter().collect())
+                    })
+                    .collect();
+                let all: BTreeSet<u64> = postings.iter().flat_map(Posting::iter).collect();
+                assert!(
+                    Posting::union(postings.iter()).iter().eq(all),
+                    "{from}, {span}, {count}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn it_is_a_set_at_every_size() {

@@ -9,18 +9,35 @@ use crate::payload;
 use crate::view::CollectionView;
 use aether_index::PointId;
 use roaring::{RoaringBitmap, RoaringTreemap};
+use std::sync::Arc;
 
 /// The points that a filter allows. All that it does are [`may_be`](Allowed::may_be); of some it is sure.
 pub(super) struct Allowed<'a> {
     filter: Option<&'a Filter>,
-    known: Option<Known>,
+    known: Option<Arc<Known>>,
 }
 
-struct Known {
+/// What is known of a filter.
+#[derive(Debug)]
+pub(crate) struct Known {
     /// All for which the filter holds, and perhaps others.
     upper: RoaringTreemap,
     /// Those of them that have to be looked at; `None`: none.
     unsure: Option<RoaringTreemap>,
+}
+
+impl Known {
+    fn exactly(points: RoaringTreemap) -> Known {
+        Known {
+            upper: points,
+            unsure: None,
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Known>() + self.upper.serialized_size()
+    }
 }
 
 impl<'a> Allowed<'a> {
@@ -32,38 +49,47 @@ impl<'a> Allowed<'a> {
         }
     }
 
-    /// What the payload indexes know.
+    /// What is remembered of the filter, or what the payload indexes know.
     pub(super) fn new(view: &CollectionView, filter: &'a Filter) -> Result<Allowed<'a>> {
-        let Some(candidates) = view.candidates(filter)? else {
-            return Allowed::exactly(view, filter);
-        };
-        let payload::Found { sure, unsure } = candidates.found;
-        let known = if unsure.is_empty() {
-            Known {
-                upper: sure,
-                unsure: None,
+        let version = view.version();
+        let recent = &view.core.recent_filters;
+        if let Some(version) = version
+            && let Some(known) = recent.get(version, filter)
+        {
+            return Ok(Allowed::knowing(filter, known));
+        }
+        let known = Arc::new(match view.candidates(filter)? {
+            None => Known::exactly(view.matching(filter)?),
+            Some(candidates) => {
+                let payload::Found { sure, unsure } = candidates.found;
+                if unsure.is_empty() {
+                    Known::exactly(sure)
+                } else {
+                    Known {
+                        upper: sure | &unsure,
+                        unsure: Some(unsure),
+                    }
+                }
             }
-        } else {
-            Known {
-                upper: sure | &unsure,
-                unsure: Some(unsure),
-            }
-        };
-        Ok(Allowed {
+        });
+        // An index that is declared later may know more of the others.
+        if let Some(version) = version.filter(|_| known.unsure.is_none()) {
+            recent.insert(version, filter, &known);
+        }
+        Ok(Allowed::knowing(filter, known))
+    }
+
+    fn knowing(filter: &'a Filter, known: Arc<Known>) -> Allowed<'a> {
+        Allowed {
             filter: Some(filter),
             known: Some(known),
-        })
+        }
     }
 
     /// Found out by looking at documents, where the indexes are not sure.
     fn exactly(view: &CollectionView, filter: &'a Filter) -> Result<Allowed<'a>> {
-        Ok(Allowed {
-            filter: Some(filter),
-            known: Some(Known {
-                upper: view.matching(filter)?,
-                unsure: None,
-            }),
-        })
+        let known = Known::exactly(view.matching(filter)?);
+        Ok(Allowed::knowing(filter, Arc::new(known)))
     }
 
     /// Whether looking at documents would tell more.

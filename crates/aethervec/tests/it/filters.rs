@@ -2,7 +2,10 @@
 
 use crate::common::for_seeds;
 use crate::generate;
-use aethervec::{ErrorKind, Filter, limits};
+use aethervec::{
+    AetherDB, CollectionView, Document, ErrorKind, Filter, IndexConfig, PayloadIndexKind,
+    SearchRequest, limits,
+};
 
 /// Filters that are tried with each seed.
 const ROUNDS: usize = 200;
@@ -248,4 +251,59 @@ fn errors_point_at_the_place() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_filter_that_was_asked_for_before_sees_what_was_written_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = AetherDB::open(dir.path()).unwrap();
+    let notes = db
+        .create_collection("notes", 1, "l2", IndexConfig::default())
+        .unwrap();
+    notes
+        .create_payload_index("n", PayloadIndexKind::Integer)
+        .unwrap();
+    notes.wait_payload_indexes().unwrap();
+    let note = |id: u64, n: u64| {
+        Document::new(vec![id as f32], id).with_payload(serde_json::json!({ "n": n }))
+    };
+    notes
+        .upsert_batch((0..9).map(|id| note(id, id % 3)).collect())
+        .unwrap();
+    let filter = Filter::eq("n", 1);
+    let found = |view: &CollectionView| -> Vec<String> {
+        let request = SearchRequest {
+            filter: Some(&filter),
+            ..SearchRequest::new(&[0.0], 10)
+        };
+        let hits = view.search_with(request).unwrap();
+        hits.iter().map(|hit| hit.id.to_string()).collect()
+    };
+    let newest = || found(&notes.view().unwrap());
+    for _ in 0..2 {
+        assert_eq!(newest(), ["1", "4", "7"]);
+    }
+    let before = notes.at(&db.snapshot()).unwrap();
+    notes.upsert(note(9, 1)).unwrap();
+    notes.upsert(note(1, 2)).unwrap();
+    notes.delete(4).unwrap();
+    for _ in 0..2 {
+        assert_eq!(newest(), ["7", "9"]);
+        assert_eq!(found(&before), ["1", "4", "7"]);
+    }
+    let mut txn = db.begin().unwrap();
+    txn.upsert(&notes, note(0, 1)).unwrap();
+    let staged = txn
+        .search_with(
+            &notes,
+            SearchRequest {
+                filter: Some(&filter),
+                ..SearchRequest::new(&[0.0], 10)
+            },
+        )
+        .unwrap();
+    assert_eq!(staged.len(), 3);
+    assert_eq!(newest(), ["7", "9"]);
+    txn.commit().unwrap();
+    assert_eq!(newest(), ["0", "7", "9"]);
 }
