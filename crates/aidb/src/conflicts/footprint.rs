@@ -29,6 +29,13 @@ impl Footprint {
         }
     }
 
+    /// How many keys it has, and how many ranges.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let points = self.points.values().map(BTreeSet::len).sum();
+        let ranges = self.ranges.values().map(Vec::len).sum();
+        (points, ranges)
+    }
+
     pub(crate) fn extend(&mut self, other: &Footprint) {
         for (keyspace, keys) in &other.points {
             self.points
@@ -71,14 +78,15 @@ impl Footprint {
 }
 
 /// The bounds of a range, as slices.
-pub(super) fn as_slices(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
+fn as_slices(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (
         range.0.as_ref().map(|key| &key[..]),
         range.1.as_ref().map(|key| &key[..]),
     )
 }
 
-fn contains(range: &KeyRange, key: &[u8]) -> bool {
+/// True when `key` is in `range`.
+pub(crate) fn contains(range: &KeyRange, key: &[u8]) -> bool {
     (match &range.0 {
         Bound::Included(lower) => key >= &lower[..],
         Bound::Excluded(lower) => key > &lower[..],
@@ -91,7 +99,7 @@ fn contains(range: &KeyRange, key: &[u8]) -> bool {
 }
 
 /// True when no key can be in it: such bounds must not be asked of a map, either.
-pub(super) fn is_empty((lower, upper): (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
+fn is_empty((lower, upper): (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
     match (lower, upper) {
         (Bound::Unbounded, Bound::Excluded(upper)) => upper.is_empty(),
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
@@ -104,6 +112,6 @@ pub(super) fn is_empty((lower, upper): (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
 }
 
 /// True unless one ends before the other begins. Neither is empty.
-pub(super) fn overlap(a: (Bound<&[u8]>, Bound<&[u8]>), b: (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
+fn overlap(a: (Bound<&[u8]>, Bound<&[u8]>), b: (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
     !is_empty((a.0, b.1)) && !is_empty((b.0, a.1))
 }

@@ -2,15 +2,14 @@
 //!
 //! ```text
 //! footprint   keys and ranges that a transaction depends on
-//! recent      which keys were written by the last commits
 //! locks       what prepared transactions have locked: nobody else may write it until they are resolved
 //! ```
 //!
-//! Everybody who commits comes by under the commit lock, with the number that the commit will have. Without a live or
-//! prepared transaction that costs two loads.
+//! Whether something of a footprint was written is a question for what was written: the memtables and tables
+//! (changes.rs). Locks are asked by everybody who commits, under the commit lock; without a prepared transaction that
+//! costs one load.
 
 mod footprint;
-mod recent;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +21,7 @@ use crate::batch::{self, Write};
 use crate::key::{SeqNo, ValueKind};
 use crate::keyspace::KeyspaceId;
 
-pub(crate) use footprint::{Footprint, KeyRange};
-use recent::{Generation, Recent};
+pub(crate) use footprint::{Footprint, KeyRange, contains};
 
 /// Somebody else's write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,15 +63,9 @@ fn written(payload: &[u8]) -> impl Iterator<Item = Written<'_>> {
     })
 }
 
-/// What was outgrown; frees its memory when it goes, so let it go behind the commit lock.
-pub(crate) type Garbage = Option<Box<(Generation, Generation)>>;
-
 /// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Conflicts {
-    /// Transactions that may still commit.
-    live: AtomicUsize,
-    recent: Mutex<Recent>,
     /// How many transactions are prepared.
     prepared: AtomicUsize,
     /// By their names.
@@ -81,26 +73,6 @@ pub(crate) struct Conflicts {
 }
 
 impl Conflicts {
-    /// A transaction begins: from now on commits are recorded.
-    pub(crate) fn enter(&self) {
-        self.live.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// It ends.
-    pub(crate) fn leave(&self) {
-        self.live.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// True when the index knows all writes after `since` up to `last`.
-    pub(crate) fn covers(&self, since: SeqNo, last: SeqNo) -> bool {
-        self.recent.lock().covers(since, last)
-    }
-
-    /// Something of `footprint` that the index knows to be written after `since`.
-    pub(crate) fn clash(&self, footprint: &Footprint, since: SeqNo) -> Option<Clash> {
-        self.recent.lock().clash(footprint, since)
-    }
-
     /// Something that the batch `payload` writes though a prepared transaction other than `own` has locked it.
     pub(crate) fn locked(&self, payload: &[u8], own: Option<&[u8]>) -> Option<Clash> {
         if self.prepared.load(Ordering::SeqCst) == 0 {
@@ -122,14 +94,6 @@ impl Conflicts {
                 Written::Own => None,
             })
         })
-    }
-
-    /// The batch `payload` gets the numbers from `first` on. The caller holds the commit lock.
-    pub(crate) fn record(&self, first: SeqNo, payload: &[u8]) -> Garbage {
-        if self.live.load(Ordering::SeqCst) == 0 {
-            return None;
-        }
-        self.recent.lock().record(first, written(payload))
     }
 
     /// Locks what `footprint` covers for the prepared transaction `id`; false when there is one of that name.

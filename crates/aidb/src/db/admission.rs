@@ -87,12 +87,10 @@ impl Engine {
         since: SeqNo,
         last: SeqNo,
     ) -> Result<()> {
-        let clash = if self.conflicts.covers(since, last) {
-            self.conflicts.clash(footprint, since)
-        } else {
-            // The index was trimmed, or did not run: the tree knows as well, and takes longer.
-            self.state.load_full().clash(footprint, since)?
-        };
+        if since >= last {
+            return Ok(());
+        }
+        let clash = self.state.load().clash(footprint, since)?;
         clash.map_or(Ok(()), |clash| Err(self.conflict(&clash)))
     }
 

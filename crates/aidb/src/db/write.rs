@@ -94,8 +94,6 @@ impl Engine {
             ..
         } = parts;
         let checksum = payload_checksum(&record[RECORD_HEADER_BYTES..]);
-        // Freed behind the commit lock.
-        let _garbage;
         let mut log = self.log.lock();
         self.check_open()?;
         self.group.check()?;
@@ -129,7 +127,6 @@ impl Engine {
         self.counters.writes.add(entries.into());
         self.counters.bytes_logged.add(record.len() as u64);
 
-        _garbage = self.conflicts.record(first, &record[RECORD_HEADER_BYTES..]);
         let before = state.active.bytes();
         apply(&state.active, first, record, position);
         self.snapshots.publish(last);

@@ -47,7 +47,7 @@ use index::Index;
 use position::Position;
 use ranges::Ranges;
 use sorted::{SEAL_WRITES, Sorted};
-use writes::Writes;
+use writes::{WriteId, Writes};
 
 /// What an entry takes beside its key and value: 128 as a write, 12 to 24 in the index, 36 in a run.
 pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 180;
@@ -64,6 +64,7 @@ pub(crate) struct MemTable {
     ranges: Ranges,
     folds: Folds,
     bytes: AtomicUsize,
+    first_seq: AtomicU64,
     last_seq: AtomicU64,
     largest_value: AtomicUsize,
     /// It has entries of keyspaces that are the engine's own.
@@ -83,6 +84,7 @@ impl MemTable {
             ranges: Ranges::default(),
             folds: Folds::default(),
             bytes: AtomicUsize::new(0),
+            first_seq: AtomicU64::new(0),
             last_seq: AtomicU64::new(0),
             largest_value: AtomicUsize::new(0),
             has_own: AtomicBool::new(false),
@@ -146,6 +148,9 @@ impl MemTable {
         };
         // Nobody else writes.
         let before = self.bytes.load(Ordering::Relaxed);
+        if before == 0 {
+            self.first_seq.store(seq.0, Ordering::Relaxed);
+        }
         self.bytes.store(before + bytes, Ordering::Relaxed);
         self.last_seq.store(seq.0, Ordering::Relaxed);
         len
@@ -177,6 +182,25 @@ impl MemTable {
         self.ranges.insert(entry.keyspace, delete);
     }
 
+    /// The number of the newest version of `user_key`, visible or not, without a look at deleted ranges.
+    pub(crate) fn newest(&self, keyspace: KeyspaceId, user_key: &[u8]) -> Option<SeqNo> {
+        let is_of = |id| self.writes.get(id).is_of(keyspace, user_key);
+        let newest = self.index.newest(keyspace, user_key, is_of)?;
+        Some(self.writes.get(newest).seq())
+    }
+
+    /// The writes after `since`, visible or not, in order and without deletes of ranges: keyspace, key and number.
+    pub(crate) fn written_after(
+        &self,
+        since: SeqNo,
+    ) -> impl ExactSizeIterator<Item = (KeyspaceId, &[u8], SeqNo)> {
+        let written = |id| {
+            let write = self.writes.get(WriteId(id));
+            (write.keyspace, &write.key[..], write.seq())
+        };
+        self.writes.after(since).map(written)
+    }
+
     /// The newest version of `user_key` up to `at`, without a look at deleted ranges.
     #[cfg(test)]
     pub(crate) fn get(
@@ -190,6 +214,11 @@ impl MemTable {
         })?;
         let (_, write) = self.writes.version(newest, at)?;
         Some((write.seq(), write.kind(), write.value.clone()))
+    }
+
+    /// True when ranges were deleted after `since`.
+    pub(crate) fn deletes_ranges_after(&self, since: SeqNo) -> bool {
+        self.ranges.last() > since
     }
 
     /// The ranges that are deleted in `keyspace`; a few sets.
@@ -210,6 +239,12 @@ impl MemTable {
     /// True when nothing was inserted.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes() == 0
+    }
+
+    /// The oldest sequence number inside; none when empty.
+    pub(crate) fn first_seq(&self) -> Option<SeqNo> {
+        let seq = self.first_seq.load(Ordering::Relaxed);
+        (seq > 0).then_some(SeqNo(seq))
     }
 
     /// The newest sequence number inside; zero when empty.

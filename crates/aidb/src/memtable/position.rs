@@ -39,9 +39,18 @@ impl Head {
     }
 }
 
-/// What a user key has beyond its head.
-pub(super) fn tail(user_key: &[u8]) -> &[u8] {
-    user_key.get(HEAD_BYTES..).unwrap_or_default()
+/// The order of two user keys with the same head.
+///
+/// Heads are padded, hence the lengths: of two keys that are equal so far, the shorter one is a prefix of the longer.
+#[inline]
+pub(super) fn compare_tails(a: &[u8], b: &[u8]) -> Ordering {
+    let lengths = a.len().cmp(&b.len());
+    // Most keys have no tail, and comparing slices of nothing takes longer than one would think: the processor stumbles
+    // over their addresses.
+    match (a.get(HEAD_BYTES..), b.get(HEAD_BYTES..)) {
+        (Some(a), Some(b)) => a.cmp(b).then(lengths),
+        _ => lengths,
+    }
 }
 
 /// A place to look for.
@@ -68,13 +77,7 @@ impl Position<'_> {
     }
 
     /// The order of this position and a write with the same head.
-    ///
-    /// Heads are padded, hence the lengths: of two keys that are equal so far, the shorter one is a prefix of the
-    /// longer.
     pub(super) fn compare_to(&self, write: &Write) -> Ordering {
-        tail(self.user_key)
-            .cmp(tail(&write.key))
-            .then_with(|| self.user_key.len().cmp(&write.key.len()))
-            .then_with(|| write.trailer.cmp(&self.trailer))
+        compare_tails(self.user_key, &write.key).then_with(|| write.trailer.cmp(&self.trailer))
     }
 }

@@ -20,8 +20,8 @@ type Sets = Vec<Arc<RangeDeletes>>;
 /// See the head of this module.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
-    /// Deletes so far: with none, this is all that a reader looks at.
-    count: AtomicU64,
+    /// The number of the newest delete: with none, this is all that a reader looks at.
+    last: AtomicU64,
     sets: ArcSwap<BTreeMap<KeyspaceId, Sets>>,
     turn: Mutex<()>,
 }
@@ -30,6 +30,7 @@ impl Ranges {
     /// Adds a range. It is there for all who learn of its number later.
     pub(super) fn insert(&self, keyspace: KeyspaceId, delete: RangeDelete) {
         let _turn = self.turn.lock();
+        let seq = delete.seq;
         let mut all = BTreeMap::clone(&self.sets.load());
         let sets = all.entry(keyspace).or_default();
         sets.push(Arc::new(RangeDeletes::new([delete])));
@@ -41,13 +42,19 @@ impl Ranges {
             sets.push(Arc::new(united));
         }
         self.sets.store(Arc::new(all));
-        self.count.fetch_add(1, Ordering::Release);
+        self.last.store(seq.0, Ordering::Release);
     }
 
     /// True when nothing was deleted.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.last() == SeqNo::ZERO
+    }
+
+    /// The number of the newest delete; zero when there is none.
+    #[inline]
+    pub(super) fn last(&self) -> SeqNo {
+        SeqNo(self.last.load(Ordering::Acquire))
     }
 
     /// The newest delete of `user_key` up to `at`.

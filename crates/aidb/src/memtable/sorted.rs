@@ -21,7 +21,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::position::{Head, Position, tail};
+use super::position::{Head, Position, compare_tails};
 use super::writes::{WriteId, Writes};
 use crate::sync::{ArcSwap, Mutex, unless_modelled};
 
@@ -176,10 +176,7 @@ pub(super) fn compare(writes: &Writes, a: (Head, WriteId), b: (Head, WriteId)) -
 #[cold]
 fn compare_alike(writes: &Writes, a: WriteId, b: WriteId) -> Ordering {
     let (a_key, b_key) = (&writes.get(a).key, &writes.get(b).key);
-    tail(a_key)
-        .cmp(tail(b_key))
-        .then_with(|| a_key.len().cmp(&b_key.len()))
-        .then_with(|| b.cmp(&a))
+    compare_tails(a_key, b_key).then_with(|| b.cmp(&a))
 }
 
 /// The next entries of several runs, the first one on top: a binary heap.

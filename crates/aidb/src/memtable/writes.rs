@@ -9,6 +9,7 @@
 //! versions of a key are chained, newest first. Each also knows one that is further back, so far that any moment is
 //! found in a logarithmic number of steps (Myers 1983, "An applicative random-access stack").
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
@@ -91,6 +92,21 @@ impl Writes {
     /// How many writes are counted; all of them can be read.
     pub(super) fn len(&self) -> u32 {
         self.len.load(Ordering::Acquire)
+    }
+
+    /// The counted writes with numbers after `since`: the last ones.
+    pub(super) fn after(&self, since: SeqNo) -> Range<u32> {
+        let len = self.len();
+        let (mut low, mut high) = (0, len);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(WriteId(middle)).seq() > since {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low..len
     }
 
     /// The write `id`.

@@ -55,12 +55,12 @@ fn commit(txn: Transaction) -> Result<(), Error> {
     txn.commit(Durability::Buffered).map(drop)
 }
 
-/// Whatever the path: by the index of recent writes, or by the tree when that was trimmed.
-fn with_and_without_index(test: impl Fn(&dyn Fn(&DB))) {
+/// Whatever the path: by what memtables know, or by tables.
+fn in_memory_and_in_tables(test: impl Fn(&dyn Fn(&DB))) {
     test(&|_| {});
     test(&|db| db.flush().unwrap());
     test(&|db| {
-        // More than the index holds.
+        // Very many writes in between.
         for part in 0..3_u32 {
             let mut batch = aidb::WriteBatch::new();
             for i in 0..40_000_u32 {
@@ -129,7 +129,7 @@ fn otv_and_pmp_one_moment_is_read() {
 
 #[test]
 fn p4_no_update_is_lost() {
-    with_and_without_index(|meanwhile| {
+    in_memory_and_in_tables(|meanwhile| {
         for isolation in BOTH {
             let (db, ks) = fixture();
             let (mut a, mut b) = (begin(&db, isolation), begin(&db, isolation));
@@ -146,7 +146,7 @@ fn p4_no_update_is_lost() {
 
 #[test]
 fn a_plain_write_is_a_conflict_too_and_a_flush_is_none() {
-    with_and_without_index(|meanwhile| {
+    in_memory_and_in_tables(|meanwhile| {
         let (db, ks) = fixture();
         let (mut a, mut b) = (begin(&db, BOTH[0]), begin(&db, BOTH[0]));
         a.put(&ks, "x", "11").unwrap();
@@ -217,7 +217,7 @@ fn g2_item_write_skew_is_kept_out_by_serializable_alone() {
 
 #[test]
 fn g2_phantoms_are_kept_out_by_serializable_alone() {
-    with_and_without_index(|meanwhile| {
+    in_memory_and_in_tables(|meanwhile| {
         for isolation in BOTH {
             let (db, ks) = fixture();
             let (mut a, mut b) = (begin(&db, isolation), begin(&db, isolation));
@@ -432,7 +432,7 @@ fn names_of_prepared_transactions_have_limits() {
 
 #[test]
 fn what_is_guarded_holds_and_what_comes_with_the_commit_is_not_looked_at() {
-    with_and_without_index(|trim| {
+    in_memory_and_in_tables(|trim| {
         for isolation in BOTH {
             let (db, ks) = fixture();
             let line = |value: &str| {

@@ -25,7 +25,6 @@ use parking_lot::Mutex;
 
 use crate::batch::{self, Write, WriteBatch};
 use crate::conflicts::{Footprint, KeyRange};
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{SeqNo, ValueKind};
@@ -63,6 +62,9 @@ pub enum Isolation {
     Serializable,
 }
 
+/// How often a commit looks for conflicts, at most, before it takes the commit lock for the last look.
+const CHECKS_MAX: usize = 4;
+
 /// How a transaction is begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransactionOptions {
@@ -72,7 +74,6 @@ pub struct TransactionOptions {
 
 /// Reads and writes that are committed together, or not at all; see [`DB::begin`]. Dropped, it is rolled back.
 pub struct Transaction {
-    _live: Live,
     snapshot: Snapshot,
     db: DB,
     isolation: Isolation,
@@ -87,22 +88,6 @@ pub struct Transaction {
 pub struct Savepoint {
     bytes: usize,
     writes: u64,
-}
-
-/// Has commits recorded for as long as it lives.
-struct Live(Arc<Engine>);
-
-impl Live {
-    fn new(engine: &Arc<Engine>) -> Live {
-        engine.conflicts.enter();
-        Live(Arc::clone(engine))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.0.conflicts.leave();
-    }
 }
 
 impl DB {
@@ -128,10 +113,7 @@ impl DB {
     /// ```
     pub fn begin(&self, options: TransactionOptions) -> Result<Transaction> {
         self.engine().check_open()?;
-        // First, so that no commit after the snapshot goes unrecorded for long.
-        let live = Live::new(self.engine());
         Ok(Transaction {
-            _live: live,
             snapshot: self.snapshot(),
             db: self.clone(),
             isolation: options.isolation,
@@ -348,26 +330,29 @@ impl Transaction {
     pub fn rollback(self) {}
 
     /// What must not change until it commits.
-    fn depends(&self) -> Footprint {
-        let mut depends = match self.isolation {
-            Isolation::Snapshot => touched(self.batch.payload()),
-            Isolation::Serializable => self.reads.lock().footprint(),
-        };
-        depends.extend(&self.for_update);
+    fn depends(&mut self) -> Footprint {
+        let mut depends = std::mem::take(&mut self.for_update);
+        match self.isolation {
+            Isolation::Snapshot => add_touched(&mut depends, self.batch.payload()),
+            Isolation::Serializable => depends.extend(&self.reads.lock().footprint()),
+        }
         depends
     }
 
-    /// Looks for conflicts before the commit lock is taken, where the index of recent writes does not reach back to
-    /// the beginning. The result: what is known to be unchanged until then.
+    /// Looks for conflicts before the commit lock is taken, as far as that would take long. The result: until when
+    /// nothing is known to be changed.
     fn check(&self, depends: &Footprint) -> Result<SeqNo> {
         let engine = self.db.engine();
-        let since = self.snapshot.seq();
-        let visible = engine.snapshots.visible();
-        if engine.conflicts.covers(since, visible) {
-            return Ok(since);
+        let mut since = self.snapshot.seq();
+        for _ in 0..CHECKS_MAX {
+            let visible = engine.snapshots.visible();
+            if engine.state.load().is_quick(depends, since, visible) {
+                break;
+            }
+            engine.check_unchanged(depends, since, visible)?;
+            since = visible;
         }
-        engine.check_unchanged(depends, since, visible)?;
-        Ok(visible)
+        Ok(since)
     }
 
     fn look(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
@@ -418,9 +403,8 @@ impl Transaction {
     }
 }
 
-/// The keys and ranges that a batch writes.
-fn touched(payload: &[u8]) -> Footprint {
-    let mut touched = Footprint::default();
+/// Adds the keys and ranges that a batch writes.
+fn add_touched(touched: &mut Footprint, payload: &[u8]) {
     for Write {
         kind,
         keyspace,
@@ -438,7 +422,6 @@ fn touched(payload: &[u8]) -> Footprint {
             _ => touched.add_point(keyspace, own(key)),
         }
     }
-    touched
 }
 
 impl fmt::Debug for Transaction {

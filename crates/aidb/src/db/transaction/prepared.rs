@@ -30,7 +30,7 @@ use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
 use crate::varint;
 
-use super::{Isolation, Transaction, touched};
+use super::{Isolation, Transaction, add_touched};
 
 /// The longest name of a prepared transaction, in bytes.
 pub const PREPARED_NAME_BYTES_MAX: usize = 255;
@@ -51,7 +51,7 @@ impl Transaction {
     /// # Errors
     /// [`ErrorKind::Conflict`] as [`Transaction::commit`]; [`ErrorKind::Invalid`] for a name that is empty, too long
     /// or taken.
-    pub fn prepare(self, name: impl AsRef<[u8]>) -> Result<()> {
+    pub fn prepare(mut self, name: impl AsRef<[u8]>) -> Result<()> {
         let name = name.as_ref();
         if name.is_empty() || name.len() > PREPARED_NAME_BYTES_MAX {
             return Err(Error::invalid(format!(
@@ -62,7 +62,7 @@ impl Transaction {
         let depends = self.depends();
         let mut locks = depends.clone();
         if self.isolation == Isolation::Serializable {
-            locks.extend(&touched(self.batch.payload()));
+            add_touched(&mut locks, self.batch.payload());
         }
         let since = self.check(&depends)?;
         let engine = self.db.engine();
