@@ -304,7 +304,7 @@ impl Collection {
 
     fn finish(&self, written: Written) -> Result<Resolved> {
         if let Some(commit) = written.commit {
-            self.db.pool.notify(&self.core);
+            self.db.pool.committed([&self.core]);
             if self.db.durability == Durability::Sync {
                 commit.wait_durable()?;
             }

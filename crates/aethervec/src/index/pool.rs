@@ -3,7 +3,12 @@
 //! Each collection's lane is in the queue at most once, and at most one thread runs it. A lane that has more to do goes
 //! to the end of the queue. A lane that waits for a snapshot to end is *parked*, and looked at again from time to time; one
 //! that waits for a document to end *sleeps*, and is woken when that is due.
-//! Queries never run here, and the threads hold no handle of the database.
+//!
+//! What a commit leaves to do need not be done at once: searches find everything all the same. Unless a thread is awake
+//! anyway, its lane *gathers* more of it for a moment. So many commits wake one thread once, and a small one costs little more
+//! than itself.
+//!
+//! Queries never run here, threads that answer somebody come first, and the threads hold no handle of the database.
 
 use crate::index::core::Core;
 use crate::index::lane::{self, Step};
@@ -18,6 +23,9 @@ use std::time::Duration;
 
 /// How often parked and sleeping lanes are looked at.
 const PARKED_RETRY: Duration = Duration::from_millis(250);
+
+/// How long lanes gather what commits leave to do.
+const GATHER: Duration = Duration::from_millis(5);
 
 // Values of `Core::scheduled`, changed only while the queue is locked.
 const IDLE: u64 = 0;
@@ -45,6 +53,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Lanes that are going to be in `jobs` in a moment.
+    gathering: Vec<Arc<Core>>,
     parked: Vec<Arc<Core>>,
     sleeping: Vec<Arc<Core>>,
     /// Removals of collections that have not ended.
@@ -69,7 +79,7 @@ impl Pool {
             let serve = Box::new(move || shared.serve());
             pool.threads
                 .lock()
-                .push(spawner.spawn(&format!("aethervec-lane-{number}"), serve)?);
+                .push(spawner.spawn_behind(&format!("aethervec-lane-{number}"), serve)?);
         }
         Ok(pool)
     }
@@ -79,10 +89,20 @@ impl Pool {
         self.threads.lock().is_empty()
     }
 
-    /// Says that `core` may have work.
+    /// Says that `core` may have work, for which somebody waits.
     pub(crate) fn notify(&self, core: &Arc<Core>) {
-        self.shared.queue.lock().push(core);
+        let mut queue = self.shared.queue.lock();
+        queue.end_gathering();
+        queue.push(core);
+        drop(queue);
         self.shared.arrived.notify_one();
+    }
+
+    /// Says that there was a commit in each of `cores`.
+    pub(crate) fn committed<'a>(&self, cores: impl IntoIterator<Item = &'a Arc<Core>>) {
+        if self.shared.queue.lock().gather(cores) {
+            self.shared.arrived.notify_one();
+        }
     }
 
     /// Removes the keys of a dropped collection.
@@ -108,10 +128,14 @@ impl Pool {
         }
     }
 
-    /// Looks at parked lanes now: a snapshot has ended.
+    /// Looks at parked lanes soon: a snapshot has ended.
     pub(crate) fn unpark(&self) {
-        if self.shared.queue.lock().unpark() {
-            self.shared.arrived.notify_all();
+        let mut queue = self.shared.queue.lock();
+        let parked = std::mem::take(&mut queue.parked);
+        let is_first = queue.gather(&parked);
+        drop(queue);
+        if is_first {
+            self.shared.arrived.notify_one();
         }
     }
 
@@ -119,6 +143,7 @@ impl Pool {
     pub(crate) fn tick(&self) -> bool {
         let job = {
             let mut queue = self.shared.queue.lock();
+            queue.end_gathering();
             if queue.jobs.is_empty() {
                 queue.unpark();
                 queue.wake();
@@ -127,7 +152,8 @@ impl Pool {
         };
         job.is_some_and(|job| {
             self.shared.run(job);
-            !self.shared.queue.lock().jobs.is_empty()
+            let queue = self.shared.queue.lock();
+            !queue.jobs.is_empty() || !queue.gathering.is_empty()
         })
     }
 
@@ -137,6 +163,7 @@ impl Pool {
         {
             let mut queue = self.shared.queue.lock();
             queue.jobs.clear();
+            queue.gathering.clear();
             queue.parked.clear();
             queue.sleeping.clear();
             queue.purges = 0;
@@ -162,7 +189,11 @@ impl Shared {
                     if let Some(job) = queue.take() {
                         break job;
                     }
-                    if queue.parked.is_empty() && queue.sleeping.is_empty() {
+                    if !queue.gathering.is_empty() {
+                        if self.arrived.wait_for(&mut queue, GATHER).timed_out() {
+                            queue.end_gathering();
+                        }
+                    } else if queue.parked.is_empty() && queue.sleeping.is_empty() {
                         self.arrived.wait(&mut queue);
                     } else if self.arrived.wait_for(&mut queue, PARKED_RETRY).timed_out() {
                         queue.unpark();
@@ -206,12 +237,32 @@ impl Queue {
         }
     }
 
+    /// Lets each of `cores` gather. True when somebody has to wait for them from now on: nobody else gathers.
+    fn gather<'a>(&mut self, cores: impl IntoIterator<Item = &'a Arc<Core>>) -> bool {
+        let was_empty = self.gathering.is_empty();
+        for core in cores {
+            match core.scheduled.load(Ordering::Relaxed) {
+                IDLE => {
+                    set(&core.scheduled, QUEUED);
+                    self.gathering.push(Arc::clone(core));
+                }
+                _ => self.push(core),
+            }
+        }
+        was_empty && !self.gathering.is_empty()
+    }
+
+    fn end_gathering(&mut self) {
+        self.jobs.extend(self.gathering.drain(..).map(Job::Lane));
+    }
+
     fn take(&mut self) -> Option<Job> {
-        let job = self.jobs.pop_front();
-        if let Some(Job::Lane(core)) = &job {
+        let job = self.jobs.pop_front()?;
+        if let Job::Lane(core) = &job {
             set(&core.scheduled, RUNNING);
         }
-        job
+        self.end_gathering();
+        Some(job)
     }
 
     fn finish(&mut self, core: Arc<Core>, step: Step) {
@@ -225,10 +276,9 @@ impl Queue {
         }
     }
 
-    fn unpark(&mut self) -> bool {
+    fn unpark(&mut self) {
         let parked = std::mem::take(&mut self.parked);
         parked.iter().for_each(|core| self.push(core));
-        !parked.is_empty()
     }
 
     /// Wakes the lanes whose documents may have ended.

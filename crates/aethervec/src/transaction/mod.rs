@@ -32,6 +32,7 @@ use crate::view::CollectionView;
 use crate::write::{self, Outcome, Part, Patch, Prepared, Write};
 use aidb::{Durability, Isolation, SeqNo, TransactionOptions};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Reads and writes that are committed together, or not at all; see [`AetherDB::begin`]. Dropped, it is rolled back.
@@ -263,7 +264,7 @@ impl Transaction {
             submit(storage, &changed)?
         };
         drop(snapshot);
-        changed.iter().for_each(|(core, _)| db.pool.notify(core));
+        db.pool.committed(changed.iter().map(|(core, _)| core));
         if db.durability == Durability::Sync {
             commit.wait_durable()?;
         }
@@ -319,11 +320,10 @@ impl Transaction {
             )));
         }
         core.alive()?;
-        let view = match self.views.remove(&core.id) {
-            Some(view) => view,
-            None => CollectionView::at(core, &self.snapshot)?,
-        };
-        Ok(self.views.entry(core.id).or_insert(view))
+        Ok(match self.views.entry(core.id) {
+            Entry::Occupied(view) => view.into_mut(),
+            Entry::Vacant(none) => none.insert(CollectionView::at(core, &self.snapshot)?),
+        })
     }
 }
 
