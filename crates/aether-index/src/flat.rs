@@ -4,6 +4,7 @@
 //! without a lock that writers need. A chunk that is emptied goes away; one that is half empty is copied together.
 
 use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -31,7 +32,25 @@ pub struct Flat {
 struct Contents {
     /// Oldest first; the last one is being filled.
     chunks: Vec<Arc<Chunk>>,
-    places: HashMap<PointId, (Arc<Chunk>, u32)>,
+    places: HashMap<PointId, (Arc<Chunk>, u32), BuildHasherDefault<PointHasher>>,
+}
+
+/// Numbers of points are given one after the other: multiplied by an odd number they are spread well enough.
+#[derive(Debug, Default)]
+struct PointHasher(u64);
+
+impl Hasher for PointHasher {
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a point is one number")
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[derive(Debug)]

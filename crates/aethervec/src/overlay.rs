@@ -1,7 +1,8 @@
 //! What a transaction has staged in one collection: the newest rows for its own reads, and what its commit will write.
 //!
 //! Staged points have numbers of their own, above all that are ever given, so that rows name them as they name others.
-//! Nobody else meets them: the commit gives them real ones.
+//! Nobody else meets them: the commit gives them real ones. Who only writes never reads a row: they are made when somebody
+//! asks for them.
 
 use crate::id::DocId;
 use crate::keyspace;
@@ -10,6 +11,7 @@ use aether_index::PointId;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::OnceLock;
 
 /// Staged points have this number and those above it.
 const STAGED_MIN: u64 = 1 << 63;
@@ -19,7 +21,7 @@ const STAGED_MIN: u64 = 1 << 63;
 pub(crate) struct Overlay {
     /// By their keys in `docs`.
     docs: BTreeMap<Bytes, Staged>,
-    /// Rows of the points that `docs` names.
+    /// The keys in `docs` of the points that it names.
     points: BTreeMap<PointId, Bytes>,
     /// Points staged so far, those that are gone again included.
     given: u64,
@@ -39,9 +41,11 @@ struct Staged {
 #[derive(Clone, Debug)]
 struct StagedVersion {
     point: PointId,
-    /// Its row in `docs`.
-    row: Bytes,
     version: Version,
+    /// Its row in `docs`.
+    row: OnceLock<Bytes>,
+    /// Its row in `points`.
+    point_row: OnceLock<Bytes>,
 }
 
 /// Whether `point` is one that a transaction has staged.
@@ -61,24 +65,21 @@ impl Overlay {
             }
             None => change.old,
         };
-        let new = change.new.map(|version| self.add(&change.id, version));
+        let new = change.new.map(|version| self.add(&key, version));
         let id = change.id;
         self.docs.insert(key, Staged { id, old, new });
     }
 
-    fn add(&mut self, id: &DocId, version: Version) -> StagedVersion {
+    fn add(&mut self, key: &Bytes, version: Version) -> StagedVersion {
         let point = PointId(STAGED_MIN + self.given);
         self.given += 1;
         self.bytes += version.bytes();
-        let mut row = Vec::new();
-        keyspace::point_value(id, &version.vectors, &mut row);
-        self.points.insert(point, Bytes::from(row));
-        let mut row = Vec::new();
-        keyspace::doc_value(point, version.expires, &version.json, &mut row);
+        self.points.insert(point, key.clone());
         StagedVersion {
             point,
-            row: Bytes::from(row),
             version,
+            row: OnceLock::new(),
+            point_row: OnceLock::new(),
         }
     }
 
@@ -102,7 +103,7 @@ impl Overlay {
     /// The row of a document in `docs`: none inside when it is removed, none outside when nothing is staged for it.
     pub(crate) fn doc(&self, key: &[u8]) -> Option<Option<&Bytes>> {
         let staged = self.docs.get(key)?;
-        Some(staged.new.as_ref().map(|new| &new.row))
+        Some(staged.row())
     }
 
     /// The first staged document within a bound: its key, and its row as [`Overlay::doc`] gives it.
@@ -111,17 +112,19 @@ impl Overlay {
             .docs
             .range::<[u8], _>((from, Bound::Unbounded))
             .next()?;
-        Some((key, staged.new.as_ref().map(|new| &new.row)))
+        Some((key, staged.row()))
     }
 
     /// The row of a staged point.
     pub(crate) fn point(&self, point: PointId) -> Option<&Bytes> {
-        self.points.get(&point)
+        let key = self.points.get(&point)?;
+        self.docs.get(key)?.point_row()
     }
 
     /// The staged points and their rows, ascending from `from` on.
     pub(crate) fn points_from(&self, from: PointId) -> impl Iterator<Item = (PointId, &Bytes)> {
-        self.points.range(from..).map(|(point, row)| (*point, row))
+        let points = self.points.range(from..);
+        points.filter_map(|(point, key)| Some((*point, self.docs.get(key)?.point_row()?)))
     }
 
     /// The points that staged documents take the place of.
@@ -142,6 +145,26 @@ impl Overlay {
                 new: staged.new.map(|new| new.version),
             })
             .collect()
+    }
+}
+
+impl Staged {
+    fn row(&self) -> Option<&Bytes> {
+        let new = self.new.as_ref()?;
+        Some(new.row.get_or_init(|| {
+            let mut row = Vec::new();
+            keyspace::doc_value(new.point, new.version.expires, &new.version.json, &mut row);
+            row.into()
+        }))
+    }
+
+    fn point_row(&self) -> Option<&Bytes> {
+        let new = self.new.as_ref()?;
+        Some(new.point_row.get_or_init(|| {
+            let mut row = Vec::new();
+            keyspace::point_value(&self.id, &new.version.vectors, &mut row);
+            row.into()
+        }))
     }
 }
 

@@ -49,13 +49,19 @@ impl CollectionView {
         Ok(staged.into_iter().map(row).collect())
     }
 
+    /// As [`CollectionView::doc_row`], also of a document that has ended and is not removed yet.
+    pub(crate) fn stored_doc_row(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(
+            match self.overlay.as_ref().and_then(|overlay| overlay.doc(key)) {
+                Some(staged) => staged.cloned(),
+                None => self.snapshot.get(&self.core.keyspaces.docs, key)?,
+            },
+        )
+    }
+
     /// The row of a document.
     pub(crate) fn doc_row(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let row = match self.overlay.as_ref().and_then(|overlay| overlay.doc(key)) {
-            Some(staged) => staged.cloned(),
-            None => self.snapshot.get(&self.core.keyspaces.docs, key)?,
-        };
-        match row {
+        match self.stored_doc_row(key)? {
             Some(row) if !self.hides(key, &row)? => Ok(Some(row)),
             _ => Ok(None),
         }

@@ -15,8 +15,7 @@ use crate::validate;
 use aether_index::{Candidate, PointId};
 use aidb::{SeqNo, Snapshot};
 use bytes::Bytes;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 /// A collection as it was at the moment of a snapshot, whatever is written meanwhile. Cheap to clone.
 ///
@@ -36,8 +35,8 @@ use std::sync::atomic::Ordering;
 pub struct CollectionView {
     pub(crate) core: Arc<Core>,
     pub(crate) snapshot: Snapshot,
-    /// No point from this number on is visible.
-    pub(crate) points_end: u64,
+    /// No point from this number on is visible. Looked for by the first search.
+    points_end: OnceLock<u64>,
     /// The reader's time, in milliseconds since 1970: what ends by then is not there.
     pub(crate) now: u64,
     /// Whether this is the newest state, of which memory knows all, and nothing of it had ended.
@@ -58,7 +57,7 @@ impl CollectionView {
         Ok(CollectionView {
             core: Arc::clone(core),
             snapshot: core.db.snapshot(),
-            points_end: u64::MAX,
+            points_end: OnceLock::from(u64::MAX),
             now,
             settled,
             overlay: None,
@@ -70,7 +69,10 @@ impl CollectionView {
     pub(crate) fn at(core: &Arc<Core>, held: &DbSnapshot) -> Result<CollectionView> {
         core.alive()?;
         let snapshot = held.storage().clone();
-        let points_end = points_end(core, &snapshot)?;
+        let points_end = match snapshot.seq() < core.keyspaces.opened_at {
+            true => OnceLock::from(stored_points_end(core, &snapshot)?),
+            false => OnceLock::new(),
+        };
         Ok(CollectionView {
             core: Arc::clone(core),
             snapshot,
@@ -214,6 +216,15 @@ impl CollectionView {
         Some(visible.first(k, candidates, self.snapshot.seq(), &core.deaths))
     }
 
+    /// The first number that no visible point has; the greatest there is when this is the newest state.
+    pub(crate) fn points_end(&self) -> u64 {
+        *self.points_end.get_or_init(|| {
+            // Every commit that the snapshot sees is told of completely once nobody is in the middle of one.
+            drop(self.core.newest.lock());
+            self.core.payload.visible.end(self.snapshot.seq())
+        })
+    }
+
     pub(crate) fn doc_key(&self, id: &DocId) -> Vec<u8> {
         let mut key = Vec::new();
         keyspace::doc_key(self.core.id, id, &mut key);
@@ -234,15 +245,8 @@ impl CollectionView {
     }
 }
 
-/// The first number that no point visible in `snapshot` has.
-fn points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
-    if core
-        .newest
-        .try_lock()
-        .is_some_and(|newest| newest.seq <= snapshot.seq())
-    {
-        return Ok(core.next.load(Ordering::Acquire));
-    }
+/// The first number that no point visible in `snapshot` has, which is older than the opening of the database.
+fn stored_points_end(core: &Core, snapshot: &Snapshot) -> Result<u64> {
     let state = open::read_state(core.id, &core.keyspaces, snapshot)?.unwrap_or_default();
     let last = snapshot
         .prefix(
@@ -259,7 +263,7 @@ impl Core {
     /// Whether `point` may be visible to `view`: an index need not return the others.
     pub(crate) fn may_see(&self, view: &CollectionView, point: PointId) -> bool {
         overlay::is_staged(point)
-            || point.0 < view.points_end
+            || point.0 < view.points_end()
                 && (self.deaths.len() == 0 || !self.deaths.dead_at(point, view.snapshot.seq()))
     }
 }

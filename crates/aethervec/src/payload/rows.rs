@@ -21,6 +21,7 @@ use aidb::{Snapshot, WriteBatch};
 use roaring::RoaringTreemap;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// The index of all points.
 pub(crate) const ALL_POINTS: u16 = 0;
@@ -85,6 +86,11 @@ impl RowKey<'_> {
 pub(crate) struct Row(Vec<(u16, u32)>);
 
 impl Row {
+    /// All points of a range, without weights.
+    pub(crate) fn of(points: RangeInclusive<u16>) -> Row {
+        Row(points.map(|low| (low, 0)).collect())
+    }
+
     /// Adds a point; the greater of two weights stays.
     pub(crate) fn add(&mut self, low: u16, weight: u32) {
         // Points come in the order of their numbers, but for what a sweep has written anew.

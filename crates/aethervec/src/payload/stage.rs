@@ -50,13 +50,29 @@ impl Staged {
 
     /// Adds the rows to the batch of the commit.
     pub(crate) fn put(&self, core: &Core, batch: &mut WriteBatch) {
-        let mut all = Rows::default();
-        for point in self.points.clone() {
-            all.insert(ALL_POINTS, &[], point, 0);
+        let mut entries = Vec::new();
+        let mut rest = self.points.clone();
+        while !rest.is_empty() {
+            let (chunk, first) = rows::split(rest.start);
+            let end = rest.end.min((chunk + 1) << 16);
+            let (_, last) = rows::split(end - 1);
+            let key = RowKey {
+                index: ALL_POINTS,
+                term: &[],
+                chunk,
+            };
+            put_row(core, key, &Row::of(first..=last), &mut entries, batch);
+            rest.start = end;
         }
-        all.put(core, batch);
         self.rows.put(core, batch);
     }
+}
+
+/// Adds a row to a batch. `entries` is memory that is used again.
+fn put_row(core: &Core, key: RowKey<'_>, row: &Row, entries: &mut Vec<u8>, batch: &mut WriteBatch) {
+    entries.clear();
+    row.encode(entries);
+    batch.merge(&core.keyspaces.filter, key.encode(core.id), entries);
 }
 
 impl Rows {
@@ -83,9 +99,7 @@ impl Rows {
                 term,
                 chunk: *chunk,
             };
-            entries.clear();
-            row.encode(&mut entries);
-            batch.merge(&core.keyspaces.filter, key.encode(core.id), &entries);
+            put_row(core, key, row, &mut entries, batch);
         }
     }
 

@@ -115,6 +115,11 @@ impl Visible {
         seen.take(k).copied().collect()
     }
 
+    /// The first number that no point has that a snapshot at `seq` sees, under the conditions of [`at`](Visible::at).
+    pub(crate) fn end(&self, seq: SeqNo) -> u64 {
+        self.0.read().last_before(seq).1
+    }
+
     /// The last commit that a snapshot at `seq` sees: two snapshots with the same one see the same.
     pub(crate) fn version(&self, seq: SeqNo) -> SeqNo {
         self.0.read().last_before(seq).0

@@ -63,7 +63,7 @@ pub(super) fn candidates(
         .and_then(|(index, query)| Some((index.ann.load_full()?, query)));
     if let Some((ann, vector)) = ann {
         let nearly_all_are_visible =
-            view.points_end == u64::MAX && core.deaths.len() * DEAD_SHARE <= ann.len();
+            view.points_end() == u64::MAX && core.deaths.len() * DEAD_SHARE <= ann.len();
         let everything = nearly_all_are_visible && allowed.points().is_none();
         let look = InAnn {
             ann: &ann,

@@ -57,6 +57,10 @@ pub(crate) fn resolve(view: &CollectionView, prepared: Prepared) -> Result<Resol
 
 /// A slot for each document, and for each write the place of its document's.
 fn slots(view: &CollectionView, writes: &[PreparedWrite]) -> Result<(Vec<Slot>, Vec<usize>)> {
+    if let [write] = writes {
+        let row = view.stored_doc_row(&write.key)?;
+        return Ok((vec![Slot::new(write, row)], vec![0]));
+    }
     let mut seen: HashMap<&[u8], usize> = HashMap::with_capacity(writes.len());
     let mut firsts: Vec<&PreparedWrite> = Vec::with_capacity(writes.len());
     let mut places = Vec::with_capacity(writes.len());
@@ -69,13 +73,9 @@ fn slots(view: &CollectionView, writes: &[PreparedWrite]) -> Result<(Vec<Slot>, 
     }
     let keys: Vec<&[u8]> = firsts.iter().map(|write| &write.key[..]).collect();
     let rows = view.stored_doc_rows(&keys)?;
-    let slot = |(write, row): (&PreparedWrite, Option<Bytes>)| Slot {
-        id: write.id.clone(),
-        key: write.key.clone(),
-        row,
-        now: State::AsStored,
-    };
-    Ok((firsts.into_iter().zip(rows).map(slot).collect(), places))
+    let slots = firsts.into_iter().zip(rows);
+    let slots = slots.map(|(write, row)| Slot::new(write, row)).collect();
+    Ok((slots, places))
 }
 
 /// A document, while writes are applied to it.
@@ -93,6 +93,15 @@ enum State {
 }
 
 impl Slot {
+    fn new(write: &PreparedWrite, row: Option<Bytes>) -> Slot {
+        Slot {
+            id: write.id.clone(),
+            key: write.key.clone(),
+            row,
+            now: State::AsStored,
+        }
+    }
+
     fn make(&mut self, view: &CollectionView, write: PreparedWrite) -> Result<Outcome> {
         let exists = self.exists(view)?;
         if let Some(refusal) = self.refusal(view, exists, write.condition.as_ref())? {
