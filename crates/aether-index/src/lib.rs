@@ -20,6 +20,7 @@ mod pages;
 mod point;
 mod points;
 pub mod quantize;
+mod selection;
 
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};
@@ -31,3 +32,4 @@ pub use hnsw::{
 pub use ivf::{Ivf, IvfParams, IvfScratch};
 pub use memory::Image;
 pub use point::{Candidate, PointId};
+pub use selection::Selection;

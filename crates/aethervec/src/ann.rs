@@ -5,7 +5,7 @@ use crate::schema::DenseField;
 use aether_distance::VectorRef;
 use aether_index::{
     Candidate, CheckSummary, Consolidation, Hnsw, HnswParams, Image, Ivf, IvfParams, IvfScratch,
-    PointId, Scratch, SearchParams, quantize,
+    PointId, Scratch, SearchParams, Selection, quantize,
 };
 use std::fmt;
 use std::io;
@@ -204,6 +204,49 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.search(query, params, allowed, &mut scratch.graph),
             Ann::Buckets(buckets) => buckets.search(query, params, allowed, &mut scratch.buckets),
+        }
+    }
+
+    /// Looks those of `points` up that are here, for many searches among them.
+    pub(crate) fn select(&self, points: impl Iterator<Item = PointId>) -> Selection {
+        match self {
+            Ann::Graph(graph) => graph.select(points),
+            Ann::Buckets(buckets) => buckets.select(points),
+        }
+    }
+
+    /// Like [`search_within`](Ann::search_within), of the points of a selection. `None`, too, when that is out of date.
+    pub(crate) fn search_selected(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        selection: &Selection,
+        budget: usize,
+        scratch: &mut AnnScratch,
+    ) -> aether_index::Result<Option<Vec<Candidate>>> {
+        match self {
+            Ann::Graph(graph) => {
+                graph.search_selected(query, params, selection, budget, &mut scratch.graph)
+            }
+            Ann::Buckets(buckets) => {
+                buckets.search_selected(query, params, selection, &mut scratch.buckets)
+            }
+        }
+    }
+
+    /// Like [`scan`](Ann::scan), of the points of a selection. `None` when that is out of date.
+    pub(crate) fn scan_selected(
+        &self,
+        query: &[f32],
+        k: usize,
+        selection: &Selection,
+        scratch: &mut AnnScratch,
+    ) -> aether_index::Result<Option<Vec<Candidate>>> {
+        match self {
+            Ann::Graph(graph) => graph.scan_selected(query, k, selection, &mut scratch.graph),
+            Ann::Buckets(buckets) => {
+                buckets.scan_selected(query, k, selection, &mut scratch.buckets)
+            }
         }
     }
 

@@ -26,6 +26,7 @@ mod found;
 mod pace;
 mod recent;
 mod scan;
+mod selections;
 
 /// Candidates beyond which comparing with everything is no worse than widening once more.
 const FETCH_MAX: usize = 20_000;

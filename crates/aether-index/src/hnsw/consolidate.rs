@@ -226,6 +226,7 @@ impl Hnsw {
         let mut freed = 0;
         for slots in doomed.chunks(FREED_AT_ONCE) {
             let mut exclusive = self.graph.nodes.exclusive();
+            self.version.change();
             for &slot in slots {
                 let Some(node) = exclusive.node(slot) else {
                     continue;

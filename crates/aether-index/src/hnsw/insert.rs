@@ -72,6 +72,7 @@ impl Hnsw {
         if entry.is_none_or(|entry| level > entry.level) {
             self.graph.set_entry(Some(Entry { slot, level }));
         }
+        self.version.change();
         Ok(true)
     }
 

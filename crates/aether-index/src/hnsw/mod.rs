@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! layer 2        o───────────────o          links: graph.rs      codes and distances: code.rs
-//! layer 1    o───o───o───────────o───o      searching: search.rs, scratch.rs
+//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, scratch.rs
 //! layer 0  o─o─o─o─o─o─o─o─o─o─o─o─o─o─o    changing: insert.rs, select.rs, consolidate.rs
 //! ```
 //!
@@ -19,11 +19,11 @@ mod graph;
 mod insert;
 mod open;
 mod params;
+mod query;
 mod scratch;
 mod search;
 mod select;
 
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -36,20 +36,14 @@ pub use checkpoint::{CheckpointInfo, verify_checkpoint};
 pub use params::{HnswParams, SearchParams};
 pub use scratch::Scratch;
 
-use crate::memory::{Column, Lists, Node, Nodes, Reader, State};
+use crate::memory::{Column, Lists, Node, Nodes, State};
 use crate::points::PointMap;
-use crate::{Candidate, Error, Image, PointId, Result};
-use code::{Codec, Query};
+use crate::selection::Version;
+use crate::{Error, Image, PointId, Result};
+use code::Codec;
 use consolidate::Pass;
 use graph::Graph;
 use insert::Builder;
-use scratch::{key_of, slot_of};
-
-/// Points by their estimates that a scan keeps, beyond what `k` takes: their order is nearly the final one.
-const SCAN_SLACK: usize = 32;
-
-/// Points that a scan asks from memory at a time.
-const SCAN_BATCH: usize = 32;
 
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +58,8 @@ pub struct Consolidation {
 pub struct Hnsw {
     graph: Graph,
     points: PointMap,
+    /// For who remembers where points are.
+    version: Version,
     seed: u64,
     live: AtomicUsize,
     /// Dead and doomed nodes.
@@ -112,6 +108,7 @@ impl Hnsw {
         Hnsw {
             graph,
             points,
+            version: Version::default(),
             seed,
             live: AtomicUsize::new(live),
             dead: AtomicUsize::new(dead_slots.len()),
@@ -198,212 +195,6 @@ impl Hnsw {
             .find(point, &reader)
             .and_then(|slot| reader.node(slot));
         node.is_some_and(|node| node.state() == State::LIVE)
-    }
-
-    /// The nearest points, nearest first; fewer than `k` when the graph has no more that are allowed.
-    ///
-    /// `query`: `dim` floats, not normalized; not finite ones give arbitrary answers. Approximate: of all points that
-    /// are alive (or dead and still in the graph, see [`SearchParams::include_dead`]) and `allowed`, which is asked
-    /// only about points that the search meets and must not call this graph. Distances are computed from 16-bit
-    /// codes (bytes: exactly).
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
-    pub fn search(
-        &self,
-        query: &[f32],
-        params: SearchParams,
-        allowed: Option<&dyn Fn(PointId) -> bool>,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Candidate>> {
-        let found = self.search_at_most(query, params, allowed, None, scratch)?;
-        Ok(found.expect("a search without a budget comes to its end"))
-    }
-
-    /// Like [`search`](Hnsw::search), but gives up, with `None`, when it would have to compare the query with more than
-    /// about `budget` points: where few of those near it are `allowed`, [`scan`](Hnsw::scan) is faster.
-    ///
-    /// # Errors
-    /// As [`search`](Hnsw::search).
-    pub fn search_within(
-        &self,
-        query: &[f32],
-        params: SearchParams,
-        allowed: Option<&dyn Fn(PointId) -> bool>,
-        budget: usize,
-        scratch: &mut Scratch,
-    ) -> Result<Option<Vec<Candidate>>> {
-        self.search_at_most(query, params, allowed, Some(budget), scratch)
-    }
-
-    fn search_at_most(
-        &self,
-        query: &[f32],
-        params: SearchParams,
-        allowed: Option<&dyn Fn(PointId) -> bool>,
-        budget: Option<usize>,
-        scratch: &mut Scratch,
-    ) -> Result<Option<Vec<Candidate>>> {
-        self.check_dim(query.len())?;
-        let reader = self.graph.nodes.read();
-        let Scratch {
-            query: prepared,
-            walk,
-        } = scratch;
-        self.graph.codec.query(query, prepared);
-        let graph = &self.graph;
-        let entry = graph.entry().filter(|_| params.k > 0);
-        let Some((key, start)) =
-            entry.and_then(|entry| graph.descend(&reader, &prepared.probe, entry, 0, walk))
-        else {
-            return Ok(Some(Vec::new()));
-        };
-        let ef = params
-            .ef
-            .max(params.k)
-            .min(self.graph.nodes.bound() as usize);
-        let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
-        let probe = &prepared.probe;
-        let ended = match allowed {
-            None if params.include_dead || self.dead() == 0 => {
-                graph.walk(&reader, probe, 0, (key, start.slot()), ef, walk);
-                true
-            }
-            None => graph.walk_counting(&reader, probe, (key, start), (ef, None), walk, alive),
-            Some(allowed) => {
-                let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-                graph.walk_counting(&reader, probe, (key, start), (ef, budget), walk, counts)
-            }
-        };
-        Ok(ended.then(|| {
-            self.rerank(
-                &reader,
-                prepared,
-                walk.front.pool.entries(),
-                params.k,
-                alive,
-            )
-        }))
-    }
-
-    /// The `k` nearest of `points`, nearest first, by comparing with all of them that are here: for few of them, and
-    /// for ground truth. Finds the nearest but for what the rounding to 16-bit codes changes (bytes: exactly).
-    ///
-    /// `query`: as for [`search`](Hnsw::search). O(points).
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs.
-    pub fn scan(
-        &self,
-        query: &[f32],
-        k: usize,
-        points: impl Iterator<Item = PointId>,
-        include_dead: bool,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Candidate>> {
-        let mut points = points.fuse();
-        let mut batch = Vec::with_capacity(SCAN_BATCH);
-        let next = |reader: &Reader<'_>, slots: &mut Vec<u32>| {
-            batch.clear();
-            batch.extend(points.by_ref().take(SCAN_BATCH));
-            self.points.find_all(&batch, reader, slots);
-            !batch.is_empty()
-        };
-        self.scan_slots(query, (k, include_dead), next, |_| true, scratch)
-    }
-
-    /// Like [`scan`](Hnsw::scan), of all points here that are `allowed`: in the order of the memory, which makes it
-    /// the faster one when they are many.
-    ///
-    /// # Errors
-    /// As [`scan`](Hnsw::scan).
-    pub fn scan_all(
-        &self,
-        query: &[f32],
-        k: usize,
-        allowed: &dyn Fn(PointId) -> bool,
-        include_dead: bool,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Candidate>> {
-        let mut all = 0..self.graph.nodes.bound();
-        let next = |_: &Reader<'_>, slots: &mut Vec<u32>| {
-            slots.extend(all.by_ref().take(SCAN_BATCH));
-            !slots.is_empty()
-        };
-        self.scan_slots(query, (k, include_dead), next, allowed, scratch)
-    }
-
-    /// Compares with what `next` adds to a list of slots, as long as it says that there was more.
-    fn scan_slots(
-        &self,
-        query: &[f32],
-        (k, include_dead): (usize, bool),
-        mut next: impl FnMut(&Reader<'_>, &mut Vec<u32>) -> bool,
-        allowed: impl Fn(PointId) -> bool,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Candidate>> {
-        self.check_dim(query.len())?;
-        if k == 0 {
-            return Ok(Vec::new());
-        }
-        let reader = self.graph.nodes.read();
-        let Scratch {
-            query: prepared,
-            walk,
-        } = scratch;
-        self.graph.codec.query(query, prepared);
-        let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
-        let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-        walk.front.pool.reset(k + k / 2 + SCAN_SLACK);
-        walk.batch.clear();
-        while next(&reader, &mut walk.batch) {
-            self.graph
-                .score_batch(&reader, &prepared.probe, walk, counts);
-            walk.batch.clear();
-        }
-        Ok(self.rerank(&reader, prepared, walk.front.pool.entries(), k, alive))
-    }
-
-    /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too
-    /// far by its estimate.
-    fn rerank(
-        &self,
-        reader: &Reader<'_>,
-        query: &Query,
-        near: &[u64],
-        k: usize,
-        alive: impl Fn(&Node<'_>) -> bool,
-    ) -> Vec<Candidate> {
-        let codec = &self.graph.codec;
-        for &entry in near.iter().take(2 * k) {
-            reader.prefetch_fine(slot_of(entry), codec.fine_bytes());
-        }
-        let mut nearest = BinaryHeap::with_capacity(k.min(near.len()));
-        for &entry in near {
-            // One that died while we searched may be in the pool.
-            let Some(node) = reader.node(slot_of(entry)).filter(&alive) else {
-                continue;
-            };
-            if nearest.len() < k {
-                let distance = codec.distance(query, &node);
-                nearest.push(Candidate {
-                    point: PointId(node.id()),
-                    distance,
-                });
-            } else if let Some(mut farthest) = nearest.peek_mut() {
-                if codec.at_least(query, key_of(entry), &node) > farthest.distance {
-                    break;
-                }
-                let candidate = Candidate {
-                    point: PointId(node.id()),
-                    distance: codec.distance(query, &node),
-                };
-                if candidate < *farthest {
-                    *farthest = candidate;
-                }
-            }
-        }
-        nearest.into_sorted_vec()
     }
 
     /// One step of maintenance: repairs the links of up to `budget` nodes around points that are dead, and, once all

@@ -14,6 +14,9 @@ use crate::{PointId, Result};
 /// looks for the nearest of them is concerned. More: searches look into more buckets for the same `ef`.
 const HOPE: f32 = 3.0;
 
+/// Points of a bucket for which [`HOPE`] was chosen.
+pub(super) const BUCKET_USUAL: u32 = 128;
+
 /// Pairs of points by which the alignment of buckets is measured at a time.
 const PAIRS: usize = 256;
 
@@ -66,6 +69,16 @@ impl Ranked {
     pub(super) fn bucket(self) -> u32 {
         self.0 as u32
     }
+}
+
+/// How far the nearest of so many points reaches beyond their mean, against that of [`BUCKET_USUAL`]: the extreme of as many
+/// samples of a normal distribution grows with the root of the logarithm of their number.
+fn luck(points: u32) -> f32 {
+    if points == BUCKET_USUAL {
+        return 1.0;
+    }
+    let of = |points: u32| (1.0 + points as f32).ln();
+    (of(points) / of(BUCKET_USUAL)).sqrt()
 }
 
 fn code_of(space: &Space, centroid: &[f32]) -> Code {
@@ -236,8 +249,15 @@ impl Directory {
         distances.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i)
     }
 
-    /// All buckets, each with the distance of the nearest point that can be hoped for in it, by estimates.
-    pub(super) fn rank(&self, space: &Space, query: &mut Query, ranked: &mut Vec<Ranked>) {
+    /// The buckets that have points, of which `points_of` tells how many, each with the distance of the nearest one that can be
+    /// hoped for, by estimates.
+    pub(super) fn rank(
+        &self,
+        space: &Space,
+        query: &mut Query,
+        ranked: &mut Vec<Ranked>,
+        points_of: impl Fn(u32) -> u32,
+    ) {
         let hope = HOPE * self.alignment().sqrt();
         let (reach_squared, own, factor) = match space.metric {
             Metric::InnerProduct => (Some(query.table.norm().powi(2)), 0.0, hope),
@@ -251,14 +271,16 @@ impl Directory {
             query
                 .table
                 .estimate32(block.codes, block.factors, f32::INFINITY, &mut bases);
-            ranked.extend((first..).zip(bases.iter().zip(spreads)).map(
-                |(bucket, (&base, spread))| {
-                    let spread = f32::from_bits(spread.load(Relaxed));
-                    let reach_squared = reach_squared.unwrap_or(base.max(0.0));
-                    let hope = base + own * spread - factor * (reach_squared * spread).sqrt();
-                    Ranked::new(hope, bucket)
-                },
-            ));
+            let buckets = (first..).zip(bases.iter().zip(spreads));
+            let buckets = buckets.map(|(bucket, of)| (bucket, points_of(bucket), of));
+            let some = buckets.filter(|&(_, points, _)| points > 0);
+            ranked.extend(some.map(|(bucket, points, (&base, spread))| {
+                let spread = f32::from_bits(spread.load(Relaxed));
+                let reach_squared = reach_squared.unwrap_or(base.max(0.0));
+                let along = (reach_squared * spread).sqrt();
+                let hope = base + own * spread - factor * luck(points) * along;
+                Ranked::new(hope, bucket)
+            }));
         }
     }
 

@@ -55,6 +55,7 @@ impl Ivf {
         directory.align(&self.space, centroids.row(0), &rows_of(0), &rows_of(1));
         directory.push(&self.space, centroids.row(1), new_spread, new)?;
         directory.replace(&self.space, bucket, centroids.row(0), old_spread, old);
+        self.version.change();
         Ok(())
     }
 
@@ -120,6 +121,7 @@ impl Ivf {
             self.add(&directory, other, slot, PointId(node.id()), &mut draft)?;
         }
         directory.swap_remove(&self.space, bucket);
+        self.version.change();
         Ok(())
     }
 
@@ -128,6 +130,7 @@ impl Ivf {
         let freed = pass.taken.len();
         if freed > 0 {
             let mut exclusive = self.nodes.exclusive();
+            self.version.change();
             for slot in pass.taken.drain(..) {
                 if let Some(node) = exclusive.node(slot) {
                     self.points.forget(PointId(node.id()), slot);

@@ -26,6 +26,7 @@ mod open;
 mod params;
 mod pool;
 mod search;
+mod selected;
 mod space;
 
 use std::fmt;
@@ -41,6 +42,7 @@ pub use search::IvfScratch;
 use crate::hnsw::CheckSummary;
 use crate::memory::{Constants, NO_SLOT, Node, NodeLayout, Nodes, Reader};
 use crate::points::PointMap;
+use crate::selection::Version;
 use crate::{Error, PointId, Result};
 use bucket::Bucket;
 use dead::DeadSet;
@@ -76,6 +78,8 @@ pub struct Ivf {
     space: Space,
     nodes: Nodes,
     points: PointMap,
+    /// For who remembers where points are.
+    version: Version,
     directory: RwLock<Directory>,
     dead: DeadSet,
     live: AtomicUsize,
@@ -113,6 +117,7 @@ impl Ivf {
             seed,
             nodes: Nodes::new(layout(dim, element)),
             points: PointMap::new(None),
+            version: Version::default(),
             directory: RwLock::new(Directory::new(&space)),
             space,
             dead: DeadSet::new(),
@@ -199,6 +204,7 @@ impl Ivf {
         drop(directory);
         self.points.insert(point, slot, &reader);
         self.live.fetch_add(1, Relaxed);
+        self.version.change();
         if full {
             self.split(bucket, &reader)?;
         }

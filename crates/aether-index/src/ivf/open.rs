@@ -13,6 +13,7 @@ use super::{Ivf, layout};
 use crate::memory::{Column, Nodes, Part};
 use crate::pages::{PAGE, bad};
 use crate::points::PointMap;
+use crate::selection::Version;
 use crate::{Error, Image, Result};
 
 impl Ivf {
@@ -60,6 +61,7 @@ impl Ivf {
             space,
             nodes,
             points: PointMap::new(Some((table, header.places as usize))),
+            version: Version::default(),
             directory: RwLock::new(directory),
             live: AtomicUsize::new(header.slots as usize - dead_slots.len()),
             dead: dead_slots,

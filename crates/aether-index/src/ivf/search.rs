@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use aether_distance::{BLOCK_CODES, Distance, Query as ExactQuery};
 
 use super::Ivf;
-use super::directory::Ranked;
+use super::directory::{BUCKET_USUAL, Directory, Ranked};
 use super::pool::{Near, Pool};
 use super::space::{self, BOUND};
 use crate::hnsw::SearchParams;
@@ -29,7 +29,7 @@ const SCAN_BATCH: usize = 32;
 pub struct IvfScratch {
     query: space::Query,
     ranked: Vec<Ranked>,
-    pool: Pool,
+    pub(super) pool: Pool,
     slots: Vec<u32>,
 }
 
@@ -68,30 +68,47 @@ impl Ivf {
         budget: usize,
         scratch: &mut IvfScratch,
     ) -> Result<Option<Vec<Candidate>>> {
-        self.check_dim(query.len())?;
-        if params.k == 0 {
+        if !self.prepare(query, params, scratch)? {
             return Ok(Some(Vec::new()));
         }
         let reader = self.nodes.read();
-        self.space.query(query, &mut scratch.query);
-        let ef = params.ef.max(params.k);
-        scratch.pool.reset(ef.min(self.nodes.bound() as usize));
+        let directory = self.directory.read();
         let skips_dead = !params.include_dead && self.dead() > 0;
+        let any = |_: u32| BUCKET_USUAL;
         let ended = match allowed {
-            None if !skips_dead => self.fill(scratch, budget, |_, _| true),
-            None => self.fill(scratch, budget, |slot, _| !self.dead.contains(slot)),
-            Some(allowed) => self.fill(scratch, budget, |slot, id| {
+            None if !skips_dead => self.fill(&directory, scratch, budget, any, |_, _| true),
+            None => self.fill(&directory, scratch, budget, any, |slot, _| {
+                !self.dead.contains(slot)
+            }),
+            Some(allowed) => self.fill(&directory, scratch, budget, any, |slot, id| {
                 !(skips_dead && self.dead.contains(slot)) && allowed(PointId(id))
             }),
         };
         Ok(ended.then(|| self.rerank(&reader, query, params, &mut scratch.pool)))
     }
 
-    /// Scans the promising buckets into the pool; false when it gave up.
-    fn fill(
+    /// Makes the scratch ready for a query; false when nothing is asked for.
+    pub(super) fn prepare(
         &self,
+        query: &[f32],
+        params: SearchParams,
+        scratch: &mut IvfScratch,
+    ) -> Result<bool> {
+        self.check_dim(query.len())?;
+        self.space.query(query, &mut scratch.query);
+        let ef = params.ef.max(params.k);
+        scratch.pool.reset(ef.min(self.nodes.bound() as usize));
+        Ok(params.k > 0)
+    }
+
+    /// Scans the promising buckets into the pool; false when it gave up. `points_of` tells how many points of a bucket count,
+    /// and `counts` which, by their slots and ids.
+    pub(super) fn fill(
+        &self,
+        directory: &Directory,
         scratch: &mut IvfScratch,
         budget: usize,
+        points_of: impl Fn(u32) -> u32,
         counts: impl Fn(u32, u64) -> bool,
     ) -> bool {
         let IvfScratch {
@@ -100,8 +117,7 @@ impl Ivf {
             pool,
             ..
         } = scratch;
-        let directory = self.directory.read();
-        directory.rank(&self.space, query, ranked);
+        directory.rank(&self.space, query, ranked, points_of);
         let mut estimates = [0.0; BLOCK_CODES];
         let mut scanned = 0;
         let mut promising = Promising::new(ranked);
@@ -144,7 +160,7 @@ impl Ivf {
     }
 
     /// The `k` nearest of the pool by exact distances.
-    fn rerank(
+    pub(super) fn rerank(
         &self,
         reader: &Reader<'_>,
         query: &[f32],
@@ -221,9 +237,11 @@ impl Ivf {
         include_dead: bool,
         scratch: &mut IvfScratch,
     ) -> Result<Vec<Candidate>> {
+        let reader = self.nodes.read();
         let mut points = points.fuse();
         let mut batch = Vec::with_capacity(SCAN_BATCH);
         self.scan_slots(
+            &reader,
             query,
             (k, include_dead),
             scratch,
@@ -250,16 +268,19 @@ impl Ivf {
         include_dead: bool,
         scratch: &mut IvfScratch,
     ) -> Result<Vec<Candidate>> {
+        let reader = self.nodes.read();
         let mut all = 0..self.nodes.bound();
-        self.scan_slots(query, (k, include_dead), scratch, allowed, |_, slots| {
+        let next = |_: &Reader<'_>, slots: &mut Vec<u32>| {
             slots.extend(all.by_ref().take(SCAN_BATCH));
             !slots.is_empty()
-        })
+        };
+        self.scan_slots(&reader, query, (k, include_dead), scratch, allowed, next)
     }
 
     /// Compares with the slots that `next` adds to a list, as long as it says that there was more.
-    fn scan_slots(
+    pub(super) fn scan_slots(
         &self,
+        reader: &Reader<'_>,
         query: &[f32],
         (k, include_dead): (usize, bool),
         scratch: &mut IvfScratch,
@@ -270,7 +291,6 @@ impl Ivf {
         if k == 0 {
             return Ok(Vec::new());
         }
-        let reader = self.nodes.read();
         let exact = ExactQuery::new(self.space.kernels, self.metric(), query);
         let mut nearest = Nearest {
             k,
@@ -278,7 +298,7 @@ impl Ivf {
         };
         let slots = &mut scratch.slots;
         slots.clear();
-        while next(&reader, slots) {
+        while next(reader, slots) {
             let counts = |slot: u32| {
                 let alive = include_dead || !self.dead.contains(slot);
                 alive
@@ -287,7 +307,7 @@ impl Ivf {
                         .is_some_and(|node| allowed(PointId(node.id())))
             };
             let counted = slots.iter().copied().filter(|&slot| counts(slot));
-            self.compare(&reader, &exact, counted, &mut nearest);
+            self.compare(reader, &exact, counted, &mut nearest);
             slots.clear();
         }
         Ok(nearest.heap.into_sorted_vec())

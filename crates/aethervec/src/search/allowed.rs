@@ -1,13 +1,15 @@
 //! Which points may be hits of a filtered search: as much of it as is known.
 
 use super::found::Found;
+use super::selections::Selections;
+use crate::ann::Ann;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::overlay::is_staged;
 use crate::payload;
 use crate::view::CollectionView;
-use aether_index::PointId;
+use aether_index::{PointId, Selection};
 use roaring::{RoaringBitmap, RoaringTreemap};
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ pub(crate) struct Known {
     upper: RoaringTreemap,
     /// Those of them that have to be looked at; `None`: none.
     unsure: Option<RoaringTreemap>,
+    /// Where the points are in approximate indexes.
+    selections: Selections,
 }
 
 impl Known {
@@ -31,6 +35,7 @@ impl Known {
         Known {
             upper: points,
             unsure: None,
+            selections: Selections::default(),
         }
     }
 
@@ -68,6 +73,7 @@ impl<'a> Allowed<'a> {
                     Known {
                         upper: sure | &unsure,
                         unsure: Some(unsure),
+                        selections: Selections::default(),
                     }
                 }
             }
@@ -121,6 +127,19 @@ impl<'a> Allowed<'a> {
     /// The points that may be hits; `None`: all.
     pub(super) fn points(&self) -> Option<&RoaringTreemap> {
         self.known.as_ref().map(|known| &known.upper)
+    }
+
+    /// Where they are in an approximate index, if it was searched for them before.
+    pub(super) fn selection(&self, ann: &Arc<Ann>) -> Option<Arc<Selection>> {
+        let known = self.known.as_ref()?;
+        known.selections.get(ann, &known.upper)
+    }
+
+    /// The selection turned out to be out of date.
+    pub(super) fn forget_selection(&self, ann: &Arc<Ann>) {
+        if let Some(known) = &self.known {
+            known.selections.forget(ann);
+        }
     }
 
     /// The same, for asking of many points.

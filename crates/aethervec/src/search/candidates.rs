@@ -13,6 +13,7 @@ use aether_distance::Distance;
 use aether_index::{Candidate, PointId, SearchParams};
 use roaring::RoaringTreemap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// One point in so many may be dead while a search asks of none whether it is: what it finds is looked at afterwards.
 const DEAD_SHARE: usize = 64;
@@ -68,7 +69,7 @@ pub(super) fn candidates(
         let look = InAnn {
             ann: &ann,
             query: vector.vector(),
-            points: allowed.points(),
+            allowed,
             may_be_hit: (!everything).then_some(&may_be_hit),
         };
         let found = loop {
@@ -127,21 +128,21 @@ fn merged(delta: Vec<Candidate>, ann: Vec<Candidate>) -> Vec<Candidate> {
 
 /// A search of one approximate index.
 struct InAnn<'a> {
-    ann: &'a Ann,
+    ann: &'a Arc<Ann>,
     query: &'a [f32],
-    /// The points that the filter allows; `None`: all.
-    points: Option<&'a RoaringTreemap>,
+    allowed: &'a Allowed<'a>,
     /// Whether a point is one of these and may be visible; `None`: nearly each is.
     may_be_hit: Option<&'a dyn Fn(PointId) -> bool>,
 }
 
 impl InAnn<'_> {
     fn route(&self, pace: &Pace) -> Route {
-        let allowed = self.points.map(RoaringTreemap::len);
+        let (family, points) = (self.ann.family(), self.ann.len());
+        let allowed = self.allowed.points().map(RoaringTreemap::len);
         if pace.scan {
-            plan::cheapest_scan(self.ann.len(), allowed)
+            plan::cheapest_scan(points as f64, allowed)
         } else {
-            plan::route(self.ann.len(), allowed, pace.ef)
+            plan::route(family, points, allowed, pace.ef)
         }
     }
 
@@ -174,42 +175,63 @@ impl InAnn<'_> {
         route: Route,
         scratch: &mut AnnScratch,
     ) -> Result<(Vec<Candidate>, Route)> {
-        let &InAnn {
-            ann,
-            query,
-            may_be_hit,
-            ..
-        } = self;
-        let fetch = pace.fetch;
-        let any = |_: PointId| true;
         let found = match route {
-            Route::Walk { budget } => {
-                let params = SearchParams {
-                    k: fetch,
-                    ef: pace.ef,
-                    include_dead: false,
-                };
-                let found = match budget {
-                    Some(budget) => {
-                        ann.search_within(query, params, may_be_hit, budget, scratch)?
-                    }
-                    None => Some(ann.search(query, params, may_be_hit, scratch)?),
-                };
-                let Some(found) = found else {
-                    // Few of the near ones are allowed: the filter has to do with the vectors.
-                    let allowed = self.points.map(RoaringTreemap::len);
-                    let scan = plan::cheapest_scan(ann.len(), allowed);
-                    return self.find(pace, scan, scratch);
-                };
-                found
+            Route::Search { budget } => self.search(pace, budget, scratch)?,
+            Route::ScanAllowed => Some(self.scan_allowed(pace.fetch, scratch)?),
+            Route::ScanAll => {
+                let any = |_: PointId| true;
+                let allowed = self.may_be_hit.unwrap_or(&any);
+                Some(
+                    self.ann
+                        .scan_all(self.query, pace.fetch, allowed, scratch)?,
+                )
             }
-            Route::ScanAllowed => {
-                let allowed = self.points.into_iter().flatten().map(PointId);
-                ann.scan(query, fetch, allowed, scratch)?
-            }
-            Route::ScanAll => ann.scan_all(query, fetch, may_be_hit.unwrap_or(&any), scratch)?,
         };
-        Ok((found, route))
+        match found {
+            Some(found) => Ok((found, route)),
+            None => {
+                // Few of the near ones are allowed: the filter has to do with the vectors.
+                let allowed = self.allowed.points().map(RoaringTreemap::len);
+                let scan = plan::cheapest_scan(self.ann.len() as f64, allowed);
+                self.find(pace, scan, scratch)
+            }
+        }
+    }
+
+    /// `None`: with this budget it cannot be said.
+    fn search(
+        &self,
+        pace: &Pace,
+        budget: Option<usize>,
+        scratch: &mut AnnScratch,
+    ) -> Result<Option<Vec<Candidate>>> {
+        let (ann, query) = (self.ann, self.query);
+        let params = SearchParams {
+            k: pace.fetch,
+            ef: pace.ef,
+            include_dead: false,
+        };
+        let budget = budget.unwrap_or(usize::MAX);
+        if let Some(selection) = self.allowed.selection(ann) {
+            let found = ann.search_selected(query, params, &selection, budget, scratch)?;
+            if found.is_some() || budget < usize::MAX {
+                return Ok(found);
+            }
+            self.allowed.forget_selection(ann);
+        }
+        Ok(ann.search_within(query, params, self.may_be_hit, budget, scratch)?)
+    }
+
+    fn scan_allowed(&self, k: usize, scratch: &mut AnnScratch) -> Result<Vec<Candidate>> {
+        let (ann, query) = (self.ann, self.query);
+        if let Some(selection) = self.allowed.selection(ann) {
+            if let Some(found) = ann.scan_selected(query, k, &selection, scratch)? {
+                return Ok(found);
+            }
+            self.allowed.forget_selection(ann);
+        }
+        let points = self.allowed.points().into_iter().flatten().map(PointId);
+        Ok(ann.scan(query, k, points, scratch)?)
     }
 }
 

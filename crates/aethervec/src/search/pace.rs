@@ -97,7 +97,7 @@ impl Pace {
             pace.curve = Some(curve);
             return Ok(pace);
         };
-        if plan::route(points, Some(allowed), k).is_scan() {
+        if plan::route(ann.family(), points, Some(allowed), k).is_scan() {
             return Ok(Pace::scan(k));
         }
         match calibration.filtered(points, allowed, k, recall) {

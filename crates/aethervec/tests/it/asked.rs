@@ -104,7 +104,7 @@ fn check_index(
             let query = query.to_f32();
             let plan = collection.explain(asking(&query, 0.9, None)).unwrap();
             let last = plan.steps.iter().rfind(|step| step.name == family);
-            last.is_some_and(|step| step.detail.starts_with("walk"))
+            last.is_some_and(|step| step.detail.starts_with("search"))
         });
         let walks = walks.count();
         assert!(
