@@ -1,0 +1,189 @@
+//! From a request to an operation and back: who calls, where, with what body; the answer's envelope.
+//!
+//! Bodies are read, and answers written, on the engine's side of the gate: both can be large.
+
+use crate::app::App;
+use crate::auth::{Action, Caller};
+use crate::engine::Deadline;
+use crate::qdrant::error::{Failure, Kind, Result};
+use crate::qdrant::service::updates::Wait;
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Query, RawPathParams};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A request without its body.
+#[derive(Debug)]
+pub(super) struct Call {
+    app: Arc<App>,
+    caller: Caller,
+    place: Place,
+    timeout: Option<Duration>,
+    begin: Instant,
+}
+
+/// What a request says beside its body.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The parts of the path that stand for something.
+    names: Vec<(String, String)>,
+    pub(super) wait: Wait,
+}
+
+/// What stands behind the `?`. Consistency and ordering are tolerated: there is one state, and one order of writes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    wait: Option<bool>,
+    /// In seconds.
+    timeout: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Success<T> {
+    result: T,
+    status: &'static str,
+    time: f64,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    status: Status<'a>,
+    time: f64,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    error: &'a str,
+}
+
+impl FromRequestParts<Arc<App>> for Call {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Call, Response> {
+        let begin = Instant::now();
+        let refuse = |failure: Failure| failure.into_response_after(begin);
+        let names = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|error| refuse(Failure::wrong(error)))?;
+        let Query(options) = Query::<Options>::try_from_uri(&parts.uri)
+            .map_err(|error| refuse(Failure::wrong(error)))?;
+        let caller = parts.extensions.get::<Caller>().cloned();
+        Ok(Call {
+            app: Arc::clone(app),
+            caller: caller.unwrap_or_else(Caller::anonymous),
+            place: Place {
+                names: names
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                wait: options.wait.unwrap_or(false).into(),
+            },
+            timeout: options.timeout.map(Duration::from_secs),
+            begin,
+        })
+    }
+}
+
+impl Place {
+    /// The collection that the path names.
+    pub(super) fn collection(&self) -> &str {
+        self.get("name").unwrap_or_default()
+    }
+
+    /// What stands in the path for `name`.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let mut names = self.names.iter();
+        names
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| &value[..])
+    }
+}
+
+impl Call {
+    /// Answers a request without a body.
+    pub(super) async fn answer<T: Serialize>(
+        self,
+        action: Action,
+        work: impl FnOnce(&aethervec::AetherDB, &Place) -> Result<T> + Send + 'static,
+    ) -> Response {
+        let Call {
+            app,
+            caller,
+            place,
+            timeout,
+            begin,
+        } = self;
+        let tenant = caller.tenant.clone().unwrap_or_default();
+        if let Err(error) = caller.allow(action, &tenant, place.get("name")) {
+            return Failure::from(error).into_response_after(begin);
+        }
+        let deadline = timeout.map_or_else(|| app.deadline(), Deadline::after);
+        let answered = app.with_tenant(tenant, deadline, move |tenant| {
+            let answer = work(&tenant.db, &place).and_then(|result| {
+                serde_json::to_vec(&Success {
+                    result,
+                    status: "ok",
+                    time: begin.elapsed().as_secs_f64(),
+                })
+                .map_err(Failure::internal)
+            });
+            Ok::<_, crate::ApiError>(answer)
+        });
+        match answered.await.map_err(Failure::from).and_then(|answer| answer) {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(failure) => failure.into_response_after(begin),
+        }
+    }
+
+    /// Answers a request with a body of JSON.
+    pub(super) async fn answer_body<B: DeserializeOwned, T: Serialize>(
+        self,
+        action: Action,
+        body: Bytes,
+        work: impl FnOnce(&aethervec::AetherDB, &Place, B) -> Result<T> + Send + 'static,
+    ) -> Response {
+        self.answer(action, move |db, place| {
+            let request = serde_json::from_slice(&body).map_err(Failure::format)?;
+            work(db, place, request)
+        })
+        .await
+    }
+}
+
+impl Failure {
+    /// The answer to a request that began at `begin`.
+    pub(super) fn into_response_after(self, begin: Instant) -> Response {
+        let body = Failed {
+            status: Status {
+                error: &self.message,
+            },
+            time: begin.elapsed().as_secs_f64(),
+        };
+        (self.kind.status(), axum::Json(body)).into_response()
+    }
+}
+
+impl Kind {
+    fn status(self) -> StatusCode {
+        match self {
+            Kind::BadRequest => StatusCode::BAD_REQUEST,
+            Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Exists => StatusCode::CONFLICT,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}

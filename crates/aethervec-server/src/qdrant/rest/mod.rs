@@ -1,0 +1,6 @@
+//! The dialect over HTTP. A route is a line of a table: what it may do, and which operation answers it.
+
+mod call;
+mod routes;
+
+pub(crate) use routes::router;

@@ -1,0 +1,17 @@
+//! What the dialect can do, each operation once: on a database, synchronously, in the form of `model`.
+
+pub(crate) mod collections;
+pub(crate) mod points;
+pub(crate) mod queries;
+pub(crate) mod updates;
+
+use crate::qdrant::error::{Failure, Result};
+use aethervec::{AetherDB, Collection, ErrorKind};
+
+/// The collection called `name`, or that has it as an alias.
+pub(crate) fn collection(db: &AetherDB, name: &str) -> Result<Collection> {
+    db.collection(name).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::no_collection(name),
+        _ => error.into(),
+    })
+}
