@@ -75,7 +75,9 @@ impl Failure {
     pub(crate) fn out_of_range(field: &str, value: impl std::fmt::Display, must: &str) -> Failure {
         Failure::new(
             Kind::Unprocessable,
-            format!("Validation error in JSON body: [{field}: value {value} invalid, must be {must}]"),
+            format!(
+                "Validation error in JSON body: [{field}: value {value} invalid, must be {must}]"
+            ),
         )
     }
 

@@ -136,7 +136,10 @@ pub(crate) fn new_collection(create: CreateCollection) -> Result<CollectionSchem
     };
     let params = [
         ("shard_number", create.shard_number.map(Value::from)),
-        ("replication_factor", create.replication_factor.map(Value::from)),
+        (
+            "replication_factor",
+            create.replication_factor.map(Value::from),
+        ),
         (
             "write_consistency_factor",
             create.write_consistency_factor.map(Value::from),
@@ -164,7 +167,11 @@ pub(crate) fn new_collection(create: CreateCollection) -> Result<CollectionSchem
         let params = params.unwrap_or_default();
         refuse_modifier(&params)?;
         declared.sparse_vectors.insert(name.clone(), params);
-        if schema.fields.insert(name.clone(), SparseField {}.into()).is_some() {
+        if schema
+            .fields
+            .insert(name.clone(), SparseField {}.into())
+            .is_some()
+        {
             return Err(Failure::wrong(format!(
                 "the dense and sparse vectors have the same name `{name}`"
             )));

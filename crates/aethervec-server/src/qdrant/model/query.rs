@@ -2,9 +2,9 @@
 
 use super::vectors::vector_of_list;
 use super::{Filter, Formula, PointId, Vector, WithPayload, WithVector, one_or_many};
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
 
@@ -356,7 +356,9 @@ impl<'de> Deserialize<'de> for Query {
             type Value = Query;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a query: a vector, the ID of a point, or an object such as {\"recommend\": …}")
+                f.write_str(
+                    "a query: a vector, the ID of a point, or an object such as {\"recommend\": …}",
+                )
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Query, E> {

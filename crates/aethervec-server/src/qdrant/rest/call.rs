@@ -135,7 +135,11 @@ impl Call {
             });
             Ok::<_, crate::ApiError>(answer)
         });
-        match answered.await.map_err(Failure::from).and_then(|answer| answer) {
+        match answered
+            .await
+            .map_err(Failure::from)
+            .and_then(|answer| answer)
+        {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             Err(failure) => failure.into_response_after(begin),
         }

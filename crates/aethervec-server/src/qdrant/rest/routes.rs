@@ -13,6 +13,7 @@ use crate::qdrant::model::{
 use crate::qdrant::service::{collections, points, queries, updates};
 use aethervec::AetherDB;
 use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
@@ -46,6 +47,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .merge(of_queries())
         .merge(older())
         .fallback(unknown)
+        .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
         .with_state(Arc::clone(app))
 }
 
@@ -67,14 +69,20 @@ fn of_collections() -> Router<Arc<App>> {
         collections::delete_vector(db, at.collection(), part(at, "vector"))
     }));
     Router::new()
-        .route("/collections", get(plain(Read, |db, _| collections::list(db))))
+        .route(
+            "/collections",
+            get(plain(Read, |db, _| collections::list(db))),
+        )
         .route(
             "/collections/aliases",
             post(with(Manage, |db, _, body| {
                 collections::change_aliases(db, body)
             })),
         )
-        .route("/aliases", get(plain(Read, |db, _| collections::aliases(db))))
+        .route(
+            "/aliases",
+            get(plain(Read, |db, _| collections::aliases(db))),
+        )
         .route("/collections/{name}", collection)
         .route(
             "/collections/{name}/exists",

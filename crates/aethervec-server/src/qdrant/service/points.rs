@@ -82,7 +82,10 @@ pub(crate) fn scroll(db: &AetherDB, name: &str, request: ScrollRequest) -> Resul
         .with_payload(asked.with_payload.clone())
         .with_vectors(asked.with_vectors.clone());
     query.filter = request.filter.map(convert::filter).transpose()?;
-    query.cursor = request.offset.and_then(|id| before(&id.0)).map(Cursor::behind);
+    query.cursor = request
+        .offset
+        .and_then(|id| before(&id.0))
+        .map(Cursor::behind);
     page(&view, query, limit, &asked)
 }
 

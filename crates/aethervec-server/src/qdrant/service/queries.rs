@@ -43,8 +43,12 @@ pub(crate) fn query_groups(
     request: GroupsRequest,
 ) -> Result<GroupsResult> {
     let collection = collection(db, name)?;
-    if let Some(WithLookup::Name(other) | WithLookup::Lookup { collection: other, .. }) =
-        &request.with_lookup
+    if let Some(
+        WithLookup::Name(other)
+        | WithLookup::Lookup {
+            collection: other, ..
+        },
+    ) = &request.with_lookup
     {
         super::collection(db, other)?;
     }
@@ -59,7 +63,11 @@ pub(crate) fn query_groups(
         .filter(|group| convert::is_group(&group.value))
         .map(|group| PointGroup {
             id: group.value,
-            hits: group.hits.into_iter().map(|hit| asked.scored(hit)).collect(),
+            hits: group
+                .hits
+                .into_iter()
+                .map(|hit| asked.scored(hit))
+                .collect(),
             lookup: group
                 .lookup
                 .map(|document| convert::document_record(document, &with_payload, &with_vectors)),
@@ -115,10 +123,7 @@ fn matrix(db: &AetherDB, name: &str, request: MatrixRequest) -> Result<Matrix> {
     Ok(collection.matrix(&wanted)?)
 }
 
-fn reader<T>(
-    collection: &Collection,
-    convert: impl FnOnce(Reader<'_>) -> Result<T>,
-) -> Result<T> {
+fn reader<T>(collection: &Collection, convert: impl FnOnce(Reader<'_>) -> Result<T>) -> Result<T> {
     convert(Reader {
         schema: &collection.schema(),
         indexes: &collection.payload_indexes(),
