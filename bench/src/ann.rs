@@ -10,9 +10,9 @@
 use std::fs;
 use std::path::Path;
 
-use aether_distance::Metric;
+use aether_distance::{ElementType, Metric};
 use aether_index::{
-    Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch, SearchParams,
+    BuildOptions, Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch, SearchParams,
 };
 use serde_json::{Value, json};
 
@@ -207,24 +207,25 @@ impl Bench {
 }
 
 fn build_graph(data: &Data) -> aether_index::Result<Hnsw> {
-    let Data { metric, base, .. } = data;
-    let index = Hnsw::new(base.dim(), *metric, base.element(), HnswParams::DEFAULT, 1)?;
-    for row in 0..base.rows() {
-        index.insert(PointId(row as u64), base.row(row))?;
-    }
-    Ok(index)
+    let points = data.points();
+    let vector = |row| data.base.row(row);
+    let (params, options) = (HnswParams::DEFAULT, BuildOptions::ALONE);
+    Hnsw::build(data.shape(), params, 1, &points, vector, options)
 }
 
 fn build_buckets(data: &Data) -> aether_index::Result<Ivf> {
-    let Data { metric, base, .. } = data;
-    let points: Vec<PointId> = (0..base.rows() as u64).map(PointId).collect();
-    let shape = (base.dim(), *metric, base.element());
-    Ivf::build(
-        shape,
-        IvfParams::DEFAULT,
-        1,
-        &points,
-        |row| base.row(row),
-        1,
-    )
+    let points = data.points();
+    let vector = |row| data.base.row(row);
+    let (params, options) = (IvfParams::DEFAULT, BuildOptions::ALONE);
+    Ivf::build(data.shape(), params, 1, &points, vector, options)
+}
+
+impl Data {
+    fn shape(&self) -> (usize, Metric, ElementType) {
+        (self.base.dim(), self.metric, self.base.element())
+    }
+
+    fn points(&self) -> Vec<PointId> {
+        (0..self.base.rows() as u64).map(PointId).collect()
+    }
 }

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Invalid,
     /// Try later: there is no memory left, or no slot.
     Unavailable,
+    /// The build was called off by who watched its progress.
+    Cancelled,
     /// Build the index again, or restore the file that it was opened from.
     Corruption,
 }
@@ -39,6 +41,10 @@ impl Error {
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Unavailable, message)
+    }
+
+    pub(crate) fn cancelled(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Cancelled, message)
     }
 
     pub(crate) fn corruption(message: impl Into<String>) -> Error {

@@ -156,6 +156,11 @@ impl Centroids {
         &self.rows[i * self.dim..][..self.dim]
     }
 
+    /// Half the squared length of one of them.
+    pub(crate) fn half_square(&self, i: usize) -> f32 {
+        self.half_squares[i]
+    }
+
     /// The nearest centroid of each point (rows of `dim` components); of equally near ones the first. Empty without
     /// centroids.
     pub(crate) fn nearest(&self, points: &[f32], threads: usize) -> Vec<u32> {
@@ -191,6 +196,11 @@ impl Centroids {
             });
         }
         nearest
+    }
+
+    /// The `m` centroids that are nearest to each centroid, mostly beginning with itself.
+    pub(crate) fn around(&self, m: usize, threads: usize) -> Vec<u32> {
+        self.nearest_many(&self.rows, m, threads)
     }
 
     fn nearest_of_share(&self, points: &[f32], m: usize, nearest: &mut [u32]) {

@@ -17,10 +17,12 @@ mod ivf;
 mod kmeans;
 mod memory;
 mod pages;
+mod partition;
 mod point;
 mod points;
 pub mod quantize;
 mod selection;
+mod work;
 
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};
@@ -33,3 +35,4 @@ pub use ivf::{Ivf, IvfParams, IvfScratch};
 pub use memory::Image;
 pub use point::{Candidate, PointId};
 pub use selection::Selection;
+pub use work::BuildOptions;

@@ -81,7 +81,7 @@ impl Hnsw {
         reason = "levels are small, and the cast saturates"
     )]
     /// The layers of a point depend on its id and the seed only: not on the thread, the order or a restart.
-    fn level_for(&self, point: PointId) -> u32 {
+    pub(super) fn level_for(&self, point: PointId) -> u32 {
         let random = mix(self
             .seed
             .wrapping_add(point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
@@ -121,7 +121,7 @@ impl Hnsw {
 
 impl Graph {
     /// A chain of empty lists for the layers from 1 to `level`: the first one, or [`NO_SLOT`].
-    fn claim_lists(&self, level: u32) -> Result<u32> {
+    pub(super) fn claim_lists(&self, level: u32) -> Result<u32> {
         let mut first = NO_SLOT;
         for _ in 0..level {
             match self.upper.claim() {

@@ -10,6 +10,7 @@
 //! overwritten before it ends. A removed point stays as a way to others until [`Hnsw::consolidate`] has led the links
 //! around it. Nothing here trusts a slot number: a damaged checkpoint gives errors or bad answers, never a panic.
 
+mod bulk;
 mod check;
 mod checkpoint;
 mod code;
@@ -161,13 +162,7 @@ impl Hnsw {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when dimension or element type differ from the graph's,
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no memory.
     pub fn insert(&self, point: PointId, vector: VectorRef<'_>) -> Result<bool> {
-        self.check_dim(vector.dim())?;
-        if vector.element() != self.element() {
-            let (given, own) = (vector.element(), self.element());
-            return Err(Error::invalid(format!(
-                "a vector of {given} for an index of {own}"
-            )));
-        }
+        self.check_vector(&vector)?;
         let mut builder = self.builders.lock().pop().unwrap_or_default();
         let inserted = self.insert_with(point, vector, &mut builder);
         self.builders.lock().push(builder);
@@ -274,6 +269,17 @@ impl Hnsw {
     /// Those of `out`.
     pub fn write_checkpoint(&self, out: &mut dyn io::Write) -> io::Result<()> {
         checkpoint::write(self, out)
+    }
+
+    fn check_vector(&self, vector: &VectorRef<'_>) -> Result<()> {
+        self.check_dim(vector.dim())?;
+        if vector.element() != self.element() {
+            let (given, own) = (vector.element(), self.element());
+            return Err(Error::invalid(format!(
+                "a vector of {given} for an index of {own}"
+            )));
+        }
+        Ok(())
     }
 
     fn check_dim(&self, dim: usize) -> Result<()> {

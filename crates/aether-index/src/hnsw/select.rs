@@ -4,18 +4,19 @@
 //! paper at most a quarter of the links go to exact duplicates of the node: a crowd of equal vectors would otherwise
 //! link only to itself and be lost.
 
-use super::code::Probe;
+use super::code::{Key, Probe};
 use super::graph::Graph;
 use super::scratch::{key_of, slot_of};
 use crate::memory::{Node, Reader};
 
-/// Candidates that the memory is asked for ahead of the one at hand.
-const AHEAD: usize = 4;
+/// Candidates that are compared with a neighbour at a time: few, since the limit may be reached before the next ones.
+const CHUNK: usize = 16;
 
 /// Working memory of a selection.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    probe: Probe,
+    /// One for each neighbour.
+    probes: Vec<Probe>,
     /// The neighbours, nearest first.
     pub(super) selected: Vec<u32>,
 }
@@ -31,47 +32,73 @@ impl Graph {
         limit: usize,
         selection: &mut Selection,
     ) {
-        let Selection { probe, selected } = selection;
-        let mut nodes: Vec<Node<'_>> = Vec::with_capacity(limit);
-        nodes.extend(selected.iter().filter_map(|&slot| reader.node(slot)));
+        let Selection { probes, selected } = selection;
+        let mut probed = 0;
+        for node in selected.iter().filter_map(|&slot| reader.node(slot)) {
+            self.codec.probe_node(&node, place(probes, probed));
+            probed += 1;
+        }
         let mut duplicates = 0;
-        for (i, &candidate) in candidates.iter().enumerate() {
-            if let Some(&ahead) = candidates.get(i + AHEAD) {
-                reader.prefetch_fine(slot_of(ahead), self.codec.dim);
+        let mut near: Vec<(Key, Node<'_>)> = Vec::with_capacity(CHUNK);
+        for chunk in candidates.chunks(CHUNK) {
+            if selected.len() >= limit {
+                return;
             }
-            if nodes.len() >= limit {
-                break;
-            }
-            let node = reader.node(slot_of(candidate));
-            let Some(node) = node.filter(|node| node.slot() != owner.slot()) else {
-                continue;
-            };
-            if node.constants() == owner.constants() {
-                duplicates += 1;
-                if duplicates > limit.div_ceil(4) {
+            near.clear();
+            for &candidate in chunk {
+                let node = reader.node(slot_of(candidate));
+                let Some(node) = node.filter(|node| node.slot() != owner.slot()) else {
                     continue;
+                };
+                duplicates += usize::from(node.constants() == owner.constants());
+                if node.constants() != owner.constants() || duplicates <= limit.div_ceil(4) {
+                    near.push((key_of(candidate), node));
                 }
             }
-            if self.is_apart(&node, key_of(candidate), &nodes, probe) {
-                nodes.push(node);
+            for probe in &probes[..probed] {
+                self.keep_apart(probe, &mut near, 0);
+            }
+            for (_, node) in &near {
+                reader.prefetch_fine(node.slot(), self.codec.dim);
+            }
+            let mut next = 0;
+            while let Some((_, node)) = near.get(next).filter(|_| selected.len() < limit) {
+                let probe = place(probes, probed);
+                self.codec.probe_node(node, probe);
                 selected.push(node.slot());
+                (probed, next) = (probed + 1, next + 1);
+                self.keep_apart(probe, &mut near, next);
             }
         }
     }
 
-    /// True if none of `others` is nearer to `node` than `key`.
+    /// Drops those from `start` on that are nearer to the probe than their keys say.
     #[inline]
-    fn is_apart(&self, node: &Node<'_>, key: u32, others: &[Node<'_>], probe: &mut Probe) -> bool {
-        if others.is_empty() {
-            return true;
+    fn keep_apart(&self, probe: &Probe, near: &mut Vec<(Key, Node<'_>)>, start: usize) {
+        let (mut at, mut kept) = (start, start);
+        while let Some(four) = near.get(at..at + 4) {
+            let keys = self
+                .codec
+                .keys(probe, &[four[0].1, four[1].1, four[2].1, four[3].1]);
+            for key in keys {
+                near[kept] = near[at];
+                kept += usize::from(key >= near[at].0);
+                at += 1;
+            }
         }
-        self.codec.probe_node(node, probe);
-        let (fours, rest) = others.as_chunks::<4>();
-        fours.iter().all(|four| {
-            self.codec
-                .keys(probe, four)
-                .iter()
-                .all(|&other| other >= key)
-        }) && rest.iter().all(|other| self.codec.key(probe, other) >= key)
+        while let Some(&(own, node)) = near.get(at) {
+            near[kept] = (own, node);
+            kept += usize::from(self.codec.key(probe, &node) >= own);
+            at += 1;
+        }
+        near.truncate(kept);
     }
+}
+
+/// Working memory for one more.
+fn place(probes: &mut Vec<Probe>, at: usize) -> &mut Probe {
+    if at == probes.len() {
+        probes.push(Probe::default());
+    }
+    &mut probes[at]
 }

@@ -21,7 +21,7 @@ const ID_BYTES: usize = BLOCK_CODES * size_of::<u64>();
 
 /// Some of the points, of which the centroid is the nearest one (or was, when they came).
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// Bytes of the codes of a block.
     code_bytes: usize,
     points: usize,
@@ -30,21 +30,21 @@ pub(super) struct Bucket {
 
 /// 32 points of a bucket, or the last few.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Block<'a> {
-    pub(super) codes: &'a [u8],
-    pub(super) factors: ScanFactors<'a>,
-    pub(super) slots: &'a [u32; BLOCK_CODES],
-    pub(super) ids: &'a [u64; BLOCK_CODES],
+pub(crate) struct Block<'a> {
+    pub(crate) codes: &'a [u8],
+    pub(crate) factors: ScanFactors<'a>,
+    pub(crate) slots: &'a [u32; BLOCK_CODES],
+    pub(crate) ids: &'a [u64; BLOCK_CODES],
 }
 
 /// Bytes from one block to the next.
-pub(super) fn block_stride(code_bytes: usize) -> usize {
+pub(crate) fn block_stride(code_bytes: usize) -> usize {
     code_bytes + 3 * FACTOR_BYTES + ID_BYTES
 }
 
 impl Bucket {
     /// Without points. `code_bytes`: of the codes of a block.
-    pub(super) fn new(code_bytes: usize) -> Bucket {
+    pub(crate) fn new(code_bytes: usize) -> Bucket {
         Bucket {
             code_bytes,
             points: 0,
@@ -53,7 +53,7 @@ impl Bucket {
     }
 
     /// The blocks of a checkpoint; `None` when `part` does not hold that many points.
-    pub(super) fn over(part: Part, points: usize, code_bytes: usize) -> Option<Bucket> {
+    pub(crate) fn over(part: Part, points: usize, code_bytes: usize) -> Option<Bucket> {
         let lines = Lines::over(part)?;
         let blocks = points.div_ceil(BLOCK_CODES);
         (blocks.checked_mul(block_stride(code_bytes)) == Some(lines.len())).then_some(Bucket {
@@ -63,16 +63,16 @@ impl Bucket {
         })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.points
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.lines.capacity()
     }
 
     /// All blocks as they are written to a checkpoint, with `number` of each slot instead of it.
-    pub(super) fn to_bytes(&self, number: impl Fn(u32) -> u32) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, number: impl Fn(u32) -> u32) -> Vec<u8> {
         let mut bytes = self.lines.as_bytes().to_vec();
         for block in bytes.chunks_exact_mut(block_stride(self.code_bytes)) {
             let slots = &mut block[self.code_bytes + 2 * FACTOR_BYTES..][..FACTOR_BYTES];
@@ -85,12 +85,12 @@ impl Bucket {
 
     /// Asks the memory for the first block.
     #[inline]
-    pub(super) fn prefetch(&self) {
+    pub(crate) fn prefetch(&self) {
         let bytes = self.lines.as_bytes();
         prefetch(&bytes[..bytes.len().min(block_stride(self.code_bytes))]);
     }
 
-    pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
         let strides = self
             .lines
             .as_bytes()
@@ -113,7 +113,7 @@ impl Bucket {
     }
 
     /// The slots of all points, in their order.
-    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
         let lanes = self.blocks().flat_map(|block| block.slots.iter().copied());
         lanes.take(self.points)
     }
@@ -127,7 +127,7 @@ impl Bucket {
     }
 
     /// Makes room for `points` more.
-    pub(super) fn reserve(&mut self, points: usize) -> Result<()> {
+    pub(crate) fn reserve(&mut self, points: usize) -> Result<()> {
         let length = self.lines.len();
         let blocks = (self.points + points).div_ceil(BLOCK_CODES);
         self.lines.set_len(blocks * block_stride(self.code_bytes))?;
@@ -135,7 +135,7 @@ impl Bucket {
     }
 
     /// Adds a point behind the others.
-    pub(super) fn push(&mut self, code: &Code, slot: u32, id: PointId) -> Result<()> {
+    pub(crate) fn push(&mut self, code: &Code, slot: u32, id: PointId) -> Result<()> {
         let (at, lane) = (self.points / BLOCK_CODES, self.points % BLOCK_CODES);
         if lane == 0 {
             self.lines
@@ -149,7 +149,7 @@ impl Bucket {
     }
 
     /// Puts a point into the place of another.
-    pub(super) fn set(&mut self, i: usize, code: &Code, slot: u32, id: PointId) {
+    pub(crate) fn set(&mut self, i: usize, code: &Code, slot: u32, id: PointId) {
         let lane = i % BLOCK_CODES;
         let mut block = self.block_mut(i / BLOCK_CODES);
         pack(block.codes(), lane, &code.bits);
@@ -160,7 +160,7 @@ impl Bucket {
     }
 
     /// Takes all points out of which `goes`, given their slots, is true; the last ones move into their places.
-    pub(super) fn remove(&mut self, mut goes: impl FnMut(u32) -> bool) {
+    pub(crate) fn remove(&mut self, mut goes: impl FnMut(u32) -> bool) {
         let mut i = 0;
         while i < self.points {
             let slot = self.block_mut(i / BLOCK_CODES).slots()[i % BLOCK_CODES];
@@ -173,7 +173,7 @@ impl Bucket {
     }
 
     /// Takes a point out; the last one moves into its place.
-    pub(super) fn swap_remove(&mut self, i: usize) {
+    pub(crate) fn swap_remove(&mut self, i: usize) {
         let last = self.points - 1;
         let lane = last % BLOCK_CODES;
         let mut block = self.block_mut(last / BLOCK_CODES);

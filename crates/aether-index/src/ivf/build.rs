@@ -1,16 +1,16 @@
 //! Building from many points at once: centroids are trained on a sample, then every point goes to its nearest one.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
+use std::sync::atomic::Ordering::Relaxed;
 
 use aether_distance::{ElementType, Metric, VectorRef};
-use parking_lot::Mutex;
 
 use super::bucket::Bucket;
 use super::{Draft, Ivf, IvfParams};
 use crate::kmeans::Centroids;
 use crate::memory::Reader;
+use crate::partition::{self, numbers_of};
 use crate::quantize;
+use crate::work::{BuildOptions, Work};
 use crate::{PointId, Result};
 
 /// Points per centroid that it is trained on.
@@ -22,53 +22,57 @@ const SAMPLE_MIN: usize = 1_000;
 /// Buckets by which their alignment is measured.
 const ALIGNED_BUCKETS: usize = 64;
 
-/// Points that are placed at a time.
-const BLOCK_POINTS: usize = 8_192;
+/// Steps of work on each point: it is assigned, stored and put into its bucket.
+const STEPS: usize = 3;
 
 /// A bucket, and the mean squared distance of its points from the centroid.
 type Filled = Result<(Bucket, f32)>;
 
 impl Ivf {
-    /// An index of `points`, whose vectors `vector` gives by their place in `points`, built by `threads` threads. The
+    /// An index of `points`, whose vectors `vector` gives by their place in `points`, built as `options` say. The
     /// result depends on the seed, not on the number of threads. A point that comes twice counts once.
     ///
     /// Work grows with the square of the number of points as long as there are few, with its power of one and a half from about
     /// 100,000 on. Takes 4 bytes per component of a sample of them, about a third, besides what the index itself takes.
     ///
     /// # Errors
-    /// As [`new`](Ivf::new) and [`insert`](Ivf::insert).
+    /// As [`new`](Ivf::new) and [`insert`](Ivf::insert); [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn build<'a>(
         (dim, metric, element): (usize, Metric, ElementType),
         params: IvfParams,
         seed: u64,
         points: &[PointId],
         vector: impl Fn(usize) -> VectorRef<'a> + Sync,
-        threads: usize,
+        options: BuildOptions<'_>,
     ) -> Result<Ivf> {
         let buckets = points.len() / usize::from(params.validate()?.bucket_points);
         let ivf = Ivf::new(dim, metric, element, params, seed)?;
         for i in 0..points.len() {
             ivf.suits(&vector(i), element)?;
         }
+        let numbers = numbers_of(points)?;
+        let work = Work::new(options, points.len(), points.len() * STEPS);
         let sample = buckets.saturating_mul(SAMPLE_PER_BUCKET).max(SAMPLE_MIN);
         let sample = sample.min(points.len());
         let sample = || (0..sample).map(|i| vector(i * points.len() / sample));
         let ivf = ivf.with_centre(&quantize::mean(metric, dim, sample()))?;
-        let centroids = ivf.train(sample(), buckets.max(1), threads);
-        let nearest = ivf.assign(points.len(), &vector, &centroids, threads);
+        let centroids = partition::train(&ivf.space, sample(), buckets.max(1), seed, &work)?;
+        let parts = partition::assign(&ivf.space, &centroids, &numbers, &vector, &work)?;
         let reader = ivf.nodes.read();
         let mut slots = vec![Vec::new(); centroids.len()];
-        for (slots, members) in slots.iter_mut().zip(by_bucket(&nearest, centroids.len())) {
-            for i in members {
-                if ivf.points.find(points[i], &reader).is_none() {
-                    let slot = ivf.store(points[i], vector(i))?;
-                    ivf.points.insert(points[i], slot, &reader);
+        for (slots, members) in slots.iter_mut().zip(parts) {
+            for &i in &members {
+                let (point, vector) = (points[i as usize], vector(i as usize));
+                if ivf.points.find(point, &reader).is_none() {
+                    let slot = ivf.store(point, vector)?;
+                    ivf.points.insert(point, slot, &reader);
                     slots.push(slot);
                 }
             }
             ivf.live.fetch_add(slots.len(), Relaxed);
+            work.advance(members.len())?;
         }
-        ivf.fill_buckets(&centroids, &slots, &reader, threads)?;
+        ivf.fill_buckets(&centroids, &slots, &reader, &work)?;
         ivf.align(&reader);
         let mut next = 0;
         while let Some(long) = ivf.long_bucket(&mut next) {
@@ -79,81 +83,20 @@ impl Ivf {
         Ok(ivf)
     }
 
-    /// Centroids of a sample.
-    fn train<'a>(
-        &self,
-        sample: impl Iterator<Item = VectorRef<'a>>,
-        buckets: usize,
-        threads: usize,
-    ) -> Centroids {
-        let mut draft = Draft::default();
-        for vector in sample {
-            self.space
-                .place(vector, &mut draft.floats, &mut draft.rotated);
-        }
-        Centroids::fit(
-            &draft.rotated,
-            self.space.width(),
-            buckets,
-            self.seed,
-            threads,
-        )
-    }
-
-    /// The nearest centroid of each vector.
-    fn assign<'a>(
-        &self,
-        count: usize,
-        vector: &(impl Fn(usize) -> VectorRef<'a> + Sync),
-        centroids: &Centroids,
-        threads: usize,
-    ) -> Vec<u32> {
-        let mut nearest = vec![0; count];
-        let blocks = Mutex::new(
-            (0..)
-                .step_by(BLOCK_POINTS)
-                .zip(nearest.chunks_mut(BLOCK_POINTS)),
-        );
-        let next = || blocks.lock().next();
-        on_threads(threads, || {
-            let mut draft = Draft::default();
-            while let Some((start, nearest)) = next() {
-                draft.rotated.clear();
-                for i in start..start + nearest.len() {
-                    self.space
-                        .place(vector(i), &mut draft.floats, &mut draft.rotated);
-                }
-                nearest.copy_from_slice(&centroids.nearest(&draft.rotated, 1));
-            }
-        });
-        nearest
-    }
-
     /// Makes the buckets of these slots.
     fn fill_buckets(
         &self,
         centroids: &Centroids,
         slots: &[Vec<u32>],
         reader: &Reader<'_>,
-        threads: usize,
+        work: &Work<'_>,
     ) -> Result<()> {
-        let filled: Vec<Mutex<Option<Filled>>> = slots.iter().map(|_| Mutex::default()).collect();
-        let next = AtomicUsize::new(0);
-        on_threads(threads, || {
-            let mut draft = Draft::default();
-            loop {
-                let i = next.fetch_add(1, Relaxed);
-                let Some(slots) = slots.get(i) else {
-                    break;
-                };
-                let bucket = self.bucket_of(centroids.row(i), slots, reader, &mut draft);
-                *filled[i].lock() = Some(bucket);
-            }
-        });
+        let filled = work.map((0..).zip(slots), Draft::default, |draft, (i, slots)| {
+            work.advance(slots.len())?;
+            self.bucket_of(centroids.row(i), slots, reader, draft)
+        })?;
         let mut directory = self.directory.write();
-        for (i, bucket) in filled.into_iter().enumerate() {
-            let filled = bucket.into_inner();
-            let (bucket, spread) = filled.expect("every bucket was somebody's turn")?;
+        for (i, (bucket, spread)) in filled.into_iter().enumerate() {
             if bucket.len() > 0 {
                 directory.push(&self.space, centroids.row(i), spread, bucket)?;
             }
@@ -218,23 +161,4 @@ impl Ivf {
         }
         None
     }
-}
-
-/// The places of the points of each bucket, in their order.
-fn by_bucket(nearest: &[u32], buckets: usize) -> Vec<Vec<usize>> {
-    let mut members = vec![Vec::new(); buckets];
-    for (i, &bucket) in nearest.iter().enumerate() {
-        members[bucket as usize].push(i);
-    }
-    members
-}
-
-/// Does `work` on so many threads at once.
-fn on_threads(threads: usize, work: impl Fn() + Sync) {
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(&work);
-        }
-        work();
-    });
 }

@@ -44,14 +44,15 @@ use crate::memory::{Constants, NO_SLOT, Node, NodeLayout, Nodes, Reader};
 use crate::points::PointMap;
 use crate::selection::Version;
 use crate::{Error, PointId, Result};
-use bucket::Bucket;
+pub(crate) use bucket::Bucket;
 use dead::DeadSet;
 use directory::Directory;
 use maintain::Pass;
-use space::{Code, Space};
+pub(crate) use pool::{Near, Pool};
+pub(crate) use space::{Code, Space};
 
 /// Vectors are shorter than the root of this, so that squared distances of them and their centroids are finite.
-const SQUARE_MAX: f32 = f32::MAX / 64.0;
+pub(crate) const SQUARE_MAX: f32 = f32::MAX / 64.0;
 
 /// Buckets of points, of which searches find the nearest.
 ///

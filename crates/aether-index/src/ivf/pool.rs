@@ -5,16 +5,16 @@ const SLACK: usize = 64;
 
 /// A point that may be near.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Near {
-    pub(super) estimate: f32,
+pub(crate) struct Near {
+    pub(crate) estimate: f32,
     /// One standard deviation of the estimate.
-    pub(super) error: f32,
-    pub(super) slot: u32,
+    pub(crate) error: f32,
+    pub(crate) slot: u32,
 }
 
 /// The nearest points so far, in no order: those with the `capacity` smallest estimates, and some more.
 #[derive(Debug, Default)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     entries: Vec<Near>,
     capacity: usize,
     bound: f32,
@@ -22,7 +22,7 @@ pub(super) struct Pool {
 
 impl Pool {
     /// Empties it.
-    pub(super) fn reset(&mut self, capacity: usize) {
+    pub(crate) fn reset(&mut self, capacity: usize) {
         self.entries.clear();
         self.capacity = capacity;
         self.bound = f32::INFINITY;
@@ -30,13 +30,13 @@ impl Pool {
 
     /// Farther points need not be added.
     #[inline]
-    pub(super) fn bound(&self) -> f32 {
+    pub(crate) fn bound(&self) -> f32 {
         self.bound
     }
 
     /// Adds a point, whose estimate is below the bound.
     #[inline]
-    pub(super) fn push(&mut self, near: Near) {
+    pub(crate) fn push(&mut self, near: Near) {
         self.entries.push(near);
         if self.entries.len() >= 2 * self.capacity.max(SLACK) {
             self.tighten();
@@ -44,7 +44,7 @@ impl Pool {
     }
 
     /// Drops what is not among the nearest; the farthest of these is the bound from now on.
-    pub(super) fn tighten(&mut self) {
+    pub(crate) fn tighten(&mut self) {
         if let Some(rest) = self.entries.len().checked_sub(self.capacity)
             && self.capacity > 0
         {
@@ -61,23 +61,23 @@ impl Pool {
 
     /// Sets the first bound, once there are enough points for one.
     #[inline]
-    pub(super) fn tighten_once(&mut self) {
+    pub(crate) fn tighten_once(&mut self) {
         if self.bound == f32::INFINITY && self.entries.len() >= self.capacity {
             self.tighten();
         }
     }
 
     /// Whether there are as many points as it shall hold.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.entries.len() >= self.capacity
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Moves the `count` nearest to the start, the farthest of them last; returns them and the others.
-    pub(super) fn split(&mut self, count: usize) -> (&[Near], &[Near]) {
+    pub(crate) fn split(&mut self, count: usize) -> (&[Near], &[Near]) {
         if (1..self.entries.len()).contains(&count) {
             self.sort_out(count);
         }

@@ -20,50 +20,50 @@ use crate::quantize::{QueryTable, Rotation};
 
 /// The standard deviation of an estimate, in units of `|scale| * |q - c|`: `sqrt(1 - a²)` for `a`, the cosine of the angle
 /// between a vector and its signs, which is near `sqrt(2 / pi)` for all vectors of many components.
-pub(super) const ERROR: f32 = 0.603;
+pub(crate) const ERROR: f32 = 0.603;
 
 /// A shift of sums by so many standard deviations turns estimates into bounds that hold but for one in a thousand.
-pub(super) const BOUND: f32 = 3.0;
+pub(crate) const BOUND: f32 = 3.0;
 
 /// How vectors become codes.
 #[derive(Debug)]
-pub(super) struct Space {
-    pub(super) dim: usize,
-    pub(super) metric: Metric,
-    pub(super) element: ElementType,
-    pub(super) kernels: Kernels,
+pub(crate) struct Space {
+    pub(crate) dim: usize,
+    pub(crate) metric: Metric,
+    pub(crate) element: ElementType,
+    pub(crate) kernels: Kernels,
     rotation: Rotation,
     /// Taken from each vector before it is rotated; zeros under the inner product.
-    pub(super) centre: Vec<f32>,
+    pub(crate) centre: Vec<f32>,
 }
 
 /// The code of a vector in its bucket.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Code {
+pub(crate) struct Code {
     /// The sign of component `i`: bit `i % 8` of byte `i / 8`.
-    pub(super) bits: Vec<u8>,
-    pub(super) add: f32,
-    pub(super) scale: f32,
+    pub(crate) bits: Vec<u8>,
+    pub(crate) add: f32,
+    pub(crate) scale: f32,
 }
 
 /// A query in this space.
 #[derive(Debug, Default)]
-pub(super) struct Query {
+pub(crate) struct Query {
     floats: Vec<f32>,
-    pub(super) table: QueryTable,
+    pub(crate) table: QueryTable,
 }
 
 /// What a bucket is to a query.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Outlook {
+pub(crate) struct Outlook {
     /// What all estimates in the bucket have in common.
-    pub(super) base: f32,
+    pub(crate) base: f32,
     /// What errors are proportional to: `|q - c|`, or `|q|` for inner products.
-    pub(super) reach: f32,
+    pub(crate) reach: f32,
 }
 
 impl Space {
-    pub(super) fn new(
+    pub(crate) fn new(
         dim: usize,
         metric: Metric,
         element: ElementType,
@@ -81,18 +81,18 @@ impl Space {
     }
 
     /// Components of rotated vectors, a multiple of 64.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.rotation.padded_dim()
     }
 
     /// Bytes of the codes of a block.
-    pub(super) fn code_bytes(&self) -> usize {
+    pub(crate) fn code_bytes(&self) -> usize {
         self.width() / 8 * aether_distance::BLOCK_CODES
     }
 
     /// Appends a vector, rotated, to `rotated`. `floats` is working memory. Returns the inverse of the vector's length, 0
     /// for that of zeros.
-    pub(super) fn place(
+    pub(crate) fn place(
         &self,
         vector: VectorRef<'_>,
         floats: &mut Vec<f32>,
@@ -126,7 +126,7 @@ impl Space {
     }
 
     /// The code of a rotated vector in the bucket of `centroid`. Also returns the squared distance of the two.
-    pub(super) fn encode(&self, rotated: &[f32], centroid: &[f32], code: &mut Code) -> f32 {
+    pub(crate) fn encode(&self, rotated: &[f32], centroid: &[f32], code: &mut Code) -> f32 {
         let (mut square, mut signs, mut along) = (0.0, 0.0, 0.0);
         code.bits.clear();
         for (rotated, centroid) in rotated.chunks_exact(8).zip(centroid.chunks_exact(8)) {
@@ -150,7 +150,7 @@ impl Space {
     }
 
     /// Prepares a query.
-    pub(super) fn query(&self, vector: &[f32], query: &mut Query) {
+    pub(crate) fn query(&self, vector: &[f32], query: &mut Query) {
         query.floats.clear();
         query.floats.extend_from_slice(vector);
         self.centre(&mut query.floats);
@@ -160,7 +160,7 @@ impl Space {
     }
 
     /// What estimates have in common in a bucket around the origin.
-    pub(super) fn base_of_origin(&self, query: &Query) -> f32 {
+    pub(crate) fn base_of_origin(&self, query: &Query) -> f32 {
         match self.metric {
             Metric::InnerProduct => 0.0,
             Metric::L2Squared | Metric::Cosine => query.table.norm().powi(2),
@@ -168,7 +168,7 @@ impl Space {
     }
 
     /// What the bucket of `centroid` is to a query.
-    pub(super) fn outlook(&self, query: &Query, centroid: &[f32]) -> Outlook {
+    pub(crate) fn outlook(&self, query: &Query, centroid: &[f32]) -> Outlook {
         match self.metric {
             Metric::InnerProduct => Outlook {
                 base: -self.kernels.dot_f32(query.table.rotated(), centroid),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use aether_distance::{ElementType, Metric, VectorRef};
-use aether_index::{Candidate, Ivf, IvfParams, IvfScratch, PointId, SearchParams};
+use aether_index::{BuildOptions, Candidate, Ivf, IvfParams, IvfScratch, PointId, SearchParams};
 
 use crate::data::{Rows, Vectors, id, load, overlap, random, seed, truth};
 
@@ -18,7 +18,11 @@ fn build(
     let points: Vec<PointId> = numbers.clone().map(id).collect();
     let kind = (vectors.dim, metric, vectors.element());
     let vector = |i| vectors.row(numbers.start + i);
-    let ivf = Ivf::build(kind, PARAMS, 7, &points, vector, threads).unwrap();
+    let options = BuildOptions {
+        threads,
+        progress: None,
+    };
+    let ivf = Ivf::build(kind, PARAMS, 7, &points, vector, options).unwrap();
     assert_eq!(ivf.len(), points.len());
     ivf
 }

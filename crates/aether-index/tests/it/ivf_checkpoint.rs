@@ -1,7 +1,9 @@
 //! Checkpoints of indexes of buckets: they come back as they were, go on from there, and damage is found.
 
 use aether_distance::Metric;
-use aether_index::{Candidate, ErrorKind, Image, Ivf, IvfParams, IvfScratch, SearchParams};
+use aether_index::{
+    BuildOptions, Candidate, ErrorKind, Image, Ivf, IvfParams, IvfScratch, SearchParams,
+};
 
 use crate::data::{Vectors, id, load, random, seed};
 
@@ -9,7 +11,15 @@ fn small(vectors: &Vectors, metric: Metric) -> Ivf {
     let params = IvfParams { bucket_points: 32 };
     let points: Vec<_> = (0..vectors.len()).map(id).collect();
     let kind = (vectors.dim, metric, vectors.element());
-    Ivf::build(kind, params, 3, &points, |i| vectors.row(i), 1).unwrap()
+    Ivf::build(
+        kind,
+        params,
+        3,
+        &points,
+        |i| vectors.row(i),
+        BuildOptions::ALONE,
+    )
+    .unwrap()
 }
 
 fn bytes_of(ivf: &Ivf) -> Vec<u8> {

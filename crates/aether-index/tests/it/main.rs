@@ -6,6 +6,7 @@
     reason = "the harness shows it when a test fails"
 )]
 
+mod bulk;
 mod checkpoint;
 mod churn;
 mod concurrent;
