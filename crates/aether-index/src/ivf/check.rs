@@ -36,7 +36,7 @@ pub(super) fn check(ivf: &Ivf) -> Result<CheckSummary> {
             continue;
         };
         let (point, is_dead) = (PointId(node.id()), ivf.dead.contains(slot));
-        if !seen[slot as usize] && !(is_dead && taken.contains(&slot)) {
+        if !(seen[slot as usize] || is_dead && taken.contains(&slot)) {
             return Err(Error::corruption(format!(
                 "point {point} in slot {slot} is in no bucket"
             )));
