@@ -15,8 +15,10 @@ pub struct App {
     pub config: Config,
     /// The databases.
     pub tenants: Arc<Tenants>,
-    /// The only way to them.
+    /// The way to them, for requests.
     pub gate: Gate,
+    /// The way to them for imports and exports, which take as long as their clients.
+    pub streams: Gate,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -27,10 +29,10 @@ impl App {
     /// # Errors
     /// [`ApiErrorKind::Invalid`] when the configuration asks for something that cannot be.
     pub fn new(config: Config) -> ApiResult<App> {
-        let options = config.db_options()?;
-        let tenants = Arc::new(Tenants::open(config.data_dir.clone(), options)?);
+        let tenants = Arc::new(Tenants::open(&config)?);
         Ok(App {
             gate: Gate::new(config.worker_threads(), config.queue_max),
+            streams: Gate::new(config.streams_max, config.streams_max),
             tenants,
             metrics: Metrics::default(),
             config,

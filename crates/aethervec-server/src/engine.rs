@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Bounds how many calls of the engine run at once, and how many wait. Cheap to clone.
@@ -74,19 +75,30 @@ impl Gate {
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
-        let turn = self.turn(deadline).await?;
-        let done = tokio::task::spawn_blocking(move || {
-            let result = call();
-            drop(turn);
-            result
-        });
-        match done.await {
+        match self.start(deadline, call).await?.await {
             Ok(result) => result.map_err(Into::into),
             Err(_) => Err(ApiError::new(
                 ApiErrorKind::Internal,
                 "the request could not be answered: the log of the server says why",
             )),
         }
+    }
+
+    /// As [`run`](Gate::run), without waiting for the end.
+    ///
+    /// # Errors
+    /// As [`run`](Gate::run), up to the beginning.
+    pub async fn start<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> ApiResult<JoinHandle<T>> {
+        let turn = self.turn(deadline).await?;
+        Ok(tokio::task::spawn_blocking(move || {
+            let result = call();
+            drop(turn);
+            result
+        }))
     }
 
     /// Calls that run now.

@@ -15,6 +15,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod call;
 pub mod config;
 pub mod engine;
 pub mod error;
@@ -23,7 +24,12 @@ pub mod metrics;
 mod qdrant;
 mod rest;
 mod serve;
+pub mod sessions;
+mod short;
+mod streams;
 pub mod tenants;
+mod whole;
+mod wire;
 
 pub use app::App;
 pub use config::Config;

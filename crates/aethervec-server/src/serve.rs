@@ -8,7 +8,7 @@
 use crate::app::App;
 use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
-use crate::{grpc, qdrant, rest};
+use crate::{auth, grpc, qdrant, rest};
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -155,6 +155,7 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
+        let router = auth::protected(router, &self.app);
         self.ports.push((listener, router));
         Ok(Some(address))
     }

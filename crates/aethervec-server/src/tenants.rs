@@ -3,7 +3,9 @@
 //! A database is opened by its first use and closed when nobody has used it for a while. While one is opened or closed, whoever
 //! asks for it waits: two openings of one folder never meet.
 
+use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::sessions::Sessions;
 use aether_env::Env;
 use aethervec::{AetherDB, DbOptions};
 use parking_lot::Mutex;
@@ -66,6 +68,8 @@ pub struct Tenant {
     pub name: TenantName,
     /// Its database.
     pub db: AetherDB,
+    /// What it keeps between requests.
+    pub sessions: Sessions,
     used: Mutex<Instant>,
 }
 
@@ -74,6 +78,8 @@ pub struct Tenant {
 pub struct Tenants {
     folder: PathBuf,
     options: DbOptions,
+    transaction_idle: Duration,
+    snapshot_idle: Duration,
     slots: Mutex<BTreeMap<TenantName, Arc<Slot>>>,
     closed: AtomicBool,
 }
@@ -82,11 +88,14 @@ pub struct Tenants {
 type Slot = Mutex<Option<Arc<Tenant>>>;
 
 impl Tenants {
-    /// Those in `folder`, which is made if it is missing. Nothing is opened yet.
+    /// Those in the folder that `config` names, which is made if it is missing. Nothing is opened yet.
     ///
     /// # Errors
-    /// [`ApiErrorKind::Unavailable`] when the folder cannot be made.
-    pub fn open(folder: PathBuf, options: DbOptions) -> ApiResult<Tenants> {
+    /// [`ApiErrorKind::Invalid`] when settings ask for something that cannot be, [`ApiErrorKind::Unavailable`] when the folder
+    /// cannot be made.
+    pub fn open(config: &Config) -> ApiResult<Tenants> {
+        let options = config.db_options()?;
+        let folder = config.data_dir.clone();
         std::fs::create_dir_all(&folder).map_err(|error| {
             ApiError::new(
                 ApiErrorKind::Unavailable,
@@ -96,6 +105,8 @@ impl Tenants {
         Ok(Tenants {
             folder,
             options,
+            transaction_idle: Duration::from_secs(config.transaction_idle_s),
+            snapshot_idle: Duration::from_secs(config.snapshot_idle_s),
             slots: Mutex::new(BTreeMap::new()),
             closed: AtomicBool::new(false),
         })
@@ -139,6 +150,7 @@ impl Tenants {
             ));
         }
         if let Some(tenant) = tenant.take() {
+            tenant.sessions.clear();
             tenant.db.close()?;
         }
         std::fs::remove_dir_all(self.folder.join(name.as_str())).map_err(|error| {
@@ -182,14 +194,18 @@ impl Tenants {
         slots.iter().filter_map(open).collect()
     }
 
-    /// Closes those that nobody has used for `idle`. Returns how many.
+    /// Gives up transactions and snapshots that were not used for too long, and closes the tenants that nobody has used for
+    /// `idle`. Returns how many were closed.
     pub fn close_idle(&self, idle: Duration) -> usize {
         let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
         let mut closed = 0;
         for slot in slots {
             let mut tenant = slot.lock();
             let unused = |tenant: &Arc<Tenant>| {
-                Arc::strong_count(tenant) == 1 && tenant.used.lock().elapsed() >= idle
+                let without_sessions = tenant.sessions.give_up_idle();
+                Arc::strong_count(tenant) == 1
+                    && without_sessions
+                    && tenant.used.lock().elapsed() >= idle
             };
             if tenant.as_ref().is_some_and(unused)
                 && let Some(tenant) = tenant.take()
@@ -207,6 +223,7 @@ impl Tenants {
         let slots = std::mem::take(&mut *self.slots.lock());
         for slot in slots.into_values() {
             if let Some(tenant) = slot.lock().take() {
+                tenant.sessions.clear();
                 report(&tenant.name, tenant.db.close());
             }
         }
@@ -240,6 +257,7 @@ impl Tenants {
         let tenant = Arc::new(Tenant {
             name: name.clone(),
             db: AetherDB::open_with(env, self.options.clone())?,
+            sessions: Sessions::new(self.transaction_idle, self.snapshot_idle),
             used: Mutex::new(Instant::now()),
         });
         *place = Some(Arc::clone(&tenant));

@@ -76,6 +76,8 @@ settings! {
     worker_threads: Option<usize> = None;
     /// Requests that wait for their turn at most; who comes then is told to try again later.
     queue_max: usize = 1024;
+    /// Imports and exports at the same time; as many more wait for their turn.
+    streams_max: usize = 16;
     /// Milliseconds after which a request that says nothing else is not begun any more.
     request_timeout_ms: u64 = 30_000;
     /// Bytes of a request's body, at most. Imports are streams, and have no such limit.

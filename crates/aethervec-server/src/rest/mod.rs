@@ -1,8 +1,20 @@
 //! The native API over HTTP: JSON in, JSON out. What is not known is an error.
+//!
+//! Paths under `/v1` are also there under `/v1/tenants/TENANT`; without it, a tenant is named by a header or by who calls.
+
+mod ask;
+mod collections;
+mod documents;
+mod openapi;
+mod scope;
+mod short;
+mod state;
+mod whole;
 
 use crate::app::App;
-use axum::extract::State;
-use axum::routing::get;
+use crate::error::{ApiError, ApiErrorKind};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -12,6 +24,19 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(figures))
+        .route("/vectors", post(short::insert))
+        .route("/query", post(short::query))
+        .route("/v1/tenants", get(state::list_tenants))
+        .route(
+            "/v1/tenants/{name}",
+            put(state::create_tenant).delete(state::drop_tenant),
+        )
+        .nest("/v1", tenant())
+        .nest("/v1/tenants/{tenant}", tenant())
+        .merge(openapi::router())
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
         .with_state(Arc::clone(app))
 }
 
@@ -22,10 +47,83 @@ pub(crate) fn metrics(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// What there is for each tenant.
+fn tenant() -> Router<Arc<App>> {
+    Router::new()
+        .route("/collections", get(collections::list))
+        .nest("/collections/{collection}", collection())
+        .route("/transactions", post(state::begin))
+        .route("/transactions/{id}", delete(state::roll_back))
+        .route("/transactions/{id}/commit", post(state::commit))
+        .route("/transactions/{id}/savepoints", post(state::savepoint))
+        .route("/transactions/{id}/rollback", post(state::roll_back_to))
+        .route("/snapshots", post(state::hold))
+        .route("/snapshots/{id}", delete(state::release))
+}
+
+/// What there is for each collection.
+fn collection() -> Router<Arc<App>> {
+    Router::new()
+        .route(
+            "/",
+            put(collections::create)
+                .get(collections::describe)
+                .patch(collections::change)
+                .delete(collections::drop_collection),
+        )
+        .route(
+            "/fields",
+            post(collections::add_field).delete(collections::drop_field),
+        )
+        .route(
+            "/indexes",
+            get(collections::list_indexes)
+                .post(collections::create_index)
+                .delete(collections::drop_index),
+        )
+        .route("/documents", post(documents::upsert))
+        .route(
+            "/documents/{id}",
+            get(documents::get)
+                .merge(patch(documents::patch))
+                .delete(documents::delete_one),
+        )
+        .route("/writes", post(documents::write))
+        .route("/patch", post(documents::patch_by))
+        .route("/delete", post(documents::delete))
+        .route("/get", post(documents::get_batch))
+        .route("/scroll", post(documents::scroll))
+        .route("/count", post(documents::count))
+        .route("/search", post(ask::search))
+        .route("/search/batch", post(ask::search_batch))
+        .route("/explain", post(ask::explain))
+        .route("/query", post(ask::query))
+        .route("/query/batch", post(ask::query_batch))
+        .route("/query/groups", post(ask::query_groups))
+        .route("/facet", post(ask::facet))
+        .route("/matrix", post(ask::matrix))
+        .route(
+            "/import",
+            post(whole::import).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/export", get(whole::export))
+}
+
 async fn figures(State(app): State<Arc<App>>) -> String {
     app.metrics.render()
 }
 
 async fn health() -> Json<Value> {
     Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+}
+
+async fn unknown(request: axum::extract::Request) -> ApiError {
+    let path: String = request.uri().path().chars().take(256).collect();
+    ApiError::new(
+        ApiErrorKind::NotFound,
+        format!(
+            "{} {path:?} is not known: GET /openapi.json says what is",
+            request.method()
+        ),
+    )
 }

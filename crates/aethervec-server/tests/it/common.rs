@@ -1,7 +1,7 @@
 //! A server in a folder of its own.
 
 use aethervec_server::{Addresses, Config, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,60 @@ impl Running {
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         answer(self.http.get(self.url(path))).await
     }
+}
+
+impl Running {
+    /// POSTs JSON to a path: status and body.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.http.post(self.url(path)).json(&body)).await
+    }
+
+    /// PUTs JSON to a path: status and body.
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.http.put(self.url(path)).json(&body)).await
+    }
+
+    /// PATCHes a path with JSON: status and body.
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.http.patch(self.url(path)).json(&body)).await
+    }
+
+    /// DELETEs a path: status and body.
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        answer(self.http.delete(self.url(path))).await
+    }
+
+    /// A collection `notes` of two dimensions with the documents 1 to 4.
+    pub(crate) async fn notes(&self) {
+        let (status, body) = self
+            .put("/v1/collections/notes", json!({"dim": 2, "metric": "l2"}))
+            .await;
+        assert_eq!(status, 201, "{body}");
+        let documents = json!([
+            {"id": 1, "vector": [1.0, 0.0], "payload": {"lang": "en", "year": 2020}},
+            {"id": 2, "vector": [2.0, 0.0], "payload": {"lang": "de", "year": 2021}},
+            {"id": 3, "vector": [3.0, 0.0], "payload": {"lang": "en", "year": 2022}},
+            {"id": "four", "vector": [4.0, 0.0]},
+        ]);
+        let (status, body) = self
+            .post(
+                "/v1/collections/notes/documents",
+                json!({"documents": documents}),
+            )
+            .await;
+        assert_eq!(
+            (status, &body),
+            (200, &json!({"inserted": 4, "replaced": 0}))
+        );
+    }
+}
+
+/// The ids of the hits of an answer.
+pub(crate) fn ids(found: &Value) -> Vec<Value> {
+    let hits = found["hits"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no hits: {found}"));
+    hits.iter().map(|hit| hit["id"].clone()).collect()
 }
 
 /// Sends `request`: status and body.

@@ -1,0 +1,54 @@
+//! The short forms, for all protocols: vectors in, similar vectors out, in a collection that is made by its first use.
+
+use crate::auth::Action;
+use crate::call::Call;
+use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::wire::short::{Query, Similar, Vectors, Written};
+use aethervec::{Collection, CollectionSchema, Document, ErrorKind, IndexConfig, Metric};
+
+/// Writes vectors.
+pub(crate) fn insert(call: &Call, request: Vectors) -> ApiResult<Written> {
+    let dim = request
+        .vectors
+        .first()
+        .map(|vector| vector.dimensions.len());
+    let Some(dim) = dim else {
+        return Ok(Written { count: 0 });
+    };
+    let collection = collection(call, &request.collection, dim)?;
+    let documents: Vec<Document> = request.vectors.into_iter().map(Document::from).collect();
+    let count = documents.len();
+    collection.upsert_batch(documents)?;
+    Ok(Written { count })
+}
+
+/// What is similar to a vector. A collection that nobody has written to yet has nothing.
+pub(crate) fn query(call: &Call, request: &Query) -> ApiResult<Similar> {
+    let collection = match call.collection(Action::Read, &request.collection) {
+        Err(error) if error.kind == ApiErrorKind::NotFound => {
+            return Ok(Similar {
+                vectors: Vec::new(),
+            });
+        }
+        collection => collection?,
+    };
+    Ok(Similar::from(
+        collection.search(&request.vector, request.k)?,
+    ))
+}
+
+/// The collection called `name`, made if it is missing and the caller may.
+fn collection(call: &Call, name: &str, dim: usize) -> ApiResult<Collection> {
+    match call.collection(Action::Write, name) {
+        Err(error) if error.kind == ApiErrorKind::NotFound => {}
+        collection => return collection,
+    }
+    call.caller
+        .allow(Action::Manage, &call.tenant.name, Some(name))?;
+    let schema = CollectionSchema::new(dim, Metric::Cosine, IndexConfig::default());
+    match call.tenant.db.create_collection_with(name, schema) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::Exists => call.collection(Action::Write, name),
+        created => created.map_err(ApiError::from),
+    }
+}
