@@ -38,6 +38,7 @@ pub(crate) mod aidb;
 pub(crate) mod apply;
 pub(crate) mod ask;
 pub(crate) mod export;
+pub(crate) mod serve;
 
 /// A vector database in one directory.
 ///
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     Check(Check),
     Bench(Bench),
     Demo(Demo),
+    Serve(serve::Serve),
+    Config(serve::Config),
     Aidb(aidb::Aidb),
     Completions(Completions),
 }

@@ -13,6 +13,7 @@ mod import;
 mod index;
 mod info;
 mod search;
+mod serve;
 
 use crate::args::{Cli, Command, Completions};
 use crate::failure::Outcome;
@@ -46,6 +47,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Check(_) => check::run(&session),
         Command::Bench(args) => bench::run(&session, args),
         Command::Demo(args) => demo::run(&session, args),
+        Command::Serve(args) => serve::run(session.out, args),
+        Command::Config(args) => serve::config(session.out, args),
         Command::Aidb(args) => aidb::run(&session, args),
         Command::Completions(args) => completions(session.out, args),
     }

@@ -24,7 +24,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, asked_for_json),
     };
-    match interrupt::install().and_then(|()| commands::run(&cli)) {
+    // A server ends in its own way.
+    let installed = match cli.command {
+        args::Command::Serve(_) => Ok(()),
+        _ => interrupt::install(),
+    };
+    match installed.and_then(|()| commands::run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::report(&failure, cli.global.json);

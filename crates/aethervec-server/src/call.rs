@@ -62,13 +62,16 @@ impl At {
 }
 
 impl Call {
-    /// The collection called `name`, if the caller may do this to it.
+    /// The collection called `name`, or that an alias of this name stands for, if the caller may do this to it.
     ///
     /// # Errors
     /// Those of [`Caller::allow`] and of [`AetherDB::collection`](aethervec::AetherDB::collection).
     pub fn collection(&self, action: Action, name: &str) -> ApiResult<Collection> {
+        let found = self.tenant.db.collection(name);
+        // Who may not look must not learn whether there is one.
+        let name = found.as_ref().map_or(name, Collection::name);
         self.caller.allow(action, &self.tenant.name, Some(name))?;
-        Ok(self.tenant.db.collection(name)?)
+        Ok(found?)
     }
 
     /// Reads a collection: `now` when the newest state is meant, else `then`.

@@ -8,7 +8,7 @@
 use crate::app::App;
 use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
-use crate::{auth, grpc, qdrant, rest};
+use crate::{auth, grpc, log, qdrant, rest};
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -51,22 +51,33 @@ pub struct Addresses {
     pub metrics: Option<SocketAddr>,
 }
 
+impl Addresses {
+    /// For programs: `{"http": "127.0.0.1:8080", …}`.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "http": self.http,
+            "grpc": self.grpc,
+            "qdrant_http": self.qdrant_http,
+            "qdrant_grpc": self.qdrant_grpc,
+            "metrics": self.metrics,
+        })
+    }
+}
+
 /// A line for each port.
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = [
-            ("rest", "http://", self.http),
-            ("grpc", "http://", self.grpc),
-            ("qdrant rest", "http://", self.qdrant_http),
-            ("qdrant grpc", "http://", self.qdrant_grpc),
-            ("metrics", "http://", self.metrics),
+            ("rest", self.http),
+            ("grpc", self.grpc),
+            ("qdrant rest", self.qdrant_http),
+            ("qdrant grpc", self.qdrant_grpc),
+            ("metrics", self.metrics),
         ];
-        let open = ports
-            .iter()
-            .filter_map(|(name, scheme, at)| Some((name, scheme, (*at)?)));
-        for (number, (name, scheme, address)) in open.enumerate() {
+        let open = ports.iter().filter_map(|(name, at)| Some((name, (*at)?)));
+        for (number, (name, address)) in open.enumerate() {
             let between = if number == 0 { "" } else { "\n" };
-            write!(f, "{between}{name:<12} {scheme}{address}")?;
+            write!(f, "{between}{name:<12} http://{address}")?;
         }
         Ok(())
     }
@@ -166,6 +177,7 @@ impl Server {
 /// # Errors
 /// As [`Server::bind`].
 pub fn run(config: Config, ready: impl FnOnce(Addresses)) -> ApiResult<()> {
+    log::init(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

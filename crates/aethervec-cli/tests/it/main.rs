@@ -9,4 +9,5 @@ mod commands;
 mod demo;
 mod import;
 mod interrupt;
+mod serve;
 mod tool;

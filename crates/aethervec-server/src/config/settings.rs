@@ -90,6 +90,10 @@ settings! {
     transaction_idle_s: u64 = 60;
     /// Seconds after which a snapshot that nobody uses is given up.
     snapshot_idle_s: u64 = 300;
+    /// What is logged, on standard error: error, warn, info, debug or trace; also by module, such as "info,tonic=debug".
+    log: String = "info".to_owned();
+    /// Whether lines of the log are JSON.
+    log_json: bool = false;
     /// Seconds that as_of can go back, in every tenant. More: what was replaced or deleted stays on disk as long.
     retention_s: u64 = 0;
 }

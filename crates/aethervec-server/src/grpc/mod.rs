@@ -1,10 +1,38 @@
-//! The native API over gRPC.
+//! The native API over gRPC: `proto/aethervec/v1/vector_database.proto` is its description.
+//!
+//! Messages are taken apart within the gate, on a thread where that may take its time.
+
+mod convert;
+mod scope;
+mod service;
 
 use crate::app::App;
+use crate::proto;
 use axum::Router;
+use service::Service;
 use std::sync::Arc;
+use tonic::service::Routes;
+
+/// What the server says of itself when it is asked by reflection.
+const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// All services of the port.
-pub(crate) fn router(_app: &Arc<App>) -> Router {
-    Router::new()
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let limit = app.config.body_bytes_max;
+    let service = proto::vector_database_server::VectorDatabaseServer::new(Service::new(app))
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(usize::MAX)
+        .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
+    let (health, serving) = tonic_health::server::health_reporter();
+    // It is there as long as the port: nothing else is ever said of it.
+    drop(health);
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .expect("the descriptors were compiled with this crate");
+    Routes::new(service)
+        .add_service(serving)
+        .add_service(reflection)
+        .into_axum_router()
 }

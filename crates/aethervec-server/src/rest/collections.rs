@@ -2,11 +2,13 @@
 
 use super::scope::{Answer, Body, Scope};
 use crate::auth::Action;
+use crate::call::Call;
 use crate::error::{ApiError, ApiResult};
 use crate::wire::collection::{
-    Changes, Described, DescribedIndex, Names, NewField, PayloadIndex, Schema, indexes,
+    AliasChanges, Aliases, Changes, Described, DescribedIndex, Names, NewField, PayloadIndex,
+    Schema, indexes,
 };
-use aethervec::{CollectionSchema, Path, PayloadIndexKind, VectorField};
+use aethervec::{AliasChange, CollectionSchema, Path, PayloadIndexKind, VectorField};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -66,8 +68,13 @@ pub(crate) async fn change(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
         .now(move |call| {
             let collection = call.collection(Action::Manage, &name)?;
-            let Changes { ttl_ms } = body.parse()?;
-            collection.set_ttl(ttl_ms.map(Duration::from_millis))?;
+            let Changes { ttl_ms, metadata } = body.parse()?;
+            if let Some(ttl_ms) = ttl_ms {
+                collection.set_ttl(ttl_ms.map(Duration::from_millis))?;
+            }
+            if let Some(metadata) = metadata {
+                collection.set_metadata(metadata)?;
+            }
             Described::of(&collection)
         })
         .await
@@ -154,6 +161,35 @@ pub(crate) async fn drop_index(scope: Scope<IndexParams>) -> ApiResult<Answer> {
             Ok(indexes(&collection))
         })
         .await
+}
+
+#[utoipa::path(get, path = "/v1/aliases", tag = "collections", responses((status = 200, body = Aliases)))]
+pub(crate) async fn list_aliases(scope: Scope) -> ApiResult<Answer> {
+    scope
+        .now(|call| {
+            call.caller.allow(Action::Read, &call.tenant.name, None)?;
+            Ok(aliases(call))
+        })
+        .await
+}
+
+#[utoipa::path(post, path = "/v1/aliases", tag = "collections", request_body = AliasChanges, responses((status = 200, body = Aliases)))]
+pub(crate) async fn change_aliases(scope: Scope, body: Body) -> ApiResult<Answer> {
+    scope
+        .now(move |call| {
+            call.caller.allow(Action::Manage, &call.tenant.name, None)?;
+            let AliasChanges { changes } = body.parse()?;
+            let changes: Vec<AliasChange> = changes.into_iter().map(AliasChange::from).collect();
+            call.tenant.db.change_aliases(&changes)?;
+            Ok(aliases(call))
+        })
+        .await
+}
+
+fn aliases(call: &Call) -> Aliases {
+    Aliases {
+        aliases: call.tenant.db.aliases(),
+    }
 }
 
 /// Path and kind of a payload index.

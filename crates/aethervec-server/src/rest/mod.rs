@@ -11,6 +11,8 @@ mod short;
 mod state;
 mod whole;
 
+pub(crate) use scope::TENANT_HEADER;
+
 use crate::app::App;
 use crate::error::{ApiError, ApiErrorKind};
 use axum::extract::{DefaultBodyLimit, State};
@@ -52,6 +54,10 @@ fn tenant() -> Router<Arc<App>> {
     Router::new()
         .route("/collections", get(collections::list))
         .nest("/collections/{collection}", collection())
+        .route(
+            "/aliases",
+            get(collections::list_aliases).post(collections::change_aliases),
+        )
         .route("/transactions", post(state::begin))
         .route("/transactions/{id}", delete(state::roll_back))
         .route("/transactions/{id}/commit", post(state::commit))

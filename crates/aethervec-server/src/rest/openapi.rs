@@ -25,6 +25,8 @@ use utoipa::OpenApi;
         collections::describe,
         collections::change,
         collections::drop_collection,
+        collections::list_aliases,
+        collections::change_aliases,
         collections::add_field,
         collections::drop_field,
         collections::list_indexes,

@@ -2,11 +2,12 @@
 
 use crate::error::{ApiError, ApiResult};
 use aethervec::{
-    BinaryField, Collection, CollectionSchema, DenseField, ElementType, HnswParams, IndexConfig,
-    IndexStatus, IvfParams, Metric, MultiField, PayloadIndexInfo, PayloadIndexState, SparseField,
-    VectorField,
+    AliasChange, BinaryField, Collection, CollectionSchema, DenseField, ElementType, HnswParams,
+    IndexConfig, IndexStatus, IvfParams, Metric, MultiField, PayloadIndexInfo, PayloadIndexState,
+    SparseField, VectorField,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -26,6 +27,10 @@ pub(crate) struct Schema {
     /// Milliseconds that documents stay that do not say so themselves; none: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ttl_ms: Option<u64>,
+    /// Whatever shall be kept with the collection.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub(crate) metadata: Map<String, Value>,
 }
 
 /// What the vectors of a field are.
@@ -118,8 +123,39 @@ pub(crate) struct NewField {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Changes {
-    /// Milliseconds that documents stay that do not say so themselves; null: for ever.
-    pub(crate) ttl_ms: Option<u64>,
+    /// Milliseconds that documents stay that do not say so themselves; null: for ever; not there: as before.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    pub(crate) ttl_ms: Option<Option<u64>>,
+    /// What shall be kept with the collection, in place of what was kept before.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) metadata: Option<Map<String, Value>>,
+}
+
+/// The aliases of a database.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Aliases {
+    /// Alias and collection.
+    pub(crate) aliases: BTreeMap<String, String>,
+}
+
+/// Changes that are made together, one after the other.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AliasChanges {
+    pub(crate) changes: Vec<AliasChangeSpelled>,
+}
+
+/// A change to the aliases.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum AliasChangeSpelled {
+    /// The alias stands for the collection, whatever it stood for before.
+    Set { alias: String, collection: String },
+    /// What was called `from` is called `to`.
+    Rename { from: String, to: String },
+    /// The alias stands for nothing any more.
+    Remove { alias: String },
 }
 
 /// A payload index.
@@ -182,6 +218,11 @@ pub(crate) struct IndexState {
     /// Why a saved index cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) damage: Option<String>,
+}
+
+/// Tells null from not there.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 fn m() -> u16 {
@@ -250,6 +291,16 @@ impl From<IndexStatus> for IndexState {
     }
 }
 
+impl From<AliasChangeSpelled> for AliasChange {
+    fn from(change: AliasChangeSpelled) -> AliasChange {
+        match change {
+            AliasChangeSpelled::Set { alias, collection } => AliasChange::Set { alias, collection },
+            AliasChangeSpelled::Rename { from, to } => AliasChange::Rename { from, to },
+            AliasChangeSpelled::Remove { alias } => AliasChange::Remove { alias },
+        }
+    }
+}
+
 impl TryFrom<Schema> for CollectionSchema {
     type Error = ApiError;
 
@@ -276,6 +327,7 @@ impl TryFrom<Schema> for CollectionSchema {
                 .map(|(name, field)| (name, VectorField::from(field)))
                 .collect(),
             ttl: schema.ttl_ms.map(Duration::from_millis),
+            metadata: schema.metadata,
         })
     }
 }
@@ -292,6 +344,7 @@ impl From<&CollectionSchema> for Schema {
             ttl_ms: schema
                 .ttl
                 .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+            metadata: schema.metadata.clone(),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The server as clients see it: each test has a server of its own, on ports that are free.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod bad_input;
 mod common;
+mod grpc;
 mod health;
 mod queries;
 mod rest;

@@ -138,6 +138,30 @@ async fn documents_are_written_read_patched_and_deleted() {
 }
 
 #[tokio::test]
+async fn aliases_stand_for_collections() {
+    let server = Running::start().await;
+    server.notes().await;
+    let set = json!({"changes": [{"set": {"alias": "current", "collection": "notes"}}]});
+    let aliases = json!({"aliases": {"current": "notes"}});
+    assert_eq!(
+        server.post("/v1/aliases", set).await,
+        (200, aliases.clone())
+    );
+    assert_eq!(server.get("/v1/aliases").await, (200, aliases));
+    assert_eq!(
+        server.get("/v1/collections/current/documents/1").await.0,
+        200
+    );
+    let (_, body) = server
+        .patch("/v1/collections/notes", json!({"metadata": {"by": "me"}}))
+        .await;
+    assert_eq!(body["schema"]["metadata"], json!({"by": "me"}));
+    let gone = json!({"changes": [{"remove": {"alias": "nobody"}}]});
+    assert_eq!(server.post("/v1/aliases", gone).await.0, 404);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_short_forms_need_no_collection() {
     let server = Running::start().await;
     let nothing = server.post("/query", json!({"vector": [1.0, 0.0]})).await;

@@ -71,6 +71,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Its name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Inserted => "inserted",
+            Outcome::Replaced => "replaced",
+            Outcome::Patched => "patched",
+            Outcome::Deleted => "deleted",
+            Outcome::NotFound => "not_found",
+            Outcome::Exists => "exists",
+            Outcome::NotMatched => "not_matched",
+        }
+    }
+
     /// Whether something was done.
     pub fn is_applied(self) -> bool {
         use Outcome::{Deleted, Inserted, Patched, Replaced};

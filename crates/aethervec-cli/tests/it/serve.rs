@@ -1,0 +1,84 @@
+//! `serve` and `config`.
+
+use crate::tool::Tool;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+
+#[test]
+fn the_configuration_is_printed_and_explained() {
+    let tool = Tool::new();
+    let file = tool.file("config.yaml", "http_port: 81\n");
+    let printed = tool.run(&[
+        "config",
+        "print",
+        "--config",
+        &file,
+        "--set",
+        "grpc_port=82",
+    ]);
+    assert!(
+        printed.stdout.contains("http_port: 81\ngrpc_port: 82\n"),
+        "{}",
+        printed.stdout
+    );
+    let explained = tool.run(&["config", "print", "--explain", "--config", &file]);
+    assert!(
+        explained.stdout.contains(&format!("# From: {file}.")),
+        "{}",
+        explained.stdout
+    );
+    let file = tool.file("wrong.yaml", "http_prot: 81\n");
+    let error = tool.fails(2, &["config", "print", "--config", &file]);
+    assert!(
+        error.contains("wrong.yaml: there is no setting \"http_prot\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
+    let tool = Tool::new();
+    let arguments = [
+        "serve",
+        "--json",
+        "--data-dir",
+        "served",
+        "--http-port",
+        "0",
+        "--grpc-port",
+        "0",
+        "--set",
+        "qdrant_http_port=null",
+        "--set",
+        "qdrant_grpc_port=null",
+        "--set",
+        "metrics_port=null",
+    ];
+    let mut server = tool
+        .command(&arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let addresses: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut stream = TcpStream::connect(addresses["http"].as_str().unwrap()).unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let pid = server.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(server.wait().unwrap().success());
+}

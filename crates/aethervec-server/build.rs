@@ -1,0 +1,21 @@
+//! Compiles the .proto files, without an installed compiler for them.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let proto = "proto/aethervec/v1/vector_database.proto";
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile([proto], ["proto"])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    // For reflection: what the server says of itself.
+    std::fs::write(
+        out.join("descriptors.bin"),
+        prost::Message::encode_to_vec(&descriptors),
+    )?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .bytes(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,613 @@
+//! The calls, each: take the message apart, ask the engine, put the answer together.
+
+use super::convert;
+use super::scope::{Scope, moment};
+use crate::app::App;
+use crate::auth::Action;
+use crate::call::{At, Call, session_id};
+use crate::error::{ApiError, ApiResult};
+use crate::proto::vector_database_server::VectorDatabase;
+use crate::proto::*;
+use crate::streams::{self, Chunk};
+use crate::wire::{ask, collection, documents, short};
+use crate::{short as short_forms, whole};
+use aethervec::{
+    CollectionSchema, FacetRequest, GroupRequest, Isolation, MatrixRequest, Path, Write,
+};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use std::sync::Arc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Batches of a stream that are written at the same time: while one waits for the disk, the next is taken apart.
+const BATCHES_MAX: usize = 4;
+
+/// The native service.
+#[derive(Debug)]
+pub(super) struct Service {
+    app: Arc<App>,
+}
+
+impl Service {
+    pub(super) fn new(app: &Arc<App>) -> Service {
+        Service {
+            app: Arc::clone(app),
+        }
+    }
+
+    fn scope<M>(&self, request: Request<M>) -> ApiResult<(Scope, M)> {
+        Scope::of(&self.app, request)
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl VectorDatabase for Service {
+    async fn put(&self, request: Request<PutRequest>) -> Answer<InsertResponse> {
+        let (scope, message) = self.scope(request)?;
+        let vector = InsertVector {
+            id: message.id,
+            dimensions: message.vector,
+            metadata: message.metadata,
+        };
+        let insert = InsertRequest {
+            collection: message.collection,
+            vectors: vec![vector],
+        };
+        scope
+            .answer(None, move |call| insert_short(call, insert))
+            .await
+    }
+
+    async fn insert(&self, request: Request<InsertRequest>) -> Answer<InsertResponse> {
+        let (scope, message) = self.scope(request)?;
+        scope
+            .answer(None, move |call| insert_short(call, message))
+            .await
+    }
+
+    async fn insert_batch(
+        &self,
+        request: Request<Streaming<InsertRequest>>,
+    ) -> Answer<InsertResponse> {
+        let (scope, messages) = self.scope(request)?;
+        let count = messages
+            .map_ok(|message| {
+                let scope = scope.clone().renewed();
+                async move {
+                    let written = scope.run(At::Now, move |call| insert_short(call, message));
+                    Ok(written.await?.count)
+                }
+            })
+            .try_buffered(BATCHES_MAX)
+            .try_fold(0, async |sum, count| Ok(sum + count))
+            .await?;
+        Ok(Response::new(InsertResponse { count }))
+    }
+
+    async fn train(&self, request: Request<TrainRequest>) -> Answer<TrainResponse> {
+        let (scope, message) = self.scope(request)?;
+        let name = or_default(message.collection);
+        scope
+            .answer(None, move |call| {
+                let collection = call.collection(Action::Write, &name)?;
+                let status = collection.wait_indexed(|_| {})?;
+                Ok(TrainResponse {
+                    indexed: status.indexed,
+                    scanned: status.scanned,
+                })
+            })
+            .await
+    }
+
+    async fn search(&self, request: Request<SearchRequest>) -> Answer<SearchResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        let name = or_default(std::mem::take(&mut message.collection));
+        scope
+            .answer(message.at.take(), move |call| {
+                let search = convert::Search::new(message)?;
+                let hits = call.read(
+                    &name,
+                    |collection| collection.search_with(search.request()),
+                    |view| view.search_with(search.request()),
+                )?;
+                convert::to_hits(hits)
+            })
+            .await
+    }
+
+    async fn snapshot(&self, request: Request<SnapshotRequest>) -> Answer<SnapshotResponse> {
+        let (scope, SnapshotRequest {}) = self.scope(request)?;
+        scope
+            .answer(None, |call| {
+                let (id, seq) = call.hold()?;
+                Ok(SnapshotResponse {
+                    id: id.to_string(),
+                    seq: seq.0,
+                })
+            })
+            .await
+    }
+
+    async fn health(&self, _: Request<HealthRequest>) -> Answer<HealthResponse> {
+        Ok(Response::new(HealthResponse {
+            status: "ok".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    async fn list_collections(
+        &self,
+        request: Request<ListCollectionsRequest>,
+    ) -> Answer<ListCollectionsResponse> {
+        let (scope, ListCollectionsRequest {}) = self.scope(request)?;
+        scope
+            .answer(None, |call| {
+                call.caller.allow(Action::Read, &call.tenant.name, None)?;
+                let collections = call.tenant.db.collections().into_iter();
+                Ok(ListCollectionsResponse {
+                    collections: collections.map(|info| info.name).collect(),
+                })
+            })
+            .await
+    }
+
+    async fn create_collection(
+        &self,
+        request: Request<CreateCollectionRequest>,
+    ) -> Answer<CollectionResponse> {
+        let (scope, message) = self.scope(request)?;
+        scope
+            .answer(None, move |call| {
+                let name = &message.collection;
+                call.caller
+                    .allow(Action::Manage, &call.tenant.name, Some(name))?;
+                let schema: collection::Schema = convert::json("schema", &message.schema)?;
+                let schema = CollectionSchema::try_from(schema)?;
+                described(&call.tenant.db.create_collection_with(name, schema)?)
+            })
+            .await
+    }
+
+    async fn describe_collection(
+        &self,
+        request: Request<CollectionRequest>,
+    ) -> Answer<CollectionResponse> {
+        let (scope, message) = self.scope(request)?;
+        scope
+            .answer(None, move |call| {
+                described(&call.collection(Action::Read, &message.collection)?)
+            })
+            .await
+    }
+
+    async fn drop_collection(
+        &self,
+        request: Request<CollectionRequest>,
+    ) -> Answer<DropCollectionResponse> {
+        let (scope, message) = self.scope(request)?;
+        scope
+            .answer(None, move |call| {
+                let name = &message.collection;
+                call.caller
+                    .allow(Action::Manage, &call.tenant.name, Some(name))?;
+                call.tenant.db.drop_collection(name)?;
+                Ok(DropCollectionResponse {})
+            })
+            .await
+    }
+
+    async fn create_payload_index(
+        &self,
+        request: Request<PayloadIndexRequest>,
+    ) -> Answer<CollectionResponse> {
+        let (scope, message) = self.scope(request)?;
+        scope
+            .answer(None, move |call| {
+                let collection = call.collection(Action::Manage, &message.collection)?;
+                let path = Path::parse(&message.path)?;
+                collection.create_payload_index(path, message.kind.parse()?)?;
+                described(&collection)
+            })
+            .await
+    }
+
+    async fn drop_payload_index(
+        &self,
+        request: Request<PayloadIndexRequest>,
+    ) -> Answer<CollectionResponse> {
+        let (scope, message) = self.scope(request)?;
+        scope
+            .answer(None, move |call| {
+                let collection = call.collection(Action::Manage, &message.collection)?;
+                let path = Path::parse(&message.path)?;
+                if !collection.drop_payload_index(path, message.kind.parse()?)? {
+                    let PayloadIndexRequest { path, kind, .. } = message;
+                    return Err(ApiError::not_found(format!(
+                        "there is no {kind} index on {path:?}"
+                    )));
+                }
+                described(&collection)
+            })
+            .await
+    }
+
+    async fn upsert(&self, request: Request<UpsertRequest>) -> Answer<UpsertResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| upsert(call, message))
+            .await
+    }
+
+    async fn upsert_stream(
+        &self,
+        request: Request<Streaming<UpsertRequest>>,
+    ) -> Answer<UpsertResponse> {
+        let (scope, mut messages) = self.scope(request)?;
+        let Some(mut first) = messages.message().await? else {
+            return Ok(Response::new(UpsertResponse::default()));
+        };
+        let at = moment(first.at.take())?;
+        let messages = futures_util::stream::iter([Ok(first)]).chain(messages);
+        let upserted = messages
+            .map_ok(|message| {
+                let scope = scope.clone().renewed();
+                async move { Ok(scope.run(at, move |call| upsert(call, message)).await?) }
+            })
+            .try_buffered(BATCHES_MAX)
+            .try_fold(UpsertResponse::default(), async |sum, batch| {
+                Ok(UpsertResponse {
+                    inserted: sum.inserted + batch.inserted,
+                    replaced: sum.replaced + batch.replaced,
+                })
+            })
+            .await?;
+        Ok(Response::new(upserted))
+    }
+
+    async fn apply(&self, request: Request<ApplyRequest>) -> Answer<ApplyResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let writes = message.writes.iter();
+                let writes = writes.map(|text| Ok(Write::from_json(text)?));
+                let writes = writes.collect::<ApiResult<Vec<Write>>>()?;
+                let outcomes = call.apply(&message.collection, writes)?;
+                Ok(ApplyResponse {
+                    outcomes: outcomes
+                        .iter()
+                        .map(|outcome| outcome.name().to_owned())
+                        .collect(),
+                })
+            })
+            .await
+    }
+
+    async fn patch_by(&self, request: Request<PatchByRequest>) -> Answer<ChangedResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let filter = convert::filter(&message.filter)?;
+                let patch = aethervec::Patch::from_json(&message.patch)?;
+                let again = patch.clone();
+                let changed = call.write(
+                    &message.collection,
+                    |collection| collection.patch_by(&filter, patch),
+                    |transaction, collection| transaction.patch_by(collection, &filter, again),
+                )?;
+                Ok(ChangedResponse { changed })
+            })
+            .await
+    }
+
+    async fn delete(&self, request: Request<DeleteRequest>) -> Answer<ChangedResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let changed = match message.filter {
+                    Some(text) if message.ids.is_empty() => {
+                        let filter = convert::filter(&text)?;
+                        call.write(
+                            &message.collection,
+                            |collection| collection.delete_by(&filter),
+                            |transaction, collection| transaction.delete_by(collection, &filter),
+                        )?
+                    }
+                    Some(_) => return Err(ApiError::invalid("ids, filter: give one of them")),
+                    None => {
+                        let ids = message.ids.into_iter();
+                        let writes = ids.map(|id| Ok(Write::delete(convert::id(Some(id))?)));
+                        let writes = writes.collect::<ApiResult<Vec<Write>>>()?;
+                        let outcomes = call.apply(&message.collection, writes)?.into_iter();
+                        outcomes.filter(|outcome| outcome.is_applied()).count() as u64
+                    }
+                };
+                Ok(ChangedResponse { changed })
+            })
+            .await
+    }
+
+    async fn get(&self, request: Request<GetRequest>) -> Answer<GetResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let ids = message.ids.into_iter().map(|id| convert::id(Some(id)));
+                let ids = ids.collect::<ApiResult<Vec<_>>>()?;
+                let documents = call.read(
+                    &message.collection,
+                    |collection| collection.get_batch(&ids),
+                    |view| view.get_batch(&ids),
+                )?;
+                let found = documents.into_iter().map(|document| {
+                    let document = document.map(convert::to_document).transpose()?;
+                    Ok(Found { document })
+                });
+                Ok(GetResponse {
+                    found: found.collect::<ApiResult<_>>()?,
+                })
+            })
+            .await
+    }
+
+    async fn scroll(&self, request: Request<ScrollRequest>) -> Answer<ScrollResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let after = message.after.map(|id| convert::id(Some(id))).transpose()?;
+                let limit = message.limit.map_or(100, |limit| limit as usize);
+                let request = aethervec::ScrollRequest { after, limit };
+                let page = call.view(&message.collection)?.scroll(request)?;
+                let documents = page.documents.into_iter().map(convert::to_document);
+                Ok(ScrollResponse {
+                    documents: documents.collect::<ApiResult<_>>()?,
+                    next: page.next.map(convert::to_id),
+                })
+            })
+            .await
+    }
+
+    async fn count(&self, request: Request<CountRequest>) -> Answer<CountResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let name = &message.collection;
+                let count = match &message.filter {
+                    Some(text) => call.view(name)?.count_matching(&convert::filter(text)?)?,
+                    None => {
+                        call.read(name, |collection| collection.count(), |view| view.count())?
+                    }
+                };
+                Ok(CountResponse { count })
+            })
+            .await
+    }
+
+    async fn query(&self, request: Request<QueryRequest>) -> Answer<SearchResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let request = aethervec::QueryRequest::from_json(&message.query)?;
+                let response = call.read(
+                    &message.collection,
+                    |collection| collection.query(&request),
+                    |view| view.query(&request),
+                )?;
+                convert::to_found(response)
+            })
+            .await
+    }
+
+    async fn query_batch(&self, request: Request<QueryBatchRequest>) -> Answer<QueryBatchResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let requests = message.queries.iter();
+                let requests = requests.map(|text| Ok(aethervec::QueryRequest::from_json(text)?));
+                let requests = requests.collect::<ApiResult<Vec<_>>>()?;
+                let responses = call.read(
+                    &message.collection,
+                    |collection| collection.query_batch(&requests),
+                    |view| view.query_batch(&requests),
+                )?;
+                let results = responses.into_iter().map(convert::to_found);
+                Ok(QueryBatchResponse {
+                    results: results.collect::<ApiResult<_>>()?,
+                })
+            })
+            .await
+    }
+
+    async fn ask(&self, request: Request<AskRequest>) -> Answer<AskResponse> {
+        let (scope, mut message) = self.scope(request)?;
+        scope
+            .answer(message.at.take(), move |call| {
+                let answer = answer(call, &message.collection, message.question)?;
+                Ok(AskResponse { answer })
+            })
+            .await
+    }
+
+    async fn begin(&self, request: Request<BeginRequest>) -> Answer<BeginResponse> {
+        let (scope, BeginRequest { serializable }) = self.scope(request)?;
+        let isolation = match serializable {
+            true => Isolation::Serializable,
+            false => Isolation::Snapshot,
+        };
+        scope
+            .answer(None, move |call| {
+                let (id, seq) = call.begin(isolation)?;
+                Ok(BeginResponse {
+                    id: id.to_string(),
+                    seq: seq.0,
+                })
+            })
+            .await
+    }
+
+    async fn commit(&self, request: Request<TransactionRequest>) -> Answer<CommitResponse> {
+        let (scope, message) = self.scope(request)?;
+        let id = session_id("transaction", &message.id)?;
+        scope
+            .answer(None, move |call| {
+                let seq = call.commit(id)?;
+                Ok(CommitResponse { seq: seq.0 })
+            })
+            .await
+    }
+
+    async fn rollback(&self, request: Request<TransactionRequest>) -> Answer<RollbackResponse> {
+        let (scope, message) = self.scope(request)?;
+        let id = session_id("transaction", &message.id)?;
+        scope
+            .answer(None, move |call| {
+                call.roll_back(id)?;
+                Ok(RollbackResponse {})
+            })
+            .await
+    }
+
+    async fn release(&self, request: Request<ReleaseRequest>) -> Answer<ReleaseResponse> {
+        let (scope, message) = self.scope(request)?;
+        let id = session_id("snapshot", &message.id)?;
+        scope
+            .answer(None, move |call| {
+                call.release(id)?;
+                Ok(ReleaseResponse {})
+            })
+            .await
+    }
+
+    async fn import(&self, request: Request<Streaming<ImportRequest>>) -> Answer<UpsertResponse> {
+        let (scope, mut messages) = self.scope(request)?;
+        let Some(first) = messages.message().await? else {
+            return Err(ApiError::invalid("collection: the stream is empty").into());
+        };
+        let (source, reader) = streams::incoming();
+        let import = whole::import(
+            &scope.app,
+            scope.tenant,
+            scope.caller,
+            first.collection,
+            reader,
+        );
+        let feed = async move {
+            let mut chunk = Some(first.chunk);
+            while let Some(piece) = chunk {
+                // An import that has failed says so itself; a connection that is broken, the reader.
+                if !source.put(piece).await {
+                    return;
+                }
+                let Ok(next) = messages.message().await else {
+                    return;
+                };
+                chunk = next.map(|message| message.chunk);
+            }
+            source.finish().await;
+        };
+        let (upserted, ()) = tokio::join!(import, feed);
+        let upserted = upserted?;
+        Ok(Response::new(UpsertResponse {
+            inserted: upserted.inserted as u64,
+            replaced: upserted.replaced as u64,
+        }))
+    }
+
+    type ExportStream = BoxStream<'static, Result<ExportResponse, Status>>;
+
+    async fn export(&self, request: Request<ExportRequest>) -> Answer<Self::ExportStream> {
+        let (scope, message) = self.scope(request)?;
+        let at = moment(message.at)?;
+        let chunks = whole::export(
+            &scope.app,
+            scope.tenant,
+            scope.caller,
+            at,
+            message.collection,
+        )
+        .await?;
+        let answer = |chunk: Chunk| match chunk {
+            Ok(chunk) => Ok(ExportResponse { chunk }),
+            Err(error) => Err(Status::internal(error.to_string())),
+        };
+        let answers = ReceiverStream::new(chunks).map(answer);
+        Ok(Response::new(answers.boxed()))
+    }
+}
+
+/// The collection that is meant, by the short forms.
+fn or_default(name: String) -> String {
+    match name.is_empty() {
+        true => short::DEFAULT_COLLECTION.to_owned(),
+        false => name,
+    }
+}
+
+fn insert_short(call: &Call, message: InsertRequest) -> ApiResult<InsertResponse> {
+    let vectors = message.vectors.into_iter().map(convert::short);
+    let request = short::Vectors {
+        collection: or_default(message.collection),
+        vectors: vectors.collect::<ApiResult<_>>()?,
+    };
+    let written = short_forms::insert(call, request)?;
+    Ok(InsertResponse {
+        count: written.count as u64,
+    })
+}
+
+fn upsert(call: &Call, message: UpsertRequest) -> ApiResult<UpsertResponse> {
+    let documents = message.documents.into_iter().enumerate();
+    let writes = documents.map(|(number, document)| {
+        let document = convert::document(document).map_err(|error| {
+            ApiError::new(error.kind, format!("document {number}: {}", error.message))
+        })?;
+        Ok(Write::upsert(document))
+    });
+    let writes = writes.collect::<ApiResult<Vec<Write>>>()?;
+    let upserted = documents::UpsertAnswer::of(&call.apply(&message.collection, writes)?);
+    Ok(UpsertResponse {
+        inserted: upserted.inserted as u64,
+        replaced: upserted.replaced as u64,
+    })
+}
+
+fn described(collection: &aethervec::Collection) -> ApiResult<CollectionResponse> {
+    let described = collection::Described::of(collection)?;
+    Ok(CollectionResponse {
+        description: convert::to_json(&described)?,
+    })
+}
+
+/// Groups, a facet, a matrix or an explanation.
+fn answer(call: &Call, name: &str, question: Option<ask_request::Question>) -> ApiResult<String> {
+    use ask_request::Question;
+    match question {
+        Some(Question::Groups(text)) => {
+            let request: GroupRequest = convert::json("groups", &text)?;
+            let groups = call.read(
+                name,
+                |collection| collection.query_groups(&request),
+                |view| view.query_groups(&request),
+            )?;
+            convert::to_json(&ask::Groups::from(groups))
+        }
+        Some(Question::Facet(text)) => {
+            let request: ask::Facet = convert::json("facet", &text)?;
+            let counts = call.view(name)?.facet(&FacetRequest::from(request))?;
+            convert::to_json(&ask::Facets::from(counts))
+        }
+        Some(Question::Matrix(text)) => {
+            let request: MatrixRequest = convert::json("matrix", &text)?;
+            convert::to_json(&call.view(name)?.matrix(&request)?)
+        }
+        Some(Question::Explain(text)) => {
+            let search: ask::Search = convert::json("explain", &text)?;
+            let explanation = call.view(name)?.explain(search.request())?;
+            convert::to_json(&ask::Explained::from(explanation))
+        }
+        None => Err(ApiError::invalid(
+            "question: one of groups, facet, matrix and explain has to be there",
+        )),
+    }
+}
