@@ -56,6 +56,15 @@ impl fmt::Display for Family {
     }
 }
 
+impl Shape {
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Shape::Graph(_) => Family::Graph,
+            Shape::Buckets(_) => Family::Buckets,
+        }
+    }
+}
+
 impl Ann {
     /// An empty index for vectors that are about as far from the origin as `some` of them.
     pub(crate) fn new<'a>(

@@ -89,7 +89,7 @@ pub use query::{
     VectorSelector,
 };
 pub use schema::{
-    BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,
+    AutoParams, BinaryField, CollectionInfo, CollectionSchema, DenseField, IndexConfig, MultiField,
     SparseField, VectorField,
 };
 pub use snapshot::DbSnapshot;

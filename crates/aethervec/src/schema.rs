@@ -214,20 +214,32 @@ pub enum IndexConfig {
     /// faster where nearly all of the nearest are to be found; slower from some hundred thousand vectors on. Few vectors are
     /// searched exactly until buckets are worthwhile.
     Ivf(IvfParams),
+    /// What suits the vectors that there are: an exact scan, buckets, or a graph, chosen by how many there are, their
+    /// dimension and the metric, and again whenever that changes. [`index_status`](crate::Collection::index_status) tells what
+    /// was chosen, and why.
+    Auto(AutoParams),
+}
+
+/// What an index that is chosen by itself has to keep to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AutoParams {
+    /// About so many bytes of memory are to be enough for the index, vectors included. Where the fastest index would take more,
+    /// the smallest is taken, whatever that takes. While one index takes the place of another both are there. `None`: no limit.
+    pub memory_bytes_max: Option<u64>,
 }
 
 impl IndexConfig {
     /// The names that [`new_with_default_config`](IndexConfig::new_with_default_config) knows.
-    pub const NAMES: [&'static str; 3] = ["hnsw", "ivf", "flat"];
+    pub const NAMES: [&'static str; 4] = ["auto", "hnsw", "ivf", "flat"];
 
     /// The index called `name`, with its default parameters.
     ///
     /// ```
     /// use aethervec::IndexConfig;
     ///
-    /// assert_eq!(IndexConfig::new_with_default_config("hnsw")?, IndexConfig::default());
+    /// assert_eq!(IndexConfig::new_with_default_config("auto")?, IndexConfig::default());
     /// let error = IndexConfig::new_with_default_config("btree").unwrap_err();
-    /// assert_eq!(error.to_string(), "index: \"btree\" is not known: it must be one of hnsw, ivf, flat");
+    /// assert_eq!(error.to_string(), "index: \"btree\" is not known: it must be one of auto, hnsw, ivf, flat");
     /// # Ok::<(), aethervec::Error>(())
     /// ```
     ///
@@ -235,6 +247,7 @@ impl IndexConfig {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when no index has this name.
     pub fn new_with_default_config(name: &str) -> Result<IndexConfig> {
         match name {
+            "auto" => Ok(IndexConfig::default()),
             "hnsw" => Ok(IndexConfig::Hnsw(HnswParams::DEFAULT)),
             "ivf" => Ok(IndexConfig::Ivf(IvfParams::DEFAULT)),
             "flat" => Ok(IndexConfig::Flat),
@@ -248,14 +261,15 @@ impl IndexConfig {
             IndexConfig::Flat => "flat",
             IndexConfig::Hnsw(_) => "hnsw",
             IndexConfig::Ivf(_) => "ivf",
+            IndexConfig::Auto(_) => "auto",
         }
     }
 }
 
-/// HNSW with its default parameters.
+/// What suits the vectors.
 impl Default for IndexConfig {
     fn default() -> Self {
-        IndexConfig::Hnsw(HnswParams::DEFAULT)
+        IndexConfig::Auto(AutoParams::default())
     }
 }
 
@@ -273,6 +287,10 @@ impl fmt::Display for IndexConfig {
             IndexConfig::Ivf(params) => {
                 write!(f, "ivf (bucket_points {})", params.bucket_points)
             }
+            IndexConfig::Auto(params) => match params.memory_bytes_max {
+                None => f.write_str("auto"),
+                Some(bytes) => write!(f, "auto (memory_bytes_max {bytes})"),
+            },
         }
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn field(name: &str, spec: &VectorField) -> Result<()> {
 
 fn index(index: &IndexConfig) -> Result<()> {
     match index {
-        IndexConfig::Flat => Ok(()),
+        IndexConfig::Flat | IndexConfig::Auto(_) => Ok(()),
         IndexConfig::Hnsw(params) => {
             range("index.m", params.m, limits::M_RANGE)?;
             range(

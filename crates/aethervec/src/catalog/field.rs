@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::schema::{
-    self, BinaryField, DenseField, IndexConfig, MultiField, SparseField, VectorField,
+    self, AutoParams, BinaryField, DenseField, IndexConfig, MultiField, SparseField, VectorField,
 };
 use aether_index::{HnswParams, IvfParams};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub(crate) struct IndexRecord {
     ef_construction: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     bucket_points: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    memory_bytes_max: Option<u64>,
 }
 
 impl From<&VectorField> for KindRecord {
@@ -98,6 +100,7 @@ impl From<&IndexConfig> for IndexRecord {
             m: None,
             ef_construction: None,
             bucket_points: None,
+            memory_bytes_max: None,
         };
         match index {
             IndexConfig::Flat => {}
@@ -106,6 +109,7 @@ impl From<&IndexConfig> for IndexRecord {
                 record.ef_construction = Some(params.ef_construction);
             }
             IndexConfig::Ivf(params) => record.bucket_points = Some(params.bucket_points),
+            IndexConfig::Auto(params) => record.memory_bytes_max = params.memory_bytes_max,
         }
         record
     }
@@ -117,6 +121,11 @@ impl TryFrom<IndexRecord> for IndexConfig {
     fn try_from(record: IndexRecord) -> Result<IndexConfig> {
         match record {
             IndexRecord { kind, .. } if kind == "flat" => Ok(IndexConfig::Flat),
+            IndexRecord {
+                kind,
+                memory_bytes_max,
+                ..
+            } if kind == "auto" => Ok(IndexConfig::Auto(AutoParams { memory_bytes_max })),
             IndexRecord {
                 kind,
                 m: Some(m),

@@ -207,7 +207,7 @@ impl Core {
     pub(crate) fn applied(&self) -> u64 {
         let fields = self.fields.load();
         let anns = fields.dense().filter(|(_, index)| index.wants_ann());
-        anns.map(|(_, index)| index.applied())
+        anns.map(|(_, index)| index.settled())
             .min()
             .unwrap_or(u64::MAX)
     }

@@ -1,20 +1,19 @@
 //! The index of a dense field: an approximate one, and the points that are not in it yet.
 
-use crate::ann::{Ann, Shape};
+use crate::ann::Ann;
 use crate::error::{Error, Result};
 use crate::index::core::IndexStatus;
+use crate::index::successor::Successor;
 use crate::keyspace;
 use crate::plan::calibration::Calibration;
-use crate::schema::{DenseField, IndexConfig};
+use crate::plan::choice::{ANN_POINTS_MIN, Choice, choose};
+use crate::schema::DenseField;
 use crate::vector::Vector;
 use aether_index::{Flat, PointId};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// Points from which on an approximate index is better than comparing with all of them.
-pub(crate) const ANN_POINTS_MIN: usize = 1_000;
 
 /// Points moved into the approximate index in one step.
 const APPLY_POINTS: usize = 256;
@@ -46,6 +45,8 @@ pub(crate) struct DenseIndex {
     pub(crate) damage: Mutex<Option<String>>,
     /// What recall the efforts of a search give.
     pub(crate) calibration: Calibration,
+    /// What is to take the place of the approximate index. Only the lane builds it.
+    pub(crate) next: ArcSwapOption<Successor>,
 }
 
 impl DenseIndex {
@@ -60,6 +61,7 @@ impl DenseIndex {
             saved: AtomicBool::new(false),
             damage: Mutex::default(),
             calibration: Calibration::default(),
+            next: ArcSwapOption::empty(),
         })
     }
 
@@ -84,8 +86,43 @@ impl DenseIndex {
 
     /// Whether points move from the delta into an approximate index.
     pub(crate) fn wants_ann(&self) -> bool {
-        self.spec.index != IndexConfig::Flat
-            && (self.ann.load().is_some() || self.delta.len() >= ANN_POINTS_MIN)
+        self.choice().shape.is_some()
+    }
+
+    /// The index that is best for as many points as there are.
+    pub(crate) fn choice(&self) -> Choice {
+        let (family, points) = match &*self.ann.load() {
+            Some(ann) => (Some(ann.family()), ann.len()),
+            None => (None, 0),
+        };
+        choose(&self.spec, points + self.delta.len(), family)
+    }
+
+    /// The approximate index, if one of another family is better by now, and which one that is.
+    pub(crate) fn outgrown(&self) -> Option<(Arc<Ann>, Choice)> {
+        let ann = self.ann.load_full()?;
+        let choice = self.choice();
+        (choice.family() != Some(ann.family())).then_some((ann, choice))
+    }
+
+    /// Points below this number are where they belong: in an approximate index, and in one of the best family.
+    pub(crate) fn settled(&self) -> u64 {
+        match self.outgrown() {
+            Some(_) => self
+                .next
+                .load()
+                .as_ref()
+                .map_or(0, |next| next.reached.load(Ordering::Acquire)),
+            None => self.applied(),
+        }
+    }
+
+    /// Puts an index that has the same points into the place of the present one.
+    pub(crate) fn replace(&self, ann: Arc<Ann>) {
+        self.unsaved.fetch_add(ann.len() as u64, Ordering::AcqRel);
+        self.saved.store(false, Ordering::Release);
+        self.ann.store(Some(ann));
+        self.calibration.forget();
     }
 
     /// Counts its points in.
@@ -96,6 +133,10 @@ impl DenseIndex {
             status.pending += scanned;
         }
         status.memory_bytes += self.delta.memory_bytes() as u64;
+        if let Some((ann, _)) = self.outgrown() {
+            let moved = self.next.load().as_ref().map_or(0, |next| next.ann.len());
+            status.pending += ann.len().saturating_sub(moved) as u64;
+        }
         if let Some(ann) = &*self.ann.load() {
             status.indexed += ann.len() as u64;
             status.dead += ann.dead() as u64;
@@ -110,6 +151,9 @@ impl DenseIndex {
     pub(crate) fn reap(&self, point: PointId) {
         match &*self.ann.load() {
             Some(ann) if point.0 < self.applied() => {
+                if let Some(next) = &*self.next.load() {
+                    next.ann.remove(point);
+                }
                 let removed = u64::from(ann.remove(point));
                 self.unsaved.fetch_add(removed, Ordering::AcqRel);
             }
@@ -175,11 +219,8 @@ impl DenseIndex {
         if let Some(ann) = self.ann.load_full() {
             return Ok(ann);
         }
-        let shape = match self.spec.index {
-            IndexConfig::Flat => unreachable!("flat fields want no approximate index"),
-            IndexConfig::Hnsw(params) => Shape::Graph(params),
-            IndexConfig::Ivf(params) => Shape::Buckets(params),
-        };
+        let shape = self.choice().shape;
+        let shape = shape.expect("who wants no approximate index does not ask for one");
         let mut points = self.delta.points();
         points.sort_unstable();
         // Numbers are given in ascending order: below the first of these nothing comes any more.

@@ -5,8 +5,9 @@
 //! 3. *reap*: points that no snapshot can see any more leave the indexes;
 //! 4. write a checkpoint when one is due;
 //! 5. *apply*: committed points move from the deltas into the approximate indexes;
-//! 6. build payload indexes that are not complete, and sweep the dead out of the others;
-//! 7. *consolidate*: mend a graph around its dead nodes, take the dead out of buckets.
+//! 6. *succeed*: build an index of another family where that is better by now;
+//! 7. build payload indexes that are not complete, and sweep the dead out of the others;
+//! 8. *consolidate*: mend a graph around its dead nodes, take the dead out of buckets.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
 //! but time.
@@ -15,6 +16,8 @@ use crate::error::Result;
 use crate::expiry;
 use crate::index::checkpoint;
 use crate::index::core::{Committed, Core, Lane};
+use crate::index::field::Field;
+use crate::index::successor;
 use crate::payload;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,8 +102,9 @@ impl Lane {
         }
         // By turns: where writes never end, the dead would pile up behind them.
         let applied = self.apply(core, closing)?;
+        let succeeded = self.succeed(core, closing)?;
         let built = payload::build_step(core)? || payload::sweep_step(core)?;
-        if consolidate(core)? || applied || built {
+        if consolidate(core)? || applied || succeeded || built {
             return Ok(Step::More);
         }
         if self.reaped < self.entries.len() {
@@ -152,13 +156,26 @@ impl Lane {
     fn apply(&mut self, core: &Core, closing: &AtomicBool) -> Result<bool> {
         let mut numbers = 0;
         for (field, index) in core.fields.load().dense() {
-            // The seed only has to differ between fields.
-            let seed = u64::from(core.id.0) << 16 | u64::from(field.number.0);
-            numbers += index.apply(self.committed, seed, closing)?;
+            numbers += index.apply(self.committed, seed(core, field), closing)?;
         }
         self.progress += numbers;
         Ok(numbers > 0)
     }
+
+    /// Builds indexes of another family, where that is better by now. False when there are none.
+    fn succeed(&mut self, core: &Core, closing: &AtomicBool) -> Result<bool> {
+        let mut numbers = 0;
+        for (field, index) in core.fields.load().dense() {
+            numbers += successor::step(core, (field, index), seed(core, field), closing)?;
+        }
+        self.progress += numbers;
+        Ok(numbers > 0)
+    }
+}
+
+/// The seed of a field's index: it only has to differ between fields.
+fn seed(core: &Core, field: &Field) -> u64 {
+    u64::from(core.id.0) << 16 | u64::from(field.number.0)
 }
 
 /// Maintains an approximate index in which too many points are dead. False when there is none.

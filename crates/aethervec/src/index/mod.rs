@@ -22,3 +22,4 @@ pub(crate) mod purge;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod row_cache;
+pub(crate) mod successor;

@@ -178,6 +178,7 @@ fn open_ann(
         IndexConfig::Flat => false,
         IndexConfig::Hnsw(_) => family == Family::Graph,
         IndexConfig::Ivf(_) => family == Family::Buckets,
+        IndexConfig::Auto(_) => true,
     };
     if !belongs {
         return Err(Error::corruption(format!(

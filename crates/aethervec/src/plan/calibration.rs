@@ -163,6 +163,11 @@ impl Calibration {
         Effort::Ef(ef.max(EFFORTS[0]).max(k))
     }
 
+    /// Forgets everything: another index has taken the place of the one from which it was learned.
+    pub(crate) fn forget(&self) {
+        *self.0.lock() = Samples::default();
+    }
+
     /// Takes the query as a sample.
     pub(crate) fn learn(&self, ann: &Ann, query: &[f32], scratch: &mut AnnScratch) -> Result<()> {
         let deepest = DEPTHS[DEPTHS.len() - 1];

@@ -12,6 +12,7 @@
 //! ```
 
 pub(crate) mod calibration;
+pub(crate) mod choice;
 pub(crate) mod explain;
 
 use crate::ann::Family;

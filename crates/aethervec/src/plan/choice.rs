@@ -1,0 +1,225 @@
+//! Which index a dense field has: as its declaration says, or, if that leaves it open, by how many vectors there are and what
+//! they are like. Pure; docs/decisions/0009 has the measurements.
+//!
+//! ```text
+//! vectors   0 ─────── 1,000 ─────────────── points_max ────────────▶
+//!             scan             buckets                    graph        unless a memory limit says otherwise
+//! ```
+
+use crate::ann::{Family, Shape};
+use crate::schema::{AutoParams, DenseField, IndexConfig};
+use aether_distance::{ElementType, Metric};
+use aether_index::{HnswParams, IvfParams};
+use std::fmt;
+
+/// Points from which on an approximate index is better than comparing with all of them.
+pub(crate) const ANN_POINTS_MIN: usize = 1_000;
+
+/// Points up to which buckets are as fast as a graph or faster.
+const BUCKETS_POINTS_MAX: usize = 20_000;
+
+/// The same under the inner product: what is near a query depends on lengths then, and paths of a graph lead there badly.
+const BUCKETS_POINTS_MAX_INNER_PRODUCT: usize = 100_000;
+
+/// Fewer dimensions have fewer bits, which tell less: so many points of each.
+const BUCKETS_POINTS_PER_DIMENSION: usize = 500;
+
+/// A family stays until so many times fewer points would do for the other one.
+const GROWN_BACK: usize = 2;
+
+/// An index, and why it is this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// `None`: each search compares with everything.
+    pub(crate) shape: Option<Shape>,
+    pub(crate) why: Why,
+}
+
+/// Why an index is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Declared,
+    /// Fewer points than this.
+    Few(usize),
+    /// No more points than this.
+    Buckets(usize),
+    /// More points than this.
+    Graph(usize),
+    /// The other family would take so many bytes, and only so many are to be taken.
+    Memory(u64, u64),
+}
+
+impl Choice {
+    pub(crate) fn family(&self) -> Option<Family> {
+        self.shape.map(Shape::family)
+    }
+}
+
+/// The index for `points` points of a field that has one of the family `now`.
+pub(crate) fn choose(spec: &DenseField, points: usize, now: Option<Family>) -> Choice {
+    let declared = |shape| Choice {
+        shape,
+        why: Why::Declared,
+    };
+    let chosen = match &spec.index {
+        IndexConfig::Flat => declared(None),
+        IndexConfig::Hnsw(params) => declared(Some(Shape::Graph(*params))),
+        IndexConfig::Ivf(params) => declared(Some(Shape::Buckets(*params))),
+        IndexConfig::Auto(params) => automatic(spec, params, points, now),
+    };
+    if now.is_none() && points < ANN_POINTS_MIN && chosen.shape.is_some() {
+        return Choice {
+            shape: None,
+            why: Why::Few(ANN_POINTS_MIN),
+        };
+    }
+    chosen
+}
+
+fn automatic(spec: &DenseField, params: &AutoParams, points: usize, now: Option<Family>) -> Choice {
+    let max = buckets_points_max(spec);
+    let stays = |family| if now == Some(family) { GROWN_BACK } else { 1 };
+    let (best, other, why) = if points <= max / stays(Family::Graph) {
+        (Family::Buckets, Family::Graph, Why::Buckets(max))
+    } else {
+        (Family::Graph, Family::Buckets, Why::Graph(max))
+    };
+    let bytes = |family| bytes_per_point(family, spec) * points as u64;
+    if let Some(limit) = params.memory_bytes_max
+        && bytes(best) * stays(other) as u64 > limit
+        && bytes(other) < bytes(best)
+    {
+        return Choice {
+            shape: Some(shape(other)),
+            why: Why::Memory(bytes(best), limit),
+        };
+    }
+    Choice {
+        shape: Some(shape(best)),
+        why,
+    }
+}
+
+/// Points up to which buckets are as fast as a graph for such vectors.
+fn buckets_points_max(spec: &DenseField) -> usize {
+    let max = match spec.metric {
+        Metric::InnerProduct => BUCKETS_POINTS_MAX_INNER_PRODUCT,
+        Metric::L2Squared | Metric::Cosine => BUCKETS_POINTS_MAX,
+    };
+    max.min(spec.dim * BUCKETS_POINTS_PER_DIMENSION)
+}
+
+fn shape(family: Family) -> Shape {
+    match family {
+        Family::Graph => Shape::Graph(HnswParams::DEFAULT),
+        Family::Buckets => Shape::Buckets(IvfParams::DEFAULT),
+    }
+}
+
+/// Memory for a point, about: codes, vectors, links and bookkeeping.
+fn bytes_per_point(family: Family, spec: &DenseField) -> u64 {
+    let components = spec.dim as u64;
+    match family {
+        Family::Graph => {
+            let links = 8 * u64::from(HnswParams::DEFAULT.m);
+            let fine = match spec.element {
+                ElementType::U8 => components,
+                ElementType::F16 | ElementType::F32 => 2 * components,
+            };
+            components / 2 + fine + links + 75
+        }
+        Family::Buckets => components * spec.element.bytes() as u64 + components / 8 + 95,
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Declared => f.write_str("declared"),
+            Why::Few(min) => write!(f, "fewer than {min} vectors: comparing with all is fast"),
+            Why::Buckets(max) => write!(
+                f,
+                "up to {max} vectors like these buckets are faster than a graph"
+            ),
+            Why::Graph(max) => write!(
+                f,
+                "beyond {max} vectors like these a graph is faster than buckets"
+            ),
+            Why::Memory(bytes, limit) => write!(
+                f,
+                "what would be faster takes about {bytes} bytes, and {limit} are allowed"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auto(dim: usize, metric: Metric, memory_bytes_max: Option<u64>) -> DenseField {
+        DenseField {
+            element: ElementType::F16,
+            ..DenseField::new(
+                dim,
+                metric,
+                IndexConfig::Auto(AutoParams { memory_bytes_max }),
+            )
+        }
+    }
+
+    #[test]
+    fn it_grows_from_a_scan_to_buckets_to_a_graph_and_back_again() {
+        let spec = auto(384, Metric::Cosine, None);
+        let mut now = None;
+        let mut at = |points| {
+            now = choose(&spec, points, now).family();
+            now
+        };
+        assert_eq!(at(0), None);
+        assert_eq!(at(999), None);
+        assert_eq!(at(1_000), Some(Family::Buckets));
+        assert_eq!(at(10), Some(Family::Buckets));
+        assert_eq!(at(20_000), Some(Family::Buckets));
+        assert_eq!(at(20_001), Some(Family::Graph));
+        assert_eq!(at(10_001), Some(Family::Graph));
+        assert_eq!(at(10_000), Some(Family::Buckets));
+        assert_eq!(at(20_000), Some(Family::Buckets));
+    }
+
+    #[test]
+    fn few_dimensions_are_for_graphs_and_the_inner_product_is_for_buckets() {
+        let family = |spec, points| choose(&spec, points, None).family();
+        let plane = auto(2, Metric::L2Squared, None);
+        assert_eq!(family(plane, 1_001), Some(Family::Graph));
+        let products = auto(384, Metric::InnerProduct, None);
+        assert_eq!(family(products, 90_000), Some(Family::Buckets));
+    }
+
+    #[test]
+    fn a_memory_limit_chooses_what_is_smaller() {
+        // A graph of these takes about 1.2 KB for each, buckets 0.9.
+        let spec = auto(384, Metric::Cosine, Some(60_000_000));
+        let family = |points, now| choose(&spec, points, now).family();
+        let (graph, buckets) = (Some(Family::Graph), Some(Family::Buckets));
+        assert_eq!(family(40_000, buckets), graph);
+        assert_eq!(family(60_000, graph), buckets);
+        assert_eq!(family(45_000, buckets), buckets);
+        assert_eq!(family(24_000, buckets), graph);
+        let why = choose(&spec, 60_000, graph).why.to_string();
+        assert!(why.ends_with("bytes, and 60000000 are allowed"), "{why}");
+    }
+
+    #[test]
+    fn what_is_declared_stays() {
+        for (index, family) in [
+            (IndexConfig::Flat, None),
+            (IndexConfig::Hnsw(HnswParams::DEFAULT), Some(Family::Graph)),
+            (IndexConfig::Ivf(IvfParams::DEFAULT), Some(Family::Buckets)),
+        ] {
+            let spec = DenseField::new(8, Metric::Cosine, index);
+            let choice = choose(&spec, 1_000_000, family);
+            assert_eq!((choice.family(), choice.why), (family, Why::Declared));
+        }
+    }
+}
