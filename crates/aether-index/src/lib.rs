@@ -12,6 +12,8 @@
 mod error;
 mod exact;
 mod flat;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod hnsw;
 mod ivf;
 mod kmeans;

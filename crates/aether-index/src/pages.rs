@@ -20,7 +20,7 @@ pub(crate) const PAGE: usize = 4096;
 const TRAILER_MAGIC: [u8; 8] = *b"AETHTAIL";
 
 /// Bytes of a page that its own checksum, the last 8, covers.
-const CHECKED: usize = PAGE - 8;
+pub(crate) const CHECKED: usize = PAGE - 8;
 
 /// What is known after `N` sections are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,6 +48,22 @@ impl Family {
             Family::Buckets => "buckets",
         }
     }
+
+    /// What it keeps of each vector.
+    pub(crate) fn codes(self) -> &'static str {
+        match self {
+            Family::Graph => "4 bits per component, and behind them 16 (of bytes: 8)",
+            Family::Buckets => "1 bit per component, and behind them the vectors as given",
+        }
+    }
+
+    /// Candidates that are held in a search for the `k` nearest that asks for no effort: about 0.99 of them are found.
+    pub(crate) fn effort(self, k: usize) -> usize {
+        match self {
+            Family::Graph => k.saturating_mul(2).max(128),
+            Family::Buckets => k.saturating_mul(4).max(256),
+        }
+    }
 }
 
 impl fmt::Display for Family {

@@ -74,7 +74,7 @@ pub use filter::{
     TextMode, TextTest,
 };
 pub use id::DocId;
-pub use index::core::IndexStatus;
+pub use index::core::{DenseStatus, IndexStatus};
 pub use options::DbOptions;
 pub use payload::{
     FacetCount, FacetRequest, LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind,

@@ -1,12 +1,12 @@
 //! `create`, `list` (of collections), `drop`.
 
-use crate::args::{Create, Drop, Index, IndexName};
+use crate::args::{Create, Drop, Index};
 use crate::failure::{Failure, Outcome};
 use crate::human;
 use crate::session::{Session, collection, unknown_collection};
 use aethervec::{
-    Collection, CollectionSchema, DenseField, ElementType, ErrorKind, HnswParams, IndexConfig,
-    IvfParams, Metric,
+    AutoParams, Collection, CollectionSchema, DenseField, ElementType, ErrorKind, IndexConfig,
+    Metric,
 };
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -18,7 +18,7 @@ pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
         args.metric.into(),
         args.element.into(),
         &args.index,
-    );
+    )?;
     let schema = CollectionSchema::of(field.clone());
     session.with(|db| {
         db.create_collection_with(&args.collection, schema.clone())?;
@@ -33,21 +33,16 @@ pub(crate) fn create(session: &Session, args: &Create) -> Outcome {
 }
 
 /// The default field of a collection, from the options of `create` and `import`.
-pub(crate) fn field(dim: usize, metric: Metric, element: ElementType, index: &Index) -> DenseField {
-    let index = match index.index {
-        IndexName::Flat => IndexConfig::Flat,
-        IndexName::Hnsw => IndexConfig::Hnsw(HnswParams {
-            m: index.m,
-            ef_construction: index.ef_construction,
-        }),
-        IndexName::Ivf => IndexConfig::Ivf(IvfParams {
-            bucket_points: index.bucket_points,
-        }),
-    };
-    DenseField {
+pub(crate) fn field(
+    dim: usize,
+    metric: Metric,
+    element: ElementType,
+    index: &Index,
+) -> Outcome<DenseField> {
+    Ok(DenseField {
         element,
-        ..DenseField::new(dim, metric, index)
-    }
+        ..DenseField::new(dim, metric, index.config()?)
+    })
 }
 
 /// The default field of `collection`, which has to be dense.
@@ -80,6 +75,9 @@ pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
             IndexConfig::Ivf(params) => {
                 json!({"kind": "ivf", "bucket_points": params.bucket_points})
             }
+            IndexConfig::Auto(AutoParams {
+                memory_bytes_max: Some(bytes),
+            }) => json!({"kind": "auto", "memory_bytes_max": bytes}),
             other => json!({"kind": other.name()}),
         };
         object["dim"] = json!(field.dim);

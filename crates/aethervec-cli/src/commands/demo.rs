@@ -73,7 +73,8 @@ struct Summary {
     dim: usize,
     opened: bool,
     ready: Duration,
-    in_graph: u64,
+    indexed: u64,
+    family: &'static str,
     queries: usize,
     recall: f64,
     p50: Duration,
@@ -110,13 +111,15 @@ impl Demonstration<'_> {
             self.answer(&collection, question, args.k)?;
         }
         let measured = self.measure(&collection)?;
-        let in_graph = collection.index_status().indexed;
+        let status = collection.index_status();
+        let family = status.dense.get("").map_or("scan", |dense| dense.family);
         Ok(Summary {
             documents,
             dim: self.embedder.dim(),
             opened,
             ready,
-            in_graph,
+            indexed: status.indexed,
+            family,
             ..measured
         })
     }
@@ -251,7 +254,8 @@ impl Demonstration<'_> {
             dim: 0,
             opened: false,
             ready: Duration::ZERO,
-            in_graph: 0,
+            indexed: 0,
+            family: "scan",
             queries: queries.len(),
             recall: found as f64 / (wanted.max(1)) as f64,
             p50: percentile(&times, 0.50),
@@ -266,10 +270,10 @@ impl Summary {
         let out = session.out;
         let disk_bytes = directory_bytes(session.path());
         out.line(format!("\n{}", out.bold("what just happened")));
-        let how = if self.in_graph > 0 {
-            "in an HNSW graph"
-        } else {
-            "few enough for an exact scan"
+        let how = match self.family {
+            "scan" => "few enough for an exact scan",
+            "graph" => "in an HNSW graph",
+            _ => "in buckets of short codes",
         };
         out.line(format!(
             "  documents  {}, {} dimensions, cosine, {how}",
@@ -297,7 +301,7 @@ impl Summary {
             "documents": self.documents,
             "files": corpus::files(),
             "dim": self.dim,
-            "indexed": self.in_graph,
+            "indexed": self.indexed,
             "ready_seconds": self.ready.as_secs_f64(),
             "queries": self.queries,
             "recall_at_10": self.recall,

@@ -154,7 +154,7 @@ impl<'a> Importing<'a> {
         let dim = dim
             .ok_or_else(|| Failure::invalid(format!("{}: no vectors", self.args.file.display())))?;
         let element = self.args.element.map_or(self.shape.element, Into::into);
-        let field = field(dim, metric.into(), element, &self.args.index);
+        let field = field(dim, metric.into(), element, &self.args.index)?;
         let schema = CollectionSchema::of(field.clone());
         let collection = db.create_collection_with(&self.args.collection, schema)?;
         let (metric, element, index) = (field.metric, field.element, field.index);

@@ -6,8 +6,8 @@ use crate::failure::Outcome;
 use crate::human;
 use crate::output::Output;
 use crate::session::{Session, collection};
-use aethervec::{AetherDB, DbStats, IndexStatus};
-use serde_json::{Value, json};
+use aethervec::{AetherDB, DbStats, DenseStatus, IndexStatus};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// `aethervec info`.
@@ -75,6 +75,17 @@ pub(crate) fn status_json(status: &IndexStatus) -> Value {
         "checkpoints": status.checkpoints,
         "memory_bytes": status.memory_bytes,
         "error": status.error,
+        "dense": status.dense.iter().map(|(name, dense)| (name.clone(), dense_json(dense))).collect::<Map<_, _>>(),
+    })
+}
+
+fn dense_json(status: &DenseStatus) -> Value {
+    json!({
+        "family": status.family,
+        "next": status.next,
+        "why": status.why,
+        "codes": status.codes,
+        "effort": status.effort,
     })
 }
 
@@ -150,6 +161,11 @@ fn print(out: Output, stats: &DbStats, collections: &[Shown], disk_bytes: u64) {
         _ => out.table(&rows.collect::<Vec<_>>()),
     }
     for shown in collections {
+        for (field, dense) in &shown.status.dense {
+            out.line(found_by(&shown.row[0], field, dense));
+        }
+    }
+    for shown in collections {
         if let Some(error) = &shown.status.error {
             out.line(format!(
                 "{}  index of {}: {error}",
@@ -159,6 +175,23 @@ fn print(out: Output, stats: &DbStats, collections: &[Shown], disk_bytes: u64) {
         }
     }
     print_levels(out, stats);
+}
+
+/// How the vectors of a field are found, and why.
+fn found_by(collection: &str, field: &str, dense: &DenseStatus) -> String {
+    let field = match field {
+        "" => collection.to_owned(),
+        name => format!("{collection}, field {name:?}"),
+    };
+    let next = dense.next.map(|next| format!(", soon {next}"));
+    format!(
+        "{field}: {}{} ({}); codes: {}; ef {} for 10 hits",
+        dense.family,
+        next.unwrap_or_default(),
+        dense.why,
+        dense.codes,
+        dense.effort
+    )
 }
 
 /// One row per keyspace that has tables, one column per level that any of them has.

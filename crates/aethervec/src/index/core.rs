@@ -13,7 +13,7 @@ use aether_distance::Kernels;
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One open collection: its place in the keyspaces and its indexes in memory.
@@ -135,6 +135,24 @@ pub struct IndexStatus {
     pub error: Option<String>,
     /// Why a saved index cannot be used, if so. All vectors were read instead, and the index is built again.
     pub damage: Option<String>,
+    /// How the vectors of each dense field are found.
+    pub dense: BTreeMap<String, DenseStatus>,
+}
+
+/// How the vectors of a dense field are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DenseStatus {
+    /// `scan` (each search compares with all of them), `graph` or `buckets`.
+    pub family: &'static str,
+    /// What takes its place as soon as it is built.
+    pub next: Option<&'static str>,
+    /// Why this family, or the next one: `declared`, or what decided.
+    pub why: String,
+    /// What is kept of each vector in memory.
+    pub codes: &'static str,
+    /// How many candidates a search for ten neighbours holds that asks for no effort and no recall.
+    pub effort: usize,
 }
 
 impl Core {
@@ -197,9 +215,14 @@ impl Core {
             error: self.progress.error.lock().as_ref().map(ToString::to_string),
             ..IndexStatus::default()
         };
-        for field in self.fields.load().iter() {
+        let fields = self.fields.load();
+        for field in fields.iter() {
             field.index.add_status(&mut status);
         }
+        let dense = fields.dense();
+        status.dense = dense
+            .map(|(field, index)| (field.name.clone(), index.status()))
+            .collect();
         status
     }
 

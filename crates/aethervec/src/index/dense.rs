@@ -1,8 +1,8 @@
 //! The index of a dense field: an approximate one, and the points that are not in it yet.
 
-use crate::ann::Ann;
+use crate::ann::{Ann, Family};
 use crate::error::{Error, Result};
-use crate::index::core::IndexStatus;
+use crate::index::core::{DenseStatus, IndexStatus};
 use crate::index::successor::Successor;
 use crate::keyspace;
 use crate::plan::calibration::Calibration;
@@ -103,6 +103,29 @@ impl DenseIndex {
         let ann = self.ann.load_full()?;
         let choice = self.choice();
         (choice.family() != Some(ann.family())).then_some((ann, choice))
+    }
+
+    /// The family of the approximate index, if there is one.
+    pub(crate) fn family(&self) -> Option<Family> {
+        self.ann.load().as_ref().map(|ann| ann.family())
+    }
+
+    /// Candidates that a search for `k` holds that asks for no effort and no recall.
+    pub(crate) fn effort(&self, k: usize) -> usize {
+        self.family().unwrap_or(Family::Graph).effort(k)
+    }
+
+    /// How vectors are found.
+    pub(crate) fn status(&self) -> DenseStatus {
+        let (family, choice) = (self.family(), self.choice());
+        let next = choice.family().filter(|&next| Some(next) != family);
+        DenseStatus {
+            family: family.map_or("scan", Family::name),
+            next: next.map(Family::name),
+            why: choice.why.to_string(),
+            codes: family.map_or("the vectors as given", Family::codes),
+            effort: self.effort(10),
+        }
     }
 
     /// Points below this number are where they belong: in an approximate index, and in one of the best family.

@@ -1,5 +1,5 @@
-//! How a query is answered: which way through a dense field's index costs least, and what effort the recall that was
-//! asked for takes. Pure decisions; `search` carries them out.
+//! How a query is answered: which index a dense field has (`choice`), which way through it costs least, and what effort the recall
+//! that was asked for takes (`calibration`). Pure decisions; `search` and the lane carry them out.
 //!
 //! Costs are counted in vectors that are compared with the query, for that is where the time goes:
 //!
@@ -12,6 +12,7 @@
 //! ```
 
 pub(crate) mod calibration;
+pub(crate) mod choice;
 pub(crate) mod choice;
 pub(crate) mod explain;
 

@@ -18,8 +18,12 @@ use aether_index::Candidate;
 use roaring::RoaringTreemap;
 use std::sync::Arc;
 
-/// Search effort when none is asked for, at least.
-const EF_DEFAULT: usize = 128;
+/// Candidates that a search holds that asks for no effort and no recall. What is searched exactly holds none.
+fn effort(query: &FieldQuery<'_>, k: usize) -> usize {
+    query
+        .as_dense()
+        .map_or(k + slack(k), |(index, _)| index.effort(k))
+}
 
 /// How far a search goes in one attempt.
 pub(super) struct Pace {
@@ -51,7 +55,7 @@ impl Pace {
                 |pace| (0, format!("recall {recall}: {}", pace.told())),
             )?,
             (None, Some(ef)) => Pace::of(k, ef),
-            (None, None) => Pace::of(k, EF_DEFAULT.max(2 * k)),
+            (None, None) => Pace::of(k, effort(query, k)),
         };
         Ok(Some(pace))
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-const DIM: usize = 4;
+const DIM: usize = 3;
 const METRIC: Metric = Metric::L2Squared;
 
 /// Collections and their documents.
@@ -67,6 +67,7 @@ impl Script {
     }
 
     fn play(&mut self, index: IndexConfig) -> Result<()> {
+        let is_chosen = matches!(index, IndexConfig::Auto(_));
         self.create("near", index)?;
         for _ in 0..3 {
             self.upsert("near", 0..1500, 400)?;
@@ -75,6 +76,9 @@ impl Script {
         self.checkpoint("near")?;
         self.delete("near", 60)?;
         self.upsert("near", 0..1500, 60)?;
+        if is_chosen {
+            self.grow_and_shrink()?;
+        }
         self.create("flat", IndexConfig::Flat)?;
         self.upsert("flat", 0..50, 30)?;
         self.ticks(3)?;
@@ -98,6 +102,27 @@ impl Script {
         self.ticks(20)?;
         self.checkpoint("near")?;
         self.db.close()
+    }
+
+    /// Until a graph takes the place of buckets, and buckets that of the graph.
+    fn grow_and_shrink(&mut self) -> Result<()> {
+        self.becomes("scan", 6)?;
+        self.upsert("near", 3000..30_000, 450)?;
+        self.becomes("buckets", 8)?;
+        self.checkpoint("near")?;
+        self.upsert("near", 30_000..60_000, 450)?;
+        self.becomes("graph", 8)?;
+        self.checkpoint("near")?;
+        self.delete("near", 1_200)?;
+        self.becomes("buckets", 8)?;
+        self.checkpoint("near")
+    }
+
+    fn becomes(&mut self, family: &str, ticks: usize) -> Result<()> {
+        self.ticks(ticks)?;
+        let status = self.db.collection("near")?.index_status();
+        assert_eq!(status.dense[""].family, family);
+        Ok(())
     }
 
     fn acknowledged(&mut self) {
@@ -323,6 +348,11 @@ fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
 #[test]
 fn nor_does_it_with_buckets() {
     cut_at_every_io(&IndexConfig::Ivf(IvfParams { bucket_points: 32 }));
+}
+
+#[test]
+fn nor_while_one_index_takes_the_place_of_another() {
+    cut_at_every_io(&IndexConfig::default());
 }
 
 fn cut_at_every_io(index: &IndexConfig) {

@@ -9,6 +9,7 @@ mod aliases;
 #[cfg(feature = "arrow")]
 mod arrow;
 mod asked;
+mod auto;
 mod bad_input;
 mod common;
 mod corruption;

@@ -21,6 +21,7 @@ struct Filled {
 }
 
 fn filled() -> Filled {
+    let graph = IndexConfig::new_with_default_config("hnsw").unwrap();
     let base = matrix("minilm-base.npy");
     let first = base[0].to_f32();
     let mut by_distance: Vec<usize> = (0..base.len()).collect();
@@ -34,7 +35,7 @@ fn filled() -> Filled {
     let db = AetherDB::open(dir.path()).unwrap();
     let schema = CollectionSchema::of(DenseField {
         element: ElementType::F16,
-        ..DenseField::new(base[0].dim(), Metric::Cosine, IndexConfig::default())
+        ..DenseField::new(base[0].dim(), Metric::Cosine, graph)
     });
     let collection = db.create_collection_with("base", schema).unwrap();
     let documents: Vec<Document> = base
