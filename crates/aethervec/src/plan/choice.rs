@@ -202,7 +202,7 @@ mod tests {
         let spec = auto(384, Metric::Cosine, Some(60_000_000));
         let family = |points, now| choose(&spec, points, now).family();
         let (graph, buckets) = (Some(Family::Graph), Some(Family::Buckets));
-        assert_eq!(family(40_000, buckets), graph);
+        assert_eq!(family(40_000, graph), graph);
         assert_eq!(family(60_000, graph), buckets);
         assert_eq!(family(45_000, buckets), buckets);
         assert_eq!(family(24_000, buckets), graph);
