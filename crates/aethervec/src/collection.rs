@@ -238,7 +238,7 @@ impl Collection {
     }
 
     /// Waits until everything written so far is in the index, calling `progress` now and then. There is no need to wait
-    /// before searching: what is not in the graph yet is found by an exact scan.
+    /// before searching: what is not in its index yet is found by an exact scan.
     ///
     /// ```
     /// # use aethervec::{AetherDB, Document, IndexConfig};

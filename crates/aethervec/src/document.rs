@@ -125,10 +125,10 @@ pub struct SearchRequest<'a> {
     /// Which share of the hits of an [exact](SearchRequest::exact) search is to be found, on average: above 0, to 1. The
     /// first queries are answered exactly, and show what effort that takes. Instead of `ef`.
     pub recall: Option<f32>,
-    /// How many candidates a graph search holds, at least `k` of them are used. More: recall rises, speed falls.
+    /// How many candidates an approximate search holds, at least `k` of them are used. More: recall rises, speed falls.
     /// `None`: what `recall` takes, or else a default that grows with `k`.
     pub ef: Option<usize>,
-    /// Compare with every document instead of searching the graph: slow, and always right.
+    /// Compare with every document instead of searching the graph or the buckets: slow, and always right.
     pub exact: bool,
     /// Whether hits carry payloads.
     pub with_payload: bool,

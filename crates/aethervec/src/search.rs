@@ -1,7 +1,7 @@
 //! A search, step by step:
 //!
 //! 1. how far it goes: by what was asked for, or by what the recall that was asked for takes (`pace`);
-//! 2. candidates from the delta first and from the graph second (`candidates`);
+//! 2. candidates from the delta first and from the graph or the buckets second (`candidates`);
 //! 3. those that are visible, as memory knows or as the rows say (`found`);
 //! 4. too few left: widen and begin again; in the end, compare with everything (`scan`).
 
@@ -32,7 +32,7 @@ mod selections;
 const FETCH_MAX: usize = 20_000;
 
 impl CollectionView {
-    /// The `k` documents nearest to `vector`, nearest first, with their payloads. Approximate in an HNSW collection.
+    /// The `k` documents nearest to `vector`, nearest first, with their payloads. Approximate where there is a graph or buckets.
     ///
     /// # Errors
     /// As [`search_with`](CollectionView::search_with).

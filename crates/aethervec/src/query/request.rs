@@ -109,7 +109,7 @@ pub enum Effort {
     /// As much as it takes to find this share of the exact answer, on average: above 0, to 1. The first queries are answered
     /// exactly, and show how much that is.
     Recall(f32),
-    /// So many candidates are held by a graph search: 1 to [`EF_MAX`](crate::limits::EF_MAX).
+    /// So many candidates are held by an approximate search: 1 to [`EF_MAX`](crate::limits::EF_MAX).
     Ef(usize),
     /// Compare with every document.
     Exact,
