@@ -61,7 +61,7 @@ impl Family {
     pub(crate) fn effort(self, k: usize) -> usize {
         match self {
             Family::Graph => k.saturating_mul(2).max(128),
-            Family::Buckets => k.saturating_mul(4).max(256),
+            Family::Buckets => k.saturating_mul(6).max(256),
         }
     }
 }

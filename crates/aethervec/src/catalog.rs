@@ -265,12 +265,17 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::schema::{BinaryField, DenseField, IndexConfig, MultiField, SparseField};
+    use crate::schema::{
+        AutoParams, BinaryField, DenseField, IndexConfig, MultiField, SparseField,
+    };
     use aether_distance::{ElementType, Metric};
-    use aether_index::HnswParams;
+    use aether_index::{HnswParams, IvfParams};
 
     #[test]
     fn records_round_trip() {
+        let bounded = AutoParams {
+            memory_bytes_max: Some(1 << 40),
+        };
         let hnsw = IndexConfig::Hnsw(HnswParams {
             m: 8,
             ef_construction: 99,
@@ -283,6 +288,18 @@ mod tests {
                     ..DenseField::new(512, Metric::Cosine, hnsw)
                 },
             )
+            .with_field(
+                "buckets",
+                DenseField::new(7, Metric::Cosine, IndexConfig::Ivf(IvfParams::DEFAULT)),
+            )
+            .with_field(
+                "chosen",
+                DenseField::new(7, Metric::Cosine, IndexConfig::default()),
+            )
+            .with_field(
+                "bounded",
+                DenseField::new(7, Metric::Cosine, IndexConfig::Auto(bounded)),
+            )
             .with_field("print", BinaryField { bits: 100 })
             .with_field("words", SparseField {})
             .with_field("tokens", MultiField::new(96, Metric::L2Squared));
@@ -290,7 +307,7 @@ mod tests {
         record.schema.metadata = serde_json::from_str(r#"{"owner": {"name": "me"}}"#).unwrap();
         record.schema.fields.remove("image");
         record.numbers.remove("image");
-        assert_eq!(record.next_field, 5);
+        assert_eq!(record.next_field, 8);
         assert_eq!(
             CollectionRecord::decode("x", &record.encode()).unwrap(),
             record

@@ -77,6 +77,10 @@ fn an_index_comes_back_as_it_was_and_goes_on() {
             answers(&ivf, &queries, false)
         );
         assert_eq!(bytes_of(&opened), bytes);
+        for (index, dead) in [(&ivf, ivf.dead()), (&opened, info.dead)] {
+            let summary = index.check().unwrap();
+            assert_eq!((summary.live, summary.dead), (ivf.len(), dead));
+        }
         for i in 0..base.len() {
             assert_eq!(opened.contains(id(i)), i % 7 != 0);
         }
@@ -85,6 +89,7 @@ fn an_index_comes_back_as_it_was_and_goes_on() {
             assert!(opened.insert(id(i), base.row(i)).unwrap());
         }
         assert_eq!((opened.len(), opened.dead()), (base.len(), 0));
+        assert_eq!(opened.check().unwrap().live, base.len());
         let mut scratch = IvfScratch::default();
         for i in (0..base.len()).step_by(91) {
             let nearest = opened.scan(&base.floats(i), 1, [id(i)].into_iter(), false, &mut scratch);
@@ -138,6 +143,7 @@ fn damage_is_found_and_never_panics() {
             continue;
         };
         answers(&opened, &base, true);
+        let _ = opened.check();
         opened.remove(id(7));
         let _ = opened.consolidate(10_000).unwrap();
         for i in 300..400 {

@@ -55,6 +55,45 @@ fn create_and_list() {
 }
 
 #[test]
+fn the_options_say_which_index_it_is() {
+    let tool = Tool::new();
+    let index = |name: &str, options: &[&str]| {
+        let create = ["create", name, "--dim", "3", "--metric", "l2"];
+        tool.object(&[&create, options].concat())["index"].clone()
+    };
+    assert_eq!(index("a", &[]), json!({"kind": "auto"}));
+    assert_eq!(
+        index("b", &["--index-memory", "2"]),
+        json!({"kind": "auto", "memory_bytes_max": 2 << 20})
+    );
+    assert_eq!(
+        index("c", &["--bucket-points", "64"]),
+        json!({"kind": "ivf", "bucket_points": 64})
+    );
+    let error = tool.fails(
+        2,
+        &[
+            "create", "d", "--dim", "3", "--metric", "l2", "--index", "flat", "--m", "8",
+        ],
+    );
+    assert_eq!(error, "--m belongs to --index hnsw, not to flat");
+}
+
+#[test]
+fn info_tells_how_vectors_are_found_and_why() {
+    let tool = sentences();
+    let info = tool.object(&["info"]);
+    let dense = &info["collections"][0]["index_status"]["dense"][""];
+    assert_eq!(
+        (&dense["family"], &dense["next"], &dense["effort"]),
+        (&json!("buckets"), &json!(null), &json!(256))
+    );
+    let text = tool.run(&["info"]).stdout;
+    let why = "passages: buckets (up to 20000 vectors like these buckets are faster than a graph)";
+    assert!(text.contains(why), "{text}");
+}
+
+#[test]
 fn search_by_vector_by_document_and_by_file() {
     let tool = small();
     let found = tool.object(&["search", "notes", "--vector", "-0.1,0.2,0.3,0.4", "-k", "3"]);

@@ -123,7 +123,7 @@ impl<'a> FieldQuery<'a> {
     }
 
     /// The `k` nearest of the points that are searched exactly and are `allowed`: all points of the field, but for those
-    /// in a graph.
+    /// in a graph or in buckets.
     pub(crate) fn search_exact(
         &self,
         k: usize,
