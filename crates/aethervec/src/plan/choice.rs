@@ -1,5 +1,5 @@
 //! Which index a dense field has: as its declaration says, or, if that leaves it open, by how many vectors there are and what
-//! they are like. Pure; docs/decisions/0009 has the measurements.
+//! they are like. Pure; docs/decisions/0010 has the measurements.
 //!
 //! ```text
 //! vectors   0 ─────── 1,000 ─────────────── points_max ────────────▶
