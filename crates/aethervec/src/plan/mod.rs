@@ -13,7 +13,6 @@
 
 pub(crate) mod calibration;
 pub(crate) mod choice;
-pub(crate) mod choice;
 pub(crate) mod explain;
 
 use crate::ann::Family;
