@@ -2,9 +2,9 @@
 
 use crate::error::{ApiError, ApiResult};
 use aethervec::{
-    AliasChange, BinaryField, Collection, CollectionSchema, DenseField, ElementType, HnswParams,
-    IndexConfig, IndexStatus, IvfParams, Metric, MultiField, PayloadIndexInfo, PayloadIndexState,
-    SparseField, VectorField,
+    AliasChange, AutoParams, BinaryField, Collection, CollectionSchema, DenseField, DenseStatus,
+    ElementType, HnswParams, IndexConfig, IndexStatus, IvfParams, Metric, MultiField,
+    PayloadIndexInfo, PayloadIndexState, SparseField, VectorField,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -90,6 +90,12 @@ pub(crate) enum Element {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Index {
+    /// What suits the vectors: a scan of few, then buckets or a graph.
+    Auto {
+        /// About so many bytes are to be enough for the index.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_bytes_max: Option<u64>,
+    },
     /// A navigable graph.
     Hnsw {
         /// Links of a node.
@@ -218,6 +224,24 @@ pub(crate) struct IndexState {
     /// Why a saved index cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) damage: Option<String>,
+    /// How the vectors of each dense field are found.
+    pub(crate) dense: BTreeMap<String, DenseState>,
+}
+
+/// How the vectors of a dense field are found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DenseState {
+    /// `scan`, `graph` or `buckets`.
+    pub(crate) family: &'static str,
+    /// What takes its place as soon as it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<&'static str>,
+    /// Why it is this family, or the next one.
+    pub(crate) why: String,
+    /// What is kept of each vector in memory.
+    pub(crate) codes: &'static str,
+    /// How many candidates a search for ten holds that asks for no effort and no recall.
+    pub(crate) effort: usize,
 }
 
 /// Tells null from not there.
@@ -287,6 +311,23 @@ impl From<IndexStatus> for IndexState {
             memory_bytes: status.memory_bytes,
             error: status.error,
             damage: status.damage,
+            dense: status
+                .dense
+                .into_iter()
+                .map(|(name, dense)| (name, DenseState::from(dense)))
+                .collect(),
+        }
+    }
+}
+
+impl From<DenseStatus> for DenseState {
+    fn from(status: DenseStatus) -> DenseState {
+        DenseState {
+            family: status.family,
+            next: status.next,
+            why: status.why,
+            codes: status.codes,
+            effort: status.effort,
         }
     }
 }
@@ -405,6 +446,7 @@ impl From<Index> for IndexConfig {
                 IndexConfig::Hnsw(HnswParams { m, ef_construction })
             }
             Index::Ivf { bucket_points } => IndexConfig::Ivf(IvfParams { bucket_points }),
+            Index::Auto { memory_bytes_max } => IndexConfig::Auto(AutoParams { memory_bytes_max }),
             Index::Flat {} => IndexConfig::Flat,
         }
     }
@@ -416,6 +458,9 @@ impl From<&IndexConfig> for Index {
             IndexConfig::Hnsw(params) => Index::Hnsw {
                 m: params.m,
                 ef_construction: params.ef_construction,
+            },
+            IndexConfig::Auto(params) => Index::Auto {
+                memory_bytes_max: params.memory_bytes_max,
             },
             IndexConfig::Ivf(params) => Index::Ivf {
                 bucket_points: params.bucket_points,
