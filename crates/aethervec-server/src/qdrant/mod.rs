@@ -14,6 +14,7 @@
 
 mod convert;
 mod error;
+mod grpc;
 mod model;
 mod rest;
 mod service;
@@ -31,6 +32,6 @@ pub(crate) fn rest(app: &Arc<App>) -> Router {
 }
 
 /// The services of its gRPC port.
-pub(crate) fn grpc(_app: &Arc<App>) -> Router {
-    Router::new()
+pub(crate) fn grpc(app: &Arc<App>) -> Router {
+    grpc::router(app)
 }

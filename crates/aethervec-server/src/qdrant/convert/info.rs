@@ -146,7 +146,7 @@ fn params(schema: &CollectionSchema, declared: &Declared) -> CollectionParams {
     }
     let single = vectors.remove("");
     let vectors = match single {
-        Some(single) if vectors.is_empty() => VectorsInfo::Single(single),
+        Some(single) if vectors.is_empty() && !declared.is_named => VectorsInfo::Single(single),
         Some(single) => {
             vectors.insert(String::new(), single);
             VectorsInfo::Named(vectors)

@@ -37,6 +37,9 @@ pub(crate) struct Declared {
     pub(crate) quantization_config: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strict_mode_config: Option<Object>,
+    /// Whether the vector without a name was declared among those with names, and is shown so.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) is_named: bool,
     /// Of dense vectors, what is beside size, distance and type.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) vectors: BTreeMap<String, Object>,
@@ -87,6 +90,14 @@ impl Declared {
         merge(rest, update.metadata);
         Ok(())
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Puts the fields of `changes` into `object`; those that are `null` are taken out.
@@ -156,7 +167,10 @@ pub(crate) fn new_collection(create: CreateCollection) -> Result<CollectionSchem
     let vectors = match create.vectors {
         None => BTreeMap::new(),
         Some(VectorsConfig::Single(params)) => BTreeMap::from([(String::new(), params)]),
-        Some(VectorsConfig::Named(vectors)) => vectors,
+        Some(VectorsConfig::Named(vectors)) => {
+            declared.is_named = true;
+            vectors
+        }
     };
     for (name, params) in vectors {
         let field = new_field(&name, &params, &declared.hnsw_config)?;

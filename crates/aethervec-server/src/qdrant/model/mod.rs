@@ -23,7 +23,7 @@ pub(crate) use point::*;
 pub(crate) use query::*;
 pub(crate) use select::{KeySelector, WithPayload, WithVector};
 pub(crate) use update::*;
-pub(crate) use vectors::{BatchVectors, PointVectors, Vector};
+pub(crate) use vectors::{BatchVectors, NO_INFERENCE, PointVectors, Vector};
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 use serde_json::Value;

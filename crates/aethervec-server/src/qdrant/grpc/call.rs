@@ -1,0 +1,118 @@
+//! From a message to an operation and back.
+
+use crate::app::App;
+use crate::auth::{Action, Caller};
+use crate::engine::Deadline;
+use crate::qdrant::VERSION;
+use crate::qdrant::error::{Failure, Kind, Result};
+use aethervec::AetherDB;
+use qdrant_client::qdrant as proto;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tonic::{Code, Request, Response, Status};
+
+/// The answer to a message.
+pub(super) type Answer<T> = Result<Response<T>, Status>;
+
+/// What all services share.
+#[derive(Clone, Debug)]
+pub(super) struct Service(Arc<App>);
+
+/// Where a request is to be answered, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'a> {
+    pub(super) action: Action,
+    pub(super) collection: Option<&'a str>,
+    /// In seconds.
+    pub(super) timeout: Option<u64>,
+}
+
+/// A request to do `action` to `collection`.
+pub(super) fn about(action: Action, collection: &str) -> About<'_> {
+    About {
+        action,
+        collection: Some(collection),
+        timeout: None,
+    }
+}
+
+impl About<'_> {
+    pub(super) fn within(self, timeout: Option<u64>) -> Self {
+        About { timeout, ..self }
+    }
+}
+
+impl Service {
+    pub(super) fn new(app: Arc<App>) -> Service {
+        Service(app)
+    }
+
+    /// Answers `request`: `work` is given its message, and its answer is handed to `answer` with the seconds that it took.
+    pub(super) async fn answer<M, T, A>(
+        &self,
+        request: Request<M>,
+        about: impl FnOnce(&M) -> About<'_>,
+        work: impl FnOnce(&AetherDB, M) -> Result<T> + Send + 'static,
+        answer: impl FnOnce(T, f64) -> A + Send + 'static,
+    ) -> Answer<A>
+    where
+        M: Send + 'static,
+        A: Send + 'static,
+    {
+        let begin = Instant::now();
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.unwrap_or_else(Caller::anonymous);
+        let tenant = caller.tenant.clone().unwrap_or_default();
+        let About {
+            action,
+            collection,
+            timeout,
+        } = about(request.get_ref());
+        caller
+            .allow(action, &tenant, collection)
+            .map_err(Failure::from)?;
+        let deadline = timeout.map_or_else(
+            || self.0.deadline(),
+            |seconds| Deadline::after(Duration::from_secs(seconds)),
+        );
+        let message = request.into_inner();
+        let answered = self.0.with_tenant(tenant, deadline, move |tenant| {
+            let result = work(&tenant.db, message);
+            Ok::<_, crate::ApiError>(result.map(|it| answer(it, begin.elapsed().as_secs_f64())))
+        });
+        let answer = answered.await.map_err(Failure::from)??;
+        Ok(Response::new(answer))
+    }
+}
+
+#[tonic::async_trait]
+impl proto::qdrant_server::Qdrant for Service {
+    async fn health_check(
+        &self,
+        _: Request<proto::HealthCheckRequest>,
+    ) -> Answer<proto::HealthCheckReply> {
+        Ok(Response::new(proto::HealthCheckReply {
+            title: "AetherVec, Qdrant-compatible API".to_owned(),
+            version: VERSION.to_owned(),
+            commit: None,
+        }))
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Status {
+        let code = match failure.kind {
+            Kind::BadRequest | Kind::Unprocessable | Kind::TooLarge => Code::InvalidArgument,
+            Kind::Unauthenticated => Code::Unauthenticated,
+            Kind::Forbidden => Code::PermissionDenied,
+            Kind::NotFound => Code::NotFound,
+            Kind::Exists => Code::AlreadyExists,
+            Kind::Unsupported => Code::Unimplemented,
+            Kind::Busy => Code::ResourceExhausted,
+            Kind::Timeout => Code::DeadlineExceeded,
+            Kind::Unavailable => Code::Unavailable,
+            Kind::Internal => Code::Internal,
+        };
+        Status::new(code, failure.message)
+    }
+}
