@@ -1,9 +1,8 @@
 //! What can be asked on the command line. Every text here is read by users.
 
-use crate::failure::{Failure, Outcome};
 use crate::import::Format;
 use aethervec::limits::{EF_MAX, K_MAX};
-use aethervec::{AutoParams, ElementType, HnswParams, IndexConfig, IvfParams, Metric};
+use aethervec::{ElementType, Metric};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -39,6 +38,7 @@ pub(crate) mod aidb;
 pub(crate) mod apply;
 pub(crate) mod ask;
 pub(crate) mod export;
+pub(crate) mod index;
 pub(crate) mod serve;
 
 /// A vector database in one directory.
@@ -116,83 +116,7 @@ pub(crate) struct Create {
     #[arg(long, value_enum, default_value = "f32")]
     pub(crate) element: ElementName,
     #[command(flatten)]
-    pub(crate) index: Index,
-}
-
-/// The index of a new collection.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Index {
-    /// How documents are found [default: auto, or what the options below belong to]
-    #[arg(long, value_enum)]
-    pub(crate) index: Option<IndexName>,
-    /// hnsw: links per node. More: recall and memory rise
-    #[arg(long, value_name = "N")]
-    pub(crate) m: Option<u16>,
-    /// hnsw: candidates held while inserting. More: recall and build time rise
-    #[arg(long, value_name = "N")]
-    pub(crate) ef_construction: Option<u16>,
-    /// ivf: points of a bucket, about. Fewer: less to look at for each search, but more centroids to compare with
-    #[arg(long, value_name = "N")]
-    pub(crate) bucket_points: Option<u16>,
-    /// auto: memory for the index and its vectors, about: where the fastest index would take more, the smallest is taken
-    #[arg(long, value_name = "MIB")]
-    pub(crate) index_memory: Option<u64>,
-}
-
-impl Index {
-    /// The options that were given, each with the index that it belongs to.
-    fn given(&self) -> impl Iterator<Item = (&'static str, IndexName)> {
-        let options = [
-            ("--m", self.m.is_some(), IndexName::Hnsw),
-            (
-                "--ef-construction",
-                self.ef_construction.is_some(),
-                IndexName::Hnsw,
-            ),
-            (
-                "--bucket-points",
-                self.bucket_points.is_some(),
-                IndexName::Ivf,
-            ),
-            (
-                "--index-memory",
-                self.index_memory.is_some(),
-                IndexName::Auto,
-            ),
-        ];
-        let given = options.into_iter().filter(|&(_, given, _)| given);
-        given.map(|(option, _, index)| (option, index))
-    }
-
-    /// What all of it asks for.
-    pub(crate) fn config(&self) -> Outcome<IndexConfig> {
-        let first = self.given().next().map(|(_, index)| index);
-        let index = self.index.or(first).unwrap_or(IndexName::Auto);
-        if let Some((option, other)) = self.given().find(|&(_, other)| other != index) {
-            return Err(Failure::invalid(format!(
-                "{option} belongs to --index {}, not to {}",
-                other.name(),
-                index.name()
-            )));
-        }
-        Ok(match index {
-            IndexName::Auto => IndexConfig::Auto(AutoParams {
-                memory_bytes_max: self.index_memory.map(|mib| mib.saturating_mul(1 << 20)),
-            }),
-            IndexName::Hnsw => IndexConfig::Hnsw(HnswParams {
-                m: self.m.unwrap_or(HnswParams::DEFAULT.m),
-                ef_construction: self
-                    .ef_construction
-                    .unwrap_or(HnswParams::DEFAULT.ef_construction),
-            }),
-            IndexName::Ivf => IndexConfig::Ivf(IvfParams {
-                bucket_points: self
-                    .bucket_points
-                    .unwrap_or(IvfParams::DEFAULT.bucket_points),
-            }),
-            IndexName::Flat => IndexConfig::Flat,
-        })
-    }
+    pub(crate) index: index::Index,
 }
 
 /// Import vectors from a file: .npy .fvecs .bvecs .jsonl .csv .arrow (each also .gz) or .parquet
@@ -225,7 +149,7 @@ pub(crate) struct Import {
     #[arg(long, value_enum)]
     pub(crate) element: Option<ElementName>,
     #[command(flatten)]
-    pub(crate) index: Index,
+    pub(crate) index: index::Index,
     /// File with one id per row: .npy, .ivecs, or text with one per line
     #[arg(long, value_name = "FILE")]
     pub(crate) ids: Option<PathBuf>,
@@ -460,30 +384,6 @@ impl From<ElementName> for ElementType {
             ElementName::F32 => ElementType::F32,
             ElementName::F16 => ElementType::F16,
             ElementName::U8 => ElementType::U8,
-        }
-    }
-}
-
-/// How documents are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum IndexName {
-    /// What suits the vectors: an exact scan of few, then buckets or a graph. `info` tells which, and why
-    Auto,
-    /// A graph: approximate and fast
-    Hnsw,
-    /// Buckets of short codes: approximate, smaller and sooner built
-    Ivf,
-    /// None: each search compares with every vector
-    Flat,
-}
-
-impl IndexName {
-    fn name(self) -> &'static str {
-        match self {
-            IndexName::Auto => "auto",
-            IndexName::Hnsw => "hnsw",
-            IndexName::Ivf => "ivf",
-            IndexName::Flat => "flat",
         }
     }
 }

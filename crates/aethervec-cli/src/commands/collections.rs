@@ -1,6 +1,7 @@
 //! `create`, `list` (of collections), `drop`.
 
-use crate::args::{Create, Drop, Index};
+use crate::args::index::Index;
+use crate::args::{Create, Drop};
 use crate::failure::{Failure, Outcome};
 use crate::human;
 use crate::session::{Session, collection, unknown_collection};

@@ -119,7 +119,8 @@ pub(crate) struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexStatus {
-    /// Points that wait to be moved into an approximate index. They are found all the same, by an exact scan.
+    /// Points that wait to be moved into an approximate index, and are found by an exact scan meanwhile; or from one into that
+    /// which is to take its place, and are found in the old one.
     pub pending: u64,
     /// Points in graphs and buckets, counted in each field.
     pub indexed: u64,
