@@ -157,7 +157,7 @@ impl Graph {
     ///
     /// First all of its own links, from the top down; only then links to it, from layer 0 up: a search that meets it
     /// in an upper layer must be able to go on below.
-    fn link(
+    pub(super) fn link(
         &self,
         reader: &Reader<'_>,
         node: &Node<'_>,

@@ -58,6 +58,29 @@ fn random_vectors_need_a_larger_pool() {
     assert_recall(&base, &queries, Metric::L2Squared, 200, 0.98);
 }
 
+/// What is near all lies in the cloud that a point belongs to, but walks have to find the cloud.
+#[test]
+fn clouds_far_apart_are_found() {
+    let mut rng = fastrand::Rng::with_seed(seed());
+    let (clouds, dim) = (300, 24);
+    let centres = random(&mut rng, clouds, dim);
+    let mut draw = |count: usize| {
+        let mut rows = Vec::with_capacity(count * dim);
+        for _ in 0..count {
+            // Of very different sizes.
+            let cloud = rng.usize(..clouds).min(rng.usize(..clouds));
+            let near = centres.floats(cloud).into_iter();
+            rows.extend(near.map(|x| x + 0.1 * (rng.f32() - 0.5)));
+        }
+        Vectors {
+            rows: Rows::F32(rows),
+            dim,
+        }
+    };
+    let (base, queries) = (draw(20_000), draw(200));
+    assert_recall(&base, &queries, Metric::L2Squared, 64, 0.98);
+}
+
 #[test]
 fn threads_do_not_change_the_graph() {
     let base = load("minilm-base.npy");

@@ -1,4 +1,4 @@
-//! The points of one layer in buckets: parted by k-means, and coded.
+//! All points in buckets: parted by k-means, and coded.
 
 use aether_distance::VectorRef;
 
@@ -23,7 +23,7 @@ pub(super) struct Parts {
     pub(super) members: Vec<Vec<u32>>,
 }
 
-/// The points of one layer.
+/// All points, as candidates for the links of layer 0.
 pub(super) struct Layer {
     pub(super) parts: Parts,
     /// The codes of each part.
@@ -42,13 +42,13 @@ pub(super) struct Part<'a> {
 }
 
 impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
-    /// Parts the members of a layer.
-    pub(super) fn part(&self, layer: u32, members: &[u32]) -> Result<Parts> {
+    /// Parts the points of these numbers.
+    pub(super) fn part(&self, members: &[u32]) -> Result<Parts> {
         let parts = (members.len() / PART_POINTS).max(1);
         let sample = (parts * SAMPLE_PER_PART).min(members.len());
         let sample = (0..sample).map(|i| members[i * members.len() / sample]);
         let sample = sample.map(|number| (self.vector)(number as usize));
-        let seed = self.hnsw.seed.wrapping_add(u64::from(layer));
+        let seed = self.hnsw.seed;
         let centroids = partition::train(&self.space, sample, parts, seed, self.work)?;
         let members = partition::assign(&self.space, &centroids, members, self.vector, self.work)?;
         Ok(Parts { centroids, members })

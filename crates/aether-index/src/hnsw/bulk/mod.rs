@@ -1,14 +1,15 @@
 //! Building from many points at once: candidates for links come from buckets, not from walks.
 //!
-//! For each layer, from the lowest up:
-//! 1. its points are parted into buckets by k-means, and coded in one bit per component, as `Ivf` does (layer.rs);
-//! 2. each point is compared, by codes, with those in the buckets nearest to it; the best of these become its candidates,
-//!    among which it selects its neighbours as in an insert (candidates.rs);
-//! 3. these link back: a node that gets more links than it may have selects among them.
+//! 1. k-means parts the points; those of a part are stored side by side, which makes walks faster, too;
+//! 2. some of them, with all that belong to upper layers, are inserted one by one (`grow`): these find the links between
+//!    what is far apart, which the next step does not see;
+//! 3. each point is compared, by codes of one bit, with the points of the parts around it; the best of these become its
+//!    candidates, among which it selects its neighbours in layer 0 as in an insert (layer.rs, candidates.rs);
+//! 4. these link back: a node that gets more links than it may have selects among them;
+//! 5. a node that no path reaches is linked from the nearest one that has room.
 //!
-//! At the end a node that no path reaches is linked from the nearest one that has room. The links of a node are written by
-//! one thread, from what the step before left: so the graph depends on the seed, not on the number of threads. Points of a
-//! bucket lie side by side in memory, which makes walks faster, too.
+//! Only the second step takes one thread. In the others every node's links are written by one thread, from what the step
+//! before left: so the graph depends on the seed, not on the number of threads.
 
 mod candidates;
 mod layer;
@@ -27,6 +28,7 @@ use super::{Hnsw, HnswParams};
 use crate::ivf::{SQUARE_MAX, Space};
 use crate::memory::Reader;
 use crate::partition::numbers_of;
+use crate::points::mix;
 use crate::work::{BuildOptions, Work};
 use crate::{PointId, Result, quantize};
 use candidates::Finder;
@@ -38,7 +40,11 @@ const SAMPLE_MAX: usize = 1_000;
 /// Nodes that a thread links back at a time.
 const BACK_NODES: usize = 1_024;
 
-/// Steps of work on each point of a layer: it is assigned and coded, linked (which takes longest), and linked back.
+/// One point in so many is inserted by itself, besides those of upper layers. Where the data are clouds far apart, without
+/// these some clouds would be hard to find.
+const GROWN: u64 = 16;
+
+/// Steps of work on each point: it is assigned to a part, linked (which takes longest), and linked back.
 const STEPS_OF_PARTS: usize = 1;
 const STEPS_OF_LINKS: usize = 6;
 const STEPS_OF_BACK: usize = 1;
@@ -80,11 +86,8 @@ impl Hnsw {
         let sample = (0..sample).map(|i| parted[i * parted.len() / sample] as usize);
         let centre = quantize::mean(metric, dim, sample.map(&vector));
         let hnsw = hnsw.with_centre(&centre)?;
-        let levels = parted
-            .iter()
-            .map(|&i| 1 + hnsw.level_for(points[i as usize]) as usize);
-        let steps = (levels.sum::<usize>() + single.len()) * STEPS;
-        let work = Work::new(options, parted.len() + single.len(), steps);
+        let all = parted.len() + single.len();
+        let work = Work::new(options, all, all * STEPS);
         if !parted.is_empty() {
             let bulk = Bulk {
                 hnsw: &hnsw,
@@ -121,29 +124,40 @@ struct Bulk<'a, V> {
 impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
     /// Of the points of these numbers.
     fn build(mut self, numbers: &[u32]) -> Result<()> {
-        let levels = numbers.iter().map(|&i| self.level_of(i));
-        let levels: Vec<u32> = levels.collect();
-        let top = levels.iter().copied().max().unwrap_or(0);
-        for layer in 0..=top {
-            let members = numbers.iter().zip(&levels);
-            let members = members.filter(|&(_, &level)| level >= layer);
-            let members: Vec<u32> = members.map(|(&i, _)| i).collect();
-            let parts = self.part(layer, &members)?;
-            if layer == 0 {
-                self.store(&parts.members)?;
-            }
-            let parted = self.code(parts)?;
-            self.link(layer, &parted)?;
-            self.link_back(layer, &members)?;
-        }
-        let highest = numbers
-            .iter()
-            .zip(levels)
-            .filter(|&(_, level)| level == top);
-        let slots = highest.map(|(&i, _)| self.slots[i as usize]);
-        let entry = slots.min().map(|slot| Entry { slot, level: top });
-        self.hnsw.graph.set_entry(entry);
+        let parts = self.part(numbers)?;
+        self.store(&parts.members)?;
+        self.grow(numbers)?;
+        let layer = self.code(parts)?;
+        self.link(&layer)?;
+        self.link_back(numbers)?;
         self.reach_all();
+        Ok(())
+    }
+
+    /// Inserts the points of upper layers, and some others, as if they were all: one by one.
+    fn grow(&self, numbers: &[u32]) -> Result<()> {
+        let graph = &self.hnsw.graph;
+        let mut builder = Builder::default();
+        for &number in numbers {
+            let (level, entry) = (self.level_of(number), graph.entry());
+            let is_grown = mix(self.points[number as usize].0).is_multiple_of(GROWN);
+            if level == 0 && !is_grown && entry.is_some() {
+                continue;
+            }
+            self.work.advance(0)?;
+            let Some(node) = self.reader.node(self.slots[number as usize]) else {
+                continue;
+            };
+            graph.codec.probe_node(&node, &mut builder.probe);
+            if let Some(entry) = entry {
+                let top = level.min(entry.level);
+                graph.link(&self.reader, &node, entry, top, &mut builder);
+            }
+            if entry.is_none_or(|entry| level > entry.level) {
+                let slot = node.slot();
+                graph.set_entry(Some(Entry { slot, level }));
+            }
+        }
         Ok(())
     }
 
@@ -184,45 +198,52 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         Ok(())
     }
 
-    /// Gives the points of a layer the links that they select themselves.
-    fn link(&self, layer: u32, parted: &Layer) -> Result<()> {
+    /// Gives all points the links that they select themselves, before those that they have.
+    fn link(&self, layer: &Layer) -> Result<()> {
         let (graph, params) = (&self.hnsw.graph, self.hnsw.params());
         let (limit, ef) = (usize::from(params.m), usize::from(params.ef_construction));
         let memory = <(Finder, Selection)>::default;
         self.work
-            .map(parted.parts(), memory, |(finder, selection), part| {
+            .map(layer.parts(), memory, |(finder, selection), part| {
                 let vectors = part.members.iter().map(|&i| (self.vector)(i as usize));
-                finder.begin(&self.space, parted, part, vectors);
+                finder.begin(&self.space, layer, part, vectors);
                 for (member, &number) in part.members.iter().enumerate() {
                     let slot = self.slots[number as usize];
                     let Some(node) = self.reader.node(slot) else {
                         continue;
                     };
-                    finder.estimate(&self.space, parted, part, (member, slot), ef);
+                    finder.estimate(&self.space, layer, part, (member, slot), ef);
                     let candidates = finder.candidates(graph, &self.reader, &node);
                     selection.selected.clear();
                     graph.select(&self.reader, &node, candidates, limit, selection);
-                    write_links(graph.links(&node, layer), &selection.selected);
+                    let (links, selected) = (node.links(), &mut selection.selected);
+                    let count = selected.len();
+                    for slot in linked(links) {
+                        if !selected[..count].contains(&slot) {
+                            selected.push(slot);
+                        }
+                    }
+                    write_links(links, selected);
                 }
                 self.work.advance(part.members.len() * STEPS_OF_LINKS)
             })?;
         Ok(())
     }
 
-    /// Makes those whom the points of a layer are linked to link back.
-    fn link_back(&self, layer: u32, members: &[u32]) -> Result<()> {
+    /// Makes all points link back to those who link to them.
+    fn link_back(&self, members: &[u32]) -> Result<()> {
         let graph = &self.hnsw.graph;
         let mut slots: Vec<u32> = members.iter().map(|&i| self.slots[i as usize]).collect();
         slots.sort_unstable();
         let back = Reverse::of(&slots, graph.nodes.bound(), |slot| {
             let node = self.reader.node(slot);
-            let links = node.map_or(&[][..], |node| graph.links(&node, layer));
+            let links = node.map_or(&[][..], |node| node.links());
             linked(links)
         });
-        let (turns, most) = (slots.chunks(BACK_NODES), graph.links_max(layer));
+        let (turns, most) = (slots.chunks(BACK_NODES), graph.links_max(0));
         self.work.map(turns, Relink::default, |relink, slots| {
             for node in slots.iter().filter_map(|&slot| self.reader.node(slot)) {
-                let links = graph.links(&node, layer);
+                let links = node.links();
                 relink.slots.clear();
                 relink.slots.extend(linked(links));
                 let own = relink.slots.len();
@@ -235,7 +256,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
                     write_links(links, &relink.slots);
                 } else {
                     relink.selection.selected.clear();
-                    graph.choose_anew(&self.reader, &node, layer, relink);
+                    graph.choose_anew(&self.reader, &node, 0, relink);
                     write_links(links, &relink.selection.selected);
                 }
             }
@@ -263,20 +284,21 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
             let Some(node) = node.filter(|_| !reached[lost as usize]) else {
                 continue;
             };
-            // A walk finds only what is reached.
             graph.codec.probe_node(&node, &mut probe);
-            if let Some((key, start)) = graph.descend(&self.reader, &probe, entry, 0, &mut walk) {
+            let from_above = graph.descend(&self.reader, &probe, entry, 0, &mut walk);
+            // What is not reached in layer 0 may be in upper ones: then the walk does not leave it.
+            let from_entry = graph.descend(&self.reader, &probe, entry, entry.level, &mut walk);
+            let starts = [from_above, from_entry].into_iter().flatten();
+            let mut rooms = starts.filter_map(|(key, start)| {
                 let ef = usize::from(graph.params.ef_construction);
                 graph.walk(&self.reader, &probe, 0, (key, start.slot()), ef, &mut walk);
-            }
-            let near = walk.front.pool.entries().iter();
-            let near = near.filter_map(|&near| self.reader.node(slot_of(near)));
-            let mut free = near.filter_map(|near| {
-                let links = near.links();
-                links.get(linked(links).count())
+                let near = walk.front.pool.entries().iter().map(|&near| slot_of(near));
+                let near = near.filter(|&near| near != lost && reached[near as usize]);
+                let mut near = near.filter_map(|near| self.reader.node(near));
+                near.find_map(|near| near.links().get(linked(near.links()).count()))
             });
-            if let Some(free) = free.next() {
-                free.store(lost, Relaxed);
+            if let Some(room) = rooms.next() {
+                room.store(lost, Relaxed);
                 next.push(lost);
             }
         }
