@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::engine::{Deadline, Gate};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::metrics::Metrics;
+use crate::operations::Operations;
 use crate::tenants::{Tenant, TenantName, Tenants};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct App {
     pub gate: Gate,
     /// The way to them for imports and exports, which take as long as their clients.
     pub streams: Gate,
+    /// Long operations.
+    pub operations: Operations,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -34,6 +37,7 @@ impl App {
             gate: Gate::new(config.worker_threads(), config.queue_max),
             streams: Gate::new(config.streams_max, config.streams_max),
             tenants,
+            operations: Operations::default(),
             metrics: Metrics::default(),
             config,
         })

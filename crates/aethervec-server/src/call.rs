@@ -3,7 +3,7 @@
 //! Everything here blocks: it is called within [`Gate::run`](crate::engine::Gate::run).
 
 use crate::auth::{Action, Caller};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::sessions::{OpenTransaction, SAVEPOINTS_MAX};
 use crate::tenants::Tenant;
 use aethervec::{
@@ -125,6 +125,13 @@ impl Call {
     /// # Errors
     /// As [`write`](Call::write).
     pub fn apply(&self, name: &str, writes: Vec<Write>) -> ApiResult<Vec<Outcome>> {
+        let (given, most) = (writes.len(), self.tenant.batch_size);
+        if given > most {
+            return Err(ApiError::new(
+                ApiErrorKind::TooLarge,
+                format!("{given} documents: a request may write {most} (batch_size)"),
+            ));
+        }
         let collection = self.collection(Action::Write, name)?;
         match self.at {
             At::Now => Ok(collection.apply_batch(writes)?),

@@ -22,6 +22,7 @@ pub mod error;
 mod grpc;
 mod log;
 pub mod metrics;
+pub mod operations;
 pub mod proto;
 mod qdrant;
 mod rest;

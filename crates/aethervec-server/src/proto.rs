@@ -1,6 +1,10 @@
 //! The messages and services of the native gRPC API, generated from `proto/aethervec/v1/vector_database.proto`, which documents
 //! them: for the server, and for clients in Rust.
 
-#![expect(missing_docs, reason = "the .proto file has the documentation")]
+#![expect(
+    missing_docs,
+    clippy::allow_attributes_without_reason,
+    reason = "generated: the .proto file has the documentation"
+)]
 
 tonic::include_proto!("aethervec.v1");

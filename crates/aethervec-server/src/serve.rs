@@ -139,6 +139,7 @@ impl Server {
         }
         let idle = tokio::spawn(close_idle(Arc::clone(&self.app)));
         stop.cancelled().await;
+        self.app.operations.cancel_all();
         while ports.join_next().await.is_some() {}
         idle.abort();
         let app = self.app;

@@ -3,9 +3,10 @@
 //! A database is opened by its first use and closed when nobody has used it for a while. While one is opened or closed, whoever
 //! asks for it waits: two openings of one folder never meet.
 
-use crate::config::Config;
+use crate::config::{CipherName, Config};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::sessions::Sessions;
+use aether_crypt::{Cipher, EncryptedStorage, KeyId, StaticKeys};
 use aether_env::Env;
 use aethervec::{AetherDB, DbOptions};
 use parking_lot::Mutex;
@@ -70,6 +71,8 @@ pub struct Tenant {
     pub db: AetherDB,
     /// What it keeps between requests.
     pub sessions: Sessions,
+    /// Documents that a request may write, at most.
+    pub batch_size: usize,
     used: Mutex<Instant>,
 }
 
@@ -78,10 +81,34 @@ pub struct Tenant {
 pub struct Tenants {
     folder: PathBuf,
     options: DbOptions,
+    encryption: Option<Encryption>,
+    batch_size: usize,
     transaction_idle: Duration,
     snapshot_idle: Duration,
     slots: Mutex<BTreeMap<TenantName, Arc<Slot>>>,
     closed: AtomicBool,
+}
+
+/// How files are encrypted.
+#[derive(Debug)]
+struct Encryption {
+    /// The folder with a key for each tenant.
+    keys: PathBuf,
+    cipher: Cipher,
+}
+
+impl Encryption {
+    fn of(config: &Config) -> Option<Encryption> {
+        let keys = config
+            .encryption_keys
+            .clone()
+            .filter(|_| config.encryption_enabled)?;
+        let cipher = match config.encryption_algorithm {
+            CipherName::Aes256Gcm => Cipher::Aes256Gcm,
+            CipherName::ChaCha20Poly1305 => Cipher::ChaCha20Poly1305,
+        };
+        Some(Encryption { keys, cipher })
+    }
 }
 
 /// A place for a tenant. Its lock is held while the database is opened or closed.
@@ -105,6 +132,8 @@ impl Tenants {
         Ok(Tenants {
             folder,
             options,
+            encryption: Encryption::of(config),
+            batch_size: config.batch_size,
             transaction_idle: Duration::from_secs(config.transaction_idle_s),
             snapshot_idle: Duration::from_secs(config.snapshot_idle_s),
             slots: Mutex::new(BTreeMap::new()),
@@ -247,21 +276,48 @@ impl Tenants {
             self.forget(name);
             return Err(not_found(name));
         }
-        let unusable = |error: std::io::Error| {
-            ApiError::new(
-                ApiErrorKind::Internal,
-                format!("tenant {name}: its folder cannot be used: {error}"),
-            )
-        };
-        let env = Env::local(self.folder.join(name.as_str())).map_err(unusable)?;
         let tenant = Arc::new(Tenant {
             name: name.clone(),
-            db: AetherDB::open_with(env, self.options.clone())?,
+            db: AetherDB::open_with(self.env(name)?, self.options.clone())?,
             sessions: Sessions::new(self.transaction_idle, self.snapshot_idle),
+            batch_size: self.batch_size,
             used: Mutex::new(Instant::now()),
         });
         *place = Some(Arc::clone(&tenant));
         Ok(tenant)
+    }
+
+    /// The tenant's files: decrypted, if they are encrypted.
+    fn env(&self, name: &TenantName) -> ApiResult<Env> {
+        let unusable = |what: &str, error: std::io::Error| {
+            tracing::error!(tenant = %name, %error, "its {what} cannot be used");
+            ApiError::new(
+                ApiErrorKind::Internal,
+                format!("tenant {name}: its {what} cannot be used: the log of the server says why"),
+            )
+        };
+        let keys = self.encryption.as_ref().map(|encryption| {
+            let file = encryption.keys.join(format!("{name}.key"));
+            let keys = StaticKeys::from_file(KeyId(1), file);
+            Ok((
+                keys.map_err(|error| unusable("key", error))?,
+                encryption.cipher,
+            )) as ApiResult<_>
+        });
+        // Without a key, not even a folder is made.
+        let keys = keys.transpose()?;
+        let folder = self.folder.join(name.as_str());
+        let env = Env::local(folder).map_err(|error| unusable("folder", error))?;
+        Ok(match keys {
+            None => env,
+            Some((keys, cipher)) => {
+                let storage = EncryptedStorage::new(env.storage, Arc::new(keys), cipher);
+                Env {
+                    storage: Arc::new(storage),
+                    ..env
+                }
+            }
+        })
     }
 
     fn slot(&self, name: &TenantName) -> Arc<Slot> {

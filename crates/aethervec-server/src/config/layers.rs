@@ -190,6 +190,28 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_numbers_or_have_units() {
+        for (text, bytes) in [
+            ("1048576", 1 << 20),
+            ("512MiB", 512 << 20),
+            ("2 GB", 2_000_000_000),
+        ] {
+            let explained = sources(&[("VECTOR_DB_HOT_TIER_SIZE", text)], &[])
+                .read()
+                .unwrap();
+            assert_eq!(explained.config.hot_tier_size.0, bytes);
+        }
+        for text in ["-1", "1TB", "GiB", "1.5GiB", "99999999999GiB"] {
+            assert!(
+                sources(&[("VECTOR_DB_HOT_TIER_SIZE", text)], &[])
+                    .read()
+                    .is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_printed_says_the_same_again() {
         let folder = tempfile::tempdir().unwrap();
         let explained = sources(&[("VECTOR_DB_DATA_DIR", "/var/lib/x: y")], &[])

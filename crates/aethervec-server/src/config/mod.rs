@@ -7,4 +7,4 @@ mod layers;
 mod settings;
 
 pub use layers::{Explained, Sources};
-pub use settings::Config;
+pub use settings::{ByteSize, CipherName, Config};

@@ -2,6 +2,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use aethervec::DbOptions;
+use aethervec::limits::BATCH_DOCUMENTS_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
@@ -72,6 +73,26 @@ settings! {
     qdrant_grpc_port: Option<u16> = Some(6334);
     /// Port with nothing but GET /metrics; 0 takes any free one, null none.
     metrics_port: Option<u16> = Some(2112);
+    /// Memory that the storage of a tenant uses, for blocks, filters and what is not in tables yet: a number of bytes, or 4GiB.
+    hot_tier_size: ByteSize = ByteSize(256 << 20);
+    /// Whether the files of tenants are encrypted. A tenant is what it was made as: this holds for new ones and old ones alike.
+    encryption_enabled: bool = false;
+    /// How files are encrypted: aes-256-gcm or chacha20-poly1305.
+    encryption_algorithm: CipherName = CipherName::Aes256Gcm;
+    /// Folder with a key file for each tenant, called like it: default.key, NAME.key.
+    encryption_keys: Option<PathBuf> = None;
+    /// Whether tables are compressed: always.
+    compression_enabled: bool = true;
+    /// Documents that a request may write, at most.
+    batch_size: usize = BATCH_DOCUMENTS_MAX;
+    /// Where cold data go: there is no cold tier yet, this is null.
+    cold_tier_endpoint: Option<String> = None;
+    /// Servers that share the data: one.
+    shard_count: usize = 1;
+    /// Servers that have the same data: one.
+    replication_factor: usize = 1;
+    /// Whether a GPU is used: it is not.
+    gpu_enabled: bool = false;
     /// Requests that work at the same time; null: twice the machine's cores.
     worker_threads: Option<usize> = None;
     /// Requests that wait for their turn at most; who comes then is told to try again later.
@@ -111,15 +132,116 @@ impl Config {
     /// # Errors
     /// [`ApiErrorKind::Invalid`](crate::ApiErrorKind::Invalid) when settings ask for something that cannot be.
     pub fn db_options(&self) -> ApiResult<DbOptions> {
-        if self.worker_threads == Some(0) {
-            return Err(ApiError::invalid(
-                "worker_threads: 0 is too few: nothing would ever be answered",
-            ));
-        }
+        self.check()?;
         Ok(DbOptions {
+            storage: aidb::Options {
+                memory_bytes: self.hot_tier_size.0,
+                ..aidb::Options::DEFAULT
+            },
             retention: std::time::Duration::from_secs(self.retention_s),
             ..DbOptions::DEFAULT
         })
+    }
+}
+
+impl Config {
+    /// Refuses what this server cannot do, rather than let somebody believe that it does.
+    fn check(&self) -> ApiResult<()> {
+        let refused = |setting, why| Err(ApiError::invalid(format!("{setting}: {why}")));
+        if self.worker_threads == Some(0) || self.streams_max == 0 {
+            return refused(
+                "worker_threads, streams_max",
+                "with 0 nothing would ever be answered",
+            );
+        }
+        if self.encryption_enabled && self.encryption_keys.is_none() {
+            return refused(
+                "encryption_enabled",
+                "encryption_keys has to say where the keys are",
+            );
+        }
+        if !self.compression_enabled {
+            return refused(
+                "compression_enabled",
+                "tables are always compressed: leave it out",
+            );
+        }
+        if self.cold_tier_endpoint.is_some() {
+            return refused(
+                "cold_tier_endpoint",
+                "there is no cold tier yet: leave it out",
+            );
+        }
+        if self.shard_count != 1 || self.replication_factor != 1 {
+            return refused(
+                "shard_count, replication_factor",
+                "this is one server: they must be 1",
+            );
+        }
+        if self.gpu_enabled {
+            return refused("gpu_enabled", "this server uses no GPU: leave it out");
+        }
+        Ok(())
+    }
+}
+
+/// A number of bytes: in settings a number, or a text such as `512MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ByteText", into = "u64")]
+pub struct ByteSize(pub u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ByteText {
+    Number(u64),
+    Text(String),
+}
+
+/// How files can be encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CipherName {
+    /// AES in Galois/counter mode: fast where the processor knows AES.
+    #[serde(rename = "aes-256-gcm")]
+    Aes256Gcm,
+    /// ChaCha20 and Poly1305: fast everywhere.
+    #[serde(rename = "chacha20-poly1305")]
+    ChaCha20Poly1305,
+}
+
+impl From<ByteSize> for u64 {
+    fn from(size: ByteSize) -> u64 {
+        size.0
+    }
+}
+
+impl TryFrom<ByteText> for ByteSize {
+    type Error = String;
+
+    fn try_from(text: ByteText) -> Result<ByteSize, String> {
+        let text = match text {
+            ByteText::Number(number) => return Ok(ByteSize(number)),
+            ByteText::Text(text) => text,
+        };
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit: u64 = match text[digits.len()..].trim() {
+            "" | "B" => 1,
+            "KB" => 1_000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            unit => {
+                return Err(format!(
+                    "{unit:?} is no unit: KB, MB, GB, KiB, MiB or GiB are"
+                ));
+            }
+        };
+        let number: Option<u64> = digits.parse().ok();
+        let bytes = number.and_then(|number| number.checked_mul(unit));
+        bytes
+            .map(ByteSize)
+            .ok_or_else(|| format!("{digits:?} is no whole number"))
     }
 }
 

@@ -90,16 +90,21 @@ impl VectorDatabase for Service {
     async fn train(&self, request: Request<TrainRequest>) -> Answer<TrainResponse> {
         let (scope, message) = self.scope(request)?;
         let name = or_default(message.collection);
-        scope
-            .answer(None, move |call| {
-                let collection = call.collection(Action::Write, &name)?;
-                let status = collection.wait_indexed(|_| {})?;
-                Ok(TrainResponse {
-                    indexed: status.indexed,
-                    scanned: status.scanned,
-                })
-            })
-            .await
+        // It takes as long as the index does: on a turn of the long kind.
+        let streams = scope.app.streams.clone();
+        let deadline = scope.deadline;
+        let find = move |call: &Call| Ok((call.collection(Action::Write, &name)?, call.clone()));
+        let (collection, call) = scope.run(At::Now, find).await?;
+        let wait = move || {
+            let status = collection.wait_indexed(|_| {});
+            drop(call);
+            status
+        };
+        let status = streams.run(deadline, wait).await?;
+        Ok(Response::new(TrainResponse {
+            indexed: status.indexed,
+            scanned: status.scanned,
+        }))
     }
 
     async fn search(&self, request: Request<SearchRequest>) -> Answer<SearchResponse> {

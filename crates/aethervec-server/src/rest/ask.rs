@@ -5,9 +5,15 @@ use crate::error::ApiResult;
 use crate::wire::ask::{
     Explained, Facet, Facets, Found, FoundBatch, Groups, QueryBatch, Search, SearchBatch,
 };
+use crate::wire::language;
 use aethervec::{FacetRequest, GroupRequest, MatrixRequest, QueryRequest};
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/search", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Search, responses((status = 200, body = Found)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/search", tag = "queries",
+    params(Moment),
+    request_body = Search,
+    responses((status = 200, body = Found)),
+)]
 pub(crate) async fn search(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -23,7 +29,12 @@ pub(crate) async fn search(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/search/batch", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = SearchBatch, responses((status = 200, body = FoundBatch)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/search/batch", tag = "queries",
+    params(Moment),
+    request_body = SearchBatch,
+    responses((status = 200, body = FoundBatch)),
+)]
 pub(crate) async fn search_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -36,7 +47,12 @@ pub(crate) async fn search_batch(scope: Scope<Moment>, body: Body) -> ApiResult<
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/explain", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Search, responses((status = 200, body = Explained)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/explain", tag = "queries",
+    params(Moment),
+    request_body = Search,
+    responses((status = 200, body = Explained)),
+)]
 pub(crate) async fn explain(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -48,7 +64,12 @@ pub(crate) async fn explain(scope: Scope<Moment>, body: Body) -> ApiResult<Answe
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/query", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Object, responses((status = 200, body = Found)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/query", tag = "queries",
+    params(Moment),
+    request_body = language::Query,
+    responses((status = 200, body = Found)),
+)]
 pub(crate) async fn query(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -64,7 +85,12 @@ pub(crate) async fn query(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/query/batch", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = QueryBatch, responses((status = 200, body = FoundBatch)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/query/batch", tag = "queries",
+    params(Moment),
+    request_body = QueryBatch,
+    responses((status = 200, body = FoundBatch)),
+)]
 pub(crate) async fn query_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -80,7 +106,12 @@ pub(crate) async fn query_batch(scope: Scope<Moment>, body: Body) -> ApiResult<A
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/query/groups", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Object, responses((status = 200, body = Groups)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/query/groups", tag = "queries",
+    params(Moment),
+    request_body = language::GroupQuery,
+    responses((status = 200, body = Groups)),
+)]
 pub(crate) async fn query_groups(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -96,7 +127,12 @@ pub(crate) async fn query_groups(scope: Scope<Moment>, body: Body) -> ApiResult<
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/facet", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Facet, responses((status = 200, body = Facets)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/facet", tag = "queries",
+    params(Moment),
+    request_body = Facet,
+    responses((status = 200, body = Facets)),
+)]
 pub(crate) async fn facet(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -107,7 +143,12 @@ pub(crate) async fn facet(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/matrix", tag = "queries", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Object, responses((status = 200, body = Object)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/matrix", tag = "queries",
+    params(Moment),
+    request_body = language::MatrixQuery,
+    responses((status = 200, body = language::Matrix)),
+)]
 pub(crate) async fn matrix(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope

@@ -11,23 +11,32 @@ use crate::wire::collection::{
 use aethervec::{AliasChange, CollectionSchema, Path, PayloadIndexKind, VectorField};
 use serde::Deserialize;
 use std::time::Duration;
+use utoipa::IntoParams;
 
 /// Which vector field.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FieldParams {
+    /// Its name; "" is the default field.
     name: String,
 }
 
 /// Which payload index.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndexParams {
+    /// Path of the payload field.
     path: String,
+    /// What it keeps.
     kind: String,
 }
 
-#[utoipa::path(get, path = "/v1/collections", tag = "collections", responses((status = 200, body = Names)))]
+#[utoipa::path(
+    get, path = "/v1/collections", tag = "collections",
+    responses((status = 200, body = Names)),
+)]
 pub(crate) async fn list(scope: Scope) -> ApiResult<Answer> {
     scope
         .now(|call| {
@@ -40,7 +49,11 @@ pub(crate) async fn list(scope: Scope) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(put, path = "/v1/collections/{collection}", tag = "collections", request_body = Schema, responses((status = 201, body = Described)))]
+#[utoipa::path(
+    put, path = "/v1/collections/{collection}", tag = "collections",
+    request_body = Schema,
+    responses((status = 201, body = Described)),
+)]
 pub(crate) async fn create(scope: Scope, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -54,7 +67,10 @@ pub(crate) async fn create(scope: Scope, body: Body) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(get, path = "/v1/collections/{collection}", tag = "collections", responses((status = 200, body = Described)))]
+#[utoipa::path(
+    get, path = "/v1/collections/{collection}", tag = "collections",
+    responses((status = 200, body = Described)),
+)]
 pub(crate) async fn describe(scope: Scope) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -62,7 +78,11 @@ pub(crate) async fn describe(scope: Scope) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(patch, path = "/v1/collections/{collection}", tag = "collections", request_body = Changes, responses((status = 200, body = Described)))]
+#[utoipa::path(
+    patch, path = "/v1/collections/{collection}", tag = "collections",
+    request_body = Changes,
+    responses((status = 200, body = Described)),
+)]
 pub(crate) async fn change(scope: Scope, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -80,7 +100,10 @@ pub(crate) async fn change(scope: Scope, body: Body) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(delete, path = "/v1/collections/{collection}", tag = "collections", responses((status = 200)))]
+#[utoipa::path(
+    delete, path = "/v1/collections/{collection}", tag = "collections",
+    responses((status = 200)),
+)]
 pub(crate) async fn drop_collection(scope: Scope) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -93,7 +116,11 @@ pub(crate) async fn drop_collection(scope: Scope) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/fields", tag = "collections", request_body = NewField, responses((status = 201, body = Described)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/fields", tag = "collections",
+    request_body = NewField,
+    responses((status = 201, body = Described)),
+)]
 pub(crate) async fn add_field(scope: Scope, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -106,7 +133,11 @@ pub(crate) async fn add_field(scope: Scope, body: Body) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(delete, path = "/v1/collections/{collection}/fields", tag = "collections", params(("name" = String, Query)), responses((status = 200, body = Described)))]
+#[utoipa::path(
+    delete, path = "/v1/collections/{collection}/fields", tag = "collections",
+    params(FieldParams),
+    responses((status = 200, body = Described)),
+)]
 pub(crate) async fn drop_field(scope: Scope<FieldParams>) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let field = scope.params.name.clone();
@@ -119,7 +150,10 @@ pub(crate) async fn drop_field(scope: Scope<FieldParams>) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(get, path = "/v1/collections/{collection}/indexes", tag = "collections", responses((status = 200, body = Vec<DescribedIndex>)))]
+#[utoipa::path(
+    get, path = "/v1/collections/{collection}/indexes", tag = "collections",
+    responses((status = 200, body = Vec<DescribedIndex>)),
+)]
 pub(crate) async fn list_indexes(scope: Scope) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -127,7 +161,11 @@ pub(crate) async fn list_indexes(scope: Scope) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/indexes", tag = "collections", request_body = PayloadIndex, responses((status = 201, body = Vec<DescribedIndex>)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/indexes", tag = "collections",
+    request_body = PayloadIndex,
+    responses((status = 201, body = Vec<DescribedIndex>)),
+)]
 pub(crate) async fn create_index(scope: Scope, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -140,7 +178,11 @@ pub(crate) async fn create_index(scope: Scope, body: Body) -> ApiResult<Answer> 
         .await
 }
 
-#[utoipa::path(delete, path = "/v1/collections/{collection}/indexes", tag = "collections", params(("path" = String, Query), ("kind" = String, Query)), responses((status = 200, body = Vec<DescribedIndex>)))]
+#[utoipa::path(
+    delete, path = "/v1/collections/{collection}/indexes", tag = "collections",
+    params(IndexParams),
+    responses((status = 200, body = Vec<DescribedIndex>)),
+)]
 pub(crate) async fn drop_index(scope: Scope<IndexParams>) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let IndexParams { path, kind } = &scope.params;
@@ -163,7 +205,10 @@ pub(crate) async fn drop_index(scope: Scope<IndexParams>) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(get, path = "/v1/aliases", tag = "collections", responses((status = 200, body = Aliases)))]
+#[utoipa::path(
+    get, path = "/v1/aliases", tag = "collections",
+    responses((status = 200, body = Aliases)),
+)]
 pub(crate) async fn list_aliases(scope: Scope) -> ApiResult<Answer> {
     scope
         .now(|call| {
@@ -173,7 +218,11 @@ pub(crate) async fn list_aliases(scope: Scope) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(post, path = "/v1/aliases", tag = "collections", request_body = AliasChanges, responses((status = 200, body = Aliases)))]
+#[utoipa::path(
+    post, path = "/v1/aliases", tag = "collections",
+    request_body = AliasChanges,
+    responses((status = 200, body = Aliases)),
+)]
 pub(crate) async fn change_aliases(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
         .now(move |call| {

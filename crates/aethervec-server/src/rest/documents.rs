@@ -7,9 +7,15 @@ use crate::wire::documents::{
     Changed, Count, Counted, Delete, Documents, Ids, Outcomes, Page, PatchBy, Scroll, Upsert,
     UpsertAnswer, Writes,
 };
+use crate::wire::language;
 use aethervec::{DocId, Outcome, Patch, ScrollRequest, Write};
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/documents", tag = "documents", params(("transaction" = Option<String>, Query)), request_body = Upsert, responses((status = 200, body = UpsertAnswer)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/documents", tag = "documents",
+    params(Moment),
+    request_body = Upsert,
+    responses((status = 200, body = UpsertAnswer)),
+)]
 pub(crate) async fn upsert(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -21,7 +27,12 @@ pub(crate) async fn upsert(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/writes", tag = "documents", params(("transaction" = Option<String>, Query)), request_body = Writes, responses((status = 200, body = Outcomes)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/writes", tag = "documents",
+    params(Moment),
+    request_body = Writes,
+    responses((status = 200, body = Outcomes)),
+)]
 pub(crate) async fn write(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -34,7 +45,12 @@ pub(crate) async fn write(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/patch", tag = "documents", params(("transaction" = Option<String>, Query)), request_body = PatchBy, responses((status = 200, body = Changed)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/patch", tag = "documents",
+    params(Moment),
+    request_body = PatchBy,
+    responses((status = 200, body = Changed)),
+)]
 pub(crate) async fn patch_by(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -51,7 +67,12 @@ pub(crate) async fn patch_by(scope: Scope<Moment>, body: Body) -> ApiResult<Answ
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/delete", tag = "documents", params(("transaction" = Option<String>, Query)), request_body = Delete, responses((status = 200, body = Changed)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/delete", tag = "documents",
+    params(Moment),
+    request_body = Delete,
+    responses((status = 200, body = Changed)),
+)]
 pub(crate) async fn delete(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -80,7 +101,12 @@ pub(crate) async fn delete(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/get", tag = "documents", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Ids, responses((status = 200, body = Documents)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/get", tag = "documents",
+    params(Moment),
+    request_body = Ids,
+    responses((status = 200, body = Documents)),
+)]
 pub(crate) async fn get_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -96,7 +122,11 @@ pub(crate) async fn get_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Ans
         .await
 }
 
-#[utoipa::path(get, path = "/v1/collections/{collection}/documents/{id}", tag = "documents", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), responses((status = 200, body = Object)))]
+#[utoipa::path(
+    get, path = "/v1/collections/{collection}/documents/{id}", tag = "documents",
+    params(Moment),
+    responses((status = 200, body = language::Document)),
+)]
 pub(crate) async fn get(scope: Scope<Moment>) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let id = id(&scope);
@@ -112,7 +142,12 @@ pub(crate) async fn get(scope: Scope<Moment>) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(patch, path = "/v1/collections/{collection}/documents/{id}", tag = "documents", params(("transaction" = Option<String>, Query)), request_body = Object, responses((status = 200, body = Outcomes)))]
+#[utoipa::path(
+    patch, path = "/v1/collections/{collection}/documents/{id}", tag = "documents",
+    params(Moment),
+    request_body = language::Patch,
+    responses((status = 200, body = Outcomes)),
+)]
 pub(crate) async fn patch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let id = id(&scope);
@@ -124,7 +159,11 @@ pub(crate) async fn patch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
         .await
 }
 
-#[utoipa::path(delete, path = "/v1/collections/{collection}/documents/{id}", tag = "documents", params(("transaction" = Option<String>, Query)), responses((status = 200, body = Outcomes)))]
+#[utoipa::path(
+    delete, path = "/v1/collections/{collection}/documents/{id}", tag = "documents",
+    params(Moment),
+    responses((status = 200, body = Outcomes)),
+)]
 pub(crate) async fn delete_one(scope: Scope<Moment>) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let id = id(&scope);
@@ -133,7 +172,12 @@ pub(crate) async fn delete_one(scope: Scope<Moment>) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/scroll", tag = "documents", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Scroll, responses((status = 200, body = Page)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/scroll", tag = "documents",
+    params(Moment),
+    request_body = Scroll,
+    responses((status = 200, body = Page)),
+)]
 pub(crate) async fn scroll(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
@@ -145,7 +189,12 @@ pub(crate) async fn scroll(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
         .await
 }
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/count", tag = "documents", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), request_body = Count, responses((status = 200, body = Counted)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/count", tag = "documents",
+    params(Moment),
+    request_body = Count,
+    responses((status = 200, body = Counted)),
+)]
 pub(crate) async fn count(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope

@@ -6,6 +6,7 @@ mod ask;
 mod collections;
 mod documents;
 mod openapi;
+mod operations;
 mod scope;
 mod short;
 mod state;
@@ -63,6 +64,11 @@ fn tenant() -> Router<Arc<App>> {
         .route("/transactions/{id}/commit", post(state::commit))
         .route("/transactions/{id}/savepoints", post(state::savepoint))
         .route("/transactions/{id}/rollback", post(state::roll_back_to))
+        .route("/operations", get(operations::list).post(operations::begin))
+        .route(
+            "/operations/{id}",
+            get(operations::get).delete(operations::cancel),
+        )
         .route("/snapshots", post(state::hold))
         .route("/snapshots/{id}", delete(state::release))
 }

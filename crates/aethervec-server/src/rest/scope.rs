@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::IntoParams;
 
 /// The header that names a tenant.
 pub(crate) const TENANT_HEADER: &str = "aethervec-tenant";
@@ -40,11 +41,15 @@ pub(crate) struct Scope<P = Nothing> {
 pub(crate) struct Nothing {}
 
 /// Which state is meant.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Moment {
+    /// The transaction that the request is part of.
     transaction: Option<String>,
+    /// The snapshot that is read.
     snapshot: Option<String>,
+    /// The moment of the past that is read: a sequence number, or a time in RFC 3339.
     as_of: Option<String>,
 }
 

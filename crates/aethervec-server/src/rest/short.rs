@@ -4,14 +4,22 @@ use super::scope::{Answer, Body, Scope};
 use crate::error::ApiResult;
 use crate::wire::short::{Query, Similar, Vectors, Written};
 
-#[utoipa::path(post, path = "/vectors", tag = "short", request_body = Vectors, responses((status = 200, body = Written)))]
+#[utoipa::path(
+    post, path = "/vectors", tag = "short",
+    request_body = Vectors,
+    responses((status = 200, body = Written)),
+)]
 pub(crate) async fn insert(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
         .now(move |call| crate::short::insert(call, body.parse::<Vectors>()?))
         .await
 }
 
-#[utoipa::path(post, path = "/query", tag = "short", request_body = Query, responses((status = 200, body = Similar)))]
+#[utoipa::path(
+    post, path = "/query", tag = "short",
+    request_body = Query,
+    responses((status = 200, body = Similar)),
+)]
 pub(crate) async fn query(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
         .now(move |call| crate::short::query(call, &body.parse::<Query>()?))

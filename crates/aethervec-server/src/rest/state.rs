@@ -11,7 +11,10 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-#[utoipa::path(get, path = "/v1/tenants", tag = "tenants", responses((status = 200, body = Tenants)))]
+#[utoipa::path(
+    get, path = "/v1/tenants", tag = "tenants",
+    responses((status = 200, body = Tenants)),
+)]
 pub(crate) async fn list_tenants(scope: Scope) -> ApiResult<Answer> {
     scope
         .caller
@@ -25,7 +28,10 @@ pub(crate) async fn list_tenants(scope: Scope) -> ApiResult<Answer> {
     scope.app.gate.run(scope.deadline, list).await
 }
 
-#[utoipa::path(put, path = "/v1/tenants/{name}", tag = "tenants", responses((status = 201), (status = 200, description = "It was there already.")))]
+#[utoipa::path(
+    put, path = "/v1/tenants/{name}", tag = "tenants",
+    responses((status = 201), (status = 200, description = "It was there already.")),
+)]
 pub(crate) async fn create_tenant(scope: Scope) -> ApiResult<Answer> {
     let name = TenantName::parse(&scope.path("name"))?;
     scope.caller.allow(Action::Administer, &name, None)?;
@@ -52,7 +58,11 @@ pub(crate) async fn drop_tenant(scope: Scope) -> ApiResult<Answer> {
     scope.app.gate.run(scope.deadline, remove).await
 }
 
-#[utoipa::path(post, path = "/v1/transactions", tag = "transactions", request_body = Begin, responses((status = 201, body = Opened)))]
+#[utoipa::path(
+    post, path = "/v1/transactions", tag = "transactions",
+    request_body = Begin,
+    responses((status = 201, body = Opened)),
+)]
 pub(crate) async fn begin(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
         .created(move |call| {
@@ -63,7 +73,10 @@ pub(crate) async fn begin(scope: Scope, body: Body) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(post, path = "/v1/transactions/{id}/commit", tag = "transactions", responses((status = 200, body = Committed)))]
+#[utoipa::path(
+    post, path = "/v1/transactions/{id}/commit", tag = "transactions",
+    responses((status = 200, body = Committed)),
+)]
 pub(crate) async fn commit(scope: Scope) -> ApiResult<Answer> {
     let id = session_id("transaction", &scope.path("id"))?;
     scope
@@ -74,13 +87,20 @@ pub(crate) async fn commit(scope: Scope) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(delete, path = "/v1/transactions/{id}", tag = "transactions", responses((status = 200)))]
+#[utoipa::path(
+    delete, path = "/v1/transactions/{id}", tag = "transactions",
+    responses((status = 200)),
+)]
 pub(crate) async fn roll_back(scope: Scope) -> ApiResult<Answer> {
     let id = session_id("transaction", &scope.path("id"))?;
     scope.now(move |call| nothing(call.roll_back(id))).await
 }
 
-#[utoipa::path(post, path = "/v1/transactions/{id}/savepoints", tag = "transactions", request_body = Place, responses((status = 200)))]
+#[utoipa::path(
+    post, path = "/v1/transactions/{id}/savepoints", tag = "transactions",
+    request_body = Place,
+    responses((status = 200)),
+)]
 pub(crate) async fn savepoint(scope: Scope, body: Body) -> ApiResult<Answer> {
     let id = session_id("transaction", &scope.path("id"))?;
     scope
@@ -91,7 +111,11 @@ pub(crate) async fn savepoint(scope: Scope, body: Body) -> ApiResult<Answer> {
         .await
 }
 
-#[utoipa::path(post, path = "/v1/transactions/{id}/rollback", tag = "transactions", request_body = Place, responses((status = 200)))]
+#[utoipa::path(
+    post, path = "/v1/transactions/{id}/rollback", tag = "transactions",
+    request_body = Place,
+    responses((status = 200)),
+)]
 pub(crate) async fn roll_back_to(scope: Scope, body: Body) -> ApiResult<Answer> {
     let id = session_id("transaction", &scope.path("id"))?;
     scope
@@ -102,7 +126,10 @@ pub(crate) async fn roll_back_to(scope: Scope, body: Body) -> ApiResult<Answer> 
         .await
 }
 
-#[utoipa::path(post, path = "/v1/snapshots", tag = "snapshots", responses((status = 201, body = Opened)))]
+#[utoipa::path(
+    post, path = "/v1/snapshots", tag = "snapshots",
+    responses((status = 201, body = Opened)),
+)]
 pub(crate) async fn hold(scope: Scope) -> ApiResult<Answer> {
     scope
         .created(|call| {

@@ -14,7 +14,11 @@ use tokio_stream::wrappers::ReceiverStream;
 /// What JSON lines are called.
 const JSONL: &str = "application/x-ndjson";
 
-#[utoipa::path(post, path = "/v1/collections/{collection}/import", tag = "whole", request_body(content = String, content_type = "application/x-ndjson"), responses((status = 200, body = UpsertAnswer)))]
+#[utoipa::path(
+    post, path = "/v1/collections/{collection}/import", tag = "whole",
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, body = UpsertAnswer)),
+)]
 pub(crate) async fn import(scope: Scope, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let (source, reader) = streams::incoming();
@@ -34,7 +38,11 @@ pub(crate) async fn import(scope: Scope, body: Body) -> ApiResult<Answer> {
     Answer::new(StatusCode::OK, &UpsertAnswer::from(upserted?))
 }
 
-#[utoipa::path(get, path = "/v1/collections/{collection}/export", tag = "whole", params(("transaction" = Option<String>, Query), ("snapshot" = Option<String>, Query), ("as_of" = Option<String>, Query)), responses((status = 200, content_type = "application/x-ndjson", body = String)))]
+#[utoipa::path(
+    get, path = "/v1/collections/{collection}/export", tag = "whole",
+    params(Moment),
+    responses((status = 200, content_type = "application/x-ndjson", body = String)),
+)]
 pub(crate) async fn export(scope: Scope<Moment>) -> ApiResult<Response> {
     let name = scope.path("collection");
     let at = scope.params.at()?;

@@ -1,5 +1,6 @@
 //! Searches and queries, and what they find.
 
+use super::language;
 use aethervec::{
     DocId, Document, Explanation, FacetCount, FacetRequest, Filter, Path, QueryGroup, QueryHit,
     QueryRequest, QueryResponse, QueryVector, SearchRequest, Vector, VectorValue, Vectors,
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Search {
     /// The vector to search for: an array of numbers, or an object for sparse and binary vectors.
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::Vector)]
     pub(crate) vector: VectorValue,
     /// The vector field; "" is the default one.
     #[serde(default)]
@@ -23,7 +24,7 @@ pub(crate) struct Search {
     #[serde(default = "k")]
     pub(crate) k: usize,
     /// Which documents may be found.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Filter>)]
     pub(crate) filter: Option<Filter>,
     /// Which share of the exact answer is to be found, on average.
     pub(crate) recall: Option<f32>,
@@ -51,7 +52,7 @@ pub(crate) struct SearchBatch {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QueryBatch {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<language::Query>)]
     pub(crate) requests: Vec<QueryRequest>,
 }
 
@@ -60,10 +61,10 @@ pub(crate) struct QueryBatch {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Facet {
     /// Path of the field.
-    #[schema(value_type = String)]
+    #[schema(value_type = language::Path)]
     pub(crate) path: Path,
     /// Which documents count.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Filter>)]
     pub(crate) filter: Option<Filter>,
     /// How many values, the most frequent ones.
     #[serde(default = "k")]
@@ -103,7 +104,7 @@ pub(crate) struct FoundBatch {
 /// A document that was found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Hit {
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::DocId)]
     pub(crate) id: DocId,
     /// How good it is, in the field's metric.
     pub(crate) score: f64,
@@ -114,7 +115,7 @@ pub(crate) struct Hit {
     pub(crate) payload: Option<Value>,
     /// Its vectors by field.
     #[serde(skip_serializing_if = "is_empty", serialize_with = "by_field")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::VectorsByField)]
     pub(crate) vectors: Vectors,
 }
 
@@ -131,7 +132,7 @@ pub(crate) struct Group {
     pub(crate) hits: Vec<Hit>,
     /// The document that is called so in the collection that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Document>)]
     pub(crate) lookup: Option<Document>,
 }
 

@@ -1,5 +1,6 @@
 //! What a collection is made of, and how it fares.
 
+use super::language;
 use crate::error::{ApiError, ApiResult};
 use aethervec::{
     AliasChange, AutoParams, BinaryField, Collection, CollectionSchema, DenseField, DenseStatus,
@@ -29,7 +30,7 @@ pub(crate) struct Schema {
     pub(crate) ttl_ms: Option<u64>,
     /// Whatever shall be kept with the collection.
     #[serde(skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::Payload)]
     pub(crate) metadata: Map<String, Value>,
 }
 
@@ -134,7 +135,7 @@ pub(crate) struct Changes {
     #[schema(value_type = Option<u64>)]
     pub(crate) ttl_ms: Option<Option<u64>>,
     /// What shall be kept with the collection, in place of what was kept before.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Payload>)]
     pub(crate) metadata: Option<Map<String, Value>>,
 }
 

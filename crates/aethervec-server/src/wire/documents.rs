@@ -1,5 +1,6 @@
 //! Documents out and in.
 
+use super::language;
 use aethervec::{DocId, Document, Filter, Outcome, Patch, ScrollPage, Upserted, Write};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Upsert {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<language::Document>)]
     pub(crate) documents: Vec<Document>,
 }
 
@@ -25,7 +26,7 @@ pub(crate) struct UpsertAnswer {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Writes {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<language::Write>)]
     pub(crate) writes: Vec<Write>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct Writes {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Outcomes {
     /// In the order of the writes.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<language::OutcomeName>)]
     pub(crate) outcomes: Vec<Outcome>,
 }
 
@@ -41,9 +42,9 @@ pub(crate) struct Outcomes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchBy {
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::Filter)]
     pub(crate) filter: Filter,
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::Patch)]
     pub(crate) patch: Patch,
 }
 
@@ -51,9 +52,9 @@ pub(crate) struct PatchBy {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Delete {
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<language::DocId>>)]
     pub(crate) ids: Option<Vec<DocId>>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Filter>)]
     pub(crate) filter: Option<Filter>,
 }
 
@@ -67,14 +68,14 @@ pub(crate) struct Changed {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ids {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<language::DocId>)]
     pub(crate) ids: Vec<DocId>,
 }
 
 /// Documents, in the order of the ids that were asked for; null for those that are not there.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Documents {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Option<language::Document>>)]
     pub(crate) documents: Vec<Option<Document>>,
 }
 
@@ -83,7 +84,7 @@ pub(crate) struct Documents {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scroll {
     /// Only documents behind this id.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::DocId>)]
     pub(crate) after: Option<DocId>,
     /// How many at most.
     #[serde(default = "scroll_limit")]
@@ -93,11 +94,11 @@ pub(crate) struct Scroll {
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<language::Document>)]
     pub(crate) documents: Vec<Document>,
     /// What to put into `after` for the next page; not there when there is nothing more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::DocId>)]
     pub(crate) next: Option<DocId>,
 }
 
@@ -105,7 +106,7 @@ pub(crate) struct Page {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Count {
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Filter>)]
     pub(crate) filter: Option<Filter>,
 }
 

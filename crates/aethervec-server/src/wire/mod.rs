@@ -5,5 +5,7 @@
 pub(crate) mod ask;
 pub(crate) mod collection;
 pub(crate) mod documents;
+pub(crate) mod language;
+pub(crate) mod operations;
 pub(crate) mod short;
 pub(crate) mod state;

@@ -1,5 +1,6 @@
 //! The short forms: vectors and what is similar to them, in one collection that is made by its first use.
 
+use super::language;
 use aethervec::{DocId, Document, Hit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,11 +23,11 @@ pub(crate) struct Vectors {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Vector {
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::DocId)]
     pub(crate) id: DocId,
     pub(crate) dimensions: Vec<f32>,
     /// What comes back with it.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<language::Payload>)]
     pub(crate) metadata: Option<Map<String, Value>>,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct Similar {
 /// A vector that is similar.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SimilarVector {
-    #[schema(value_type = Object)]
+    #[schema(value_type = language::DocId)]
     pub(crate) id: DocId,
     pub(crate) similarity: f32,
     #[serde(skip_serializing_if = "Option::is_none")]

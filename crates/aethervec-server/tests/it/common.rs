@@ -63,6 +63,11 @@ impl Running {
         self.folder
     }
 
+    /// Where its databases are.
+    pub(crate) fn folder(&self) -> &TempDir {
+        &self.folder
+    }
+
     /// The address of a path of the native REST API.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addresses.http.unwrap())

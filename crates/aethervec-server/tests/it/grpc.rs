@@ -298,3 +298,16 @@ async fn what_is_wrong_is_said() {
     );
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_health_service_is_there() {
+    use tonic_health::pb::health_client::HealthClient;
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
+    let server = Running::start().await;
+    let address = server.addresses.grpc.unwrap();
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+    let mut client = HealthClient::new(channel.connect().await.unwrap());
+    let health = client.check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(health.into_inner().status(), ServingStatus::Serving);
+    server.stop().await;
+}

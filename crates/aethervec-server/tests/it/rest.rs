@@ -30,7 +30,7 @@ async fn collections_are_made_described_changed_and_dropped() {
     let (status, body) = server.post("/v1/collections/mixed/fields", field).await;
     assert_eq!(
         (status, &body["schema"]["fields"]["more"]["index"]["kind"]),
-        (201, &json!("hnsw"))
+        (201, &json!("auto"))
     );
     let (status, body) = server
         .delete("/v1/collections/mixed/fields?name=more")
@@ -183,7 +183,7 @@ async fn the_short_forms_need_no_collection() {
 }
 
 #[tokio::test]
-async fn the_api_describes_itself() {
+async fn the_api_describes_itself_and_has_what_it_describes() {
     let server = Running::start().await;
     let (status, body) = server.get("/openapi.json").await;
     assert_eq!(status, 200);
@@ -192,5 +192,36 @@ async fn the_api_describes_itself() {
         paths.contains_key("/v1/collections/{collection}/query"),
         "{paths:?}"
     );
+    for referred in references(&body) {
+        let known = body.pointer(referred.trim_start_matches('#'));
+        assert!(known.is_some(), "nothing is called {referred}");
+    }
+    for (path, operations) in paths {
+        let methods = operations.as_object().unwrap().keys();
+        for method in methods.filter(|method| *method != "parameters") {
+            let path = path
+                .replace("{collection}", "c")
+                .replace("{id}", "i")
+                .replace("{name}", "n");
+            let method = method.to_ascii_uppercase().parse().unwrap();
+            let (_, body) = answer(server.http.request(method, server.url(&path))).await;
+            let message = body["error"]["message"].as_str().unwrap_or_default();
+            assert!(!message.contains("/openapi.json"), "{message}");
+        }
+    }
     server.stop().await;
+}
+
+/// Everything that a description refers to.
+fn references(value: &serde_json::Value) -> Vec<String> {
+    use serde_json::Value;
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str);
+            let deeper = fields.values().flat_map(references);
+            own.map(str::to_owned).into_iter().chain(deeper).collect()
+        }
+        Value::Array(elements) => elements.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
 }

@@ -198,3 +198,133 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(counted, json!({"count": 4}));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn tenants_that_nobody_uses_are_closed_and_opened_again() {
+    let server = Running::start_with(|config| Config {
+        tenant_idle_s: 0,
+        ..config
+    })
+    .await;
+    server.notes().await;
+    let config = config(server.folder());
+    // Only one process, and in it only one opening, can have a database: it is free once it is closed.
+    let lock = config.data_dir.join("default");
+    while aethervec::AetherDB::open(&lock).is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mut counted = server.post("/v1/collections/notes/count", json!({})).await;
+    while counted.0 == 503 {
+        counted = server.post("/v1/collections/notes/count", json!({})).await;
+    }
+    assert_eq!(counted, (200, json!({"count": 4})));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_can_be_encrypted_with_a_key_of_its_own() {
+    let keys = tempfile::tempdir().unwrap();
+    std::fs::write(keys.path().join("default.key"), "ab".repeat(32)).unwrap();
+    let folder = keys.path().to_owned();
+    let server = Running::start_with(|config| Config {
+        encryption_enabled: true,
+        encryption_keys: Some(folder),
+        ..config
+    })
+    .await;
+    server.notes().await;
+    let (status, body) = server.put("/v1/tenants/keyless", json!({})).await;
+    assert_eq!((status, &body["error"]["kind"]), (500, &json!("internal")));
+    assert_eq!(
+        server.get("/v1/tenants").await.1,
+        json!({"tenants": ["default"]})
+    );
+    let folder = server.stop().await;
+    assert!(aethervec::AetherDB::open(folder.path().join("default")).is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_when_the_server_is_stopped_is_answered() {
+    let server = Running::start().await;
+    server.notes().await;
+    let writers = (0..8u64).map(|writer| {
+        let http = server.http.clone();
+        let url = server.url("/v1/collections/notes/documents");
+        tokio::spawn(async move {
+            let mut acknowledged = 0;
+            for id in 1_000 * (writer + 1).. {
+                let body = json!({"documents": [{"id": id, "vector": [0.5, 0.5]}]});
+                match http.post(&url).json(&body).send().await {
+                    Ok(response) if response.status().is_success() => acknowledged += 1,
+                    _ => break,
+                }
+            }
+            acknowledged
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    loop {
+        let (_, counted) = server.post("/v1/collections/notes/count", json!({})).await;
+        if counted["count"].as_u64().unwrap() > 100 {
+            break;
+        }
+    }
+    let folder = server.stop().await;
+    let mut acknowledged = 4;
+    for writer in writers {
+        acknowledged += writer.await.unwrap();
+    }
+    let config = config(&folder);
+    let server = Running::start_in(folder, config).await;
+    let (_, counted) = server.post("/v1/collections/notes/count", json!({})).await;
+    let there = counted["count"].as_u64().unwrap();
+    // A write whose answer was cut off may be there as well.
+    assert!(
+        (acknowledged..=acknowledged + 8).contains(&there),
+        "{there} of {acknowledged}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn long_operations_are_begun_watched_and_called_off() {
+    let server = Running::start().await;
+    server.notes().await;
+    for (begin, can_be_cancelled) in [
+        (json!({"check": {}}), false),
+        (json!({"reclaim": {}}), false),
+        (json!({"index": {"collection": "notes"}}), true),
+    ] {
+        let (status, begun) = server.post("/v1/operations", begin.clone()).await;
+        assert_eq!((status, &begun["operation"]), (202, &begin), "{begun}");
+        let at = format!("/v1/operations/{}", begun["id"].as_str().unwrap());
+        let mut operation = server.get(&at).await.1;
+        while operation["state"] == "running" {
+            operation = server.get(&at).await.1;
+        }
+        assert_eq!(operation["state"], "done", "{operation}");
+        if begin.get("check").is_some() {
+            assert_eq!(operation["result"]["problems"], json!([]));
+        }
+        let expected = if can_be_cancelled { 202 } else { 501 };
+        assert_eq!(server.delete(&at).await.0, expected);
+    }
+    let (_, listed) = server.get("/v1/operations").await;
+    assert_eq!(listed["operations"].as_array().unwrap().len(), 3);
+    let nothing = json!({"index": {"collection": "nothing"}});
+    let (_, begun) = server.post("/v1/operations", nothing).await;
+    let at = format!("/v1/operations/{}", begun["id"].as_str().unwrap());
+    let mut operation = server.get(&at).await.1;
+    while operation["state"] == "running" {
+        operation = server.get(&at).await.1;
+    }
+    assert_eq!(
+        (&operation["state"], &operation["result"]["kind"]),
+        (&json!("failed"), &json!("not_found"))
+    );
+    assert_eq!(
+        server.post("/v1/operations", json!({"dance": {}})).await.0,
+        400
+    );
+    server.stop().await;
+}

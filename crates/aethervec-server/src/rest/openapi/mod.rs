@@ -1,0 +1,129 @@
+//! The description of the API, generated from the handlers, and a page to read it.
+
+use crate::app::App;
+use crate::rest::{ask, collections, documents, operations, short, state, whole};
+use crate::wire::language::{self, LANGUAGE};
+use axum::response::Html;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::Value;
+use std::sync::{Arc, LazyLock};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Everything that the native REST API answers.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "AetherVec",
+        description = "A transactional vector database. Each path under /v1 is also there under /v1/tenants/{tenant}; the header aethervec-tenant names a tenant, too."
+    ),
+    paths(
+        short::insert,
+        short::query,
+        state::list_tenants,
+        state::create_tenant,
+        state::drop_tenant,
+        collections::list,
+        collections::create,
+        collections::describe,
+        collections::change,
+        collections::drop_collection,
+        collections::list_aliases,
+        collections::change_aliases,
+        collections::add_field,
+        collections::drop_field,
+        collections::list_indexes,
+        collections::create_index,
+        collections::drop_index,
+        documents::upsert,
+        documents::write,
+        documents::patch_by,
+        documents::delete,
+        documents::get_batch,
+        documents::get,
+        documents::patch,
+        documents::delete_one,
+        documents::scroll,
+        documents::count,
+        ask::search,
+        ask::search_batch,
+        ask::explain,
+        ask::query,
+        ask::query_batch,
+        ask::query_groups,
+        ask::facet,
+        ask::matrix,
+        whole::import,
+        whole::export,
+        operations::begin,
+        operations::list,
+        operations::get,
+        operations::cancel,
+        state::begin,
+        state::commit,
+        state::roll_back,
+        state::savepoint,
+        state::roll_back_to,
+        state::hold,
+        state::release,
+    )
+)]
+struct Description;
+
+static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
+    let mut description = <Description as utoipa::OpenApi>::openapi();
+    for (path, item) in &mut description.paths.paths {
+        item.parameters = Some(parts(path)).filter(|parts| !parts.is_empty());
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".to_owned(), RefOr::T(failure()));
+        }
+    }
+    let mut description = serde_json::to_value(&description).expect("it is made of texts");
+    for (name, schema) in &*LANGUAGE {
+        description["components"]["schemas"][name] = schema.clone();
+    }
+    description
+});
+
+/// What stands in braces in a path.
+fn parts(path: &str) -> Vec<RefOr<Parameter>> {
+    let names = path
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next());
+    let parameter = |name| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(String::schema()))
+            .build()
+    };
+    names.map(|name| RefOr::T(parameter(name))).collect()
+}
+
+/// What is answered when something is wrong.
+fn failure() -> Response {
+    let body = RefOr::Ref(Ref::from_schema_name(language::ErrorBody::name()));
+    ResponseBuilder::new()
+        .description("Why the request was not answered.")
+        .content("application/json", Content::new(Some(body)))
+        .build()
+}
+
+/// Its routes.
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/openapi.json", get(async || Json(&*DESCRIPTION)))
+        .route("/docs", get(async || Html(include_str!("viewer.html"))))
+}
