@@ -30,8 +30,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};
 pub use flat::Flat;
 pub use hnsw::{
-    CheckSummary, CheckpointInfo, Consolidation, Hnsw, HnswParams, Scratch, SearchParams,
-    verify_checkpoint,
+    BatchScratch, CheckSummary, CheckpointInfo, Consolidation, Hnsw, HnswParams, Scratch,
+    SearchParams, verify_checkpoint,
 };
 pub use ivf::{Ivf, IvfParams, IvfScratch};
 pub use memory::Image;

@@ -10,6 +10,7 @@
 //! overwritten before it ends. A removed point stays as a way to others until [`Hnsw::consolidate`] has led the links
 //! around it. Nothing here trusts a slot number: a damaged checkpoint gives errors or bad answers, never a panic.
 
+mod batch;
 mod bulk;
 mod check;
 mod checkpoint;
@@ -32,6 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use aether_distance::{DIM_MAX, ElementType, Kernels, Metric, VectorRef};
 use parking_lot::Mutex;
 
+pub use batch::BatchScratch;
 pub use check::CheckSummary;
 pub use checkpoint::{CheckpointInfo, verify_checkpoint};
 pub use params::{HnswParams, SearchParams};

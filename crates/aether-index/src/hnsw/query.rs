@@ -194,7 +194,7 @@ impl Hnsw {
 
     /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too
     /// far by its estimate.
-    fn rerank(
+    pub(super) fn rerank(
         &self,
         reader: &Reader<'_>,
         query: &Query,

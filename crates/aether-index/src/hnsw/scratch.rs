@@ -19,8 +19,16 @@ pub struct Scratch {
 pub(super) struct Walk {
     pub(super) visited: Visited,
     pub(super) front: Front,
+    pub(super) ahead: Ahead,
     /// Slots that are looked at once, whatever was visited.
     pub(super) batch: Vec<u32>,
+}
+
+/// What a walk has asked from memory: the links of a node, and the codes of some of those visited.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    pub(super) linking: Option<u32>,
+    pub(super) coming: Range<usize>,
 }
 
 /// What a walk has found, and where it may go on.

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::code::{Key, Probe};
 use super::graph::{Entry, Graph, linked};
-use super::scratch::{Front, Visited, Walk, pack, slot_of};
+use super::scratch::{Ahead, Front, Visited, Walk, pack, slot_of};
 use crate::memory::{Node, Reader};
 
 /// Nodes after which a walk with a budget begins to ask whether that will do.
@@ -128,27 +128,50 @@ impl Graph {
         mut next: impl FnMut(&mut Front, usize) -> Option<u32>,
         mut meet: impl FnMut(&mut Front, Key, Node<'_>),
     ) {
-        let Walk { visited, front, .. } = walk;
-        // A node whose links, and neighbours whose codes, are asked from memory.
-        let (mut linking, mut coming) = (None, 0..0);
-        loop {
-            let chosen = next(front, visited.slots().len());
-            if chosen.is_none() && linking.is_none() && coming.is_empty() {
-                return;
-            }
-            if let Some(slot) = chosen {
-                reader.prefetch_links(slot);
-            }
-            let here = coming;
-            coming = match linking {
-                Some(slot) => self.collect(reader, slot, layer, visited),
-                None => 0..0,
-            };
-            self.score(reader, probe, &visited.slots()[here], |key, node| {
-                meet(front, key, node)
-            });
-            linking = chosen;
+        while self.step(reader, probe, layer, walk, &mut next, &mut meet) {}
+    }
+
+    /// One turn of [`walk`](Graph::walk) in layer 0, which the caller has begun; false at its end.
+    pub(super) fn turn(&self, reader: &Reader<'_>, probe: &Probe, walk: &mut Walk) -> bool {
+        let mut next = |front: &mut Front, _| front.pool.expand();
+        let mut meet = |front: &mut Front, key, node: Node<'_>| front.pool.push(key, node.slot());
+        self.step(reader, probe, 0, walk, &mut next, &mut meet)
+    }
+
+    /// One turn of the three stages; false when there is nothing left to do.
+    #[inline]
+    fn step(
+        &self,
+        reader: &Reader<'_>,
+        probe: &Probe,
+        layer: u32,
+        walk: &mut Walk,
+        next: &mut impl FnMut(&mut Front, usize) -> Option<u32>,
+        meet: &mut impl FnMut(&mut Front, Key, Node<'_>),
+    ) -> bool {
+        let Walk {
+            visited,
+            front,
+            ahead,
+            ..
+        } = walk;
+        let chosen = next(front, visited.slots().len());
+        if chosen.is_none() && ahead.linking.is_none() && ahead.coming.is_empty() {
+            return false;
         }
+        if let Some(slot) = chosen {
+            reader.prefetch_links(slot);
+        }
+        let coming = match ahead.linking {
+            Some(slot) => self.collect(reader, slot, layer, visited),
+            None => 0..0,
+        };
+        let here = std::mem::replace(&mut ahead.coming, coming);
+        self.score(reader, probe, &visited.slots()[here], |key, node| {
+            meet(front, key, node)
+        });
+        ahead.linking = chosen;
+        true
     }
 
     /// Adds the nearest of the slots in `walk.batch` to the pool, whatever they are linked to.
@@ -225,7 +248,8 @@ impl Graph {
 }
 
 impl Walk {
-    fn begin(&mut self, bound: u32, start: u32, ef: usize) {
+    pub(super) fn begin(&mut self, bound: u32, start: u32, ef: usize) {
+        self.ahead = Ahead::default();
         self.visited.reset(bound);
         self.visited.insert(start);
         self.front.pool.reset(ef);

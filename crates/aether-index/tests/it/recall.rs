@@ -1,7 +1,7 @@
 //! How many of the nearest are found: floors on real data, well below what is reached, well above what a bug leaves.
 
 use aether_distance::{ElementType, Metric};
-use aether_index::{Hnsw, HnswParams, PointId, Scratch, SearchParams};
+use aether_index::{BatchScratch, Hnsw, HnswParams, PointId, Scratch, SearchParams};
 
 use crate::data::{Rows, Vectors, build, id, load, overlap, random, recall, search, seed, truth};
 
@@ -52,6 +52,41 @@ fn random_vectors_need_a_larger_pool() {
     let mut rng = fastrand::Rng::with_seed(seed());
     let (base, queries) = (random(&mut rng, 4000, 24), random(&mut rng, 100, 24));
     assert_recall(&base, &queries, Metric::L2Squared, 200, 0.98);
+}
+
+#[test]
+fn a_batch_finds_what_single_searches_find() {
+    let (base, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
+    let hnsw = build(&base, Metric::Cosine, 0..2000);
+    let queries: Vec<Vec<f32>> = (0..50).map(|q| queries.floats(q)).collect();
+    let mut scratch = BatchScratch::default();
+    let mut compare = |count: usize, k: usize| {
+        let queries: Vec<&[f32]> = queries[..count].iter().map(Vec::as_slice).collect();
+        let (ef, include_dead) = (40, false);
+        let params = SearchParams {
+            k,
+            ef,
+            include_dead,
+        };
+        let found = hnsw.search_batch(&queries, params, &mut scratch).unwrap();
+        let single = queries.iter().map(|query| search(&hnsw, query, k, ef));
+        assert_eq!(found, single.collect::<Vec<_>>());
+    };
+    for count in [0, 1, 2, 3, 50] {
+        compare(count, 10);
+    }
+    compare(5, 0);
+    (0..100).for_each(|i| assert!(hnsw.remove(id(i))));
+    compare(50, 10);
+    let params = SearchParams {
+        k: 1,
+        ef: 1,
+        include_dead: false,
+    };
+    assert!(hnsw.search_batch(&[&[1.0]], params, &mut scratch).is_err());
+    let empty = build(&base, Metric::Cosine, 0..0);
+    let found = empty.search_batch(&[&queries[0]], params, &mut scratch);
+    assert_eq!(found.unwrap(), [vec![]]);
 }
 
 #[test]
