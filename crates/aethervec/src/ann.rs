@@ -131,6 +131,11 @@ impl Ann {
         }
     }
 
+    /// Whether it has the vectors as they were given, so that its distances are exact.
+    pub(crate) fn keeps_vectors(&self) -> bool {
+        matches!(self, Ann::Buckets(_))
+    }
+
     /// Whether it is an index of vectors like those of `spec`.
     pub(crate) fn suits(&self, spec: &DenseField) -> bool {
         let kind = match self {

@@ -145,7 +145,7 @@ fn nearest(
         let candidates = candidates(view, query, &mut pace, &allowed, trace)?;
         let found = trace.step(
             "rows",
-            || resolve(view, query, &candidates.nearest, k, &allowed),
+            || resolve(view, query, &candidates, k, &allowed),
             |found| (found.len() as u64, "visible".into()),
         )?;
         if found.len() == k

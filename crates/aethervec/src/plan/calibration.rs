@@ -9,10 +9,11 @@
 //! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
 //!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
-//! Under a filter that lets a share of the points through, the first `k` of these are about the first `k / share` of all.
+//! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
+//! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors.
 
-use crate::ann::{Ann, AnnScratch};
-use aether_index::{Candidate, Result, SearchParams};
+use crate::ann::{Ann, AnnScratch, Family};
+use aether_index::{Candidate, PointId, Result, SearchParams};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,8 +52,23 @@ const ANOTHER_KIND: f32 = 0.25;
 /// How much more than any known query an unknown one gets.
 const UNKNOWN_FACTOR: usize = 2;
 
-/// How much more than it should take a filtered search gets: a filter may have to do with the vectors.
-const FILTER_FACTOR: f64 = 1.5;
+/// Of so many points one is let through by the filters with which searches are tried.
+const SHARES: [u64; 2] = [2, 10];
+
+/// Hits for which that is done.
+const FILTERED_DEPTH: usize = 10;
+
+/// Efforts up to which that is done: greater ones take as long as comparing with all that are allowed.
+const FILTERED_EFFORTS: usize = 9;
+
+/// How much more than that took a filtered search gets: a filter may have to do with the vectors.
+const FILTER_FACTOR: f64 = 1.2;
+
+/// What a search costs by itself, in candidates.
+const SEARCH_COST_GRAPH: usize = 20;
+
+/// The same for buckets: all of them are looked at.
+const SEARCH_COST_BUCKETS: usize = 60;
 
 /// Recalls asked for of which the curves are kept.
 const CURVES_MAX: usize = 16;
@@ -70,6 +86,8 @@ struct Samples {
     since: u64,
     /// The share of queries lately that were harder than all that is known.
     unknown: f32,
+    /// What a search costs by itself, in candidates.
+    search_cost: usize,
     /// What the samples say, as far as somebody has asked.
     curves: Vec<Arc<Curve>>,
 }
@@ -80,6 +98,8 @@ struct Sample {
     hardness: [f32; EFFORTS.len()],
     /// For each depth: how much of the exact answer was found, 0 to 1.
     shares: [[f32; EFFORTS.len()]; DEPTHS.len()],
+    /// The same under a filter, for each of [`SHARES`].
+    filtered: [[f32; FILTERED_EFFORTS]; SHARES.len()],
 }
 
 /// What to do for a query that asks for a recall.
@@ -104,6 +124,8 @@ pub(crate) struct Curve {
     steps: Vec<(f32, Option<usize>)>,
     /// The effort with which all samples together reach the recall; `None` if none is enough.
     typical: Option<usize>,
+    /// The same under a filter, for each of [`SHARES`], for [`FILTERED_DEPTH`] hits.
+    filtered: [Option<usize>; SHARES.len()],
 }
 
 impl Calibration {
@@ -139,27 +161,19 @@ impl Calibration {
 
     /// What a query takes that wants `k` hits of `allowed` points, out of `points`.
     pub(crate) fn filtered(&self, points: usize, allowed: u64, k: usize, recall: f32) -> Effort {
-        let deepest = DEPTHS[DEPTHS.len() - 1];
-        let all = points as f64 / (allowed as f64).max(1.0) * k as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is bounded on both sides"
-        )]
-        let depth = all.clamp(k as f64, deepest.max(k) as f64) as usize;
-        let Some(curve) = self.curve(points, depth, recall) else {
+        let Some(curve) = self.curve(points, FILTERED_DEPTH, recall) else {
             return Effort::Sample;
         };
-        let Some(typical) = curve.typical else {
+        let share = points as f64 / (allowed as f64).max(1.0);
+        let Some(each) = curve.filtered_at(share.max(1.0)) else {
             return Effort::Exact;
         };
-        let each = curve.scaled(typical, depth) as f64 / depth as f64;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a number of candidates"
         )]
-        let ef = (each * FILTER_FACTOR * k as f64) as usize;
+        let ef = (each * FILTER_FACTOR * k.div_ceil(FILTERED_DEPTH) as f64) as usize;
         Effort::Ef(ef.max(EFFORTS[0]).max(k))
     }
 
@@ -185,7 +199,31 @@ impl Calibration {
                 sample.shares[d][e] = share(&truth, &found, depth);
             }
         }
+        for (place, share) in SHARES.into_iter().enumerate() {
+            // Any function of the number that has nothing to do with what is near.
+            let passes = |point: PointId| {
+                (point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(share)
+            };
+            let truth: Vec<Candidate> = truth
+                .iter()
+                .filter(|near| passes(near.point))
+                .copied()
+                .collect();
+            for (e, &ef) in EFFORTS[..FILTERED_EFFORTS].iter().enumerate() {
+                let params = SearchParams {
+                    k: FILTERED_DEPTH,
+                    ef,
+                    include_dead: false,
+                };
+                let found = ann.search(query, params, Some(&passes), scratch)?;
+                sample.filtered[place][e] = self::share(&truth, &found, FILTERED_DEPTH);
+            }
+        }
         let mut samples = self.0.lock();
+        samples.search_cost = match ann.family() {
+            Family::Graph => SEARCH_COST_GRAPH,
+            Family::Buckets => SEARCH_COST_BUCKETS,
+        };
         if samples.newest.len() == SAMPLES_MAX {
             samples.newest.pop_front();
         }
@@ -224,7 +262,7 @@ impl Samples {
             let first = EFFORTS[curve.first];
             let again = |need: Option<usize>| match need {
                 Some(ef) if ef <= first => 0,
-                Some(ef) => ef,
+                Some(ef) => self.search_cost + ef,
                 None => EFFORTS[EFFORTS.len() - 1],
             };
             let steps = curve.steps.iter();
@@ -248,6 +286,14 @@ impl Samples {
             });
             least_effort(reached, recall)
         };
+        let filtered = |place: usize| {
+            let deviations = (all as f32).sqrt().recip();
+            let reached = (0..FILTERED_EFFORTS).map(|e| {
+                let shares = || sorted.iter().map(|sample| sample.filtered[place][e]);
+                surely(shares, deviations)
+            });
+            least_effort(reached, recall)
+        };
         let step = |(place, sample): (usize, &&Sample)| {
             // No more easier ones than there are harder ones: queries of another kind are not judged by the former kind.
             let harder = (all - place).min(PEERS / 2);
@@ -260,6 +306,7 @@ impl Samples {
             first,
             steps: sorted.iter().enumerate().map(step).collect(),
             typical: need(&sorted),
+            filtered: std::array::from_fn(filtered),
         }
     }
 }
@@ -275,6 +322,29 @@ impl Curve {
         let easier = self.steps.partition_point(|&(other, _)| other < hardness);
         let (_, need) = self.steps.get(easier)?;
         (easier + HARDER_MIN <= self.steps.len()).then_some(*need)
+    }
+
+    /// The effort that it takes if one of `share` points is allowed; between those that were tried by the logarithm. `None`: no
+    /// effort that was tried is enough.
+    fn filtered_at(&self, share: f64) -> Option<f64> {
+        let all = (1, self.typical);
+        let tried = std::iter::once(all).chain(SHARES.into_iter().zip(self.filtered));
+        let mut before: Option<(f64, Option<usize>)> = None;
+        for (at, effort) in tried {
+            let at = (at as f64).ln();
+            if share.ln() <= at {
+                let (from, less) = before.unwrap_or((at, effort));
+                let (less, more) = (less? as f64, effort? as f64);
+                let part = if at > from {
+                    (share.ln() - from) / (at - from)
+                } else {
+                    1.0
+                };
+                return Some(less + part * (more - less));
+            }
+            before = Some((at, effort));
+        }
+        before?.1.map(|effort| effort as f64)
     }
 
     /// The greatest effort of all; `None` when none is enough for some.

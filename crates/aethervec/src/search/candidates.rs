@@ -23,6 +23,8 @@ pub(super) struct Candidates {
     pub(super) nearest: Vec<Candidate>,
     /// Whether these are all that may be visible.
     pub(super) all: bool,
+    /// Whether the distances are those to the vectors as they are stored.
+    pub(super) exact: bool,
 }
 
 /// About as many points as the pace says that may be visible, nearest first: as far as each of the indexes has told all that
@@ -38,7 +40,11 @@ pub(super) fn candidates(
     if let Some(few) = few(view, pace, allowed) {
         let tell = |few: &Vec<Candidate>| (few.len() as u64, "all that are allowed".into());
         let nearest = trace.step("few", || Ok(few), tell)?;
-        return Ok(Candidates { nearest, all: true });
+        return Ok(Candidates {
+            nearest,
+            all: true,
+            exact: false,
+        });
     }
     let core = &view.core;
     let members = allowed.members();
@@ -57,7 +63,7 @@ pub(super) fn candidates(
             )
         },
     )?;
-    let mut all = nearest.len() < pace.fetch;
+    let (mut all, mut exact) = (nearest.len() < pace.fetch, true);
     let mut end = last_told(&nearest, pace);
     let ann = query
         .as_dense()
@@ -85,13 +91,18 @@ pub(super) fn candidates(
         };
         end = end.into_iter().chain(last_told(&found, pace)).min();
         nearest = merged(nearest, found);
+        exact = ann.keeps_vectors();
     }
     nearest.extend(staged(view, query)?);
     nearest.sort_unstable();
     if let Some(end) = end {
         nearest.truncate(nearest.partition_point(|candidate| *candidate <= end));
     }
-    Ok(Candidates { nearest, all })
+    Ok(Candidates {
+        nearest,
+        all,
+        exact,
+    })
 }
 
 /// The last candidate of an index that may have more behind it.

@@ -5,6 +5,7 @@
 //! `points` come from a cache, if they were found lately.
 
 use super::allowed::Allowed;
+use super::candidates::Candidates;
 use crate::document::{Hit, SearchRequest};
 use crate::error::Result;
 use crate::index::query::FieldQuery;
@@ -112,25 +113,31 @@ pub(super) fn slack(k: usize) -> usize {
     2 + k / 16
 }
 
-/// The `k` nearest of those candidates that are visible and allowed. `candidates`: nearest first, each once.
+/// The `k` nearest of those candidates that are visible and allowed.
 pub(super) fn resolve(
     view: &CollectionView,
     query: &FieldQuery<'_>,
-    candidates: &[Candidate],
+    candidates: &Candidates,
     k: usize,
     allowed: &Allowed<'_>,
 ) -> Result<Vec<Found>> {
+    let Candidates { nearest, exact, .. } = candidates;
+    let (enough, compare) = if *exact {
+        (k, None)
+    } else {
+        (k + slack(k), Some(query))
+    };
     if !allowed.is_unsure()
-        && let Some(seen) = view.sees_first(k + slack(k), candidates)
+        && let Some(seen) = view.sees_first(enough, nearest)
     {
-        let read = read_points(view, query, &seen, Rows::Cached)?;
+        let read = read_points(view, compare, &seen, Rows::Cached)?;
         let mut found: Vec<Found> = read.into_iter().map(|read| read.found(None)).collect();
         found.sort_unstable();
         found.truncate(k);
         return Ok(found);
     }
     let mut found = Vec::with_capacity(k + slack(k));
-    for chunk in candidates.chunks(k + slack(k)) {
+    for chunk in nearest.chunks(k + slack(k)) {
         resolve_chunk(view, query, chunk, k, allowed, &mut found)?;
         if found.len() >= k {
             break;
@@ -150,7 +157,7 @@ fn resolve_chunk(
     allowed: &Allowed<'_>,
     found: &mut Vec<Found>,
 ) -> Result<()> {
-    let mut read = read_points(view, query, candidates, Rows::Stored)?;
+    let mut read = read_points(view, Some(query), candidates, Rows::Stored)?;
     read.sort_unstable_by_key(|point| point.candidate);
     let mut rest = read.into_iter();
     while found.len() < k && !rest.as_slice().is_empty() {
@@ -201,10 +208,11 @@ pub(super) enum Rows {
     Cached,
 }
 
-/// The rows of `candidates`, with exact distances. A point without a row is not committed at this snapshot.
+/// The rows of `candidates`, with distances to the vectors in them; without a query, at the distances they have. A point
+/// without a row is not committed at this snapshot.
 pub(super) fn read_points(
     view: &CollectionView,
-    query: &FieldQuery<'_>,
+    query: Option<&FieldQuery<'_>>,
     candidates: &[Candidate],
     from: Rows,
 ) -> Result<Vec<Read>> {
@@ -214,13 +222,17 @@ pub(super) fn read_points(
         Rows::Stored => view.point_rows(&points)?,
         Rows::Cached => view.cached_point_rows(&points)?,
     };
-    let mut buffer = query.buffer();
+    let mut buffer = query.map(FieldQuery::buffer);
     let mut read = Vec::with_capacity(candidates.len());
-    for (point, row) in points.into_iter().zip(rows) {
+    for (&Candidate { point, distance }, row) in candidates.iter().zip(rows) {
         let Some(row) = row else { continue };
         let key = keyspace::point_key(core.id, point);
         let parsed = PointRow::parse(&key, &row)?;
-        if let Some(distance) = query.distance_of(&key, &parsed, &mut buffer)? {
+        let distance = match query.zip(buffer.as_mut()) {
+            Some((query, buffer)) => query.distance_of(&key, &parsed, buffer)?,
+            None => Some(distance),
+        };
+        if let Some(distance) = distance {
             read.push(Read {
                 candidate: Candidate { point, distance },
                 doc_key: parsed.doc_key(core.id),

@@ -142,7 +142,6 @@ fn more_recall_takes_more_effort() {
         |efforts: &[Option<usize>]| efforts.iter().map(|ef| ef.unwrap_or(2_000)).sum::<usize>();
     assert!(sum(&less) < sum(&more), "{less:?} {more:?}");
     drop(samples);
-    // Of few allowed points the nearest are deep among all, and deep ones take fewer candidates each.
     let effort = |allowed| calibration.filtered(ann.len(), allowed, 10, 0.6);
     assert!(matches!(
         (effort(2_000), effort(200)),
@@ -170,6 +169,7 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
     let sample = |hardness, share| Sample {
         hardness: [hardness; EFFORTS.len()],
         shares: [[share; EFFORTS.len()]; DEPTHS.len()],
+        filtered: [[share; FILTERED_EFFORTS]; SHARES.len()],
     };
     let calibration = Calibration::default();
     let mut samples = calibration.0.lock();
@@ -206,4 +206,25 @@ fn between_two_efforts_it_is_in_proportion() {
         (least(0.65), least(0.74), least(0.95)),
         (Some(22), Some(26), None)
     );
+}
+
+#[test]
+fn under_a_filter_it_is_what_was_tried() {
+    let curve = |typical, filtered| Curve {
+        depth: 0,
+        recall: 0.9,
+        first: 0,
+        steps: Vec::new(),
+        typical,
+        filtered,
+    };
+    let known = curve(Some(100), [Some(60), Some(30)]);
+    let at = |share: f64| known.filtered_at(share).map(f64::round);
+    assert_eq!(
+        (at(1.0), at(2.0), at(10.0)),
+        (Some(100.0), Some(60.0), Some(30.0))
+    );
+    assert_eq!((at(2.0f64.sqrt()), at(1_000.0)), (Some(80.0), Some(30.0)));
+    assert_eq!(curve(Some(100), [None, None]).filtered_at(1.5), None);
+    assert_eq!(curve(Some(100), [Some(60), None]).filtered_at(50.0), None);
 }
