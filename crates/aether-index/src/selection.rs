@@ -1,5 +1,6 @@
 //! Points of an index that were looked up once, for many searches that allow only these.
 
+use crate::ivf::Bucket;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Some points of one index: one bit for each of its places. Of use until the index changes (see [`Hnsw::select`] and
@@ -7,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// [`Hnsw::select`]: crate::Hnsw::select
 /// [`Ivf::select`]: crate::Ivf::select
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Selection {
     version: u64,
     slots: Vec<u64>,
     len: usize,
-    /// In an index of buckets: how many points of the selection each has.
-    buckets: Vec<u32>,
+    /// In an index of buckets, for each of these: how many of the points are in it.
+    in_buckets: Vec<u32>,
+    /// The same buckets with nothing but these points, where that is worth its memory.
+    copies: Option<Vec<Bucket>>,
 }
 
 impl Selection {
@@ -23,7 +26,8 @@ impl Selection {
             version,
             slots: vec![0; (bound as usize).div_ceil(64)],
             len: 0,
-            buckets: Vec::new(),
+            in_buckets: Vec::new(),
+            copies: None,
         }
     }
 
@@ -56,15 +60,21 @@ impl Selection {
             })
     }
 
-    /// The next bucket has so many of the points.
-    pub(crate) fn push_bucket(&mut self, points: u32) {
-        self.buckets.push(points);
+    /// What is known of buckets.
+    pub(crate) fn set_buckets(&mut self, in_buckets: Vec<u32>, copies: Option<Vec<Bucket>>) {
+        self.in_buckets = in_buckets;
+        self.copies = copies;
     }
 
     /// How many of the points are in a bucket.
     #[inline]
     pub(crate) fn in_bucket(&self, bucket: u32) -> u32 {
-        self.buckets.get(bucket as usize).copied().unwrap_or(0)
+        self.in_buckets.get(bucket as usize).copied().unwrap_or(0)
+    }
+
+    /// All buckets with nothing but the points.
+    pub(crate) fn copies(&self) -> Option<&[Bucket]> {
+        self.copies.as_deref()
     }
 
     /// The state of the index for which it is right.
@@ -86,7 +96,11 @@ impl Selection {
     pub fn memory_bytes(&self) -> usize {
         size_of::<Selection>()
             + self.slots.capacity() * size_of::<u64>()
-            + self.buckets.capacity() * size_of::<u32>()
+            + self.in_buckets.capacity() * size_of::<u32>()
+            + self.copies().map_or(0, |copies| {
+                let heap: usize = copies.iter().map(Bucket::memory_bytes).sum();
+                heap + size_of_val(copies)
+            })
     }
 }
 
@@ -121,8 +135,7 @@ mod tests {
         for slot in 0..300 {
             assert_eq!(selection.contains(slot), slots.contains(&slot));
         }
-        selection.push_bucket(0);
-        selection.push_bucket(7);
+        selection.set_buckets(vec![0, 7], None);
         assert_eq!(
             [0, 1, 2].map(|bucket| selection.in_bucket(bucket)),
             [0, 7, 0]

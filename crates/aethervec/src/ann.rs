@@ -238,9 +238,12 @@ impl Ann {
     }
 
     /// Looks those of `points` up that are here, for many searches among them.
-    pub(crate) fn select(&self, points: impl Iterator<Item = PointId>) -> Selection {
+    pub(crate) fn select(
+        &self,
+        points: impl Iterator<Item = PointId>,
+    ) -> aether_index::Result<Selection> {
         match self {
-            Ann::Graph(graph) => graph.select(points),
+            Ann::Graph(graph) => Ok(graph.select(points)),
             Ann::Buckets(buckets) => buckets.select(points),
         }
     }

@@ -159,6 +159,27 @@ impl Bucket {
         block.ids()[lane] = id.0;
     }
 
+    /// The same with nothing but the points of which `stays`, given their slots, is true.
+    pub(super) fn copy_of(&self, stays: impl Fn(u32) -> bool) -> Result<Bucket> {
+        let mut copy = Bucket::new(self.code_bytes);
+        let mut code = Code {
+            bits: vec![0; self.code_bytes / BLOCK_CODES],
+            add: 0.0,
+            scale: 0.0,
+        };
+        for (first, block) in (0..).step_by(BLOCK_CODES).zip(self.blocks()) {
+            for lane in 0..BLOCK_CODES.min(self.points - first) {
+                if stays(block.slots[lane]) {
+                    unpack(block.codes, lane, &mut code.bits);
+                    code.add = block.factors.add[lane];
+                    code.scale = block.factors.scale[lane];
+                    copy.push(&code, block.slots[lane], PointId(block.ids[lane]))?;
+                }
+            }
+        }
+        Ok(copy)
+    }
+
     /// Takes all points out of which `goes`, given their slots, is true; the last ones move into their places.
     pub(crate) fn remove(&mut self, mut goes: impl FnMut(u32) -> bool) {
         let mut i = 0;

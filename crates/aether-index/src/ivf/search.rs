@@ -1,10 +1,12 @@
 //! Searching: which buckets, which of their points, and which of these are the nearest.
 
 use std::collections::BinaryHeap;
+use std::ops::Deref;
 
 use aether_distance::{BLOCK_CODES, Distance, Query as ExactQuery};
 
 use super::Ivf;
+use super::bucket::Bucket;
 use super::directory::{BUCKET_USUAL, Directory, Ranked};
 use super::pool::{Near, Pool};
 use super::space::{self, BOUND};
@@ -27,8 +29,8 @@ const SCAN_BATCH: usize = 32;
 /// Working memory of searches. Give the same one to each search of a thread: then searches allocate only their results.
 #[derive(Debug, Default)]
 pub struct IvfScratch {
-    query: space::Query,
-    ranked: Vec<Ranked>,
+    pub(super) query: space::Query,
+    pub(super) ranked: Vec<Ranked>,
     pub(super) pool: Pool,
     slots: Vec<u32>,
 }
@@ -74,13 +76,12 @@ impl Ivf {
         let reader = self.nodes.read();
         let directory = self.directory.read();
         let skips_dead = !params.include_dead && self.dead() > 0;
-        let any = |_: u32| BUCKET_USUAL;
         let ended = match allowed {
-            None if !skips_dead => self.fill(&directory, scratch, budget, any, |_, _| true),
-            None => self.fill(&directory, scratch, budget, any, |slot, _| {
+            None if !skips_dead => self.fill_from_all(&directory, scratch, budget, |_, _| true),
+            None => self.fill_from_all(&directory, scratch, budget, |slot, _| {
                 !self.dead.contains(slot)
             }),
-            Some(allowed) => self.fill(&directory, scratch, budget, any, |slot, id| {
+            Some(allowed) => self.fill_from_all(&directory, scratch, budget, |slot, id| {
                 !(skips_dead && self.dead.contains(slot)) && allowed(PointId(id))
             }),
         };
@@ -101,14 +102,29 @@ impl Ivf {
         Ok(params.k > 0)
     }
 
-    /// Scans the promising buckets into the pool; false when it gave up. `points_of` tells how many points of a bucket count,
-    /// and `counts` which, by their slots and ids.
-    pub(super) fn fill(
+    /// Scans the promising ones of all buckets into the pool; false when it gave up. `counts` tells which points count, by
+    /// their slots and ids.
+    fn fill_from_all(
         &self,
         directory: &Directory,
         scratch: &mut IvfScratch,
         budget: usize,
-        points_of: impl Fn(u32) -> u32,
+        counts: impl Fn(u32, u64) -> bool,
+    ) -> bool {
+        directory.rank(&self.space, &mut scratch.query, &mut scratch.ranked, |_| {
+            BUCKET_USUAL
+        });
+        let open = |bucket| directory.open(&self.space, bucket);
+        self.fill(directory, scratch, budget, open, counts)
+    }
+
+    /// Scans the promising ones of the buckets that were ranked, which `open` gives.
+    pub(super) fn fill<B: Deref<Target = Bucket>>(
+        &self,
+        directory: &Directory,
+        scratch: &mut IvfScratch,
+        budget: usize,
+        open: impl Fn(u32) -> B,
         counts: impl Fn(u32, u64) -> bool,
     ) -> bool {
         let IvfScratch {
@@ -117,19 +133,18 @@ impl Ivf {
             pool,
             ..
         } = scratch;
-        directory.rank(&self.space, query, ranked, points_of);
         let mut estimates = [0.0; BLOCK_CODES];
         let mut scanned = 0;
         let mut promising = Promising::new(ranked);
         let mut next = promising.next();
-        let mut open = next.map(|next| directory.open(&self.space, next.bucket()));
+        let mut opened = next.map(|next| open(next.bucket()));
         while let Some((ranked, bucket)) = next
-            .zip(open)
+            .zip(opened)
             .filter(|(next, _)| next.hope() < pool.bound())
         {
             // The next one comes from memory while this one is scanned.
             next = promising.next();
-            open = next.map(|next| directory.open(&self.space, next.bucket()));
+            opened = next.map(|next| open(next.bucket()));
             let outlook = directory.outlook(&self.space, query, ranked.bucket());
             query.table.set_base(outlook.base);
             let error = space::ERROR * outlook.reach;

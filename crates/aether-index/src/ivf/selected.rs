@@ -1,18 +1,29 @@
 //! Searches among points that were looked up before.
 
-use super::{Ivf, IvfScratch};
+use super::{Bucket, Ivf, IvfScratch};
 use crate::hnsw::SearchParams;
 use crate::memory::Reader;
 use crate::selection::Selection;
 use crate::{Candidate, PointId, Result};
+use parking_lot::RwLock;
 
 /// Points looked up at a time.
 const BATCH: usize = 32;
 
+/// Points of which the codes are copied, at most.
+const COPIED_MAX: usize = 1 << 15;
+
+/// They are at most one of so many.
+const COPIED_SHARE: usize = 4;
+
 impl Ivf {
     /// Looks those of `points` up that are here, for many searches among them. The selection is of use until a point is
-    /// inserted, a bucket is split or given up, or dead points are freed. O(points in the index).
-    pub fn select(&self, points: impl Iterator<Item = PointId>) -> Selection {
+    /// inserted, a bucket is split or given up, or dead points are freed. O(points in the index). The codes of the points are
+    /// copied if they are few, so that searches look at no others.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no memory.
+    pub fn select(&self, points: impl Iterator<Item = PointId>) -> Result<Selection> {
         let reader = self.nodes.read();
         let directory = self.directory.read();
         let mut selection = Selection::new(self.version.get(), self.nodes.bound());
@@ -26,13 +37,21 @@ impl Ivf {
             batch.clear();
             slots.drain(..).for_each(|slot| selection.insert(slot));
         }
-        for bucket in directory.buckets() {
+        let in_bucket = |bucket: &RwLock<Bucket>| {
             let bucket = bucket.read();
             let selected = bucket.slots().filter(|&slot| selection.contains(slot));
-            let points = selected.count();
-            selection.push_bucket(u32::try_from(points).unwrap_or(u32::MAX));
-        }
-        selection
+            u32::try_from(selected.count()).unwrap_or(u32::MAX)
+        };
+        let in_buckets = directory.buckets().iter().map(in_bucket).collect();
+        let copies = (selection.len() <= COPIED_MAX
+            && selection.len() * COPIED_SHARE <= self.len())
+        .then(|| {
+            let copy =
+                |bucket: &RwLock<Bucket>| bucket.read().copy_of(|slot| selection.contains(slot));
+            directory.buckets().iter().map(copy).collect()
+        });
+        selection.set_buckets(in_buckets, copies.transpose()?);
+        Ok(selection)
     }
 
     /// Like [`search`](Ivf::search), of the points of a selection: buckets without any of them are passed over. `None` when
@@ -46,7 +65,7 @@ impl Ivf {
     /// for i in 0..100 {
     ///     ivf.insert(PointId(i), VectorRef::F32(&[i as f32]))?;
     /// }
-    /// let even = ivf.select((0..100).step_by(2).map(PointId));
+    /// let even = ivf.select((0..100).step_by(2).map(PointId))?;
     /// let params = SearchParams { k: 2, ef: 20, include_dead: false };
     /// let mut scratch = IvfScratch::default();
     /// let found = ivf.search_selected(&[7.2], params, &even, &mut scratch)?;
@@ -74,14 +93,32 @@ impl Ivf {
         if self.version.get() != selection.version() {
             return Ok(None);
         }
-        let points_of = |bucket| selection.in_bucket(bucket);
-        if !params.include_dead && self.dead() > 0 {
-            let counts = |slot, _| selection.contains(slot) && !self.dead.contains(slot);
-            self.fill(&directory, scratch, usize::MAX, points_of, counts);
-        } else {
-            let counts = |slot, _| selection.contains(slot);
-            self.fill(&directory, scratch, usize::MAX, points_of, counts);
-        }
+        let IvfScratch {
+            query: prepared,
+            ranked,
+            ..
+        } = scratch;
+        directory.rank(&self.space, prepared, ranked, |bucket| {
+            selection.in_bucket(bucket)
+        });
+        let skips_dead = !params.include_dead && self.dead() > 0;
+        let alive = |slot| !(skips_dead && self.dead.contains(slot));
+        match selection.copies() {
+            Some(copies) => {
+                let open = |bucket: u32| {
+                    let bucket = &copies[bucket as usize];
+                    bucket.prefetch();
+                    bucket
+                };
+                let counts = |slot, _| alive(slot);
+                self.fill(&directory, scratch, usize::MAX, open, counts)
+            }
+            None => {
+                let open = |bucket| directory.open(&self.space, bucket);
+                let counts = |slot, _| selection.contains(slot) && alive(slot);
+                self.fill(&directory, scratch, usize::MAX, open, counts)
+            }
+        };
         Ok(Some(self.rerank(&reader, query, params, &mut scratch.pool)))
     }
 

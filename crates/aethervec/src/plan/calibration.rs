@@ -276,10 +276,10 @@ impl Samples {
         let mut sorted: Vec<&Sample> = self.newest.iter().collect();
         sorted.sort_by(|a, b| a.hardness[first].total_cmp(&b.hardness[first]));
         let all = sorted.len();
+        // By how much chance may have been kind: over all queries, and to a few.
+        let chance = |count: usize| (count as f32).sqrt().recip();
         let need = |peers: &[&Sample]| {
-            // By how much chance may have been kind: over all queries, and to these few.
-            let chance = |count: usize| (count as f32).sqrt().recip();
-            let deviations = chance(all).max(chance(peers.len()) / 2.0);
+            let deviations = chance(all).max(chance(peers.len())) / 2.0;
             let reached = (0..EFFORTS.len()).map(|e| {
                 let shares = || peers.iter().map(|sample| sample.shares[depth][e]);
                 surely(shares, deviations)
@@ -287,7 +287,7 @@ impl Samples {
             least_effort(reached, recall)
         };
         let filtered = |place: usize| {
-            let deviations = (all as f32).sqrt().recip();
+            let deviations = chance(all) / 2.0;
             let reached = (0..FILTERED_EFFORTS).map(|e| {
                 let shares = || sorted.iter().map(|sample| sample.filtered[place][e]);
                 surely(shares, deviations)

@@ -41,7 +41,7 @@ impl Known {
 
     /// About how many bytes it takes.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Known>() + self.upper.serialized_size()
+        size_of::<Known>() + self.upper.serialized_size() + self.selections.memory_bytes()
     }
 }
 
@@ -130,9 +130,11 @@ impl<'a> Allowed<'a> {
     }
 
     /// Where they are in an approximate index, if it was searched for them before.
-    pub(super) fn selection(&self, ann: &Arc<Ann>) -> Option<Arc<Selection>> {
-        let known = self.known.as_ref()?;
-        known.selections.get(ann, &known.upper)
+    pub(super) fn selection(&self, ann: &Arc<Ann>) -> Result<Option<Arc<Selection>>> {
+        match &self.known {
+            Some(known) => known.selections.get(ann, &known.upper),
+            None => Ok(None),
+        }
     }
 
     /// The selection turned out to be out of date.

@@ -223,7 +223,7 @@ impl InAnn<'_> {
             include_dead: false,
         };
         let budget = budget.unwrap_or(usize::MAX);
-        if let Some(selection) = self.allowed.selection(ann) {
+        if let Some(selection) = self.allowed.selection(ann)? {
             let found = ann.search_selected(query, params, &selection, budget, scratch)?;
             if found.is_some() || budget < usize::MAX {
                 return Ok(found);
@@ -235,7 +235,7 @@ impl InAnn<'_> {
 
     fn scan_allowed(&self, k: usize, scratch: &mut AnnScratch) -> Result<Vec<Candidate>> {
         let (ann, query) = (self.ann, self.query);
-        if let Some(selection) = self.allowed.selection(ann) {
+        if let Some(selection) = self.allowed.selection(ann)? {
             if let Some(found) = ann.scan_selected(query, k, &selection, scratch)? {
                 return Ok(found);
             }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// Filters that are remembered, at most.
 const FILTERS_MAX: usize = 64;
 
-/// Bytes that they take, at most.
-const BYTES_MAX: usize = 8 << 20;
+/// Bytes that they take, about, at most.
+const BYTES_MAX: usize = 16 << 20;
 
 /// What filters allow in one state of a collection. Points never change, and the state changes with each commit: what is
 /// known of an older one is forgotten.
@@ -24,7 +24,6 @@ struct Remembered {
     version: SeqNo,
     /// The filters, the one that was asked for last first.
     filters: VecDeque<(Filter, Arc<Known>)>,
-    bytes: usize,
 }
 
 impl RecentFilters {
@@ -58,14 +57,15 @@ impl RecentFilters {
                 ..Remembered::default()
             };
         }
-        let Remembered { filters, bytes, .. } = &mut *remembered;
+        let filters = &mut remembered.filters;
         filters.push_front((filter.clone(), Arc::clone(known)));
-        *bytes += known.memory_bytes();
-        while filters.len() > FILTERS_MAX || *bytes > BYTES_MAX {
-            let Some((_, oldest)) = filters.pop_back() else {
-                break;
-            };
-            *bytes -= oldest.memory_bytes();
-        }
+        // They grow as they are used.
+        let mut bytes = 0;
+        let kept = filters.iter().take_while(|(_, known)| {
+            bytes += known.memory_bytes();
+            bytes <= BYTES_MAX
+        });
+        let kept = kept.count().min(FILTERS_MAX);
+        filters.truncate(kept);
     }
 }

@@ -1,6 +1,7 @@
 //! Where the points that a filter allows are in approximate indexes: looked up once they have been asked for twice.
 
 use crate::ann::Ann;
+use crate::error::Result;
 use aether_index::{PointId, Selection};
 use parking_lot::Mutex;
 use roaring::RoaringTreemap;
@@ -22,7 +23,11 @@ struct OfIndex {
 
 impl Selections {
     /// The places of `points` in `ann`, if they are known or worth knowing by now.
-    pub(super) fn get(&self, ann: &Arc<Ann>, points: &RoaringTreemap) -> Option<Arc<Selection>> {
+    pub(super) fn get(
+        &self,
+        ann: &Arc<Ann>,
+        points: &RoaringTreemap,
+    ) -> Result<Option<Arc<Selection>>> {
         let mut selections = self.0.lock();
         let Some(place) = selections.iter().position(|of| of.is_of(ann)) else {
             selections.retain(|of| of.ann.strong_count() > 0);
@@ -32,18 +37,25 @@ impl Selections {
                 wait: 0,
                 patience: 1,
             });
-            return None;
+            return Ok(None);
         };
         let of = &mut selections[place];
         if of.selection.is_none() {
             if of.wait > 0 {
                 of.wait -= 1;
-                return None;
+                return Ok(None);
             }
-            let selection = ann.select(points.iter().map(PointId));
+            let selection = ann.select(points.iter().map(PointId))?;
             of.selection = Some(Arc::new(selection));
         }
-        of.selection.clone()
+        Ok(of.selection.clone())
+    }
+
+    /// About how many bytes they take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let selections = self.0.lock();
+        let known = selections.iter().filter_map(|of| of.selection.as_ref());
+        known.map(|selection| selection.memory_bytes()).sum()
     }
 
     /// The index has changed.
