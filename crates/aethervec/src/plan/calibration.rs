@@ -61,8 +61,9 @@ const FILTERED_DEPTH: usize = 10;
 /// Efforts up to which that is done: greater ones take as long as comparing with all that are allowed.
 const FILTERED_EFFORTS: usize = 9;
 
-/// How much more than that took a filtered search gets: a filter may have to do with the vectors.
-const FILTER_FACTOR: f64 = 1.2;
+/// How much more than that took a filtered search gets: a filter may have to do with the vectors, and buckets that have few of
+/// the allowed points are looked into less often than those of the trial.
+const FILTER_FACTOR: f64 = 1.6;
 
 /// What a search costs by itself, in candidates.
 const SEARCH_COST_GRAPH: usize = 20;
