@@ -280,7 +280,7 @@ impl Samples {
         // By how much chance may have been kind: over all queries, and to a few.
         let chance = |count: usize| (count as f32).sqrt().recip();
         let need = |peers: &[&Sample]| {
-            let deviations = chance(all).max(chance(peers.len())) / 2.0;
+            let deviations = chance(all).max(chance(peers.len()) / 2.0);
             let reached = (0..EFFORTS.len()).map(|e| {
                 let shares = || peers.iter().map(|sample| sample.shares[depth][e]);
                 surely(shares, deviations)
