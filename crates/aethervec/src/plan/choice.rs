@@ -8,18 +8,15 @@
 
 use crate::ann::{Family, Shape};
 use crate::schema::{AutoParams, DenseField, IndexConfig};
-use aether_distance::{ElementType, Metric};
+use aether_distance::ElementType;
 use aether_index::{HnswParams, IvfParams};
 use std::fmt;
 
 /// Points from which on an approximate index is better than comparing with all of them.
 pub(crate) const ANN_POINTS_MIN: usize = 1_000;
 
-/// Points up to which buckets are as fast as a graph or faster.
-const BUCKETS_POINTS_MAX: usize = 20_000;
-
-/// The same under the inner product: what is near a query depends on lengths then, and paths of a graph lead there badly.
-const BUCKETS_POINTS_MAX_INNER_PRODUCT: usize = 100_000;
+/// Points up to which buckets are chosen: about as fast as a graph without a filter, and far faster with one.
+const BUCKETS_POINTS_MAX: usize = 100_000;
 
 /// Fewer dimensions have fewer bits, which tell less: so many points of each.
 const BUCKETS_POINTS_PER_DIMENSION: usize = 500;
@@ -100,13 +97,9 @@ fn automatic(spec: &DenseField, params: &AutoParams, points: usize, now: Option<
     }
 }
 
-/// Points up to which buckets are as fast as a graph for such vectors.
+/// Points up to which buckets are chosen for such vectors.
 fn buckets_points_max(spec: &DenseField) -> usize {
-    let max = match spec.metric {
-        Metric::InnerProduct => BUCKETS_POINTS_MAX_INNER_PRODUCT,
-        Metric::L2Squared | Metric::Cosine => BUCKETS_POINTS_MAX,
-    };
-    max.min(spec.dim * BUCKETS_POINTS_PER_DIMENSION)
+    BUCKETS_POINTS_MAX.min(spec.dim * BUCKETS_POINTS_PER_DIMENSION)
 }
 
 fn shape(family: Family) -> Shape {
@@ -139,11 +132,11 @@ impl fmt::Display for Why {
             Why::Few(min) => write!(f, "fewer than {min} vectors: comparing with all is fast"),
             Why::Buckets(max) => write!(
                 f,
-                "up to {max} vectors like these buckets are faster than a graph"
+                "up to {max} vectors like these buckets are as fast as a graph, and faster under filters"
             ),
             Why::Graph(max) => write!(
                 f,
-                "beyond {max} vectors like these a graph is faster than buckets"
+                "for more than {max} vectors like these a graph is faster than buckets"
             ),
             Why::Memory(bytes, limit) => write!(
                 f,
@@ -156,6 +149,7 @@ impl fmt::Display for Why {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aether_distance::Metric;
 
     fn auto(dim: usize, metric: Metric, memory_bytes_max: Option<u64>) -> DenseField {
         DenseField {
@@ -180,33 +174,33 @@ mod tests {
         assert_eq!(at(999), None);
         assert_eq!(at(1_000), Some(Family::Buckets));
         assert_eq!(at(10), Some(Family::Buckets));
-        assert_eq!(at(20_000), Some(Family::Buckets));
-        assert_eq!(at(20_001), Some(Family::Graph));
-        assert_eq!(at(10_001), Some(Family::Graph));
-        assert_eq!(at(10_000), Some(Family::Buckets));
-        assert_eq!(at(20_000), Some(Family::Buckets));
+        assert_eq!(at(100_000), Some(Family::Buckets));
+        assert_eq!(at(100_001), Some(Family::Graph));
+        assert_eq!(at(50_001), Some(Family::Graph));
+        assert_eq!(at(50_000), Some(Family::Buckets));
+        assert_eq!(at(100_000), Some(Family::Buckets));
     }
 
     #[test]
-    fn few_dimensions_are_for_graphs_and_the_inner_product_is_for_buckets() {
-        let family = |spec, points| choose(&spec, points, None).family();
+    fn few_dimensions_are_for_graphs() {
         let plane = auto(2, Metric::L2Squared, None);
-        assert_eq!(family(plane, 1_001), Some(Family::Graph));
-        let products = auto(384, Metric::InnerProduct, None);
-        assert_eq!(family(products, 90_000), Some(Family::Buckets));
+        assert_eq!(choose(&plane, 1_001, None).family(), Some(Family::Graph));
     }
 
     #[test]
     fn a_memory_limit_chooses_what_is_smaller() {
-        // A graph of these takes about 1.2 KB for each, buckets 0.9.
-        let spec = auto(384, Metric::Cosine, Some(60_000_000));
+        // Buckets of these take about 1.7 KB for each, a graph 1.2.
+        let spec = DenseField {
+            element: ElementType::F32,
+            ..auto(384, Metric::Cosine, Some(60_000_000))
+        };
         let family = |points, now| choose(&spec, points, now).family();
         let (graph, buckets) = (Some(Family::Graph), Some(Family::Buckets));
-        assert_eq!(family(40_000, graph), graph);
-        assert_eq!(family(60_000, graph), buckets);
-        assert_eq!(family(45_000, buckets), buckets);
-        assert_eq!(family(24_000, buckets), graph);
-        let why = choose(&spec, 60_000, graph).why.to_string();
+        assert_eq!(family(30_000, buckets), buckets);
+        assert_eq!(family(40_000, buckets), graph);
+        assert_eq!(family(20_000, graph), graph);
+        assert_eq!(family(17_000, graph), buckets);
+        let why = choose(&spec, 40_000, buckets).why.to_string();
         assert!(why.ends_with("bytes, and 60000000 are allowed"), "{why}");
     }
 
