@@ -16,3 +16,4 @@ mod ivf_checkpoint;
 mod numbers;
 mod quantize;
 mod recall;
+mod selected;

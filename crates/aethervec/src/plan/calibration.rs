@@ -41,7 +41,7 @@ const SAMPLE_EVERY: u64 = 4_096;
 const PEERS: usize = 48;
 
 /// With fewer harder samples than this, nothing is known of a query.
-const HARDER_MIN: usize = 4;
+const HARDER_MIN: usize = 8;
 
 /// Of so many queries it is remembered how many were harder than all that is known.
 const MEMORY: f32 = 32.0;
