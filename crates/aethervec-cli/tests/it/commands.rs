@@ -89,7 +89,7 @@ fn info_tells_how_vectors_are_found_and_why() {
         (&json!("buckets"), &json!(null), &json!(256))
     );
     let text = tool.run(&["info"]).stdout;
-    let why = "passages: buckets (up to 20000 vectors like these buckets are faster than a graph)";
+    let why = "passages: buckets (up to 100000 vectors like these buckets are as fast as a graph, and faster under filters)";
     assert!(text.contains(why), "{text}");
 }
 

@@ -136,7 +136,7 @@ impl fmt::Display for Why {
             ),
             Why::Graph(max) => write!(
                 f,
-                "for more than {max} vectors like these a graph is faster than buckets"
+                "beyond {max} vectors like these a graph is faster than buckets"
             ),
             Why::Memory(bytes, limit) => write!(
                 f,
