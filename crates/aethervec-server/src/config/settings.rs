@@ -93,7 +93,8 @@ settings! {
     replication_factor: usize = 1;
     /// Whether a GPU is used: it is not.
     gpu_enabled: bool = false;
-    /// Requests that work at the same time; null: twice the machine's cores.
+    /// Requests that work at the same time; null: four for each core, at least 16. Writes wait for the disk, and those that
+    /// wait share a sync.
     worker_threads: Option<usize> = None;
     /// Requests that wait for their turn at most; who comes then is told to try again later.
     queue_max: usize = 1024;
@@ -123,7 +124,8 @@ impl Config {
     /// How many requests work at the same time.
     pub fn worker_threads(&self) -> usize {
         self.worker_threads.unwrap_or_else(|| {
-            2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            (4 * cores).max(16)
         })
     }
 
