@@ -8,7 +8,8 @@ use crate::qdrant::error::{Failure, Kind, Result};
 use aethervec::AetherDB;
 use qdrant_client::qdrant as proto;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 
 /// The answer to a message.

@@ -135,6 +135,7 @@ pub(crate) struct ChangeAliases {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "requests call them so")]
 pub(crate) enum AliasAction {
     CreateAlias {
         collection_name: String,
