@@ -6,6 +6,8 @@ mod bad_input;
 mod common;
 mod grpc;
 mod health;
+mod qdrant;
+mod qdrant_grpc;
 mod queries;
 mod rest;
 mod state;

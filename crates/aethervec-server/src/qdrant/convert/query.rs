@@ -101,8 +101,10 @@ impl Reader<'_> {
 
     /// The engine's request for groups.
     pub(crate) fn groups(&self, request: GroupsRequest) -> Result<(GroupRequest, Asked)> {
-        let (query, asked) = self.query(request.query)?;
+        let (mut query, asked) = self.query(request.query)?;
         let group_size = limit(request.group_size.unwrap_or(GROUP_SIZE_DEFAULT))?;
+        // What is to fill the groups must be found first.
+        deepen(&mut query.prefetch, query.limit.saturating_mul(group_size));
         let mut groups = GroupRequest::new(query, path(&request.group_by)?).group_size(group_size);
         groups.lookup = match request.with_lookup {
             None => None,
@@ -234,6 +236,14 @@ impl Asked {
             Some(_) => PayloadSelector::All,
             None => self.with_payload.clone(),
         }
+    }
+}
+
+/// All stages give so many results, or more.
+fn deepen(stages: &mut [Prefetch], limit: usize) {
+    for stage in stages {
+        stage.limit = stage.limit.max(limit.min(limits::K_MAX));
+        deepen(&mut stage.prefetch, limit);
     }
 }
 
