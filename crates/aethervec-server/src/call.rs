@@ -43,7 +43,7 @@ impl At {
     /// What the parameters of a request say: at most one of them.
     ///
     /// # Errors
-    /// [`ApiErrorKind::Invalid`](crate::ApiErrorKind::Invalid) when there are several, or one cannot be read.
+    /// [`ApiErrorKind::Invalid`] when there are several, or one cannot be read.
     pub fn parse(
         transaction: Option<&str>,
         snapshot: Option<&str>,
@@ -102,7 +102,7 @@ impl Call {
     /// Writes to a collection: `now`, or `within` the transaction that is meant.
     ///
     /// # Errors
-    /// As [`collection`](Call::collection); [`ApiErrorKind::Invalid`](crate::ApiErrorKind::Invalid) when a past state is meant;
+    /// As [`collection`](Call::collection); [`ApiErrorKind::Invalid`] when a past state is meant;
     /// those of the writer.
     pub fn write<T>(
         &self,
@@ -272,7 +272,7 @@ impl Call {
 /// The id of a transaction or a snapshot.
 ///
 /// # Errors
-/// [`ApiErrorKind::Invalid`](crate::ApiErrorKind::Invalid) when `text` is none.
+/// [`ApiErrorKind::Invalid`] when `text` is none.
 pub fn session_id(field: &str, text: &str) -> ApiResult<Uuid> {
     Uuid::parse_str(text).map_err(|_| {
         let shown: String = text.chars().take(64).collect();
