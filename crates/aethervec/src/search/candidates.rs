@@ -225,6 +225,7 @@ impl InAnn<'_> {
         let budget = budget.unwrap_or(usize::MAX);
         if let Some(selection) = self.allowed.selection(ann)? {
             let found = ann.search_selected(query, params, &selection, budget, scratch)?;
+            // Too little budget, or out of date: the scan that comes then tells which.
             if found.is_some() || budget < usize::MAX {
                 return Ok(found);
             }
