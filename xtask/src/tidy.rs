@@ -21,9 +21,16 @@ const EDGES: &[(&str, &[&str])] = &[
         "aethervec",
         &["aether-env", "aether-distance", "aether-index", "aidb"],
     ),
+    ("aethervec-proto", &["aethervec"]),
     (
         "aethervec-server",
-        &["aether-env", "aether-crypt", "aethervec", "aidb"],
+        &[
+            "aether-env",
+            "aether-crypt",
+            "aethervec",
+            "aethervec-proto",
+            "aidb",
+        ],
     ),
     (
         "aethervec-cli",

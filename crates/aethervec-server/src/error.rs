@@ -140,6 +140,12 @@ impl From<aethervec::Error> for ApiError {
     }
 }
 
+impl From<aethervec_proto::Malformed> for ApiError {
+    fn from(malformed: aethervec_proto::Malformed) -> ApiError {
+        ApiError::invalid(malformed.to_string())
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -23,7 +23,6 @@ mod grpc;
 mod log;
 pub mod metrics;
 pub mod operations;
-pub mod proto;
 mod qdrant;
 mod rest;
 mod serve;
@@ -34,6 +33,7 @@ pub mod tenants;
 mod whole;
 mod wire;
 
+pub use aethervec_proto::v1 as proto;
 pub use app::App;
 pub use config::Config;
 pub use error::{ApiError, ApiErrorKind};

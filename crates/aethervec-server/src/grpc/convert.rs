@@ -3,11 +3,8 @@
 use crate::error::{ApiError, ApiResult};
 use crate::proto;
 use aethervec::{
-    BinaryVector, DocId, Document, Filter, MultiVector, QueryHit, QueryResponse, QueryVector,
-    SearchRequest, SparseVector, Uuid, Vector, VectorValue, Vectors,
+    DocId, Filter, QueryHit, QueryResponse, QueryVector, SearchRequest, Vector, VectorValue,
 };
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// A filter: JSON if it begins like an object, else text.
 pub(super) fn filter(text: &str) -> ApiResult<Filter> {
@@ -34,111 +31,6 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> ApiResult<String> {
     })
 }
 
-/// The id of a document.
-pub(super) fn id(id: Option<proto::Id>) -> ApiResult<DocId> {
-    use proto::id::Kind;
-    match id.and_then(|id| id.kind) {
-        Some(Kind::Number(number)) => Ok(DocId::U64(number)),
-        Some(Kind::Text(text)) => Ok(DocId::Str(text)),
-        Some(Kind::Uuid(text)) => match Uuid::parse_str(&text) {
-            Ok(uuid) => Ok(DocId::Uuid(uuid)),
-            Err(error) => Err(ApiError::invalid(format!("id: uuid: {error}"))),
-        },
-        None => Err(ApiError::invalid("id: it is missing")),
-    }
-}
-
-/// The message of an id.
-pub(super) fn to_id(id: DocId) -> proto::Id {
-    use proto::id::Kind;
-    let kind = match id {
-        DocId::U64(number) => Kind::Number(number),
-        DocId::Uuid(uuid) => Kind::Uuid(uuid.to_string()),
-        DocId::Str(text) => Kind::Text(text),
-    };
-    proto::Id { kind: Some(kind) }
-}
-
-/// A vector of any kind.
-pub(super) fn vector(vector: proto::Vector) -> ApiResult<VectorValue> {
-    use proto::vector::Kind;
-    match vector.kind {
-        Some(Kind::Dense(dense)) => Ok(VectorValue::from(dense.components)),
-        Some(Kind::Sparse(proto::SparseVector { indices, values })) => {
-            if indices.len() != values.len() {
-                return Err(ApiError::invalid(format!(
-                    "vector: {} indices for {} values",
-                    indices.len(),
-                    values.len()
-                )));
-            }
-            let components = indices.into_iter().zip(values);
-            Ok(VectorValue::Sparse(SparseVector::new(components)))
-        }
-        Some(Kind::Bits(bits)) => Ok(VectorValue::Binary(BinaryVector::from_bytes(bits))),
-        Some(Kind::Multi(proto::MultiVector { dim, components })) => {
-            let multi = MultiVector::from_components(dim as usize, Vector::F32(components))?;
-            Ok(VectorValue::Multi(multi))
-        }
-        None => Err(ApiError::invalid("vector: it is missing")),
-    }
-}
-
-/// The message of a vector.
-pub(super) fn to_vector(vector: &VectorValue) -> proto::Vector {
-    use proto::vector::Kind;
-    let kind = match vector {
-        VectorValue::Dense(vector) => Kind::Dense(proto::DenseVector {
-            components: vector.to_f32(),
-        }),
-        VectorValue::Sparse(vector) => Kind::Sparse(proto::SparseVector {
-            indices: vector.indices().to_vec(),
-            values: vector.values().to_vec(),
-        }),
-        VectorValue::Binary(vector) => Kind::Bits(vector.as_bytes().to_vec().into()),
-        VectorValue::Multi(vector) => Kind::Multi(proto::MultiVector {
-            dim: u32::try_from(vector.dim()).unwrap_or(u32::MAX),
-            components: vector.components().to_f32(),
-        }),
-    };
-    proto::Vector { kind: Some(kind) }
-}
-
-fn to_vectors(vectors: &Vectors) -> BTreeMap<String, proto::Vector> {
-    let vectors = vectors.iter();
-    vectors
-        .map(|(field, vector)| (field.to_owned(), to_vector(vector)))
-        .collect()
-}
-
-/// A document.
-pub(super) fn document(document: proto::Document) -> ApiResult<Document> {
-    let mut vectors = Vectors::new();
-    for (field, value) in document.vectors {
-        let value = vector(value)
-            .map_err(|error| ApiError::invalid(format!("vectors: {field:?}: {}", error.message)))?;
-        vectors.insert(field, value);
-    }
-    let expires_at = document.expires_at.map(|text| text.parse()).transpose();
-    Ok(Document {
-        id: id(document.id)?,
-        vectors,
-        payload: payload("payload", document.payload)?,
-        expires_at: expires_at
-            .map_err(|error| ApiError::invalid(format!("expires_at: {error}")))?,
-    })
-}
-
-/// The message of a document.
-pub(super) fn to_document(document: Document) -> ApiResult<proto::Document> {
-    Ok(proto::Document {
-        vectors: to_vectors(&document.vectors),
-        id: Some(to_id(document.id)),
-        payload: document.payload.as_ref().map(to_json).transpose()?,
-        expires_at: document.expires_at.map(|moment| moment.to_string()),
-    })
-}
-
 /// A vector of the short forms, as a document.
 pub(super) fn short(vector: proto::InsertVector) -> ApiResult<crate::wire::short::Vector> {
     let metadata = vector.metadata.as_deref();
@@ -149,9 +41,9 @@ pub(super) fn short(vector: proto::InsertVector) -> ApiResult<crate::wire::short
     })
 }
 
-fn payload(field: &str, text: Option<String>) -> ApiResult<Option<Value>> {
-    let object = text.map(|text| json::<Map<String, Value>>(field, &text));
-    Ok(object.transpose()?.map(Value::Object))
+/// The id of a document.
+pub(super) fn id(id: Option<proto::Id>) -> ApiResult<DocId> {
+    Ok(id.unwrap_or_default().try_into()?)
 }
 
 /// A search, taken apart; [`Search::request`] is how the engine is asked.
@@ -167,7 +59,7 @@ impl Search {
     pub(super) fn new(mut message: proto::SearchRequest) -> ApiResult<Search> {
         let value = message.vector.take().unwrap_or_default();
         Ok(Search {
-            vector: vector(value)?,
+            vector: value.try_into()?,
             filter: message.filter.as_deref().map(filter).transpose()?,
             message,
         })
@@ -200,8 +92,8 @@ impl Search {
 pub(super) fn to_hits(hits: Vec<aethervec::Hit>) -> ApiResult<proto::SearchResponse> {
     let hits = hits.into_iter().map(|hit| {
         Ok(proto::Hit {
-            vectors: to_vectors(&hit.vectors),
-            id: Some(to_id(hit.id)),
+            vectors: proto::Vector::by_field(&hit.vectors),
+            id: Some(hit.id.into()),
             score: f64::from(hit.score),
             distance: Some(hit.distance.0),
             payload: hit.payload.as_ref().map(to_json).transpose()?,
@@ -217,8 +109,8 @@ pub(super) fn to_hits(hits: Vec<aethervec::Hit>) -> ApiResult<proto::SearchRespo
 pub(super) fn to_found(response: QueryResponse) -> ApiResult<proto::SearchResponse> {
     let hit = |hit: QueryHit| {
         Ok(proto::Hit {
-            vectors: to_vectors(&hit.vectors),
-            id: Some(to_id(hit.id)),
+            vectors: proto::Vector::by_field(&hit.vectors),
+            id: Some(hit.id.into()),
             score: hit.score,
             distance: None,
             payload: hit.payload.as_ref().map(to_json).transpose()?,

@@ -1,4 +1,4 @@
-//! The native API over gRPC: `proto/aethervec/v1/vector_database.proto` is its description.
+//! The native API over gRPC: `vector_database.proto` of aethervec-proto is its description.
 //!
 //! Messages are taken apart within the gate, on a thread where that may take its time.
 
@@ -13,9 +13,6 @@ use service::Service;
 use std::sync::Arc;
 use tonic::service::Routes;
 
-/// What the server says of itself when it is asked by reflection.
-const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
-
 /// All services of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let limit = app.config.body_bytes_max;
@@ -27,7 +24,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     // It is there as long as the port: nothing else is ever said of it.
     drop(health);
     let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(aethervec_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptors were compiled with this crate");

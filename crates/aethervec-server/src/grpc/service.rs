@@ -345,12 +345,11 @@ impl VectorDatabase for Service {
                     |collection| collection.get_batch(&ids),
                     |view| view.get_batch(&ids),
                 )?;
-                let found = documents.into_iter().map(|document| {
-                    let document = document.map(convert::to_document).transpose()?;
-                    Ok(Found { document })
+                let found = documents.into_iter().map(|document| Found {
+                    document: document.map(Document::from),
                 });
                 Ok(GetResponse {
-                    found: found.collect::<ApiResult<_>>()?,
+                    found: found.collect(),
                 })
             })
             .await
@@ -364,10 +363,10 @@ impl VectorDatabase for Service {
                 let limit = message.limit.map_or(100, |limit| limit as usize);
                 let request = aethervec::ScrollRequest { after, limit };
                 let page = call.view(&message.collection)?.scroll(request)?;
-                let documents = page.documents.into_iter().map(convert::to_document);
+                let documents = page.documents.into_iter().map(Document::from);
                 Ok(ScrollResponse {
-                    documents: documents.collect::<ApiResult<_>>()?,
-                    next: page.next.map(convert::to_id),
+                    documents: documents.collect(),
+                    next: page.next.map(Id::from),
                 })
             })
             .await
@@ -564,9 +563,9 @@ fn insert_short(call: &Call, message: InsertRequest) -> ApiResult<InsertResponse
 fn upsert(call: &Call, message: UpsertRequest) -> ApiResult<UpsertResponse> {
     let documents = message.documents.into_iter().enumerate();
     let writes = documents.map(|(number, document)| {
-        let document = convert::document(document).map_err(|error| {
-            ApiError::new(error.kind, format!("document {number}: {}", error.message))
-        })?;
+        let document = document
+            .try_into()
+            .map_err(|error| ApiError::invalid(format!("document {number}: {error}")))?;
         Ok(Write::upsert(document))
     });
     let writes = writes.collect::<ApiResult<Vec<Write>>>()?;

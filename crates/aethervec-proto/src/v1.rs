@@ -1,5 +1,4 @@
-//! The messages and services of the native gRPC API, generated from `proto/aethervec/v1/vector_database.proto`, which documents
-//! them: for the server, and for clients in Rust.
+//! The messages and services, generated from `proto/aethervec/v1/vector_database.proto`, which documents them.
 
 #![expect(
     missing_docs,
