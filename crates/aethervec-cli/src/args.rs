@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Serve(serve::Serve),
     Config(serve::Config),
+    Health(serve::Health),
     Aidb(aidb::Aidb),
     Completions(Completions),
 }

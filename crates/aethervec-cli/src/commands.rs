@@ -49,6 +49,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Demo(args) => demo::run(&session, args),
         Command::Serve(args) => serve::run(session.out, args),
         Command::Config(args) => serve::config(session.out, args),
+        Command::Health(args) => serve::health(session.out, args),
         Command::Aidb(args) => aidb::run(&session, args),
         Command::Completions(args) => completions(session.out, args),
     }

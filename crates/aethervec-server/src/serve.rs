@@ -8,7 +8,7 @@
 use crate::app::App;
 use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
-use crate::{auth, grpc, log, qdrant, rest};
+use crate::{auth, grpc, log, notify, qdrant, rest};
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -189,11 +189,13 @@ pub fn run(config: Config, ready: impl FnOnce(Addresses)) -> ApiResult<()> {
     runtime.block_on(async {
         let server = Server::bind(config).await?;
         ready(server.addresses());
+        notify::tell(notify::READY);
         let stop = CancellationToken::new();
         tokio::spawn({
             let stop = stop.clone();
             async move {
                 told_to_stop().await;
+                notify::tell(notify::STOPPING);
                 stop.cancel();
             }
         });

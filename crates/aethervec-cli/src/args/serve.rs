@@ -30,6 +30,19 @@ pub(crate) struct Config {
     pub(crate) command: ConfigCommand,
 }
 
+/// Ask the server on this machine whether it is ready
+///
+/// It is asked where these settings say that it listens. Exit code 0: it is ready.
+#[derive(Debug, Args)]
+#[command(after_help = after!(
+    "aethervec health"
+    "aethervec health --config /etc/aethervec/config.yaml"
+))]
+pub(crate) struct Health {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print it, as a file that says the same

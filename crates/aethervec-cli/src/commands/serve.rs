@@ -1,6 +1,6 @@
-//! `serve` and `config`.
+//! `serve`, `config` and `health`.
 
-use crate::args::serve::{Config, ConfigCommand, Serve, Settings};
+use crate::args::serve::{Config, ConfigCommand, Health, Serve, Settings};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use aethervec_server::config::{Explained, Sources};
@@ -21,6 +21,15 @@ pub(crate) fn config(out: Output, args: &Config) -> Outcome {
     let ConfigCommand::Print { settings, explain } = &args.command;
     let explained = explained(settings)?;
     out.verbatim(&explained.print(*explain));
+    Ok(())
+}
+
+/// `aethervec health`.
+pub(crate) fn health(out: Output, args: &Health) -> Outcome {
+    let explained = explained(&args.settings)?;
+    aethervec_server::probe(&explained.config).map_err(failure)?;
+    out.line("ready");
+    out.object(&serde_json::json!({"ready": true}));
     Ok(())
 }
 

@@ -1,8 +1,9 @@
-//! `serve` and `config`.
+//! `serve`, `config` and `health`.
 
 use crate::tool::Tool;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
 #[test]
@@ -39,6 +40,12 @@ fn the_configuration_is_printed_and_explained() {
 #[test]
 fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
     let tool = Tool::new();
+    let service_manager = UnixDatagram::bind(tool.path("notify")).unwrap();
+    let told = || {
+        let mut message = [0; 64];
+        let length = service_manager.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
     let arguments = [
         "serve",
         "--json",
@@ -57,6 +64,7 @@ fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
     ];
     let mut server = tool
         .command(&arguments)
+        .env("NOTIFY_SOCKET", tool.path("notify"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -64,14 +72,21 @@ fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
     BufReader::new(server.stdout.as_mut().unwrap())
         .read_line(&mut line)
         .unwrap();
+    assert_eq!(told(), "READY=1");
     let addresses: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let mut stream = TcpStream::connect(addresses["http"].as_str().unwrap()).unwrap();
+    let address: SocketAddr = addresses["http"].as_str().unwrap().parse().unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
     stream
         .write_all(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let port = address.port().to_string();
+    let health = ["health", "--http-port", &port];
+    assert_eq!(tool.run(&health).stdout, "ready\n");
+
     let pid = server.id().to_string();
     assert!(
         std::process::Command::new("kill")
@@ -81,4 +96,7 @@ fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
             .success()
     );
     assert!(server.wait().unwrap().success());
+    assert_eq!(told(), "STOPPING=1");
+    let error = tool.fails(1, &health);
+    assert!(error.contains("does not answer"), "{error}");
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod common;
+mod deploy;
 mod grpc;
 mod health;
 mod qdrant;
