@@ -2,12 +2,11 @@
 //!
 //! A code is a row of groups of 4 bits; a query gives each group a table of 16 small numbers. What the code is worth to the
 //! query is the sum, over its groups, of the entry that its 4 bits choose. 32 codes make a *block*, in which one shuffle of
-//! bytes looks up 16 entries or more:
+//! bytes looks up 16 entries or more. Blocks and tables are whole lines, of four groups each:
 //!
 //! ```text
-//! block   16 bytes per group:  byte l = bits of code l | bits of code 16 + l << 4,   l = 0..16
-//! table   16 bytes per group:  byte j = the entry for the bits j
-//! line    64 bytes = 4 groups, of a block or of a table; both are whole lines
+//! line of a block   64 bytes:  byte 4 l + g = bits of code l | bits of code 16 + l << 4,   l = 0..16, g = 0..4 of its groups
+//! line of a table   64 bytes:  byte 16 g + j = the entry of group g for the bits j
 //! ```
 //!
 //! The sums are exact integers, the same on every machine. (André, Kermarrec and Le Scouarnec 2015, "Cache locality is not

@@ -5,7 +5,7 @@
 
 use half::f16;
 
-use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
+use crate::fast_scan::{BLOCK_CODES, LINE_GROUPS, ScanFactors, ScanFormula, TableLine};
 
 pub(crate) use crate::plain::{rotate, sign_table, steps};
 
@@ -123,11 +123,12 @@ pub(crate) fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32 {
 
 pub(crate) fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES] {
     let mut sums = [0; BLOCK_CODES];
-    let entries = table.iter().flat_map(|line| line.0.as_chunks::<16>().0);
-    for (group, entries) in codes.as_chunks::<16>().0.iter().zip(entries) {
-        for (lane, &bits) in group.iter().enumerate() {
-            sums[lane] += u32::from(entries[usize::from(bits & 15)]);
-            sums[16 + lane] += u32::from(entries[usize::from(bits >> 4)]);
+    for (line, table) in codes.as_chunks::<64>().0.iter().zip(table) {
+        for (lane, groups) in line.as_chunks::<LINE_GROUPS>().0.iter().enumerate() {
+            for (bits, entries) in groups.iter().zip(table.0.as_chunks::<16>().0) {
+                sums[lane] += u32::from(entries[usize::from(bits & 15)]);
+                sums[16 + lane] += u32::from(entries[usize::from(bits >> 4)]);
+            }
         }
     }
     sums

@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI: 64 bytes or 16 floats at once; what remains at the end is loaded under a mask.
+//! AVX-512 with VNNI and VBMI: 64 bytes or 16 floats at once; what remains at the end is loaded under a mask.
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
@@ -23,17 +23,18 @@ impl Token {
         let found = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vnni");
+            && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx512vbmi");
         found.then_some(Token(()))
     }
 }
 
 with_integer_kernels!(token_methods);
 with_other_kernels!(token_methods);
-plain_kernels!("avx512f,avx512bw,avx512vl,avx512vnni");
+plain_kernels!("avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi");
 
 /// `vpdpbusd` adds four products to each of 16 sums of 32 bits, without saturation on the way.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
     // Cut to the same length, so that one bound serves both; likewise below.
     let ((codes, codes_rest), (query, query_rest)) = (
@@ -59,18 +60,18 @@ fn dot_u8_i8(codes: &[u8], query: &[i8]) -> i32 {
     _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]))
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
     _mm512_reduce_add_epi32(sums_u4_i8([codes], query)[0])
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     sums_of_four(sums_u4_i8(codes, query))
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn sums_u4_i8<const N: usize>(codes: [&[u8]; N], query: &[i8]) -> [__m512i; N] {
     let (lower, upper) = query.split_at(query.len() / 2);
     let ((lower, lower_rest), (upper, upper_rest)) =
@@ -93,7 +94,7 @@ fn sums_u4_i8<const N: usize>(codes: [&[u8]; N], query: &[i8]) -> [__m512i; N] {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn add_products_u4(sum: __m512i, codes: __m512i, lower: __m512i, upper: __m512i) -> __m512i {
     let low_bits = _mm512_set1_epi8(15);
     let sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(codes, low_bits), lower);
@@ -102,7 +103,7 @@ fn add_products_u4(sum: __m512i, codes: __m512i, lower: __m512i, upper: __m512i)
 }
 
 /// `a * b = a * (b - 128) + 128 * a`: the first factor of `vpdpbusd` is unsigned, the second signed.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<64>(), b[..a.len()].as_chunks::<64>());
     let (ones, high_bits) = (_mm512_set1_epi8(1), _mm512_set1_epi8(i8::MIN));
@@ -122,7 +123,7 @@ fn dot_u8(a: &[u8], b: &[u8]) -> u32 {
         .cast_unsigned()
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<64>(), b[..a.len()].as_chunks::<64>());
     let mut sums = [_mm512_setzero_si512(); 2];
@@ -137,7 +138,7 @@ fn l2_u8(a: &[u8], b: &[u8]) -> u32 {
 
 /// Differences of bytes fit 8 bits without their sign; their squares are summed as 16-bit pairs.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn add_squares_u8(sums: [__m512i; 2], a: __m512i, b: __m512i) -> [__m512i; 2] {
     let zero = _mm512_setzero_si512();
     let difference = _mm512_or_si512(_mm512_subs_epu8(a, b), _mm512_subs_epu8(b, a));
@@ -152,7 +153,7 @@ fn add_squares_u8(sums: [__m512i; 2], a: __m512i, b: __m512i) -> [__m512i; 2] {
 }
 
 float_kernels! {
-    "avx512f,avx512bw,avx512vl,avx512vnni", 16,
+    "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi", 16,
     l2_f32(a: floats, b: floats) = |sum| add_square(sum, a, b);
     dot_f32(a: floats, b: floats) = |sum| add_product(sum, a, b);
     l2_f32_f16(query: floats, vector: halves) = |sum| add_square(sum, query, vector);

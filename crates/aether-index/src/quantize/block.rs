@@ -3,7 +3,7 @@
 //! See [`Kernels::fast_scan`](aether_distance::Kernels::fast_scan) for the order. A code is a row of nibbles, two to a byte, the
 //! first one low: four signs each here, or one number of a subspace each in a product quantizer.
 
-use aether_distance::BLOCK_CODES;
+use aether_distance::{BLOCK_CODES, LINE_GROUPS};
 
 /// Puts `code` into lane `lane` of `block`; the other lanes stay as they are.
 ///
@@ -11,11 +11,12 @@ use aether_distance::BLOCK_CODES;
 /// If `lane` is not below 32 or `block` has not 32 bytes per byte of `code`.
 pub fn pack(block: &mut [u8], lane: usize, code: &[u8]) {
     check(block.len(), lane, code.len());
-    let (byte, shift) = place(lane);
-    for (groups, &bits) in block.as_chunks_mut::<32>().0.iter_mut().zip(code) {
-        let [low, high] = [bits & 15, bits >> 4];
-        groups[byte] = groups[byte] & !(15 << shift) | low << shift;
-        groups[16 + byte] = groups[16 + byte] & !(15 << shift) | high << shift;
+    let (start, shift) = place(lane);
+    for (line, bits) in block.as_chunks_mut::<64>().0.iter_mut().zip(code.chunks(2)) {
+        let groups = bits.iter().flat_map(|bits| [bits & 15, bits >> 4]);
+        for (byte, bits) in line[start..].iter_mut().zip(groups) {
+            *byte = *byte & !(15 << shift) | bits << shift;
+        }
     }
 }
 
@@ -25,16 +26,18 @@ pub fn pack(block: &mut [u8], lane: usize, code: &[u8]) {
 /// As [`pack`].
 pub fn unpack(block: &[u8], lane: usize, code: &mut [u8]) {
     check(block.len(), lane, code.len());
-    let (byte, shift) = place(lane);
-    for (groups, bits) in block.as_chunks::<32>().0.iter().zip(code) {
-        let [low, high] = [groups[byte] >> shift & 15, groups[16 + byte] >> shift & 15];
-        *bits = low | high << 4;
+    let (start, shift) = place(lane);
+    for (line, bits) in block.as_chunks::<64>().0.iter().zip(code.chunks_mut(2)) {
+        let (pairs, _) = line[start..].as_chunks::<2>();
+        for ([low, high], bits) in pairs.iter().zip(bits) {
+            *bits = low >> shift & 15 | (high >> shift & 15) << 4;
+        }
     }
 }
 
-/// In which byte of each group, and behind how many bits of it, a lane lies.
+/// At which byte of each line its groups begin, and behind how many bits of them it lies.
 fn place(lane: usize) -> (usize, usize) {
-    (lane % 16, lane / 16 * 4)
+    (lane % 16 * LINE_GROUPS, lane / 16 * 4)
 }
 
 fn check(block: usize, lane: usize, code: usize) {

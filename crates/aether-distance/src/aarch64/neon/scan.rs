@@ -72,9 +72,11 @@ fn sums_of_part(lines: &[[u8; 64]], table: &[TableLine]) -> [uint16x8_t; 4] {
     let low_bits = vdupq_n_u8(15);
     let mut sums = [vdupq_n_u16(0); 4];
     for (codes, entries) in lines.iter().zip(table) {
-        let ((codes, _), (entries, _)) = (codes.as_chunks::<16>(), entries.0.as_chunks::<16>());
-        for (codes, entries) in codes.iter().zip(entries) {
-            let (codes, entries) = (bytes(codes), bytes(entries));
+        // SAFETY: the array has the 64 bytes that are read. They come apart by groups.
+        let uint8x16x4_t(a, b, c, d) = unsafe { vld4q_u8(codes.as_ptr()) };
+        let (entries, _) = entries.0.as_chunks::<16>();
+        for (codes, entries) in [a, b, c, d].into_iter().zip(entries) {
+            let entries = bytes(entries);
             let low = vqtbl1q_u8(entries, vandq_u8(codes, low_bits));
             let high = vqtbl1q_u8(entries, vshrq_n_u8::<4>(codes));
             sums[0] = vaddw_u8(sums[0], vget_low_u8(low));

@@ -79,9 +79,9 @@ fn sums_of_part(lines: &[[u8; 64]], table: &[TableLine]) -> [__m256i; 4] {
     let mut all = [_mm256_setzero_si256(); 2];
     let mut odd = [_mm256_setzero_si256(); 2];
     for (codes, entries) in lines.iter().zip(table) {
-        let ((codes, _), (entries, _)) = (codes.as_chunks::<32>(), entries.0.as_chunks::<32>());
-        for (codes, entries) in codes.iter().zip(entries) {
-            let (codes, entries) = (bytes(codes), bytes(entries));
+        let (entries, _) = entries.0.as_chunks::<32>();
+        for (codes, entries) in by_groups(codes).into_iter().zip(entries) {
+            let entries = bytes(entries);
             let halves = [codes, _mm256_srli_epi16::<4>(codes)];
             for i in 0..2 {
                 let found = _mm256_shuffle_epi8(entries, _mm256_and_si256(halves[i], low_bits));
@@ -99,6 +99,26 @@ fn sums_of_part(lines: &[[u8; 64]], table: &[TableLine]) -> [__m256i; 4] {
         ]
     });
     [low[0], low[1], high[0], high[1]]
+}
+
+/// The bytes of a line by their groups, 0 and 1, 2 and 3: those of all codes side by side.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn by_groups(line: &[u8; 64]) -> [__m256i; 2] {
+    // Of four codes with four groups each, the same group side by side.
+    let turn = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+    ));
+    let (halves, _) = line.as_chunks::<32>();
+    let [left, right] = [0, 1].map(|i| _mm256_shuffle_epi8(bytes(&halves[i]), turn));
+    // Each quarter has codes 0 to 3 | 4 to 7 of the first half, and then 8 to 11 | 12 to 15 of the second.
+    let pairs = [
+        _mm256_unpacklo_epi32(left, right),
+        _mm256_unpackhi_epi32(left, right),
+    ];
+    // To [0..4, 4..8, 8..12, 12..16] of one group in each half.
+    let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    pairs.map(|pair| _mm256_permutevar8x32_epi32(pair, order))
 }
 
 /// The sum of the two halves, each of every other group.

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{signed_bytes, signed_bytes_rest};
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 pub(super) fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32 {
     let ((masks, masks_rest), (query, query_rest)) =
         (bits.as_chunks::<8>(), query.as_chunks::<64>());

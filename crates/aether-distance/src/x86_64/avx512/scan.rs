@@ -3,9 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::bytes;
-use crate::fast_scan::{BLOCK_CODES, PART_LINES, ScanFactors, ScanFormula, TableLine};
+use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 pub(super) fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES] {
     let mut out = [0; BLOCK_CODES];
     let (halves, _) = out.as_chunks_mut::<16>();
@@ -16,7 +16,7 @@ pub(super) fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES]
     out
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 pub(super) fn fast_scan_estimates(
     codes: &[u8],
     table: &[TableLine],
@@ -53,67 +53,45 @@ pub(super) fn fast_scan_estimates(
 }
 
 /// The sums of codes 0 to 15 and of codes 16 to 31.
+///
+/// A line of a table is one register: the number of a group and the bits of a code choose one of its 64 bytes. The four bytes
+/// of a code are neighbours, so that one instruction adds them up.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn sums(codes: &[u8], table: &[TableLine]) -> [__m512i; 2] {
     let (lines, _) = codes.as_chunks::<64>();
-    let (lines, more_lines) = lines.split_at(lines.len().min(PART_LINES));
-    let (first, more) = table.split_at(table.len().min(PART_LINES));
-    let mut totals = sums_of_part(lines, first);
-    for (lines, table) in more_lines.chunks(PART_LINES).zip(more.chunks(PART_LINES)) {
-        let [low, high] = sums_of_part(lines, table);
-        totals = [
-            _mm512_add_epi32(totals[0], low),
-            _mm512_add_epi32(totals[1], high),
-        ];
-    }
-    totals
-}
-
-/// As `sums`, of at most [`PART_LINES`] lines, whose sums fit in 16 bits.
-///
-/// Bytes are added up as pairs: `all` takes both bytes of a pair at once and wraps, `odd` the upper byte alone, so that
-/// `all - (odd << 8)` is the sum of the lower bytes.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn sums_of_part(lines: &[[u8; 64]], table: &[TableLine]) -> [__m512i; 2] {
-    let low_bits = _mm512_set1_epi8(15);
-    let [mut low_all, mut low_odd, mut high_all, mut high_odd] = [_mm512_setzero_si512(); 4];
-    for (codes, entries) in lines.iter().zip(table) {
-        let (codes, entries) = (bytes(codes), bytes(&entries.0));
-        let low = _mm512_shuffle_epi8(entries, _mm512_and_si512(codes, low_bits));
-        let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), low_bits);
-        let high = _mm512_shuffle_epi8(entries, upper);
-        low_all = _mm512_add_epi16(low_all, low);
-        low_odd = _mm512_add_epi16(low_odd, _mm512_srli_epi16::<8>(low));
-        high_all = _mm512_add_epi16(high_all, high);
-        high_odd = _mm512_add_epi16(high_odd, _mm512_srli_epi16::<8>(high));
-    }
-    [in_order(low_all, low_odd), in_order(high_all, high_odd)]
-}
-
-/// The sums of 16 codes, of those of four groups each: `all` and `odd` as above.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn in_order(all: __m512i, odd: __m512i) -> __m512i {
-    let even = _mm512_sub_epi16(all, _mm512_slli_epi16::<8>(odd));
-    let (even, odd) = (sum_of_quarters(even), sum_of_quarters(odd));
-    _mm512_cvtepu16_epi32(_mm256_set_m128i(
-        _mm_unpackhi_epi16(even, odd),
-        _mm_unpacklo_epi16(even, odd),
-    ))
-}
-
-/// The sum of the four quarters, each one group's.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn sum_of_quarters(quarters: __m512i) -> __m128i {
-    let halves = _mm256_add_epi16(
-        _mm512_castsi512_si256(quarters),
-        _mm512_extracti64x4_epi64::<1>(quarters),
+    let ((line_pairs, line), (entry_pairs, entries)) = (
+        lines.as_chunks::<2>(),
+        table[..lines.len()].as_chunks::<2>(),
     );
-    _mm_add_epi16(
-        _mm256_castsi256_si128(halves),
-        _mm256_extracti128_si256::<1>(halves),
-    )
+    // Two sums of each, so that one addition need not wait for the other.
+    let mut sums = [[_mm512_setzero_si512(); 2]; 2];
+    for (lines, entries) in line_pairs.iter().zip(entry_pairs) {
+        for i in 0..2 {
+            sums[i] = with_line(sums[i], &lines[i], &entries[i]);
+        }
+    }
+    for (line, entries) in line.iter().zip(entries) {
+        sums[0] = with_line(sums[0], line, entries);
+    }
+    let [[low, high], [more_low, more_high]] = sums;
+    [
+        _mm512_add_epi32(low, more_low),
+        _mm512_add_epi32(high, more_high),
+    ]
+}
+
+/// The sums with what a line adds to them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+fn with_line([low, high]: [__m512i; 2], codes: &[u8; 64], entries: &TableLine) -> [__m512i; 2] {
+    const AND_OR: i32 = 0b1110_1010;
+    let (low_bits, ones) = (_mm512_set1_epi8(15), _mm512_set1_epi8(1));
+    let groups = _mm512_set1_epi32(0x30_20_10_00);
+    let (codes, entries) = (bytes(codes), bytes(&entries.0));
+    let add = |sums, codes| {
+        let places = _mm512_ternarylogic_epi32::<AND_OR>(codes, low_bits, groups);
+        _mm512_dpbusd_epi32(sums, _mm512_permutexvar_epi8(places, entries), ones)
+    };
+    [add(low, codes), add(high, _mm512_srli_epi16::<4>(codes))]
 }
