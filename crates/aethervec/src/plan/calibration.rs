@@ -5,7 +5,8 @@
 //!    [`RANK`]th point that such a search finds. Queries far from all points need a greater effort, whether they are rare
 //!    ones, or from another distribution than the data.
 //! 2. A later query is searched for with a small effort first, which tells how hard it is. The samples that are about as hard
-//!    tell the effort that it takes. If that is more, the search is repeated with it.
+//!    tell the effort that it takes. If that is more, the search is repeated with it. Where one effort serves queries of all
+//!    kinds, as it does in buckets, which look farther by themselves where much is near, that is the first one, and the only one.
 //! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
 //!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
@@ -34,8 +35,12 @@ const SAMPLES_MIN: usize = 64;
 /// Samples that are kept, the newest ones.
 const SAMPLES_MAX: usize = 512;
 
-/// From then on, one query of so many becomes a sample: that costs what some hundred queries cost, and the next one pays for new curves.
-const SAMPLE_EVERY: u64 = 4_096;
+/// From then on, one query of so many for each sample that there is becomes another one: that costs what some hundred queries
+/// cost, and the next one pays for new curves.
+const SAMPLE_EVERY: u64 = 16;
+
+/// So much less recall than was asked for does no harm, if chance has it so.
+const TOLERATED: f32 = 0.01;
 
 /// Samples by which one query is judged: half of them less hard.
 const PEERS: usize = 48;
@@ -119,7 +124,7 @@ pub(crate) enum Effort {
 pub(crate) struct Curve {
     depth: usize,
     recall: f32,
-    /// With this effort queries are searched for to see how hard they are: one of [`EFFORTS`].
+    /// With this effort queries are searched for to see how hard they are.
     first: usize,
     /// Of each sample how hard it is, ascending, and the effort for a query that is as hard; `None` if none is enough.
     steps: Vec<(f32, Option<usize>)>,
@@ -141,7 +146,8 @@ impl Calibration {
             };
         }
         samples.since += 1;
-        let learns = samples.newest.len() < SAMPLES_MIN || samples.since >= SAMPLE_EVERY;
+        let known = samples.newest.len();
+        let learns = known < SAMPLES_MIN || samples.since >= SAMPLE_EVERY * known as u64;
         (!learns).then(|| samples.curve(k, recall))
     }
 
@@ -257,41 +263,66 @@ impl Samples {
         curve
     }
 
-    /// The curve whose first effort costs least: a small one has to be repeated often, a great one is more than most need.
+    /// The curve that costs least: a small first effort has to be repeated often, a great one is more than most need.
     fn cheapest(&self, depth: usize, recall: f32) -> Curve {
         let cost = |curve: &Curve| -> usize {
-            let first = EFFORTS[curve.first];
             let again = |need: Option<usize>| match need {
-                Some(ef) if ef <= first => 0,
+                Some(ef) if ef <= curve.first => 0,
                 Some(ef) => self.search_cost + ef,
                 None => EFFORTS[EFFORTS.len() - 1],
             };
             let steps = curve.steps.iter();
-            steps.map(|&(_, need)| first + again(need)).sum()
+            steps.map(|&(_, need)| curve.first + again(need)).sum()
         };
-        let curves = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
-        curves.min_by_key(cost).expect("there are efforts")
+        let stepped = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
+        let stepped = stepped.min_by_key(cost).expect("there are efforts");
+        let level = self.level(&stepped);
+        let level = level.filter(|level| cost(level) <= cost(&stepped));
+        level.unwrap_or(stepped)
+    }
+
+    /// A curve like `stepped` that has the same effort for all queries: one that is enough for the harder ones, too.
+    fn level(&self, stepped: &Curve) -> Option<Curve> {
+        let Curve { depth, recall, .. } = *stepped;
+        let typical = stepped.typical?;
+        let place = EFFORTS.partition_point(|&ef| ef < typical);
+        let place = place.min(EFFORTS.len() - 1);
+        let sorted = self.by_hardness(place);
+        let hardest = |part: usize, asked: f32| {
+            let some = &sorted[sorted.len() - sorted.len().div_ceil(part)..];
+            least_effort(reached(some, depth, 0.0), asked)
+        };
+        let first = typical
+            .max(hardest(2, recall)?)
+            .max(hardest(4, recall - TOLERATED)?);
+        let steps = sorted.iter().map(|sample| (sample.hardness[place], Some(first)));
+        Some(Curve {
+            first,
+            steps: steps.collect(),
+            ..*stepped
+        })
+    }
+
+    /// The samples, by how hard searches with one of [`EFFORTS`] find them.
+    fn by_hardness(&self, effort: usize) -> Vec<&Sample> {
+        let mut sorted: Vec<&Sample> = self.newest.iter().collect();
+        sorted.sort_by(|a, b| a.hardness[effort].total_cmp(&b.hardness[effort]));
+        sorted
     }
 
     fn curve_from(&self, first: usize, depth: usize, recall: f32) -> Curve {
-        let mut sorted: Vec<&Sample> = self.newest.iter().collect();
-        sorted.sort_by(|a, b| a.hardness[first].total_cmp(&b.hardness[first]));
+        let sorted = self.by_hardness(first);
         let all = sorted.len();
         // By how much chance may have been kind: over all queries, and to a few.
         let chance = |count: usize| (count as f32).sqrt().recip();
         let need = |peers: &[&Sample]| {
-            let deviations = chance(all).max(chance(peers.len()) / 2.0);
-            let reached = (0..EFFORTS.len()).map(|e| {
-                let shares = || peers.iter().map(|sample| sample.shares[depth][e]);
-                surely(shares, deviations)
-            });
-            least_effort(reached, recall)
+            let deviations = (2.0 * chance(all)).max(chance(peers.len()));
+            least_effort(reached(peers, depth, deviations), recall)
         };
         let filtered = |place: usize| {
-            let deviations = chance(all) / 2.0;
             let reached = (0..FILTERED_EFFORTS).map(|e| {
                 let shares = || sorted.iter().map(|sample| sample.filtered[place][e]);
-                surely(shares, deviations)
+                surely(shares, chance(all))
             });
             least_effort(reached, recall)
         };
@@ -304,7 +335,7 @@ impl Samples {
         Curve {
             depth,
             recall,
-            first,
+            first: EFFORTS[first],
             steps: sorted.iter().enumerate().map(step).collect(),
             typical: need(&sorted),
             filtered: std::array::from_fn(filtered),
@@ -315,7 +346,7 @@ impl Samples {
 impl Curve {
     /// With so many candidates a query is searched for first, for `k` hits.
     pub(crate) fn first(&self, k: usize) -> usize {
-        self.scaled(EFFORTS[self.first], k)
+        self.scaled(self.first, k)
     }
 
     /// What a query takes that is so hard, if that is known.
@@ -382,12 +413,20 @@ fn least_effort(reached: impl Iterator<Item = f32>, asked: f32) -> Option<usize>
     None
 }
 
-/// The mean of some shares, less so many standard deviations.
+/// What searches of every effort find of the answers of `samples`, but for chance.
+fn reached(samples: &[&Sample], depth: usize, deviations: f32) -> impl Iterator<Item = f32> {
+    (0..EFFORTS.len()).map(move |e| {
+        let shares = || samples.iter().map(|sample| sample.shares[depth][e]);
+        surely(shares, deviations)
+    })
+}
+
+/// The mean of some shares, less so many standard deviations as far as these are more than is tolerated.
 fn surely<I: Iterator<Item = f32>>(shares: impl Fn() -> I, deviations: f32) -> f32 {
     let count = shares().count().max(1) as f32;
     let mean = shares().sum::<f32>() / count;
     let variance = shares().map(|share| (share - mean).powi(2)).sum::<f32>() / count;
-    mean - deviations * variance.sqrt()
+    mean - (deviations * variance.sqrt() - TOLERATED).max(0.0)
 }
 
 /// How much of the first `depth` of `truth` was found.
