@@ -6,9 +6,10 @@
 
 use crate::error::{Error, Result};
 use crate::id::DocId;
-use crate::index::row_cache::RowCache;
+use crate::index::point_cache::PointCache;
 use aether_index::PointId;
 use aidb::{Append, Compression, DB, Keyspace, KeyspaceOptions, SeqNo, TableOptions};
+use bytes::Bytes;
 use std::ops::Bound;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -23,6 +24,9 @@ pub(crate) use vectors::{buffer as vector_buffer, encoded_bytes as vector_bytes}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CollectionId(pub(crate) u32);
 
+/// The part of the memory for rows that ids take: where distances are exact, searches need nothing else.
+const IDS_SHARE: usize = 4;
+
 /// The keyspaces of a database.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyspaces {
@@ -34,7 +38,9 @@ pub(crate) struct Keyspaces {
     pub(crate) index: Keyspace,
     pub(crate) filter: Keyspace,
     /// Rows of `points`.
-    pub(crate) row_cache: Arc<RowCache>,
+    pub(crate) row_cache: Arc<PointCache<Bytes>>,
+    /// The documents of points.
+    pub(crate) id_cache: Arc<PointCache<DocId>>,
     /// The last write before this opening: nothing in memory knows of earlier states.
     pub(crate) opened_at: SeqNo,
     /// Whether past moments can be read.
@@ -67,7 +73,10 @@ impl Keyspaces {
                     ..KeyspaceOptions::DEFAULT
                 },
             )?,
-            row_cache: Arc::new(RowCache::new(row_cache_bytes)),
+            row_cache: Arc::new(PointCache::new(
+                row_cache_bytes - row_cache_bytes / IDS_SHARE,
+            )),
+            id_cache: Arc::new(PointCache::new(row_cache_bytes / IDS_SHARE)),
             opened_at: db.last_seq(),
             keeps_past,
         })

@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::id::DocId;
+use crate::index::point_cache::{Cached, PointCache};
 use crate::keyspace::{self, DocRow, FieldNumber, PointRow};
 use crate::overlay::{self, Overlay};
 use crate::version::has_ended;
@@ -98,21 +99,44 @@ impl CollectionView {
     /// The rows of points that are visible, from the cache as far as it has them.
     pub(crate) fn cached_point_rows(&self, points: &[PointId]) -> Result<Vec<Option<Bytes>>> {
         let cache = &self.core.keyspaces.row_cache;
+        let copied = |_: PointId, row: Bytes| Ok(Bytes::copy_from_slice(&row));
+        self.cached(cache, points, copied)
+    }
+
+    /// The documents of points that are visible, from the cache as far as it has them.
+    pub(crate) fn cached_ids(&self, points: &[PointId]) -> Result<Vec<Option<DocId>>> {
+        let id = |point: PointId, row: Bytes| {
+            let key = keyspace::point_key(self.core.id, point);
+            PointRow::parse(&key, &row)?.id(&key)
+        };
+        self.cached(&self.core.keyspaces.id_cache, points, id)
+    }
+
+    /// What a cache has of points, and `of_row` makes of the rows of the others.
+    fn cached<V: Cached>(
+        &self,
+        cache: &PointCache<V>,
+        points: &[PointId],
+        of_row: impl Fn(PointId, Bytes) -> Result<V>,
+    ) -> Result<Vec<Option<V>>> {
         let cached = |point: &PointId| cache.get(self.core.id, *point);
-        let mut rows: Vec<Option<Bytes>> = points.iter().map(cached).collect();
-        let missing = points.iter().zip(&rows).filter(|(_, row)| row.is_none());
+        let mut values: Vec<Option<V>> = points.iter().map(cached).collect();
+        let missing = points
+            .iter()
+            .zip(&values)
+            .filter(|(_, value)| value.is_none());
         let missing: Vec<PointId> = missing.map(|(&point, _)| point).collect();
         if !missing.is_empty() {
-            let places = rows.iter_mut().filter(|row| row.is_none());
+            let places = values.iter_mut().filter(|value| value.is_none());
             let read = missing.iter().zip(self.point_rows(&missing)?);
             for (place, (&point, row)) in places.zip(read) {
-                if let Some(row) = &row {
-                    cache.insert(self.core.id, point, row);
-                }
-                *place = row;
+                let Some(row) = row else { continue };
+                let value = of_row(point, row)?;
+                cache.insert(self.core.id, point, value.clone());
+                *place = Some(value);
             }
         }
-        Ok(rows)
+        Ok(values)
     }
 
     /// The row of a point, whether it is visible or not.

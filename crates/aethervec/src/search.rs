@@ -145,7 +145,15 @@ fn nearest(
         let candidates = candidates(view, query, &mut pace, &allowed, trace)?;
         let found = trace.step(
             "rows",
-            || resolve(view, query, &candidates, k, &allowed),
+            || {
+                resolve(
+                    view,
+                    query,
+                    &candidates,
+                    (k, request.with_vectors),
+                    &allowed,
+                )
+            },
             |found| (found.len() as u64, "visible".into()),
         )?;
         if found.len() == k

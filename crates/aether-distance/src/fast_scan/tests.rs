@@ -38,7 +38,8 @@ fn a_sum_is_that_of_the_chosen_entries() {
     let mut block = [0; 3 * 64];
     for group in 0..12 {
         for lane in 0..16 {
-            block[64 * (group / 4) + 4 * lane + group % 4] = codes[lane][group] | codes[16 + lane][group] << 4;
+            block[64 * (group / 4) + 4 * lane + group % 4] =
+                codes[lane][group] | codes[16 + lane][group] << 4;
         }
     }
     let expected = codes.map(|code| {

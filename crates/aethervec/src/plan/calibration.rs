@@ -295,7 +295,9 @@ impl Samples {
         let first = typical
             .max(hardest(2, recall)?)
             .max(hardest(4, recall - TOLERATED)?);
-        let steps = sorted.iter().map(|sample| (sample.hardness[place], Some(first)));
+        let steps = sorted
+            .iter()
+            .map(|sample| (sample.hardness[place], Some(first)));
         Some(Curve {
             first,
             steps: steps.collect(),

@@ -154,7 +154,7 @@ impl<'a> Allowed<'a> {
         is_staged(point) || self.points().is_none_or(|points| points.contains(point.0))
     }
 
-    /// Whether the filter holds for `hit`, which is visible, [may be](Allowed::may_be) one, and has its document's row.
+    /// Whether the filter holds for `hit`, which is visible, [may be](Allowed::may_be) one, and has its rows.
     pub(super) fn accepts(&self, view: &CollectionView, hit: &Found) -> Result<bool> {
         let point = hit.candidate.point;
         let unsure = self.known.as_ref().and_then(|known| known.unsure.as_ref());
@@ -201,22 +201,25 @@ impl<'a> Members<'a> {
 impl Found {
     fn satisfies(&self, view: &CollectionView, filter: &Filter) -> Result<bool> {
         let point_key = keyspace::point_key(view.core.id, self.candidate.point);
-        let point_row = PointRow::parse(&point_key, &self.point_row)?;
         let fields = view.core.fields.load();
         let mut present = Vec::new();
-        for vector in point_row.fields(&point_key) {
-            present.push(vector?.0);
+        if let Some(row) = &self.point_row {
+            for vector in PointRow::parse(&point_key, row)?.fields(&point_key) {
+                present.push(vector?.0);
+            }
         }
         let has_vector = |name: &str| {
             let field = fields.get(name);
             field.is_ok_and(|field| present.contains(&field.number))
         };
-        let id = keyspace::decode_doc_key(&self.doc_key)?;
         let payload = match &self.doc_row {
-            Some(row) => DocRow::parse(&self.doc_key, row)?.payload(&self.doc_key)?,
+            Some(row) => {
+                let key = view.doc_key(&self.id);
+                DocRow::parse(&key, row)?.payload(&key)?
+            }
             None => None,
         };
-        Ok(filter.matches(&id, payload.as_ref(), has_vector))
+        Ok(filter.matches(&self.id, payload.as_ref(), has_vector))
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! The truth is in the rows: a point is visible exactly if its document's row in `docs` names it. Of the newest state,
 //! memory knows the same ([`CollectionView::sees_first`]): then the rows in `docs` are read only for payloads, and those in
-//! `points` come from a cache, if they were found lately.
+//! `points`, or the ids in them where nothing else is needed, come from a cache, if they were found lately.
 
 use super::allowed::Allowed;
 use super::candidates::Candidates;
 use crate::document::{Hit, SearchRequest};
 use crate::error::Result;
+use crate::id::DocId;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
 use crate::vector::Vectors;
@@ -20,8 +21,9 @@ use bytes::Bytes;
 pub(super) struct Found {
     /// At its exact distance.
     pub(super) candidate: Candidate,
-    pub(super) doc_key: Vec<u8>,
-    pub(super) point_row: Bytes,
+    pub(super) id: DocId,
+    /// `None`: it was not needed.
+    pub(super) point_row: Option<Bytes>,
     /// Its document's row; `None`: it was not needed to know that the point is visible.
     pub(super) doc_row: Option<Bytes>,
 }
@@ -59,25 +61,27 @@ pub(super) fn into_hits(
     let hit = |found: Found| {
         let Found {
             candidate,
-            doc_key,
+            id,
             point_row,
             doc_row,
         } = found;
         let payload = match doc_row {
             Some(row) if request.with_payload => {
-                DocRow::parse(&doc_key, &row)?.payload(&doc_key)?
+                let key = view.doc_key(&id);
+                DocRow::parse(&key, &row)?.payload(&key)?
             }
             _ => None,
         };
-        let vectors = if request.with_vectors {
-            let key = keyspace::point_key(view.core.id, candidate.point);
-            view.core.fields.load().read(&key, &point_row)?
-        } else {
-            Vectors::new()
+        let vectors = match point_row {
+            Some(row) if request.with_vectors => {
+                let key = keyspace::point_key(view.core.id, candidate.point);
+                view.core.fields.load().read(&key, &row)?
+            }
+            _ => Vectors::new(),
         };
         let distance = candidate.distance;
         Ok(Hit {
-            id: keyspace::decode_doc_key(&doc_key)?,
+            id,
             distance,
             score: query.score(distance),
             payload,
@@ -93,10 +97,11 @@ fn read_documents(view: &CollectionView, found: &mut [Found]) -> Result<()> {
         .iter_mut()
         .filter(|found| found.doc_row.is_none())
         .collect();
-    let keys: Vec<&[u8]> = unread.iter().map(|found| &found.doc_key[..]).collect();
+    let keys = unread.iter().map(|found| view.doc_key(&found.id));
+    let keys: Vec<Vec<u8>> = keys.collect();
     let rows = view.doc_rows(&keys)?;
-    for (found, row) in unread.iter_mut().zip(rows) {
-        let (key, point) = (&found.doc_key, found.candidate.point);
+    for (found, (key, row)) in unread.iter_mut().zip(keys.iter().zip(rows)) {
+        let point = found.candidate.point;
         let row = row.ok_or_else(|| keyspace::bad("docs", key, "it is missing"))?;
         let named = DocRow::parse(key, &row)?.point;
         if named != point {
@@ -113,12 +118,12 @@ pub(super) fn slack(k: usize) -> usize {
     2 + k / 16
 }
 
-/// The `k` nearest of those candidates that are visible and allowed.
+/// The `k` nearest of those candidates that are visible and allowed; with their rows, if it `needs_rows`.
 pub(super) fn resolve(
     view: &CollectionView,
     query: &FieldQuery<'_>,
     candidates: &Candidates,
-    k: usize,
+    (k, needs_rows): (usize, bool),
     allowed: &Allowed<'_>,
 ) -> Result<Vec<Found>> {
     let Candidates { nearest, exact, .. } = candidates;
@@ -130,8 +135,12 @@ pub(super) fn resolve(
     if !allowed.is_unsure()
         && let Some(seen) = view.sees_first(enough, nearest)
     {
+        if *exact && !needs_rows {
+            return identify(view, &seen);
+        }
         let read = read_points(view, compare, &seen, Rows::Cached)?;
-        let mut found: Vec<Found> = read.into_iter().map(|read| read.found(None)).collect();
+        let found = read.into_iter().map(|read| read.found(None));
+        let mut found = found.collect::<Result<Vec<Found>>>()?;
         found.sort_unstable();
         found.truncate(k);
         return Ok(found);
@@ -146,6 +155,21 @@ pub(super) fn resolve(
     found.sort_unstable();
     found.truncate(k);
     Ok(found)
+}
+
+/// Candidates that are visible, in their order, with nothing but the ids of their documents.
+fn identify(view: &CollectionView, seen: &[Candidate]) -> Result<Vec<Found>> {
+    let points: Vec<PointId> = seen.iter().map(|candidate| candidate.point).collect();
+    let ids = view.cached_ids(&points)?;
+    let found = seen.iter().zip(ids).filter_map(|(&candidate, id)| {
+        Some(Found {
+            candidate,
+            id: id?,
+            point_row: None,
+            doc_row: None,
+        })
+    });
+    Ok(found.collect())
 }
 
 /// Adds to `found` the visible ones of `candidates`, nearest first by exact distance, until there are `k`.
@@ -171,7 +195,7 @@ fn resolve_chunk(
             if DocRow::parse(&point.doc_key, &doc_row)?.point != point.candidate.point {
                 continue;
             }
-            let hit = point.found(Some(doc_row));
+            let hit = point.found(Some(doc_row))?;
             if allowed.accepts(view, &hit)? {
                 found.push(hit);
             }
@@ -189,13 +213,13 @@ pub(super) struct Read {
 
 impl Read {
     /// It is visible, as `doc_row` says, or as is known without.
-    pub(super) fn found(self, doc_row: Option<Bytes>) -> Found {
-        Found {
+    pub(super) fn found(self, doc_row: Option<Bytes>) -> Result<Found> {
+        Ok(Found {
             candidate: self.candidate,
-            doc_key: self.doc_key,
-            point_row: self.row,
+            id: keyspace::decode_doc_key(&self.doc_key)?,
+            point_row: Some(self.row),
             doc_row,
-        }
+        })
     }
 }
 

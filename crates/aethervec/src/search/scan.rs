@@ -136,7 +136,8 @@ fn visible(view: &CollectionView, read: Read) -> Result<Option<Found>> {
         return Ok(None);
     };
     let named = DocRow::parse(&read.doc_key, &doc_row)?.point;
-    Ok((named == read.candidate.point).then(|| read.found(Some(doc_row))))
+    let is_visible = named == read.candidate.point;
+    is_visible.then(|| read.found(Some(doc_row))).transpose()
 }
 
 /// What a scan has found for all queries.
