@@ -18,6 +18,7 @@ mod hnsw;
 mod ivf;
 mod kmeans;
 mod memory;
+mod order;
 mod pages;
 mod partition;
 mod point;

@@ -23,6 +23,7 @@
 use aether_distance::{Distance, ElementType, Kernels, Metric, VectorRef};
 
 use crate::memory::{Constants, Node};
+use crate::order::{order, unorder};
 
 /// A distance as an unsigned integer: smaller is nearer. Keys of one graph compare with each other.
 pub(super) type Key = u32;
@@ -342,29 +343,6 @@ impl Probe {
                 + constants.scale * (times * dot as f32),
         )
     }
-}
-
-/// A float as an unsigned integer of the same order; NaN comes last.
-#[inline]
-fn order(distance: f32) -> Key {
-    let bits = distance.to_bits();
-    if distance.is_nan() {
-        return Key::MAX;
-    }
-    if bits >> 31 == 1 {
-        !bits
-    } else {
-        bits | 1 << 31
-    }
-}
-
-/// The inverse of `order`.
-fn unorder(key: Key) -> f32 {
-    f32::from_bits(if key >> 31 == 1 {
-        key & !(1 << 31)
-    } else {
-        !key
-    })
 }
 
 fn normalize(kernels: Kernels, vector: &mut [f32]) {

@@ -8,6 +8,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::bucket::Bucket;
 use super::space::{Code, Outlook, Query, Space};
 use crate::memory::NO_SLOT;
+use crate::order::{order, unorder};
 use crate::{PointId, Result};
 
 /// By how many standard deviations a bucket's points differ from its mean towards a query, at most, as far as a search that
@@ -45,23 +46,16 @@ pub(super) struct Directory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ranked(u64);
 
-/// The sign of a float.
-const SIGN: u32 = 1 << 31;
-
 impl Ranked {
     #[inline]
     fn new(hope: f32, bucket: u32) -> Ranked {
-        // As unsigned numbers these are in the order of the floats.
-        let bits = hope.to_bits();
-        let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
-        Ranked(u64::from(key) << 32 | u64::from(bucket))
+        Ranked(u64::from(order(hope)) << 32 | u64::from(bucket))
     }
 
     /// The distance of the nearest point that can be hoped for.
     #[inline]
     pub(super) fn hope(self) -> f32 {
-        let key = (self.0 >> 32) as u32;
-        f32::from_bits(if key & SIGN == 0 { !key } else { key & !SIGN })
+        unorder((self.0 >> 32) as u32)
     }
 
     #[inline]

@@ -1,15 +1,38 @@
 //! The points that are nearest by their estimates.
 
+use crate::order::{order, unorder};
+
 /// Entries beyond the capacity, at least, before the farthest are dropped.
 const SLACK: usize = 64;
 
 /// A point that may be near.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Near {
-    pub(crate) estimate: f32,
+    /// The estimate, and the slot behind it.
+    packed: u64,
     /// One standard deviation of the estimate.
     pub(crate) error: f32,
-    pub(crate) slot: u32,
+}
+
+impl Near {
+    #[inline]
+    pub(crate) fn new(estimate: f32, error: f32, slot: u32) -> Near {
+        Near {
+            packed: u64::from(order(estimate)) << 32 | u64::from(slot),
+            error,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn estimate(self) -> f32 {
+        unorder((self.packed >> 32) as u32)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "takes the lower half")]
+    pub(crate) fn slot(self) -> u32 {
+        self.packed as u32
+    }
 }
 
 /// The nearest points so far, in no order: those with the `capacity` smallest estimates, and some more.
@@ -51,9 +74,9 @@ impl Pool {
             if rest > 0 {
                 self.sort_out(self.capacity);
                 self.entries.truncate(self.capacity);
-                self.bound = self.entries[self.capacity - 1].estimate;
+                self.bound = self.entries[self.capacity - 1].estimate();
             } else {
-                let farthest = self.entries.iter().map(|near| near.estimate);
+                let farthest = self.entries.iter().map(|near| near.estimate());
                 self.bound = farthest.fold(f32::NEG_INFINITY, f32::max);
             }
         }
@@ -85,8 +108,9 @@ impl Pool {
     }
 
     fn sort_out(&mut self, count: usize) {
-        let by_estimate = |a: &Near, b: &Near| a.estimate.total_cmp(&b.estimate);
-        self.entries.select_nth_unstable_by(count - 1, by_estimate);
+        let by_estimate = |near: &Near| near.packed;
+        self.entries
+            .select_nth_unstable_by_key(count - 1, by_estimate);
     }
 }
 
@@ -102,13 +126,9 @@ mod tests {
             pool.reset(capacity);
             let mut all = Vec::new();
             for slot in 0..points {
-                let near = Near {
-                    estimate: random.f32(),
-                    error: 0.0,
-                    slot,
-                };
-                all.push(near.estimate);
-                if near.estimate < pool.bound() {
+                let near = Near::new(random.f32(), 0.0, slot);
+                all.push(near.estimate());
+                if near.estimate() < pool.bound() {
                     pool.push(near);
                 }
             }
@@ -117,10 +137,10 @@ mod tests {
             all.truncate(capacity);
             let half = capacity / 2;
             let (first, rest) = pool.split(half);
-            let mut found: Vec<f32> = first.iter().map(|near| near.estimate).collect();
+            let mut found: Vec<f32> = first.iter().map(|near| near.estimate()).collect();
             found.sort_by(f32::total_cmp);
             assert_eq!(found, all[..half.min(all.len())]);
-            found.extend(rest.iter().map(|near| near.estimate));
+            found.extend(rest.iter().map(|near| near.estimate()));
             found.sort_by(f32::total_cmp);
             assert_eq!(found, all);
         }

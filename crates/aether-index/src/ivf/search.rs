@@ -21,7 +21,7 @@ const SURELY: usize = 8;
 const AHEAD: usize = 8;
 
 /// Buckets that are sorted at a time.
-const SORTED: usize = 64;
+const SORTED: usize = 48;
 
 /// Slots that a scan asks from memory at a time.
 const SCAN_BATCH: usize = 32;
@@ -156,11 +156,8 @@ impl Ivf {
                     let lane = near.trailing_zeros() as usize;
                     near &= near - 1;
                     if counts(block.slots[lane], block.ids[lane]) {
-                        pool.push(Near {
-                            estimate: estimates[lane],
-                            error: error * block.factors.scale[lane].abs(),
-                            slot: block.slots[lane],
-                        });
+                        let error = error * block.factors.scale[lane].abs();
+                        pool.push(Near::new(estimates[lane], error, block.slots[lane]));
                     }
                 }
             }
@@ -191,14 +188,14 @@ impl Ivf {
         self.compare(
             reader,
             &exact,
-            surely.iter().map(|near| near.slot),
+            surely.iter().map(|near| near.slot()),
             &mut nearest,
         );
         let farthest = self.estimate_of(nearest.farthest());
         let maybe = others
             .iter()
-            .filter(|near| near.estimate - BOUND * near.error < farthest);
-        self.compare(reader, &exact, maybe.map(|near| near.slot), &mut nearest);
+            .filter(|near| near.estimate() - BOUND * near.error < farthest);
+        self.compare(reader, &exact, maybe.map(|near| near.slot()), &mut nearest);
         nearest.heap.into_sorted_vec()
     }
 

@@ -48,6 +48,9 @@ const PEERS: usize = 48;
 /// With fewer harder samples than this, nothing is known of a query.
 const HARDER_MIN: usize = 8;
 
+/// The same where the hard ones take no more than the others.
+const HARDER_MIN_LEVEL: usize = 2;
+
 /// Of so many queries it is remembered how many were harder than all that is known.
 const MEMORY: f32 = 32.0;
 
@@ -126,6 +129,8 @@ pub(crate) struct Curve {
     recall: f32,
     /// With this effort queries are searched for to see how hard they are.
     first: usize,
+    /// With fewer harder samples than this, nothing is known of a query.
+    harder_min: usize,
     /// Of each sample how hard it is, ascending, and the effort for a query that is as hard; `None` if none is enough.
     steps: Vec<(f32, Option<usize>)>,
     /// The effort with which all samples together reach the recall; `None` if none is enough.
@@ -300,6 +305,7 @@ impl Samples {
             .map(|sample| (sample.hardness[place], Some(first)));
         Some(Curve {
             first,
+            harder_min: HARDER_MIN_LEVEL,
             steps: steps.collect(),
             ..*stepped
         })
@@ -338,6 +344,7 @@ impl Samples {
             depth,
             recall,
             first: EFFORTS[first],
+            harder_min: HARDER_MIN,
             steps: sorted.iter().enumerate().map(step).collect(),
             typical: need(&sorted),
             filtered: std::array::from_fn(filtered),
@@ -355,7 +362,7 @@ impl Curve {
     fn known(&self, hardness: f32) -> Option<Option<usize>> {
         let easier = self.steps.partition_point(|&(other, _)| other < hardness);
         let (_, need) = self.steps.get(easier)?;
-        (easier + HARDER_MIN <= self.steps.len()).then_some(*need)
+        (easier + self.harder_min <= self.steps.len()).then_some(*need)
     }
 
     /// The effort that it takes if one of `share` points is allowed; between those that were tried by the logarithm. `None`: no

@@ -147,6 +147,11 @@ impl<'a> Entered<'a> {
         for (change, point) in part.numbered(entry) {
             if let (Some(version), Some(point)) = (&change.new, point) {
                 fields.insert(point, &version.vectors)?;
+                // What was written lately is searched for soon.
+                part.core
+                    .keyspaces
+                    .id_cache
+                    .insert(part.core.id, point, change.id.clone());
                 self.points.push((Arc::clone(&fields), point));
             }
         }

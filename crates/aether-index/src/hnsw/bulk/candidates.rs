@@ -100,7 +100,7 @@ impl Finder {
         self.pool.tighten();
         let nearest = self.pool.split(self.pool.len()).0;
         self.slots.clear();
-        self.slots.extend(nearest.iter().map(|near| near.slot));
+        self.slots.extend(nearest.iter().map(|near| near.slot()));
     }
 
     /// The best of what was kept, sorted by their distance from `node`.
@@ -139,11 +139,7 @@ fn scan(bucket: &Bucket, except: u32, table: &QueryTable, pool: &mut Pool) {
             let lane = near.trailing_zeros() as usize;
             near &= near - 1;
             if block.slots[lane] != except {
-                pool.push(Near {
-                    estimate: estimates[lane],
-                    error: 0.0,
-                    slot: block.slots[lane],
-                });
+                pool.push(Near::new(estimates[lane], 0.0, block.slots[lane]));
             }
         }
     }

@@ -213,7 +213,8 @@ fn under_a_filter_it_is_what_was_tried() {
     let curve = |typical, filtered| Curve {
         depth: 0,
         recall: 0.9,
-        first: 0,
+        first: EFFORTS[0],
+        harder_min: HARDER_MIN,
         steps: Vec::new(),
         typical,
         filtered,
@@ -227,4 +228,54 @@ fn under_a_filter_it_is_what_was_tried() {
     assert_eq!((at(2.0f64.sqrt()), at(1_000.0)), (Some(80.0), Some(30.0)));
     assert_eq!(curve(Some(100), [None, None]).filtered_at(1.5), None);
     assert_eq!(curve(Some(100), [Some(60), None]).filtered_at(50.0), None);
+}
+
+/// Queries of which the hard ones need no more than the others are searched for once.
+#[test]
+fn one_effort_for_all_is_not_repeated() {
+    let mut samples = Samples {
+        search_cost: SEARCH_COST_BUCKETS,
+        ..Samples::default()
+    };
+    let mut rng = fastrand::Rng::with_seed(17);
+    let sample = |hard: f32, needs: usize| {
+        let mut sample = Sample {
+            hardness: [hard; EFFORTS.len()],
+            ..Sample::default()
+        };
+        for shares in &mut sample.shares {
+            for (share, ef) in shares.iter_mut().zip(EFFORTS) {
+                *share = if ef >= needs { 1.0 } else { 0.5 };
+            }
+        }
+        sample
+    };
+    // What they need has nothing to do with how hard they are.
+    let alike = (0..SAMPLES_MAX).map(|i| sample(i as f32, EFFORTS[rng.usize(2..6)]));
+    samples.newest = alike.collect();
+    let level = samples.curve(10, 0.9);
+    assert!(
+        level
+            .steps
+            .iter()
+            .all(|&(_, need)| need == Some(level.first))
+    );
+    assert!(
+        EFFORTS[2] < level.first && level.first < EFFORTS[6],
+        "{}",
+        level.first
+    );
+    assert_eq!(
+        level.known(SAMPLES_MAX as f32 - 3.0),
+        Some(Some(level.first))
+    );
+    assert_eq!(level.known(SAMPLES_MAX as f32), None);
+    // The hardest quarter needs far more.
+    let quarter = SAMPLES_MAX - SAMPLES_MAX / 4;
+    let differ = (0..SAMPLES_MAX).map(|i| sample(i as f32, if i < quarter { 24 } else { 768 }));
+    samples.newest = differ.collect();
+    samples.curves.clear();
+    let stepped = samples.curve(10, 0.9);
+    assert!(stepped.first < 100, "{}", stepped.first);
+    assert!(stepped.known(SAMPLES_MAX as f32 - 20.0) > Some(Some(500)));
 }
