@@ -95,8 +95,8 @@ struct Samples {
     since: u64,
     /// The share of queries lately that were harder than all that is known.
     unknown: f32,
-    /// What a search costs by itself, in candidates.
-    search_cost: usize,
+    /// Of the index of the newest sample.
+    family: Option<Family>,
     /// What the samples say, as far as somebody has asked.
     curves: Vec<Arc<Curve>>,
 }
@@ -232,10 +232,7 @@ impl Calibration {
             }
         }
         let mut samples = self.0.lock();
-        samples.search_cost = match ann.family() {
-            Family::Graph => SEARCH_COST_GRAPH,
-            Family::Buckets => SEARCH_COST_BUCKETS,
-        };
+        samples.family = Some(ann.family());
         if samples.newest.len() == SAMPLES_MAX {
             samples.newest.pop_front();
         }
@@ -270,10 +267,14 @@ impl Samples {
 
     /// The curve that costs least: a small first effort has to be repeated often, a great one is more than most need.
     fn cheapest(&self, depth: usize, recall: f32) -> Curve {
+        let search_cost = match self.family {
+            Some(Family::Buckets) => SEARCH_COST_BUCKETS,
+            _ => SEARCH_COST_GRAPH,
+        };
         let cost = |curve: &Curve| -> usize {
             let again = |need: Option<usize>| match need {
                 Some(ef) if ef <= curve.first => 0,
-                Some(ef) => self.search_cost + ef,
+                Some(ef) => search_cost + ef,
                 None => EFFORTS[EFFORTS.len() - 1],
             };
             let steps = curve.steps.iter();
@@ -286,8 +287,12 @@ impl Samples {
         level.unwrap_or(stepped)
     }
 
-    /// A curve like `stepped` that has the same effort for all queries: one that is enough for the harder ones, too.
+    /// A curve like `stepped` that has the same effort for all queries: one that is enough for the harder ones, too. Buckets
+    /// only: how far a walk through a graph has to go for queries that are unlike the samples, these do not tell.
     fn level(&self, stepped: &Curve) -> Option<Curve> {
+        if self.family != Some(Family::Buckets) {
+            return None;
+        }
         let Curve { depth, recall, .. } = *stepped;
         let typical = stepped.typical?;
         let place = EFFORTS.partition_point(|&ef| ef < typical);

@@ -234,7 +234,7 @@ fn under_a_filter_it_is_what_was_tried() {
 #[test]
 fn one_effort_for_all_is_not_repeated() {
     let mut samples = Samples {
-        search_cost: SEARCH_COST_BUCKETS,
+        family: Some(Family::Buckets),
         ..Samples::default()
     };
     let mut rng = fastrand::Rng::with_seed(17);
