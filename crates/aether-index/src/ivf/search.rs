@@ -20,7 +20,7 @@ const SURELY: usize = 8;
 /// Vectors asked from memory ahead of their use.
 const AHEAD: usize = 8;
 
-/// Buckets that are sorted at a time.
+/// Buckets that are sorted at first, and then twice as many each time.
 const SORTED: usize = 48;
 
 /// Slots that a scan asks from memory at a time.
@@ -328,6 +328,8 @@ impl Ivf {
 
 /// Buckets in order, sorted a few at a time: a search rarely looks into all of them.
 struct Promising<'a> {
+    /// How many are sorted next.
+    count: usize,
     sorted: std::slice::Iter<'a, Ranked>,
     rest: &'a mut [Ranked],
 }
@@ -335,6 +337,7 @@ struct Promising<'a> {
 impl<'a> Promising<'a> {
     fn new(ranked: &'a mut [Ranked]) -> Promising<'a> {
         Promising {
+            count: SORTED,
             sorted: [].iter(),
             rest: ranked,
         }
@@ -343,7 +346,8 @@ impl<'a> Promising<'a> {
     #[cold]
     fn sort(&mut self) {
         let rest = std::mem::take(&mut self.rest);
-        let count = SORTED.min(rest.len());
+        let count = self.count.min(rest.len());
+        self.count *= 2;
         if count < rest.len() {
             rest.select_nth_unstable(count);
         }

@@ -5,18 +5,22 @@
 
 use aether_distance::{BLOCK_CODES, LINE_GROUPS};
 
+/// The lower half of each of four bytes.
+const NIBBLES: u32 = 0x0f0f_0f0f;
+
 /// Puts `code` into lane `lane` of `block`; the other lanes stay as they are.
 ///
 /// # Panics
-/// If `lane` is not below 32 or `block` has not 32 bytes per byte of `code`.
+/// If `lane` is not below 32, `code` has an odd number of bytes, or `block` has not 32 times as many.
 pub fn pack(block: &mut [u8], lane: usize, code: &[u8]) {
     check(block.len(), lane, code.len());
-    let (start, shift) = place(lane);
-    for (line, bits) in block.as_chunks_mut::<64>().0.iter_mut().zip(code.chunks(2)) {
-        let groups = bits.iter().flat_map(|bits| [bits & 15, bits >> 4]);
-        for (byte, bits) in line[start..].iter_mut().zip(groups) {
-            *byte = *byte & !(15 << shift) | bits << shift;
-        }
+    let (group, shift) = place(lane);
+    let (lines, (pairs, _)) = (block.as_chunks_mut::<64>().0, code.as_chunks::<2>());
+    for (line, &[first, second]) in lines.iter_mut().zip(pairs) {
+        let groups = &mut line.as_chunks_mut::<LINE_GROUPS>().0[group];
+        let bits = u32::from_le_bytes([first & 15, first >> 4, second & 15, second >> 4]);
+        let others = u32::from_le_bytes(*groups) & !(NIBBLES << shift);
+        *groups = (others | bits << shift).to_le_bytes();
     }
 }
 
@@ -26,24 +30,25 @@ pub fn pack(block: &mut [u8], lane: usize, code: &[u8]) {
 /// As [`pack`].
 pub fn unpack(block: &[u8], lane: usize, code: &mut [u8]) {
     check(block.len(), lane, code.len());
-    let (start, shift) = place(lane);
-    for (line, bits) in block.as_chunks::<64>().0.iter().zip(code.chunks_mut(2)) {
-        let (pairs, _) = line[start..].as_chunks::<2>();
-        for ([low, high], bits) in pairs.iter().zip(bits) {
-            *bits = low >> shift & 15 | (high >> shift & 15) << 4;
-        }
+    let (group, shift) = place(lane);
+    let (lines, (pairs, _)) = (block.as_chunks::<64>().0, code.as_chunks_mut::<2>());
+    for (line, pair) in lines.iter().zip(pairs) {
+        let groups = line.as_chunks::<LINE_GROUPS>().0[group];
+        let bits = u32::from_le_bytes(groups) >> shift & NIBBLES;
+        let [a, b, c, d] = bits.to_le_bytes();
+        *pair = [a | b << 4, c | d << 4];
     }
 }
 
-/// At which byte of each line its groups begin, and behind how many bits of them it lies.
+/// Which four bytes of each line are its, and behind how many bits of them it lies.
 fn place(lane: usize) -> (usize, usize) {
-    (lane % 16 * LINE_GROUPS, lane / 16 * 4)
+    (lane % 16, lane / 16 * 4)
 }
 
 fn check(block: usize, lane: usize, code: usize) {
     assert!(lane < BLOCK_CODES, "a block has 32 lanes, not {lane}");
     assert!(
-        block == code * BLOCK_CODES,
+        block == code * BLOCK_CODES && code.is_multiple_of(2),
         "a block of {block} bytes for codes of {code}"
     );
 }

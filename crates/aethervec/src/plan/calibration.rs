@@ -37,7 +37,7 @@ const SAMPLES_MAX: usize = 512;
 
 /// From then on, one query of so many for each sample that there is becomes another one: that costs what some hundred queries
 /// cost, and the next one pays for new curves.
-const SAMPLE_EVERY: u64 = 16;
+const SAMPLE_EVERY: u64 = 64;
 
 /// So much less recall than was asked for does no harm, if chance has it so.
 const TOLERATED: f32 = 0.01;
