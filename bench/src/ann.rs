@@ -12,7 +12,8 @@ use std::path::Path;
 
 use aether_distance::{ElementType, Metric};
 use aether_index::{
-    BuildOptions, Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch, SearchParams,
+    BuildOptions, Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch,
+    SearchParams,
 };
 use serde_json::{Value, json};
 

@@ -214,9 +214,13 @@ fn peer(set: &Set, db: &Path) -> Result<Value> {
         by_effort.push((ef, with_effort(&collection, &queries, ef)?));
     }
     database.close()?;
-    let enough = by_effort.iter().filter(|(_, found)| found.recall >= f64::from(RECALL));
+    let enough = by_effort
+        .iter()
+        .filter(|(_, found)| found.recall >= f64::from(RECALL));
     let best = enough.map(|(_, found)| found.qps).fold(0.0, f64::max);
-    let efforts = by_effort.iter().map(|(ef, found)| json!({"ef": ef, "recall": found.recall, "qps": found.qps}));
+    let efforts = by_effort
+        .iter()
+        .map(|(ef, found)| json!({"ef": ef, "recall": found.recall, "qps": found.qps}));
     Ok(json!({
         "rows": base.rows(), "ingest_rows_per_s": base.rows() as f64 / ingest_s, "asked_recall": asked.recall,
         "asked_qps": asked.qps, "filtered_recall": filtered.recall, "filtered_qps": filtered.qps,
