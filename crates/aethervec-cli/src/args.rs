@@ -39,6 +39,7 @@ pub(crate) mod apply;
 pub(crate) mod ask;
 pub(crate) mod export;
 pub(crate) mod index;
+pub(crate) mod key;
 pub(crate) mod serve;
 
 /// A vector database in one directory.
@@ -94,6 +95,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Config(serve::Config),
     Health(serve::Health),
+    Key(key::Key),
     Aidb(aidb::Aidb),
     Completions(Completions),
 }

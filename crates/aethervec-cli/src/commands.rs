@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod index;
 mod info;
+mod key;
 mod search;
 mod serve;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Serve(args) => serve::run(session.out, args),
         Command::Config(args) => serve::config(session.out, args),
         Command::Health(args) => serve::health(session.out, args),
+        Command::Key(args) => key::run(session.out, args),
         Command::Aidb(args) => aidb::run(&session, args),
         Command::Completions(args) => completions(session.out, args),
     }

@@ -1,19 +1,30 @@
 //! What all protocols share.
 
+use crate::audit::Audit;
+use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::engine::{Deadline, Gate};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::metrics::Metrics;
 use crate::operations::Operations;
+use crate::quotas::Quotas;
 use crate::tenants::{Tenant, TenantName, Tenants};
+use aether_env::{Clock, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A server without its ports: configuration, databases, and the way to them.
 #[derive(Debug)]
 pub struct App {
     /// As it was started.
     pub config: Config,
+    /// Who may call.
+    pub authenticator: Arc<Authenticator>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// What tenants may use.
+    pub quotas: Arc<Quotas>,
     /// The databases.
     pub tenants: Arc<Tenants>,
     /// The way to them, for requests.
@@ -32,10 +43,18 @@ impl App {
     /// # Errors
     /// [`ApiErrorKind::Invalid`] when the configuration asks for something that cannot be.
     pub fn new(config: Config) -> ApiResult<App> {
-        let tenants = Arc::new(Tenants::open(&config)?);
+        config.check_exposure()?;
+        let clock = Arc::new(SystemClock::new());
+        let authenticator = Authenticator::new(&config, Arc::clone(&clock) as Arc<dyn Clock>)?;
+        let audit = Audit::open(&config, clock)?;
+        let quotas = Arc::new(Quotas::open(&config)?);
+        let tenants = Arc::new(Tenants::open(&config, &quotas)?);
         Ok(App {
             gate: Gate::new(config.worker_threads(), config.queue_max),
             streams: Gate::new(config.streams_max, config.streams_max),
+            authenticator: Arc::new(authenticator),
+            audit: Arc::new(audit),
+            quotas,
             tenants,
             operations: Operations::default(),
             metrics: Metrics::default(),
@@ -51,7 +70,7 @@ impl App {
     /// Runs `call` with the tenant called `name`, when its turn has come.
     ///
     /// # Errors
-    /// Those of [`Gate::run`], of [`Tenants::get`] and of `call`.
+    /// Those of [`Quotas::enter`], of [`Gate::run`], of [`Tenants::get`] and of `call`.
     pub async fn with_tenant<T, E>(
         &self,
         name: TenantName,
@@ -63,8 +82,10 @@ impl App {
         E: Into<ApiError> + Send + 'static,
     {
         let tenants = Arc::clone(&self.tenants);
+        let counted = self.quotas.enter(&name, Instant::now())?;
         self.gate
             .run(deadline, move || {
+                let _counted = counted;
                 let tenant = tenants.get(&name)?;
                 call(&tenant).map_err(Into::into)
             })
@@ -75,11 +96,13 @@ impl App {
     pub fn close_idle(&self) {
         let idle = Duration::from_secs(self.config.tenant_idle_s);
         self.tenants.close_idle(idle);
+        self.quotas.forget_idle(Instant::now());
     }
 
     /// Closes everything. Blocks.
     pub fn close(&self) {
         self.tenants.close();
+        self.audit.close();
     }
 
     /// The error of a feature that a request asks for and this server does not have.

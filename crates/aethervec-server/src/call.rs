@@ -74,6 +74,41 @@ impl Call {
         Ok(found?)
     }
 
+    /// The names of the collections that the caller may see.
+    ///
+    /// # Errors
+    /// When the caller may not read.
+    pub fn collections(&self) -> ApiResult<Vec<String>> {
+        self.caller.allow_within(Action::Read, &self.tenant.name)?;
+        let names = self.tenant.db.collections().into_iter();
+        let names = names.map(|info| info.name);
+        Ok(names.filter(|name| self.caller.sees(name)).collect())
+    }
+
+    /// Aliases, with the collections that they stand for, of those that the caller may see.
+    ///
+    /// # Errors
+    /// When the caller may not read.
+    pub fn aliases(&self) -> ApiResult<BTreeMap<String, String>> {
+        self.caller.allow_within(Action::Read, &self.tenant.name)?;
+        let mut aliases = self.tenant.db.aliases();
+        aliases.retain(|_, name| self.caller.sees(name));
+        Ok(aliases)
+    }
+
+    /// Asks for the right to read these collections, too.
+    ///
+    /// # Errors
+    /// Those of [`Caller::allow`].
+    pub fn allow_reading<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> ApiResult<()> {
+        let mut names = names.into_iter();
+        names.try_for_each(|name| {
+            let own = self.tenant.own_name(name);
+            self.caller
+                .allow(Action::Read, &self.tenant.name, Some(&own))
+        })
+    }
+
     /// Reads a collection: `now` when the newest state is meant, else `then`.
     ///
     /// # Errors
@@ -133,6 +168,7 @@ impl Call {
             ));
         }
         let collection = self.collection(Action::Write, name)?;
+        self.tenant.room_for(&collection, &writes)?;
         match self.at {
             At::Now => Ok(collection.apply_batch(writes)?),
             At::Transaction(id) => self.within(id, |open| {
@@ -147,7 +183,7 @@ impl Call {
     /// # Errors
     /// When the caller may not read, or too many are open.
     pub fn begin(&self, isolation: Isolation) -> ApiResult<(Uuid, SeqNo)> {
-        self.caller.allow(Action::Read, &self.tenant.name, None)?;
+        self.caller.allow_within(Action::Read, &self.tenant.name)?;
         let transaction = self.tenant.db.begin_with(isolation)?;
         let seq = transaction.snapshot().seq();
         let open = OpenTransaction {
@@ -215,7 +251,7 @@ impl Call {
     /// # Errors
     /// When the caller may not read, or too many are held.
     pub fn hold(&self) -> ApiResult<(Uuid, SeqNo)> {
-        self.caller.allow(Action::Read, &self.tenant.name, None)?;
+        self.caller.allow_within(Action::Read, &self.tenant.name)?;
         let snapshot = self.tenant.db.snapshot();
         let seq = snapshot.seq();
         let id = self

@@ -1,10 +1,13 @@
 //! The one error of all protocols. Each protocol gives it a shape of its own; the kind decides the status.
 
-use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 use tonic::Code;
+use tonic::metadata::MetadataValue;
 
 /// Why a request was not answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct ApiError {
     pub kind: ApiErrorKind,
     /// What is wrong: the field, the value and the limit. Never a secret, never a path of the machine.
     pub message: String,
+    /// How long to wait before it is tried again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 /// The result of everything that answers a request.
@@ -39,6 +44,8 @@ pub enum ApiErrorKind {
     TooLarge,
     /// Try again later, and less often: too much is under way.
     Overloaded,
+    /// Delete something, or ask for more: the tenant has as much as it may.
+    Quota,
     /// Nobody waits for the answer any more.
     Deadline,
     /// Try again later.
@@ -55,7 +62,7 @@ impl ApiErrorKind {
         match self {
             ApiErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ApiErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ApiErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ApiErrorKind::Forbidden | ApiErrorKind::Quota => StatusCode::FORBIDDEN,
             ApiErrorKind::NotFound => StatusCode::NOT_FOUND,
             ApiErrorKind::Exists | ApiErrorKind::Conflict => StatusCode::CONFLICT,
             ApiErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -76,7 +83,7 @@ impl ApiErrorKind {
             ApiErrorKind::NotFound => Code::NotFound,
             ApiErrorKind::Exists => Code::AlreadyExists,
             ApiErrorKind::Conflict => Code::Aborted,
-            ApiErrorKind::Overloaded => Code::ResourceExhausted,
+            ApiErrorKind::Overloaded | ApiErrorKind::Quota => Code::ResourceExhausted,
             ApiErrorKind::Deadline => Code::DeadlineExceeded,
             ApiErrorKind::Unavailable => Code::Unavailable,
             ApiErrorKind::Unsupported => Code::Unimplemented,
@@ -95,6 +102,7 @@ impl ApiErrorKind {
             ApiErrorKind::Conflict => "conflict",
             ApiErrorKind::TooLarge => "too_large",
             ApiErrorKind::Overloaded => "overloaded",
+            ApiErrorKind::Quota => "quota",
             ApiErrorKind::Deadline => "deadline",
             ApiErrorKind::Unavailable => "unavailable",
             ApiErrorKind::Unsupported => "unsupported",
@@ -109,6 +117,7 @@ impl ApiError {
         ApiError {
             kind,
             message: message.into(),
+            retry_after: None,
         }
     }
 
@@ -175,13 +184,36 @@ impl IntoResponse for ApiError {
                 message: &self.message,
             },
         };
-        (self.kind.status(), axum::Json(body)).into_response()
+        let mut response = (self.kind.status(), axum::Json(body)).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds(wait));
+        }
+        if self.kind == ApiErrorKind::Unauthenticated {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        response
     }
 }
 
 /// The shape of gRPC.
 impl From<ApiError> for tonic::Status {
     fn from(error: ApiError) -> tonic::Status {
-        tonic::Status::new(error.kind.code(), error.message)
+        let mut status = tonic::Status::new(error.kind.code(), error.message);
+        if let Some(wait) = error.retry_after {
+            let wait = MetadataValue::from(whole_seconds(wait));
+            status.metadata_mut().insert("retry-after", wait);
+        }
+        status
     }
+}
+
+/// A time as the header `retry-after` has it.
+pub(crate) fn seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(whole_seconds(wait))
+}
+
+/// Rounded up: who comes back then is let in.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

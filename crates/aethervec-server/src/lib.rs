@@ -13,7 +13,9 @@
 //! Every call of the engine goes through [`engine::Gate`], which bounds how many run and how many wait. [`Server`] binds all
 //! ports, serves until it is told to stop, and closes every database.
 
+mod action;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod call;
 pub mod config;
@@ -22,15 +24,20 @@ pub mod error;
 mod grpc;
 mod log;
 pub mod metrics;
+mod net;
 mod notify;
 pub mod operations;
+pub mod peer;
 mod probe;
 mod qdrant;
+pub mod quotas;
+mod reload;
 mod rest;
 mod serve;
 pub mod sessions;
 mod short;
 mod streams;
+mod tenant_name;
 pub mod tenants;
 mod whole;
 mod wire;

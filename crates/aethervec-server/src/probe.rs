@@ -2,8 +2,12 @@
 
 use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::net::pinned;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait for each step.
@@ -25,7 +29,9 @@ pub fn probe(config: &Config) -> ApiResult<()> {
     };
     let address = SocketAddr::new(host, port);
     let unavailable = |why: String| ApiError::new(ApiErrorKind::Unavailable, why);
-    let answer = status_line(address)
+    let tls = config.tls_certificate.as_deref();
+    let tls = tls.map(pinned::client).transpose()?;
+    let answer = status_line(address, tls)
         .map_err(|error| unavailable(format!("{address} does not answer: {error}")))?;
     match answer.split(' ').nth(1) {
         Some("200") => Ok(()),
@@ -34,10 +40,19 @@ pub fn probe(config: &Config) -> ApiResult<()> {
 }
 
 /// The first line of the answer to `GET /health`.
-fn status_line(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+fn status_line(address: SocketAddr, tls: Option<ClientConfig>) -> io::Result<String> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    let Some(tls) = tls else {
+        return ask(stream, address);
+    };
+    let name = ServerName::from(address.ip());
+    let connection = ClientConnection::new(Arc::new(tls), name).map_err(io::Error::other)?;
+    ask(StreamOwned::new(connection, stream), address)
+}
+
+fn ask(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<String> {
     let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

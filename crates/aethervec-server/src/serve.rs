@@ -6,32 +6,28 @@
 //!    closed. What was acknowledged is safe in any case: that is what their logs are for.
 
 use crate::app::App;
+use crate::auth::{self, Door, Openness};
 use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
-use crate::{auth, grpc, log, notify, qdrant, rest};
+use crate::net::{self, Net};
+use crate::{grpc, log, notify, qdrant, reload, rest};
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether tenants, transactions and snapshots are idle.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 
-/// How long to wait after a connection could not be accepted: too many files are open, say.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// A server whose ports are bound.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
+    net: Arc<Net>,
     addresses: Addresses,
     ports: Vec<(TcpListener, Router)>,
 }
@@ -49,6 +45,8 @@ pub struct Addresses {
     pub qdrant_grpc: Option<SocketAddr>,
     /// The metrics.
     pub metrics: Option<SocketAddr>,
+    /// Whether connections are encrypted.
+    pub encrypted: bool,
 }
 
 impl Addresses {
@@ -60,6 +58,7 @@ impl Addresses {
             "qdrant_http": self.qdrant_http,
             "qdrant_grpc": self.qdrant_grpc,
             "metrics": self.metrics,
+            "encrypted": self.encrypted,
         })
     }
 }
@@ -75,9 +74,10 @@ impl fmt::Display for Addresses {
             ("metrics", self.metrics),
         ];
         let open = ports.iter().filter_map(|(name, at)| Some((name, (*at)?)));
+        let scheme = if self.encrypted { "https" } else { "http" };
         for (number, (name, address)) in open.enumerate() {
             let between = if number == 0 { "" } else { "\n" };
-            write!(f, "{between}{name:<12} http://{address}")?;
+            write!(f, "{between}{name:<12} {scheme}://{address}")?;
         }
         Ok(())
     }
@@ -91,24 +91,36 @@ impl Server {
     /// folder of the databases cannot be used.
     pub async fn bind(config: Config) -> ApiResult<Server> {
         let app = Arc::new(App::new(config)?);
+        let config = &app.config;
         let mut server = Server {
+            net: Arc::new(Net::new(config)?),
             app: Arc::clone(&app),
             addresses: Addresses::default(),
             ports: Vec::new(),
         };
-        let config = &app.config;
         server.addresses = Addresses {
             http: server
-                .port("http_port", config.http_port, rest::router(&app))
+                .port(
+                    "http_port",
+                    config.http_port,
+                    rest::router(&app),
+                    rest::DOOR,
+                )
                 .await?,
             grpc: server
-                .port("grpc_port", config.grpc_port, grpc::router(&app))
+                .port(
+                    "grpc_port",
+                    config.grpc_port,
+                    grpc::router(&app),
+                    grpc::DOOR,
+                )
                 .await?,
             qdrant_http: server
                 .port(
                     "qdrant_http_port",
                     config.qdrant_http_port,
                     qdrant::rest(&app),
+                    qdrant::REST_DOOR,
                 )
                 .await?,
             qdrant_grpc: server
@@ -116,11 +128,18 @@ impl Server {
                     "qdrant_grpc_port",
                     config.qdrant_grpc_port,
                     qdrant::grpc(&app),
+                    qdrant::GRPC_DOOR,
                 )
                 .await?,
             metrics: server
-                .port("metrics_port", config.metrics_port, rest::metrics(&app))
+                .port(
+                    "metrics_port",
+                    config.metrics_port,
+                    rest::metrics(&app),
+                    rest::DOOR,
+                )
                 .await?,
+            encrypted: server.net.is_encrypted(),
         };
         Ok(server)
     }
@@ -135,13 +154,16 @@ impl Server {
         let mut ports = JoinSet::new();
         for (listener, router) in self.ports {
             let grace = Duration::from_millis(self.app.config.shutdown_grace_ms);
-            ports.spawn(listen(listener, router, stop.clone(), grace));
+            let net = Arc::clone(&self.net);
+            ports.spawn(net::listen(listener, router, net, stop.clone(), grace));
         }
         let idle = tokio::spawn(close_idle(Arc::clone(&self.app)));
+        let fresh = tokio::spawn(reload::keep_fresh(Arc::clone(&self.app), self.net));
         stop.cancelled().await;
         self.app.operations.cancel_all();
         while ports.join_next().await.is_some() {}
         idle.abort();
+        fresh.abort();
         let app = self.app;
         let closed = tokio::task::spawn_blocking(move || app.close()).await;
         if closed.is_err() {
@@ -156,6 +178,7 @@ impl Server {
         setting: &str,
         port: Option<u16>,
         router: Router,
+        door: Door,
     ) -> ApiResult<Option<SocketAddr>> {
         let Some(port) = port else { return Ok(None) };
         let address = SocketAddr::new(self.app.config.host, port);
@@ -167,7 +190,17 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
-        let router = auth::protected(router, &self.app);
+        let openness = Openness {
+            pages: self.app.config.pages_open,
+            metrics: self.app.config.metrics_open,
+        };
+        let router = auth::protected(
+            router,
+            door,
+            openness,
+            &self.app.authenticator,
+            &self.app.audit,
+        );
         self.ports.push((listener, router));
         Ok(Some(address))
     }
@@ -202,46 +235,6 @@ pub fn run(config: Config, ready: impl FnOnce(Addresses)) -> ApiResult<()> {
         server.serve(stop).await;
         Ok(())
     })
-}
-
-/// Accepts connections until `stop`, then waits up to `grace` for what is under way.
-async fn listen(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
-    let graceful = GracefulShutdown::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connection(stream, &router, &graceful),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            () = stop.cancelled() => break,
-        }
-    }
-    drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("connections were cut: their requests took longer than shutdown_grace_ms");
-    }
-}
-
-/// Serves a connection on a task of its own: HTTP/1 and HTTP/2, whatever the client speaks.
-fn connection(stream: TcpStream, router: &Router, graceful: &GracefulShutdown) {
-    // Small answers must not wait for a full packet.
-    let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router.clone());
-    let connection = auto::Builder::new(TokioExecutor::new())
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
-        .into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
-        }
-    });
 }
 
 async fn close_idle(app: Arc<App>) {

@@ -4,7 +4,7 @@ use crate::auth::Action;
 use crate::call::Call;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::wire::short::{Query, Similar, Vectors, Written};
-use aethervec::{Collection, CollectionSchema, Document, ErrorKind, IndexConfig, Metric};
+use aethervec::{Collection, CollectionSchema, Document, ErrorKind, IndexConfig, Metric, Write};
 
 /// Writes vectors.
 pub(crate) fn insert(call: &Call, request: Vectors) -> ApiResult<Written> {
@@ -16,9 +16,11 @@ pub(crate) fn insert(call: &Call, request: Vectors) -> ApiResult<Written> {
         return Ok(Written { count: 0 });
     };
     let collection = collection(call, &request.collection, dim)?;
-    let documents: Vec<Document> = request.vectors.into_iter().map(Document::from).collect();
-    let count = documents.len();
-    collection.upsert_batch(documents)?;
+    let documents = request.vectors.into_iter().map(Document::from);
+    let writes: Vec<Write> = documents.map(Write::upsert).collect();
+    let count = writes.len();
+    call.tenant.room_for(&collection, &writes)?;
+    collection.apply_batch(writes)?;
     Ok(Written { count })
 }
 

@@ -115,6 +115,74 @@ impl Read for ChunkReader {
     }
 }
 
+/// JSON lines of which only so many may come, and one more with what they are about.
+#[derive(Debug)]
+pub(crate) struct Bounded<R> {
+    lines: R,
+    left: u64,
+    is_over: bool,
+}
+
+impl<R> Bounded<R> {
+    pub(crate) fn new(lines: R, documents_max: u64) -> Bounded<R> {
+        Bounded {
+            lines,
+            left: documents_max.saturating_add(1),
+            is_over: false,
+        }
+    }
+
+    /// Whether more came than may.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl<R: BufRead> BufRead for Bounded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let buffer = self.lines.fill_buf()?;
+        if self.left == 0 && !buffer.is_empty() {
+            self.is_over = true;
+            return Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                "there is no room for more documents",
+            ));
+        }
+        // No further than to the last line that may come.
+        let end = match end_of_line(buffer, self.left) {
+            Some(end) => end,
+            None => buffer.len(),
+        };
+        Ok(&buffer[..end])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if let Ok(buffer) = self.lines.fill_buf() {
+            let ended = buffer[..amount].iter().filter(|byte| **byte == b'\n');
+            self.left -= ended.count() as u64;
+        }
+        self.lines.consume(amount);
+    }
+}
+
+impl<R: BufRead> Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+/// Where the line ends that is the `count`th from here.
+fn end_of_line(buffer: &[u8], count: u64) -> Option<usize> {
+    let ends = buffer
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n');
+    let last = usize::try_from(count).ok()?.checked_sub(1)?;
+    ends.map(|(place, _)| place + 1).nth(last)
+}
+
 impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes)));

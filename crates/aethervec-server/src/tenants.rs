@@ -5,62 +5,20 @@
 
 use crate::config::{CipherName, Config};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::quotas::{Quotas, Usage, over};
 use crate::sessions::Sessions;
+pub use crate::tenant_name::{DEFAULT_TENANT, TENANT_NAME_BYTES_MAX, TenantName};
 use aether_crypt::{Cipher, EncryptedStorage, KeyId, StaticKeys};
 use aether_env::Env;
-use aethervec::{AetherDB, DbOptions};
+use aethervec::{AetherDB, Collection, DbOptions, Write};
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// The bytes that the name of a tenant may have, at most.
-pub const TENANT_NAME_BYTES_MAX: usize = 64;
-
-/// The tenant of requests that name none.
-pub const DEFAULT_TENANT: &str = "default";
-
-/// The name of a tenant: 1 to [`TENANT_NAME_BYTES_MAX`] of `A-Z a-z 0-9 _ -`, so that it can be the name of a folder and
-/// nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TenantName(Arc<str>);
-
-impl TenantName {
-    /// The name that `text` spells.
-    ///
-    /// # Errors
-    /// [`ApiErrorKind::Invalid`] when it has other characters, or is too long or empty.
-    pub fn parse(text: &str) -> ApiResult<TenantName> {
-        let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if text.is_empty() || text.len() > TENANT_NAME_BYTES_MAX || !text.bytes().all(acceptable) {
-            return Err(ApiError::invalid(format!(
-                "tenant: {text:?} is no name: it must be 1 to {TENANT_NAME_BYTES_MAX} of A-Z a-z 0-9 _ -"
-            )));
-        }
-        Ok(TenantName(text.into()))
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for TenantName {
-    fn default() -> Self {
-        TenantName(DEFAULT_TENANT.into())
-    }
-}
-
-impl fmt::Display for TenantName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A database that is open. It stays open as long as somebody holds this.
 #[derive(Debug)]
@@ -73,7 +31,44 @@ pub struct Tenant {
     pub sessions: Sessions,
     /// Documents that a request may write, at most.
     pub batch_size: usize,
+    quotas: Arc<Quotas>,
+    usage: Usage,
     used: Mutex<Instant>,
+}
+
+impl Tenant {
+    /// What the collection called `name` is called itself, if that is an alias.
+    pub fn own_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match self.db.describe(name) {
+            Ok(info) => Cow::Owned(info.name),
+            Err(_) => Cow::Borrowed(name),
+        }
+    }
+
+    /// Whether the tenant may have what `writes` to `collection` add.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Quota`] when it may not.
+    pub fn room_for(&self, collection: &Collection, writes: &[Write]) -> ApiResult<()> {
+        let quota = self.quotas.of(&self.name);
+        self.usage
+            .check(&self.name, quota, &self.db, collection, writes)
+    }
+
+    /// How many more documents the tenant may have; `None` when it does not matter.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Quota`] when there is no room at all.
+    pub fn room(&self) -> ApiResult<Option<u64>> {
+        let quota = self.quotas.of(&self.name);
+        self.usage.room(&self.name, quota, &self.db)
+    }
+
+    /// The error of an import that found less room than it took.
+    pub(crate) fn no_room(&self) -> ApiError {
+        let max = self.quotas.of(&self.name).documents_max;
+        over(&self.name, "documents_max", max.unwrap_or_default())
+    }
 }
 
 /// All tenants of a server. Its methods block: they are called within [`Gate::run`](crate::engine::Gate::run).
@@ -83,6 +78,7 @@ pub struct Tenants {
     options: DbOptions,
     encryption: Option<Encryption>,
     batch_size: usize,
+    quotas: Arc<Quotas>,
     transaction_idle: Duration,
     snapshot_idle: Duration,
     slots: Mutex<BTreeMap<TenantName, Arc<Slot>>>,
@@ -120,7 +116,7 @@ impl Tenants {
     /// # Errors
     /// [`ApiErrorKind::Invalid`] when settings ask for something that cannot be, [`ApiErrorKind::Unavailable`] when the folder
     /// cannot be made.
-    pub fn open(config: &Config) -> ApiResult<Tenants> {
+    pub fn open(config: &Config, quotas: &Arc<Quotas>) -> ApiResult<Tenants> {
         let options = config.db_options()?;
         let folder = config.data_dir.clone();
         std::fs::create_dir_all(&folder).map_err(|error| {
@@ -134,6 +130,7 @@ impl Tenants {
             options,
             encryption: Encryption::of(config),
             batch_size: config.batch_size,
+            quotas: Arc::clone(quotas),
             transaction_idle: Duration::from_secs(config.transaction_idle_s),
             snapshot_idle: Duration::from_secs(config.snapshot_idle_s),
             slots: Mutex::new(BTreeMap::new()),
@@ -281,6 +278,8 @@ impl Tenants {
             db: AetherDB::open_with(self.env(name)?, self.options.clone())?,
             sessions: Sessions::new(self.transaction_idle, self.snapshot_idle),
             batch_size: self.batch_size,
+            quotas: Arc::clone(&self.quotas),
+            usage: Usage::default(),
             used: Mutex::new(Instant::now()),
         });
         *place = Some(Arc::clone(&tenant));

@@ -6,11 +6,12 @@ use crate::app::App;
 use crate::auth::{Action, Caller};
 use crate::call::{At, Call};
 use crate::error::ApiResult;
-use crate::streams::{self, Chunk, ChunkReader};
+use crate::streams::{self, Bounded, Chunk, ChunkReader};
 use crate::tenants::{Tenant, TenantName};
 use aethervec::Upserted;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Reads JSON lines into the collection called `name`, which is made as their first line says if it is missing.
 pub(crate) async fn import(
@@ -21,11 +22,22 @@ pub(crate) async fn import(
     reader: ChunkReader,
 ) -> ApiResult<Upserted> {
     let tenants = Arc::clone(&app.tenants);
+    let counted = app.quotas.enter(&tenant, Instant::now())?;
     app.streams
         .run(app.deadline(), move || -> ApiResult<Upserted> {
-            caller.allow(Action::Manage, &tenant, Some(&name))?;
             let tenant = tenants.get(&tenant)?;
-            Ok(tenant.db.import_jsonl(&name, reader, |_| {})?)
+            let own = tenant.own_name(&name);
+            caller.allow(Action::Manage, &tenant.name, Some(&own))?;
+            let _counted = counted;
+            let Some(room) = tenant.room()? else {
+                return Ok(tenant.db.import_jsonl(&name, reader, |_| {})?);
+            };
+            let mut bounded = Bounded::new(reader, room);
+            let imported = tenant.db.import_jsonl(&name, &mut bounded, |_| {});
+            match imported {
+                Err(_) if bounded.is_over() => Err(tenant.no_room()),
+                imported => Ok(imported?),
+            }
         })
         .await
 }

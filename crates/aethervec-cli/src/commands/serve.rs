@@ -52,7 +52,7 @@ fn explained(settings: &Settings) -> Outcome<Explained> {
     sources.read().map_err(failure)
 }
 
-fn failure(error: ApiError) -> Failure {
+pub(super) fn failure(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Invalid => Exit::Invalid,
         ApiErrorKind::NotFound => Exit::NotFound,

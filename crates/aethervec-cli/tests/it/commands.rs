@@ -382,6 +382,7 @@ fn completions_and_help() {
         "check",
         "bench",
         "demo",
+        "key",
         "completions",
     ];
     let help = tool.run(&["--help"]).stdout;

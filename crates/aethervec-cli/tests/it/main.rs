@@ -9,5 +9,6 @@ mod commands;
 mod demo;
 mod import;
 mod interrupt;
+mod key;
 mod serve;
 mod tool;

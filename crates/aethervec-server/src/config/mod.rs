@@ -4,7 +4,9 @@
 //! `--set http_port=8080` on the command line. What is not known is an error that names it and where it stands.
 
 mod layers;
+mod security;
 mod settings;
 
 pub use layers::{Explained, Sources};
+pub use security::JwtAlgorithm;
 pub use settings::{ByteSize, CipherName, Config};

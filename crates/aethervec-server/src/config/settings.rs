@@ -1,5 +1,6 @@
 //! The settings, each with its default and what it is for.
 
+use super::security::JwtAlgorithm;
 use crate::error::{ApiError, ApiResult};
 use aethervec::DbOptions;
 use aethervec::limits::BATCH_DOCUMENTS_MAX;
@@ -118,6 +119,62 @@ settings! {
     log_json: bool = false;
     /// Seconds that as_of can go back, in every tenant. More: what was replaced or deleted stays on disk as long.
     retention_s: u64 = 0;
+    /// File with a caller in each line: the hash of its key or a name in its certificate, and what it may do. With it, nothing
+    /// but health is served to those who are not in it.
+    auth_callers: Option<PathBuf> = None;
+    /// File with the keys that tokens (JWT) are checked with: a JSON Web Key Set. All of jwt_* but the leeway belong together.
+    jwt_keys: Option<PathBuf> = None;
+    /// How tokens are signed, and in no other way: HS256, RS256 or EdDSA.
+    jwt_algorithm: Option<JwtAlgorithm> = None;
+    /// Who has to have issued a token: its claim iss.
+    jwt_issuer: Option<String> = None;
+    /// Whom a token has to be for: its claim aud.
+    jwt_audience: Option<String> = None;
+    /// Seconds that the clock of who issues tokens may differ from ours.
+    jwt_leeway_s: u64 = 30;
+    /// Whether everybody may do everything also where other machines connect. Without it and without a way to know callers,
+    /// only a loopback address is listened on.
+    allow_unauthenticated: bool = false;
+    /// File with the server's certificate and those of its issuers, in PEM. With it and tls_key, all ports are encrypted.
+    tls_certificate: Option<PathBuf> = None;
+    /// File with the private key of the certificate, in PEM.
+    tls_key: Option<PathBuf> = None;
+    /// File with the authorities whose certificates clients have to show, in PEM. Names in them are those of auth_callers.
+    tls_client_ca: Option<PathBuf> = None;
+    /// Whether clients may come without a certificate, too: they need a key or a token then.
+    tls_client_optional: bool = false;
+    /// Milliseconds after which the files of callers, keys and certificates are looked at again; what has changed is read.
+    reload_ms: u64 = 5_000;
+    /// Connections at the same time, over all ports; more are closed at once.
+    connections_max: usize = 10_000;
+    /// Connections from one address, or from one /64 of IPv6, at the same time.
+    connections_per_address_max: usize = 5_000;
+    /// Milliseconds that a client may take for a handshake and for the head of a request, and may pause within its body.
+    read_timeout_ms: u64 = 30_000;
+    /// Seconds after which a connection without requests is closed.
+    connection_idle_s: u64 = 300;
+    /// Bytes of the head of a request, at most.
+    head_bytes_max: usize = 64 << 10;
+    /// Requests at the same time on one connection of HTTP/2 or gRPC.
+    http2_streams_max: u32 = 256;
+    /// Documents that a tenant may have, unless it has a quota of its own: null is no limit.
+    quota_documents_max: Option<u64> = None;
+    /// Bytes on disk that a tenant may have, unless it has a quota of its own: null is no limit.
+    quota_bytes_max: Option<ByteSize> = None;
+    /// Requests a second of a tenant, unless it has a quota of its own: null is no limit.
+    quota_requests_per_s: Option<u32> = None;
+    /// Requests of a tenant that work at the same time, unless it has a quota of its own: null is no limit.
+    quota_requests_at_once_max: Option<u32> = None;
+    /// File of the audit log, a line of JSON for each change and each refusal; - is standard output, null none.
+    audit_log: Option<PathBuf> = None;
+    /// Whether reads are in the audit log, too.
+    audit_reads: bool = false;
+    /// Whether requests are refused while the audit log cannot be written. Otherwise they are served, and missing lines counted.
+    audit_required: bool = false;
+    /// Whether the console, /docs and /openapi.json, which hold no data, are there for everybody.
+    pages_open: bool = true;
+    /// Whether GET /metrics is there for everybody. It names tenants and collections; else callers need the action observe.
+    metrics_open: bool = false;
 }
 
 impl Config {
@@ -162,6 +219,7 @@ impl Config {
                 "encryption_keys has to say where the keys are",
             );
         }
+        self.check_security()?;
         if !self.compression_enabled {
             return refused(
                 "compression_enabled",

@@ -7,11 +7,22 @@ mod scope;
 mod service;
 
 use crate::app::App;
+use crate::auth::Door;
 use crate::proto;
 use axum::Router;
 use service::Service;
 use std::sync::Arc;
 use tonic::service::Routes;
+
+/// Who may use them.
+pub(crate) const DOOR: Door = Door::grpc(
+    "grpc",
+    &[
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/aethervec.v1.VectorDatabase/Health",
+    ],
+);
 
 /// All services of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {

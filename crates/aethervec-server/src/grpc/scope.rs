@@ -37,6 +37,7 @@ impl Scope {
             Some(name) => TenantName::parse(name)?,
             None => caller.tenant.clone().unwrap_or_default(),
         };
+        caller.enter(&tenant)?;
         Ok(Scope {
             deadline: deadline(app, metadata)?,
             app: Arc::clone(app),

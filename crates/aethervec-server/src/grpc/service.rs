@@ -150,10 +150,8 @@ impl VectorDatabase for Service {
         let (scope, ListCollectionsRequest {}) = self.scope(request)?;
         scope
             .answer(None, |call| {
-                call.caller.allow(Action::Read, &call.tenant.name, None)?;
-                let collections = call.tenant.db.collections().into_iter();
                 Ok(ListCollectionsResponse {
-                    collections: collections.map(|info| info.name).collect(),
+                    collections: call.collections()?,
                 })
             })
             .await
@@ -393,6 +391,7 @@ impl VectorDatabase for Service {
         scope
             .answer(message.at.take(), move |call| {
                 let request = aethervec::QueryRequest::from_json(&message.query)?;
+                call.allow_reading(request.other_collections())?;
                 let response = call.read(
                     &message.collection,
                     |collection| collection.query(&request),
@@ -410,6 +409,9 @@ impl VectorDatabase for Service {
                 let requests = message.queries.iter();
                 let requests = requests.map(|text| Ok(aethervec::QueryRequest::from_json(text)?));
                 let requests = requests.collect::<ApiResult<Vec<_>>>()?;
+                let others = requests.iter();
+                let others = others.flat_map(aethervec::QueryRequest::other_collections);
+                call.allow_reading(others)?;
                 let responses = call.read(
                     &message.collection,
                     |collection| collection.query_batch(&requests),
@@ -589,6 +591,7 @@ fn answer(call: &Call, name: &str, question: Option<ask_request::Question>) -> A
     match question {
         Some(Question::Groups(text)) => {
             let request: GroupRequest = convert::json("groups", &text)?;
+            call.allow_reading(request.other_collections())?;
             let groups = call.read(
                 name,
                 |collection| collection.query_groups(&request),

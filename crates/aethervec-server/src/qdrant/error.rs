@@ -2,12 +2,15 @@
 
 use crate::error::{ApiError, ApiErrorKind};
 use aethervec::ErrorKind;
+use std::time::Duration;
 
 /// A failure: its kind decides the status, its message is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) kind: Kind,
     pub(crate) message: String,
+    /// How long to wait before it is tried again, where that is known.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// What kind of failure it is.
@@ -43,7 +46,11 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     fn new(kind: Kind, message: String) -> Failure {
-        Failure { kind, message }
+        Failure {
+            kind,
+            message,
+            retry_after: None,
+        }
     }
 
     /// An argument makes no sense.
@@ -114,7 +121,7 @@ impl From<ApiError> for Failure {
         let kind = match error.kind {
             ApiErrorKind::Invalid => Kind::BadRequest,
             ApiErrorKind::Unauthenticated => Kind::Unauthenticated,
-            ApiErrorKind::Forbidden => Kind::Forbidden,
+            ApiErrorKind::Forbidden | ApiErrorKind::Quota => Kind::Forbidden,
             ApiErrorKind::NotFound => Kind::NotFound,
             ApiErrorKind::Exists => Kind::Exists,
             ApiErrorKind::TooLarge => Kind::TooLarge,
@@ -124,6 +131,9 @@ impl From<ApiError> for Failure {
             ApiErrorKind::Unsupported => Kind::Unsupported,
             ApiErrorKind::Internal => Kind::Internal,
         };
-        Failure::new(kind, error.message)
+        Failure {
+            retry_after: error.retry_after,
+            ..Failure::new(kind, error.message)
+        }
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! `docs/qdrant-compatible.md` says what holds and what does not.
 
+mod access;
 mod convert;
 mod error;
 mod grpc;
@@ -20,11 +21,37 @@ mod rest;
 mod service;
 
 use crate::app::App;
+use crate::auth::Door;
+use crate::error::ApiError;
 use axum::Router;
+use axum::response::Response;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// The version of the dialect: clients compare it with their own.
 const VERSION: &str = "1.19.0";
+
+/// Who may use its REST port.
+pub(crate) const REST_DOOR: Door = Door {
+    protocol: "qdrant-rest",
+    open: &["/healthz", "/livez", "/readyz"],
+    pages: &[],
+    shape: refusal,
+};
+
+/// Who may use its gRPC port.
+pub(crate) const GRPC_DOOR: Door = Door::grpc(
+    "qdrant-grpc",
+    &[
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/qdrant.Qdrant/HealthCheck",
+    ],
+);
+
+fn refusal(error: ApiError) -> Response {
+    error::Failure::from(error).into_response_after(Instant::now())
+}
 
 /// The routes of its REST port.
 pub(crate) fn rest(app: &Arc<App>) -> Router {

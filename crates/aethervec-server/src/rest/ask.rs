@@ -75,6 +75,7 @@ pub(crate) async fn query(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
     scope
         .answer(move |call| {
             let request: QueryRequest = body.parse()?;
+            call.allow_reading(request.other_collections())?;
             let response = call.read(
                 &name,
                 |collection| collection.query(&request),
@@ -96,6 +97,8 @@ pub(crate) async fn query_batch(scope: Scope<Moment>, body: Body) -> ApiResult<A
     scope
         .answer(move |call| {
             let QueryBatch { requests } = body.parse()?;
+            let others = requests.iter().flat_map(QueryRequest::other_collections);
+            call.allow_reading(others)?;
             let responses = call.read(
                 &name,
                 |collection| collection.query_batch(&requests),
@@ -117,6 +120,7 @@ pub(crate) async fn query_groups(scope: Scope<Moment>, body: Body) -> ApiResult<
     scope
         .answer(move |call| {
             let request: GroupRequest = body.parse()?;
+            call.allow_reading(request.other_collections())?;
             let groups = call.read(
                 &name,
                 |collection| collection.query_groups(&request),

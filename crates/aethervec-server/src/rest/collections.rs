@@ -2,7 +2,6 @@
 
 use super::scope::{Answer, Body, Scope};
 use crate::auth::Action;
-use crate::call::Call;
 use crate::error::{ApiError, ApiResult};
 use crate::wire::collection::{
     AliasChanges, Aliases, Changes, Described, DescribedIndex, Names, NewField, PayloadIndex,
@@ -40,10 +39,8 @@ pub(crate) struct IndexParams {
 pub(crate) async fn list(scope: Scope) -> ApiResult<Answer> {
     scope
         .now(|call| {
-            call.caller.allow(Action::Read, &call.tenant.name, None)?;
-            let collections = call.tenant.db.collections().into_iter();
             Ok(Names {
-                collections: collections.map(|info| info.name).collect(),
+                collections: call.collections()?,
             })
         })
         .await
@@ -212,8 +209,9 @@ pub(crate) async fn drop_index(scope: Scope<IndexParams>) -> ApiResult<Answer> {
 pub(crate) async fn list_aliases(scope: Scope) -> ApiResult<Answer> {
     scope
         .now(|call| {
-            call.caller.allow(Action::Read, &call.tenant.name, None)?;
-            Ok(aliases(call))
+            Ok(Aliases {
+                aliases: call.aliases()?,
+            })
         })
         .await
 }
@@ -230,15 +228,11 @@ pub(crate) async fn change_aliases(scope: Scope, body: Body) -> ApiResult<Answer
             let AliasChanges { changes } = body.parse()?;
             let changes: Vec<AliasChange> = changes.into_iter().map(AliasChange::from).collect();
             call.tenant.db.change_aliases(&changes)?;
-            Ok(aliases(call))
+            Ok(Aliases {
+                aliases: call.tenant.db.aliases(),
+            })
         })
         .await
-}
-
-fn aliases(call: &Call) -> Aliases {
-    Aliases {
-        aliases: call.tenant.db.aliases(),
-    }
 }
 
 /// Path and kind of a payload index.

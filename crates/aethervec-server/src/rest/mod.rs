@@ -7,6 +7,7 @@ mod collections;
 mod documents;
 mod openapi;
 mod operations;
+mod quotas;
 mod scope;
 mod short;
 mod state;
@@ -15,12 +16,16 @@ mod whole;
 pub(crate) use scope::TENANT_HEADER;
 
 use crate::app::App;
+use crate::auth::Door;
 use crate::error::{ApiError, ApiErrorKind};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// Who may use them.
+pub(crate) const DOOR: Door = Door::HTTP;
 
 /// All routes of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -59,6 +64,7 @@ fn tenant() -> Router<Arc<App>> {
             "/aliases",
             get(collections::list_aliases).post(collections::change_aliases),
         )
+        .route("/quotas", get(quotas::get).put(quotas::set))
         .route("/transactions", post(state::begin))
         .route("/transactions/{id}", delete(state::roll_back))
         .route("/transactions/{id}/commit", post(state::commit))

@@ -142,13 +142,14 @@ impl<P: DeserializeOwned> FromRequestParts<Arc<App>> for Scope<P> {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let Query(params) = Query::<P>::try_from_uri(&parts.uri)
-            .map_err(|error| ApiError::invalid(format!("parameters: {error}")))?;
         let named = path.iter().find(|(name, _)| name == "tenant");
         let tenant = match named {
             Some((_, name)) => TenantName::parse(name)?,
             None => tenant_of(&parts.headers, &caller)?,
         };
+        caller.enter(&tenant)?;
+        let Query(params) = Query::<P>::try_from_uri(&parts.uri)
+            .map_err(|error| ApiError::invalid(format!("parameters: {error}")))?;
         Ok(Scope {
             deadline: deadline(app, &parts.headers)?,
             app: Arc::clone(app),

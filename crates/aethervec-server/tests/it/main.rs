@@ -2,14 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod attacks;
+mod audit;
+mod auth;
 mod bad_input;
+mod callers;
 mod common;
 mod deploy;
 mod grpc;
 mod health;
+mod limits;
 mod qdrant;
 mod qdrant_grpc;
 mod queries;
+mod quotas;
 mod rest;
 mod state;
 mod streams;
+mod tls;
+mod tokens;

@@ -21,6 +21,7 @@ mod matrix;
 mod mmr;
 mod nearest;
 mod order;
+mod others;
 mod ranking;
 mod request;
 mod select;

@@ -125,6 +125,11 @@ impl Write {
         self.when(Condition::Matches(Arc::new(filter)))
     }
 
+    /// Whether it writes a whole document, which may be a new one.
+    pub fn is_upsert(&self) -> bool {
+        matches!(self.change, Change::Upsert(_))
+    }
+
     /// The document that it is about.
     pub fn id(&self) -> &DocId {
         match &self.change {

@@ -4,12 +4,13 @@ use crate::app::App;
 use crate::auth::{Action, Caller};
 use crate::engine::Deadline;
 use crate::qdrant::VERSION;
+use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Kind, Result};
-use aethervec::AetherDB;
 use qdrant_client::qdrant as proto;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Response, Status};
 
 /// The answer to a message.
@@ -53,7 +54,7 @@ impl Service {
         &self,
         request: Request<M>,
         about: impl FnOnce(&M) -> About<'_>,
-        work: impl FnOnce(&AetherDB, M) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Access<'_>, M) -> Result<T> + Send + 'static,
         answer: impl FnOnce(T, f64) -> A + Send + 'static,
     ) -> Answer<A>
     where
@@ -62,7 +63,7 @@ impl Service {
     {
         let begin = Instant::now();
         let caller = request.extensions().get::<Caller>().cloned();
-        let caller = caller.unwrap_or_else(Caller::anonymous);
+        let caller = caller.unwrap_or_else(Caller::nobody);
         let tenant = caller.tenant.clone().unwrap_or_default();
         let About {
             action,
@@ -70,15 +71,17 @@ impl Service {
             timeout,
         } = about(request.get_ref());
         caller
-            .allow(action, &tenant, collection)
+            .allow_within(action, &tenant)
             .map_err(Failure::from)?;
+        let collection = collection.map(str::to_owned);
         let deadline = timeout.map_or_else(
             || self.0.deadline(),
             |seconds| Deadline::after(Duration::from_secs(seconds)),
         );
         let message = request.into_inner();
         let answered = self.0.with_tenant(tenant, deadline, move |tenant| {
-            let result = work(&tenant.db, message);
+            let access = Access::new(tenant, &caller, action, collection.as_deref());
+            let result = access.and_then(|access| work(&access, message));
             Ok::<_, crate::ApiError>(result.map(|it| answer(it, begin.elapsed().as_secs_f64())))
         });
         let answer = answered.await.map_err(Failure::from)??;
@@ -114,6 +117,11 @@ impl From<Failure> for Status {
             Kind::Unavailable => Code::Unavailable,
             Kind::Internal => Code::Internal,
         };
-        Status::new(code, failure.message)
+        let mut status = Status::new(code, failure.message);
+        if let Some(wait) = failure.retry_after {
+            let wait = MetadataValue::from(crate::error::whole_seconds(wait));
+            status.metadata_mut().insert("retry-after", wait);
+        }
+        status
     }
 }

@@ -7,6 +7,7 @@ use super::results::{all_scored, facet, group, record, update};
 use super::values::{count, id, id_message, ids, with_payload, with_vectors};
 use super::{filter, indexes};
 use crate::auth::Action::{Manage, Read, Write};
+use crate::qdrant::access::Access;
 use crate::qdrant::error::Result;
 use crate::qdrant::model::{
     CountRequest, FacetRequest, GroupsRequest, GroupsResult, MatrixRequest, PointsRequest,
@@ -55,7 +56,7 @@ impl Service {
         address: impl FnOnce(&mut M) -> (String, Option<bool>) + Send + 'static,
         operation: impl FnOnce(M) -> Result<UpdateOperation> + Send + 'static,
     ) -> Answer<proto::PointsOperationResponse> {
-        let work = |db: &aethervec::AetherDB, mut message: M| {
+        let work = |db: &Access<'_>, mut message: M| {
             let (name, wait) = address(&mut message);
             let wait = wait.unwrap_or(false).into();
             updates::update(db, &name, operation(message)?, wait)

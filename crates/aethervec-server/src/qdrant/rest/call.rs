@@ -5,6 +5,7 @@
 use crate::app::App;
 use crate::auth::{Action, Caller};
 use crate::engine::Deadline;
+use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Kind, Result};
 use crate::qdrant::service::updates::Wait;
 use axum::body::Bytes;
@@ -77,7 +78,7 @@ impl FromRequestParts<Arc<App>> for Call {
         let caller = parts.extensions.get::<Caller>().cloned();
         Ok(Call {
             app: Arc::clone(app),
-            caller: caller.unwrap_or_else(Caller::anonymous),
+            caller: caller.unwrap_or_else(Caller::nobody),
             place: Place {
                 names: names
                     .iter()
@@ -111,7 +112,7 @@ impl Call {
     pub(super) async fn answer<T: Serialize>(
         self,
         action: Action,
-        work: impl FnOnce(&aethervec::AetherDB, &Place) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Access<'_>, &Place) -> Result<T> + Send + 'static,
     ) -> Response {
         let Call {
             app,
@@ -121,12 +122,14 @@ impl Call {
             begin,
         } = self;
         let tenant = caller.tenant.clone().unwrap_or_default();
-        if let Err(error) = caller.allow(action, &tenant, place.get("name")) {
+        if let Err(error) = caller.allow_within(action, &tenant) {
             return Failure::from(error).into_response_after(begin);
         }
         let deadline = timeout.map_or_else(|| app.deadline(), Deadline::after);
         let answered = app.with_tenant(tenant, deadline, move |tenant| {
-            let answer = work(&tenant.db, &place).and_then(|result| {
+            let access = Access::new(tenant, &caller, action, place.get("name"));
+            let answer = access.and_then(|access| work(&access, &place));
+            let answer = answer.and_then(|result| {
                 serde_json::to_vec(&Success {
                     result,
                     status: "ok",
@@ -151,7 +154,7 @@ impl Call {
         self,
         action: Action,
         body: Bytes,
-        work: impl FnOnce(&aethervec::AetherDB, &Place, B) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Access<'_>, &Place, B) -> Result<T> + Send + 'static,
     ) -> Response {
         self.answer(action, move |db, place| {
             let request = serde_json::from_slice(&body).map_err(Failure::format)?;
@@ -163,14 +166,19 @@ impl Call {
 
 impl Failure {
     /// The answer to a request that began at `begin`.
-    pub(super) fn into_response_after(self, begin: Instant) -> Response {
+    pub(in crate::qdrant) fn into_response_after(self, begin: Instant) -> Response {
         let body = Failed {
             status: Status {
                 error: &self.message,
             },
             time: begin.elapsed().as_secs_f64(),
         };
-        (self.kind.status(), axum::Json(body)).into_response()
+        let mut response = (self.kind.status(), axum::Json(body)).into_response();
+        if let Some(wait) = self.retry_after {
+            let wait = crate::error::seconds(wait);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
+        response
     }
 }
 

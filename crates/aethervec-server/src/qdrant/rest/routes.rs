@@ -4,6 +4,7 @@ use super::call::{Call, Place};
 use crate::app::App;
 use crate::auth::Action::{self, Manage, Read, Write};
 use crate::qdrant::VERSION;
+use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
     DeletePayload, DeleteVectors, DiscoverRequest, Groups, GroupsRequest, PointId, QueryBatch,
@@ -11,7 +12,6 @@ use crate::qdrant::model::{
     UpdateOperation, UpdateResult, UpdateVectors, Upsert,
 };
 use crate::qdrant::service::{collections, points, queries, updates};
-use aethervec::AetherDB;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
@@ -26,10 +26,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// An operation that takes no body.
-type Plain<T> = fn(&AetherDB, &Place) -> Result<T>;
+type Plain<T> = fn(&Access<'_>, &Place) -> Result<T>;
 
 /// An operation that takes a body.
-type WithBody<B, T> = fn(&AetherDB, &Place, B) -> Result<T>;
+type WithBody<B, T> = fn(&Access<'_>, &Place, B) -> Result<T>;
 
 /// An answer that is being made.
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -294,7 +294,7 @@ fn id(text: &str) -> Result<PointId> {
     }
 }
 
-fn update(db: &AetherDB, at: &Place, operation: UpdateOperation) -> Result<UpdateResult> {
+fn update(db: &Access<'_>, at: &Place, operation: UpdateOperation) -> Result<UpdateResult> {
     updates::update(db, at.collection(), operation, at.wait)
 }
 

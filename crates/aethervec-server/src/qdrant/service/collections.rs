@@ -1,6 +1,7 @@
 //! Collections, aliases and payload indexes.
 
 use super::collection;
+use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Declared};
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
@@ -11,10 +12,11 @@ use crate::qdrant::model::{
 use crate::qdrant::service::updates::{Wait, done};
 use aethervec::{AetherDB, AliasChange, Collection, ErrorKind, SparseField};
 
-pub(crate) fn list(db: &AetherDB) -> Result<CollectionsResponse> {
+pub(crate) fn list(db: &Access<'_>) -> Result<CollectionsResponse> {
     let names = db.collections().into_iter();
     Ok(CollectionsResponse {
         collections: names
+            .filter(|info| db.sees(&info.name))
             .map(|info| CollectionDescription { name: info.name })
             .collect(),
     })
@@ -65,8 +67,9 @@ pub(crate) fn delete(db: &AetherDB, name: &str) -> Result<bool> {
     }
 }
 
-pub(crate) fn aliases(db: &AetherDB) -> Result<AliasesResponse> {
-    Ok(described(db.aliases()))
+pub(crate) fn aliases(db: &Access<'_>) -> Result<AliasesResponse> {
+    let aliases = db.aliases().into_iter();
+    Ok(described(aliases.filter(|(_, name)| db.sees(name))))
 }
 
 pub(crate) fn aliases_of(db: &AetherDB, name: &str) -> Result<AliasesResponse> {

@@ -1,6 +1,7 @@
 //! Queries: alone, several at one moment, in groups, and distances among a sample.
 
 use super::collection;
+use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Asked, Reader};
 use crate::qdrant::error::Result;
 use crate::qdrant::model::{
@@ -10,16 +11,17 @@ use crate::qdrant::model::{
 use aethervec::{AetherDB, Collection, Matrix, PayloadSelector, VectorSelector};
 
 /// The points that a query finds.
-pub(crate) fn query(db: &AetherDB, name: &str, request: QueryRequest) -> Result<QueryResponse> {
+pub(crate) fn query(db: &Access<'_>, name: &str, request: QueryRequest) -> Result<QueryResponse> {
     let collection = collection(db, name)?;
     let (request, asked) = reader(&collection, |reader| reader.query(request))?;
+    db.allow_reading(request.other_collections())?;
     let response = collection.query(&request)?;
     Ok(shown(response, &asked))
 }
 
 /// The points that each of several queries finds, all in one state.
 pub(crate) fn query_batch(
-    db: &AetherDB,
+    db: &Access<'_>,
     name: &str,
     batch: QueryBatch,
 ) -> Result<Vec<QueryResponse>> {
@@ -29,6 +31,9 @@ pub(crate) fn query_batch(
         requests.map(|request| reader.query(request)).collect()
     })?;
     let (requests, asked): (Vec<_>, Vec<_>) = converted.into_iter().unzip();
+    for request in &requests {
+        db.allow_reading(request.other_collections())?;
+    }
     let responses = collection.query_batch(&requests)?;
     let answered = responses.into_iter().zip(&asked);
     Ok(answered
@@ -38,7 +43,7 @@ pub(crate) fn query_batch(
 
 /// The points that a query finds, in groups.
 pub(crate) fn query_groups(
-    db: &AetherDB,
+    db: &Access<'_>,
     name: &str,
     request: GroupsRequest,
 ) -> Result<GroupsResult> {
@@ -50,9 +55,11 @@ pub(crate) fn query_groups(
         },
     ) = &request.with_lookup
     {
+        db.allow_reading([other.as_str()])?;
         super::collection(db, other)?;
     }
     let (request, asked) = reader(&collection, |reader| reader.groups(request))?;
+    db.allow_reading(request.other_collections())?;
     let (with_payload, with_vectors) = match &request.lookup {
         Some(lookup) => (lookup.with_payload.clone(), lookup.with_vectors.clone()),
         None => (PayloadSelector::None, VectorSelector::None),

@@ -1,6 +1,7 @@
 //! Changes to points. Each request is one commit, also a batch of several operations: all of it is there, or nothing.
 
 use super::collection;
+use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Change};
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{UpdateBatch, UpdateOperation, UpdateResult, UpdateStatus};
@@ -32,13 +33,15 @@ pub(crate) fn done(db: &AetherDB, wait: Wait) -> UpdateResult {
 
 /// Makes one change.
 pub(crate) fn update(
-    db: &AetherDB,
+    db: &Access<'_>,
     name: &str,
     operation: UpdateOperation,
     wait: Wait,
 ) -> Result<UpdateResult> {
     let collection = collection(db, name)?;
-    match convert::change(&collection.schema(), operation)? {
+    let change = convert::change(&collection.schema(), operation)?;
+    room_for(db, &collection, &change)?;
+    match change {
         Change::Write(writes) => drop(collection.apply_batch(writes)?),
         Change::PatchBy(filter, patch) => drop(collection.patch_by(&filter, patch)?),
         Change::DeleteBy(filter) => drop(collection.delete_by(&filter)?),
@@ -49,7 +52,7 @@ pub(crate) fn update(
 
 /// Makes several changes, one after the other, in one commit.
 pub(crate) fn batch(
-    db: &AetherDB,
+    db: &Access<'_>,
     name: &str,
     batch: UpdateBatch,
     wait: Wait,
@@ -61,8 +64,19 @@ pub(crate) fn batch(
     let changes: Result<Vec<Change>> = changes
         .map(|operation| convert::change(&schema, operation))
         .collect();
-    together(db, &collection, &changes?)?;
+    let changes = changes?;
+    for change in &changes {
+        room_for(db, &collection, change)?;
+    }
+    together(db, &collection, &changes)?;
     Ok(vec![done(db, wait); count])
+}
+
+fn room_for(db: &Access<'_>, collection: &Collection, change: &Change) -> Result<()> {
+    match change {
+        Change::Write(writes) | Change::WriteAll(writes) => db.room_for(collection, writes),
+        Change::PatchBy(..) | Change::DeleteBy(_) => Ok(()),
+    }
 }
 
 /// Makes all changes or none: a document that must be there and is not takes everything back.

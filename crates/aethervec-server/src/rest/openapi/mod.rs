@@ -1,12 +1,12 @@
 //! The description of the API, generated from the handlers, and a page to read it.
 
 use crate::app::App;
-use crate::rest::{ask, collections, documents, operations, short, state, whole};
+use crate::rest::{ask, collections, documents, operations, quotas, short, state, whole};
 use crate::wire::language::{self, LANGUAGE};
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder};
@@ -25,6 +25,8 @@ use utoipa::{PartialSchema, ToSchema};
         state::list_tenants,
         state::create_tenant,
         state::drop_tenant,
+        quotas::get,
+        quotas::set,
         collections::list,
         collections::create,
         collections::describe,
@@ -89,6 +91,12 @@ static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
         }
     }
     let mut description = serde_json::to_value(&description).expect("it is made of texts");
+    // Needed only where the configuration knows callers.
+    description["components"]["securitySchemes"] = json!({
+        "api_key": {"type": "apiKey", "in": "header", "name": "api-key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    });
+    description["security"] = json!([{"api_key": []}, {"bearer": []}, {}]);
     for (name, schema) in &*LANGUAGE {
         description["components"]["schemas"][name] = schema.clone();
     }

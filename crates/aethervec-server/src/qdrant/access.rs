@@ -1,0 +1,65 @@
+//! A tenant's database, as far as who calls may use it.
+
+use crate::auth::{Action, Caller};
+use crate::qdrant::error::Result;
+use crate::tenants::Tenant;
+use aethervec::{AetherDB, Collection, Write};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The database of a request. Operations on the collection that the request names may use it as it is: that has been allowed.
+/// What touches others asks first.
+#[derive(Debug)]
+pub(crate) struct Access<'a> {
+    tenant: &'a Arc<Tenant>,
+    caller: &'a Caller,
+}
+
+impl<'a> Access<'a> {
+    /// That of `caller` to `tenant`, if it may do `action` to the collection: to all of the tenant when none is named, unless it
+    /// is only read: lists show what the caller may see.
+    pub(crate) fn new(
+        tenant: &'a Arc<Tenant>,
+        caller: &'a Caller,
+        action: Action,
+        collection: Option<&str>,
+    ) -> Result<Access<'a>> {
+        let access = Access { tenant, caller };
+        match collection {
+            Some(name) => access.allow(action, name)?,
+            None if action == Action::Read => caller.allow_within(action, &tenant.name)?,
+            None => caller.allow(action, &tenant.name, None)?,
+        }
+        Ok(access)
+    }
+
+    /// Asks for the right to do `action` to the collection that `name` stands for.
+    pub(crate) fn allow(&self, action: Action, name: &str) -> Result<()> {
+        let own = self.tenant.own_name(name);
+        Ok(self.caller.allow(action, &self.tenant.name, Some(&own))?)
+    }
+
+    /// Asks for the right to read these collections.
+    pub(crate) fn allow_reading<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+        let mut names = names.into_iter();
+        names.try_for_each(|name| self.allow(Action::Read, name))
+    }
+
+    /// Asks for the room that `writes` take.
+    pub(crate) fn room_for(&self, collection: &Collection, writes: &[Write]) -> Result<()> {
+        Ok(self.tenant.room_for(collection, writes)?)
+    }
+
+    /// Whether a list may name this collection.
+    pub(crate) fn sees(&self, name: &str) -> bool {
+        self.caller.sees(name)
+    }
+}
+
+impl Deref for Access<'_> {
+    type Target = AetherDB;
+
+    fn deref(&self) -> &AetherDB {
+        &self.tenant.db
+    }
+}
