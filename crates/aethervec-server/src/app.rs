@@ -5,7 +5,8 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::engine::{Deadline, Gate};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
-use crate::metrics::Metrics;
+use crate::health::Health;
+use crate::observe::{Observer, request};
 use crate::operations::Operations;
 use crate::quotas::Quotas;
 use crate::tenants::{Tenant, TenantName, Tenants};
@@ -33,12 +34,14 @@ pub struct App {
     pub streams: Gate,
     /// Long operations.
     pub operations: Operations,
-    /// What is counted.
-    pub metrics: Metrics,
+    /// Whether it can serve.
+    pub(crate) health: Health,
+    /// What is told of all this.
+    pub observer: Arc<Observer>,
 }
 
 impl App {
-    /// Everything that `config` says, with nothing opened yet.
+    /// Everything that `config` says, with nothing opened yet. Called within a runtime.
     ///
     /// # Errors
     /// [`ApiErrorKind::Invalid`] when the configuration asks for something that cannot be.
@@ -57,7 +60,8 @@ impl App {
             quotas,
             tenants,
             operations: Operations::default(),
-            metrics: Metrics::default(),
+            health: Health::new(&config),
+            observer: Arc::new(Observer::new(&config)?),
             config,
         })
     }
@@ -86,6 +90,7 @@ impl App {
         self.gate
             .run(deadline, move || {
                 let _counted = counted;
+                request::of_tenant(&name);
                 let tenant = tenants.get(&name)?;
                 call(&tenant).map_err(Into::into)
             })
@@ -103,6 +108,7 @@ impl App {
     pub fn close(&self) {
         self.tenants.close();
         self.audit.close();
+        self.observer.close();
     }
 
     /// The error of a feature that a request asks for and this server does not have.

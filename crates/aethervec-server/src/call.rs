@@ -4,10 +4,13 @@
 
 use crate::auth::{Action, Caller};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::observe::metrics::TransactionEnd;
+use crate::observe::request;
 use crate::sessions::{OpenTransaction, SAVEPOINTS_MAX};
 use crate::tenants::Tenant;
 use aethervec::{
-    AsOf, Collection, CollectionView, Isolation, Outcome, SeqNo, Timestamp, Transaction, Write,
+    AsOf, Collection, CollectionView, ErrorKind, Isolation, Outcome, SeqNo, Timestamp, Transaction,
+    Write,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -169,13 +172,15 @@ impl Call {
         }
         let collection = self.collection(Action::Write, name)?;
         self.tenant.room_for(&collection, &writes)?;
-        match self.at {
-            At::Now => Ok(collection.apply_batch(writes)?),
+        let outcomes = match self.at {
+            At::Now => collection.apply_batch(writes)?,
             At::Transaction(id) => self.within(id, |open| {
                 Ok(open.transaction.apply_batch(&collection, writes)?)
-            }),
-            At::Snapshot(_) | At::Past(_) => Err(past()),
-        }
+            })?,
+            At::Snapshot(_) | At::Past(_) => return Err(past()),
+        };
+        request::applied(&outcomes);
+        Ok(outcomes)
     }
 
     /// Begins a transaction: its id, and the moment that it reads.
@@ -189,6 +194,7 @@ impl Call {
         let open = OpenTransaction {
             transaction,
             savepoints: BTreeMap::new(),
+            timer: request::transaction_begun(),
         };
         let transactions = &self.tenant.sessions.transactions;
         let id = transactions.keep(Mutex::new(Some(open)), &self.caller.name)?;
@@ -201,7 +207,16 @@ impl Call {
     /// Those of [`Transaction::commit`]; when there is no such transaction.
     pub fn commit(&self, id: Uuid) -> ApiResult<SeqNo> {
         match self.end(id)? {
-            Some(open) => Ok(open.transaction.commit()?),
+            Some(open) => {
+                let committed = open.transaction.commit();
+                let end = match &committed {
+                    Ok(_) => TransactionEnd::Committed,
+                    Err(error) if error.kind() == ErrorKind::Conflict => TransactionEnd::Conflict,
+                    Err(_) => TransactionEnd::Failed,
+                };
+                open.timer.end(end);
+                Ok(committed?)
+            }
             None => Err(ended(id)),
         }
     }
@@ -211,7 +226,10 @@ impl Call {
     /// # Errors
     /// When there is no such transaction.
     pub fn roll_back(&self, id: Uuid) -> ApiResult<()> {
-        self.end(id).map(drop)
+        if let Some(open) = self.end(id)? {
+            open.timer.end(TransactionEnd::RolledBack);
+        }
+        Ok(())
     }
 
     /// Notes this place in a transaction under `name`, in place of an earlier one of that name.

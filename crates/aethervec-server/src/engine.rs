@@ -6,8 +6,10 @@
 //! A turn that has begun is finished even if its caller has gone away, and keeps its place until then.
 
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::observe::metrics::histogram::{Distribution, Histogram};
+use crate::observe::request;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -25,6 +27,25 @@ struct Inner {
     /// Calls that wait for a turn.
     waiting: AtomicUsize,
     waiting_max: usize,
+    /// How long calls waited for their turn.
+    waits: Histogram,
+    refused: RefusedCounts,
+}
+
+/// Calls that were not begun.
+#[derive(Debug, Default)]
+struct RefusedCounts {
+    full: AtomicU64,
+    late: AtomicU64,
+}
+
+/// How many calls were not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The queue was full.
+    pub(crate) full: u64,
+    /// Their deadline passed.
+    pub(crate) late: u64,
 }
 
 /// When nobody waits for an answer any more.
@@ -58,6 +79,8 @@ impl Gate {
             running_max,
             waiting: AtomicUsize::new(0),
             waiting_max,
+            waits: Histogram::default(),
+            refused: RefusedCounts::default(),
         }))
     }
 
@@ -93,12 +116,18 @@ impl Gate {
         deadline: Deadline,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> ApiResult<JoinHandle<T>> {
-        let turn = self.turn(deadline).await?;
+        let turn = self.counted_turn(deadline).await?;
+        let request = request::current();
         Ok(tokio::task::spawn_blocking(move || {
-            let result = call();
+            let result = request::answering_here(request, call);
             drop(turn);
             result
         }))
+    }
+
+    /// Calls that may run at once.
+    pub fn turns(&self) -> usize {
+        self.0.running_max
     }
 
     /// Calls that run now.
@@ -109,6 +138,41 @@ impl Gate {
     /// Calls that wait for their turn.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many calls were not begun.
+    pub(crate) fn refused(&self) -> Refused {
+        let Inner { refused, .. } = &*self.0;
+        Refused {
+            full: refused.full.load(Ordering::Relaxed),
+            late: refused.late.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How long calls waited for their turn; `None` before the first.
+    pub(crate) fn waits(&self) -> Option<Distribution> {
+        self.0.waits.read()
+    }
+
+    async fn counted_turn(&self, deadline: Deadline) -> ApiResult<OwnedSemaphorePermit> {
+        let begin = Instant::now();
+        let part = request::with_current(|request| {
+            let trace = request.trace.as_ref();
+            trace.map(|trace| trace.part("queue"))
+        });
+        let turn = self.turn(deadline).await;
+        if let Some(part) = part.flatten() {
+            part.end();
+        }
+        let Inner { waits, refused, .. } = &*self.0;
+        match &turn {
+            Ok(_) => waits.observe(begin.elapsed()),
+            Err(error) if error.kind == ApiErrorKind::Overloaded => {
+                refused.full.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(_) => drop(refused.late.fetch_add(1, Ordering::Relaxed)),
+        }
+        turn
     }
 
     async fn turn(&self, deadline: Deadline) -> ApiResult<OwnedSemaphorePermit> {

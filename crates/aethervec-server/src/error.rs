@@ -1,5 +1,6 @@
 //! The one error of all protocols. Each protocol gives it a shape of its own; the kind decides the status.
 
+use crate::observe::request;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -173,15 +174,19 @@ struct Body<'a> {
 struct Content<'a> {
     kind: ApiErrorKind,
     message: &'a str,
+    /// What the request is called in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
-/// The shape of the native REST API: `{"error": {"kind": "not_found", "message": "…"}}`.
+/// The shape of the native REST API: `{"error": {"kind": "not_found", "message": "…", "request_id": "…"}}`.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Body {
             error: Content {
                 kind: self.kind,
                 message: &self.message,
+                request_id: request::id(),
             },
         };
         let mut response = (self.kind.status(), axum::Json(body)).into_response();

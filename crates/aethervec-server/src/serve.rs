@@ -2,7 +2,7 @@
 //!
 //! 1. [`Server::bind`]: the configuration is checked and all ports are bound, or none;
 //! 2. [`Server::serve`]: each port accepts connections and serves them with the routes of its protocol;
-//! 3. told to stop: no new connections, requests under way have [`Config::shutdown_grace_ms`] to end, then all databases are
+//! 3. told to stop: it is not ready any more, and serves on for [`Config::drain_delay_ms`]; then no new connections, requests under way have [`Config::shutdown_grace_ms`] to end, then all databases are
 //!    closed. What was acknowledged is safe in any case: that is what their logs are for.
 
 use crate::app::App;
@@ -10,6 +10,9 @@ use crate::auth::{self, Door, Openness};
 use crate::config::Config;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::net::{self, Net};
+use crate::observe::metrics::Counted;
+use crate::observe::operation::Protocol;
+use crate::observe::watched;
 use crate::{grpc, log, notify, qdrant, reload, rest};
 use axum::Router;
 use std::fmt;
@@ -29,7 +32,15 @@ pub struct Server {
     app: Arc<App>,
     net: Arc<Net>,
     addresses: Addresses,
-    ports: Vec<(TcpListener, Router)>,
+    ports: Vec<Port>,
+}
+
+/// A port that is bound, and what it answers.
+#[derive(Debug)]
+struct Port {
+    protocol: Protocol,
+    listener: TcpListener,
+    router: Router,
 }
 
 /// Where a server listens.
@@ -101,7 +112,7 @@ impl Server {
         server.addresses = Addresses {
             http: server
                 .port(
-                    "http_port",
+                    Protocol::Rest,
                     config.http_port,
                     rest::router(&app),
                     rest::DOOR,
@@ -109,7 +120,7 @@ impl Server {
                 .await?,
             grpc: server
                 .port(
-                    "grpc_port",
+                    Protocol::Grpc,
                     config.grpc_port,
                     grpc::router(&app),
                     grpc::DOOR,
@@ -117,7 +128,7 @@ impl Server {
                 .await?,
             qdrant_http: server
                 .port(
-                    "qdrant_http_port",
+                    Protocol::QdrantRest,
                     config.qdrant_http_port,
                     qdrant::rest(&app),
                     qdrant::REST_DOOR,
@@ -125,7 +136,7 @@ impl Server {
                 .await?,
             qdrant_grpc: server
                 .port(
-                    "qdrant_grpc_port",
+                    Protocol::QdrantGrpc,
                     config.qdrant_grpc_port,
                     qdrant::grpc(&app),
                     qdrant::GRPC_DOOR,
@@ -133,7 +144,7 @@ impl Server {
                 .await?,
             metrics: server
                 .port(
-                    "metrics_port",
+                    Protocol::Metrics,
                     config.metrics_port,
                     rest::metrics(&app),
                     rest::DOOR,
@@ -152,14 +163,37 @@ impl Server {
     /// Serves until `stop` is cancelled and everything is closed.
     pub async fn serve(self, stop: CancellationToken) {
         let mut ports = JoinSet::new();
-        for (listener, router) in self.ports {
+        let close = CancellationToken::new();
+        for port in self.ports {
             let grace = Duration::from_millis(self.app.config.shutdown_grace_ms);
             let net = Arc::clone(&self.net);
-            ports.spawn(net::listen(listener, router, net, stop.clone(), grace));
+            let counted = Counted {
+                protocol: port.protocol,
+                metrics: Arc::clone(&self.app.observer.metrics),
+            };
+            let Port {
+                listener, router, ..
+            } = port;
+            ports.spawn(net::listen(
+                listener,
+                router,
+                net,
+                counted,
+                close.clone(),
+                grace,
+            ));
         }
         let idle = tokio::spawn(close_idle(Arc::clone(&self.app)));
         let fresh = tokio::spawn(reload::keep_fresh(Arc::clone(&self.app), self.net));
+        let health = tokio::spawn({
+            let app = Arc::clone(&self.app);
+            async move { app.health.follow().await }
+        });
         stop.cancelled().await;
+        health.abort();
+        self.app.health.stop().await;
+        tokio::time::sleep(Duration::from_millis(self.app.config.drain_delay_ms)).await;
+        close.cancel();
         self.app.operations.cancel_all();
         while ports.join_next().await.is_some() {}
         idle.abort();
@@ -175,7 +209,7 @@ impl Server {
 
     async fn port(
         &mut self,
-        setting: &str,
+        protocol: Protocol,
         port: Option<u16>,
         router: Router,
         door: Door,
@@ -185,7 +219,10 @@ impl Server {
         let unusable = |error: std::io::Error| {
             ApiError::new(
                 ApiErrorKind::Unavailable,
-                format!("{setting}: {address} cannot be listened on: {error}"),
+                format!(
+                    "{}: {address} cannot be listened on: {error}",
+                    setting(protocol)
+                ),
             )
         };
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
@@ -201,8 +238,23 @@ impl Server {
             &self.app.authenticator,
             &self.app.audit,
         );
-        self.ports.push((listener, router));
+        self.ports.push(Port {
+            protocol,
+            listener,
+            router: watched(router, protocol, &self.app),
+        });
         Ok(Some(address))
+    }
+}
+
+/// The setting of its port.
+fn setting(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Rest => "http_port",
+        Protocol::Grpc => "grpc_port",
+        Protocol::QdrantRest => "qdrant_http_port",
+        Protocol::QdrantGrpc => "qdrant_grpc_port",
+        Protocol::Metrics => "metrics_port",
     }
 }
 

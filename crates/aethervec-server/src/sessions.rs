@@ -4,6 +4,7 @@
 //! back, what a snapshot held becomes free.
 
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::observe::request::TransactionTimer;
 use aethervec::{DbSnapshot, Savepoint, Transaction};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +35,8 @@ pub struct OpenTransaction {
     pub transaction: Transaction,
     /// Savepoints by name.
     pub savepoints: BTreeMap<String, Savepoint>,
+    /// Since when it is open.
+    pub(crate) timer: TransactionTimer,
 }
 
 /// Things of one kind by their ids.

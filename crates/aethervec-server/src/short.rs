@@ -3,8 +3,12 @@
 use crate::auth::Action;
 use crate::call::Call;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::observe::request::{self, asking};
+use crate::observe::shape;
 use crate::wire::short::{Query, Similar, Vectors, Written};
-use aethervec::{Collection, CollectionSchema, Document, ErrorKind, IndexConfig, Metric, Write};
+use aethervec::{
+    Collection, CollectionSchema, Document, ErrorKind, IndexConfig, Metric, SearchRequest, Write,
+};
 
 /// Writes vectors.
 pub(crate) fn insert(call: &Call, request: Vectors) -> ApiResult<Written> {
@@ -20,7 +24,7 @@ pub(crate) fn insert(call: &Call, request: Vectors) -> ApiResult<Written> {
     let writes: Vec<Write> = documents.map(Write::upsert).collect();
     let count = writes.len();
     call.tenant.room_for(&collection, &writes)?;
-    collection.apply_batch(writes)?;
+    request::applied(&collection.apply_batch(writes)?);
     Ok(Written { count })
 }
 
@@ -34,9 +38,13 @@ pub(crate) fn query(call: &Call, request: &Query) -> ApiResult<Similar> {
         }
         collection => collection?,
     };
-    Ok(Similar::from(
-        collection.search(&request.vector, request.k)?,
-    ))
+    let search = SearchRequest::new(&request.vector, request.k);
+    let hits = asking(
+        collection.name(),
+        || shape::search(&search),
+        || collection.search_with(search),
+    );
+    Ok(Similar::from(hits?))
 }
 
 /// The collection called `name`, made if it is missing and the caller may.

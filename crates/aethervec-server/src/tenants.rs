@@ -82,6 +82,8 @@ pub struct Tenants {
     transaction_idle: Duration,
     snapshot_idle: Duration,
     slots: Mutex<BTreeMap<TenantName, Arc<Slot>>>,
+    /// Why tenants could not be opened, until they can.
+    failed: Mutex<BTreeMap<TenantName, ApiError>>,
     closed: AtomicBool,
 }
 
@@ -134,6 +136,7 @@ impl Tenants {
             transaction_idle: Duration::from_secs(config.transaction_idle_s),
             snapshot_idle: Duration::from_secs(config.snapshot_idle_s),
             slots: Mutex::new(BTreeMap::new()),
+            failed: Mutex::default(),
             closed: AtomicBool::new(false),
         })
     }
@@ -220,6 +223,15 @@ impl Tenants {
         slots.iter().filter_map(open).collect()
     }
 
+    /// Those that could not be opened when they were last asked for, and why.
+    pub fn failed(&self) -> Vec<(TenantName, ApiError)> {
+        let failed = self.failed.lock();
+        let failed = failed.iter();
+        failed
+            .map(|(name, error)| (name.clone(), error.clone()))
+            .collect()
+    }
+
     /// Gives up transactions and snapshots that were not used for too long, and closes the tenants that nobody has used for
     /// `idle`. Returns how many were closed.
     pub fn close_idle(&self, idle: Duration) -> usize {
@@ -273,9 +285,14 @@ impl Tenants {
             self.forget(name);
             return Err(not_found(name));
         }
+        let db = self.open_database(name);
+        match &db {
+            Ok(_) => drop(self.failed.lock().remove(name)),
+            Err(error) => drop(self.failed.lock().insert(name.clone(), error.clone())),
+        }
         let tenant = Arc::new(Tenant {
             name: name.clone(),
-            db: AetherDB::open_with(self.env(name)?, self.options.clone())?,
+            db: db?,
             sessions: Sessions::new(self.transaction_idle, self.snapshot_idle),
             batch_size: self.batch_size,
             quotas: Arc::clone(&self.quotas),
@@ -284,6 +301,10 @@ impl Tenants {
         });
         *place = Some(Arc::clone(&tenant));
         Ok(tenant)
+    }
+
+    fn open_database(&self, name: &TenantName) -> ApiResult<AetherDB> {
+        Ok(AetherDB::open_with(self.env(name)?, self.options.clone())?)
     }
 
     /// The tenant's files: decrypted, if they are encrypted.

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::auth::{Action, Caller};
 use crate::call::{At, Call};
 use crate::error::ApiResult;
+use crate::observe::request;
 use crate::streams::{self, Bounded, Chunk, ChunkReader};
 use crate::tenants::{Tenant, TenantName};
 use aethervec::Upserted;
@@ -25,19 +26,23 @@ pub(crate) async fn import(
     let counted = app.quotas.enter(&tenant, Instant::now())?;
     app.streams
         .run(app.deadline(), move || -> ApiResult<Upserted> {
+            request::of_tenant(&tenant);
             let tenant = tenants.get(&tenant)?;
             let own = tenant.own_name(&name);
             caller.allow(Action::Manage, &tenant.name, Some(&own))?;
             let _counted = counted;
-            let Some(room) = tenant.room()? else {
-                return Ok(tenant.db.import_jsonl(&name, reader, |_| {})?);
+            let upserted = match tenant.room()? {
+                None => tenant.db.import_jsonl(&name, reader, |_| {})?,
+                Some(room) => {
+                    let mut bounded = Bounded::new(reader, room);
+                    match tenant.db.import_jsonl(&name, &mut bounded, |_| {}) {
+                        Err(_) if bounded.is_over() => return Err(tenant.no_room()),
+                        imported => imported?,
+                    }
+                }
             };
-            let mut bounded = Bounded::new(reader, room);
-            let imported = tenant.db.import_jsonl(&name, &mut bounded, |_| {});
-            match imported {
-                Err(_) if bounded.is_over() => Err(tenant.no_room()),
-                imported => Ok(imported?),
-            }
+            request::inserted(upserted.inserted + upserted.replaced);
+            Ok(upserted)
         })
         .await
 }

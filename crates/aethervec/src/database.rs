@@ -298,6 +298,22 @@ impl AetherDB {
         collections.by_name.iter().map(info).collect()
     }
 
+    /// Those of the collections that are open, ordered by name: what was not used since the database was opened is not.
+    pub fn open_collections(&self) -> Vec<Collection> {
+        let slots: Vec<Arc<Slot>> = {
+            let collections = self.inner.collections.lock();
+            collections.by_name.values().cloned().collect()
+        };
+        // One that is being opened is not open.
+        let open = slots
+            .iter()
+            .filter_map(|slot| match &*slot.state.try_lock()? {
+                SlotState::Open(core) => Some(self.handle(Arc::clone(core))),
+                SlotState::Closed | SlotState::Dropped => None,
+            });
+        open.collect()
+    }
+
     /// What the collection called `name` (or that has it as an alias) is made of; does not open it.
     ///
     /// # Errors

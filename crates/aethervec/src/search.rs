@@ -94,7 +94,7 @@ fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<Fie
 /// What `request` asks for, nearest first.
 fn search(view: &CollectionView, request: &SearchRequest<'_>) -> Result<Vec<Hit>> {
     let query = prepare(view, request)?;
-    let found = nearest(view, &query, request, &mut Trace::off())?;
+    let found = nearest(view, &query, request, &mut Trace::of_thread())?;
     into_hits(view, &query, request, found)
 }
 
@@ -114,7 +114,7 @@ fn search_batch(view: &CollectionView, requests: &[SearchRequest<'_>]) -> Result
         let found = if in_one_pass(request) {
             scanned.next().unwrap_or_default()
         } else {
-            nearest(view, query, request, &mut Trace::off())?
+            nearest(view, query, request, &mut Trace::of_thread())?
         };
         into_hits(view, query, request, found)
     };

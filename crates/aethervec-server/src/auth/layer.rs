@@ -4,6 +4,7 @@ use super::authenticator::{Authenticator, Credentials, Refusal};
 use super::caller::Caller;
 use crate::audit::{self, Audit, Outcome, Record};
 use crate::error::ApiError;
+use crate::observe::request;
 use crate::peer::Peer;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -15,16 +16,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tonic::Code;
-use uuid::Uuid;
 
 /// The header with a key or a token, as Qdrant's clients send it.
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
-
-/// The header that ties a request to other logs.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Bytes of it that are taken over.
-const ID_BYTES_MAX: usize = 128;
 
 /// What stands in front of a key or a token in `authorization`.
 const BEARER: &str = "bearer ";
@@ -163,9 +157,6 @@ struct Trail {
 
 impl Trail {
     fn begin(request: &Request) -> Trail {
-        let named = request.headers().get(REQUEST_ID);
-        let named = named.and_then(|id| id.to_str().ok());
-        let id = named.filter(|id| !id.is_empty() && id.len() <= ID_BYTES_MAX);
         let matched = request.extensions().get::<MatchedPath>();
         let path = match matched.map(MatchedPath::as_str) {
             // Services of gRPC are matched by their names only; nothing else stands in their paths.
@@ -174,7 +165,7 @@ impl Trail {
             None => "unknown",
         };
         Trail {
-            id: id.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned),
+            id: request::id().unwrap_or_default(),
             route: format!("{} {path}", request.method()),
             from: request.extensions().get::<Peer>().map(|peer| peer.address),
             record: Arc::default(),

@@ -9,4 +9,4 @@ mod settings;
 
 pub use layers::{Explained, Sources};
 pub use security::JwtAlgorithm;
-pub use settings::{ByteSize, CipherName, Config};
+pub use settings::{ByteSize, CipherName, Config, LogFormat};

@@ -105,6 +105,9 @@ settings! {
     request_timeout_ms: u64 = 30_000;
     /// Bytes of a request's body, at most. Imports are streams, and have no such limit.
     body_bytes_max: usize = 64 << 20;
+    /// Milliseconds that the server goes on serving after it was told to stop, while it says that it is not ready: for who
+    /// balances loads to notice.
+    drain_delay_ms: u64 = 0;
     /// Milliseconds that requests have to end when the server is told to stop.
     shutdown_grace_ms: u64 = 30_000;
     /// Seconds after which a tenant that nobody uses is closed.
@@ -114,9 +117,19 @@ settings! {
     /// Seconds after which a snapshot that nobody uses is given up.
     snapshot_idle_s: u64 = 300;
     /// What is logged, on standard error: error, warn, info, debug or trace; also by module, such as "info,tonic=debug".
-    log: String = "info".to_owned();
-    /// Whether lines of the log are JSON.
-    log_json: bool = false;
+    log_filter: String = "info".to_owned();
+    /// How lines of the log are written: text or json.
+    log_format: LogFormat = LogFormat::Text;
+    /// Milliseconds from which on a query is logged as a slow one, with its plan; null: none is.
+    slow_query_ms: Option<u64> = Some(500);
+    /// Collector of OpenTelemetry that traces are sent to, such as http://localhost:4318; null: there are no traces.
+    otlp_endpoint: Option<String> = None;
+    /// Share of the requests that are traced, 0 to 1, of those that do not say themselves by traceparent.
+    trace_ratio: f64 = 0.1;
+    /// Tenants with figures of their own, the largest ones; the others are added up.
+    metrics_tenants_max: usize = 50;
+    /// Collections with figures of their own, the largest ones of all tenants; the others are added up.
+    metrics_collections_max: usize = 200;
     /// Seconds that as_of can go back, in every tenant. More: what was replaced or deleted stays on disk as long.
     retention_s: u64 = 0;
     /// File with a caller in each line: the hash of its key or a name in its certificate, and what it may do. With it, nothing
@@ -213,6 +226,9 @@ impl Config {
                 "with 0 nothing would ever be answered",
             );
         }
+        if !(0.0..=1.0).contains(&self.trace_ratio) {
+            return refused("trace_ratio", "it must be 0 to 1");
+        }
         if self.encryption_enabled && self.encryption_keys.is_none() {
             return refused(
                 "encryption_enabled",
@@ -255,6 +271,16 @@ pub struct ByteSize(pub u64);
 enum ByteText {
     Number(u64),
     Text(String),
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: an object a line.
+    Json,
 }
 
 /// How files can be encrypted.

@@ -32,8 +32,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .max_encoding_message_size(usize::MAX)
         .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
     let (health, serving) = tonic_health::server::health_reporter();
-    // It is there as long as the port: nothing else is ever said of it.
-    drop(health);
+    app.health.tell(health);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(aethervec_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -113,12 +113,7 @@ impl VectorDatabase for Service {
         scope
             .answer(message.at.take(), move |call| {
                 let search = convert::Search::new(message)?;
-                let hits = call.read(
-                    &name,
-                    |collection| collection.search_with(search.request()),
-                    |view| view.search_with(search.request()),
-                )?;
-                convert::to_hits(hits)
+                convert::to_hits(call.search(&name, search.request())?)
             })
             .await
     }
@@ -137,8 +132,10 @@ impl VectorDatabase for Service {
     }
 
     async fn health(&self, _: Request<HealthRequest>) -> Answer<HealthResponse> {
+        let state = self.app.health.state().await;
+        state.check()?;
         Ok(Response::new(HealthResponse {
-            status: "ok".to_owned(),
+            status: state.name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }))
     }
@@ -374,14 +371,11 @@ impl VectorDatabase for Service {
         let (scope, mut message) = self.scope(request)?;
         scope
             .answer(message.at.take(), move |call| {
-                let name = &message.collection;
-                let count = match &message.filter {
-                    Some(text) => call.view(name)?.count_matching(&convert::filter(text)?)?,
-                    None => {
-                        call.read(name, |collection| collection.count(), |view| view.count())?
-                    }
-                };
-                Ok(CountResponse { count })
+                let filter = message.filter.as_deref().map(convert::filter);
+                let filter = filter.transpose()?;
+                Ok(CountResponse {
+                    count: call.count(&message.collection, filter.as_ref())?,
+                })
             })
             .await
     }
@@ -391,13 +385,7 @@ impl VectorDatabase for Service {
         scope
             .answer(message.at.take(), move |call| {
                 let request = aethervec::QueryRequest::from_json(&message.query)?;
-                call.allow_reading(request.other_collections())?;
-                let response = call.read(
-                    &message.collection,
-                    |collection| collection.query(&request),
-                    |view| view.query(&request),
-                )?;
-                convert::to_found(response)
+                convert::to_found(call.query(&message.collection, &request)?)
             })
             .await
     }
@@ -409,14 +397,7 @@ impl VectorDatabase for Service {
                 let requests = message.queries.iter();
                 let requests = requests.map(|text| Ok(aethervec::QueryRequest::from_json(text)?));
                 let requests = requests.collect::<ApiResult<Vec<_>>>()?;
-                let others = requests.iter();
-                let others = others.flat_map(aethervec::QueryRequest::other_collections);
-                call.allow_reading(others)?;
-                let responses = call.read(
-                    &message.collection,
-                    |collection| collection.query_batch(&requests),
-                    |view| view.query_batch(&requests),
-                )?;
+                let responses = call.query_batch(&message.collection, &requests)?;
                 let results = responses.into_iter().map(convert::to_found);
                 Ok(QueryBatchResponse {
                     results: results.collect::<ApiResult<_>>()?,
@@ -591,22 +572,17 @@ fn answer(call: &Call, name: &str, question: Option<ask_request::Question>) -> A
     match question {
         Some(Question::Groups(text)) => {
             let request: GroupRequest = convert::json("groups", &text)?;
-            call.allow_reading(request.other_collections())?;
-            let groups = call.read(
-                name,
-                |collection| collection.query_groups(&request),
-                |view| view.query_groups(&request),
-            )?;
+            let groups = call.query_groups(name, &request)?;
             convert::to_json(&ask::Groups::from(groups))
         }
         Some(Question::Facet(text)) => {
             let request: ask::Facet = convert::json("facet", &text)?;
-            let counts = call.view(name)?.facet(&FacetRequest::from(request))?;
+            let counts = call.facet(name, &FacetRequest::from(request))?;
             convert::to_json(&ask::Facets::from(counts))
         }
         Some(Question::Matrix(text)) => {
             let request: MatrixRequest = convert::json("matrix", &text)?;
-            convert::to_json(&call.view(name)?.matrix(&request)?)
+            convert::to_json(&call.matrix(name, &request)?)
         }
         Some(Question::Explain(text)) => {
             let search: ask::Search = convert::json("explain", &text)?;

@@ -3,6 +3,7 @@
 use super::activity::{Activity, Watched};
 use super::body::{Pace, Paced};
 use super::{Limits, Net};
+use crate::observe::metrics::Counted;
 use crate::peer::Peer;
 use axum::Router;
 use axum::body::Body;
@@ -47,6 +48,7 @@ pub(crate) async fn listen(
     listener: TcpListener,
     router: Router,
     net: Arc<Net>,
+    counted: Counted,
     stop: CancellationToken,
     grace: Duration,
 ) {
@@ -66,6 +68,7 @@ pub(crate) async fn listen(
             }
         };
         let Some(place) = net.places.enter(address.ip()) else {
+            counted.refused();
             // Said once, until there is room again: who floods the server does not get to flood its log.
             if !std::mem::replace(&mut was_full, true) {
                 tracing::warn!(%address, "connections are refused: connections_max or connections_per_address_max is reached");
@@ -79,6 +82,7 @@ pub(crate) async fn listen(
             stop: stop.clone(),
             cut: cut.clone(),
         };
+        let open = counted.accepted();
         connections.spawn(async move {
             connection
                 .serve(
@@ -89,7 +93,7 @@ pub(crate) async fn listen(
                     },
                 )
                 .await;
-            drop(place);
+            drop((place, open));
         });
     }
     drop(listener);

@@ -19,12 +19,7 @@ pub(crate) async fn search(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
     scope
         .answer(move |call| {
             let search: Search = body.parse()?;
-            let hits = call.read(
-                &name,
-                |collection| collection.search_with(search.request()),
-                |view| view.search_with(search.request()),
-            )?;
-            Ok(Found::from(hits))
+            Ok(Found::from(call.search(&name, search.request())?))
         })
         .await
 }
@@ -41,7 +36,7 @@ pub(crate) async fn search_batch(scope: Scope<Moment>, body: Body) -> ApiResult<
         .answer(move |call| {
             let SearchBatch { requests } = body.parse()?;
             let requests: Vec<_> = requests.iter().map(Search::request).collect();
-            let hits = call.view(&name)?.search_batch(&requests)?;
+            let hits = call.search_batch(&name, &requests)?;
             Ok(FoundBatch::from(hits))
         })
         .await
@@ -75,13 +70,7 @@ pub(crate) async fn query(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
     scope
         .answer(move |call| {
             let request: QueryRequest = body.parse()?;
-            call.allow_reading(request.other_collections())?;
-            let response = call.read(
-                &name,
-                |collection| collection.query(&request),
-                |view| view.query(&request),
-            )?;
-            Ok(Found::from(response))
+            Ok(Found::from(call.query(&name, &request)?))
         })
         .await
 }
@@ -97,14 +86,7 @@ pub(crate) async fn query_batch(scope: Scope<Moment>, body: Body) -> ApiResult<A
     scope
         .answer(move |call| {
             let QueryBatch { requests } = body.parse()?;
-            let others = requests.iter().flat_map(QueryRequest::other_collections);
-            call.allow_reading(others)?;
-            let responses = call.read(
-                &name,
-                |collection| collection.query_batch(&requests),
-                |view| view.query_batch(&requests),
-            )?;
-            Ok(FoundBatch::from(responses))
+            Ok(FoundBatch::from(call.query_batch(&name, &requests)?))
         })
         .await
 }
@@ -120,13 +102,7 @@ pub(crate) async fn query_groups(scope: Scope<Moment>, body: Body) -> ApiResult<
     scope
         .answer(move |call| {
             let request: GroupRequest = body.parse()?;
-            call.allow_reading(request.other_collections())?;
-            let groups = call.read(
-                &name,
-                |collection| collection.query_groups(&request),
-                |view| view.query_groups(&request),
-            )?;
-            Ok(Groups::from(groups))
+            Ok(Groups::from(call.query_groups(&name, &request)?))
         })
         .await
 }
@@ -142,7 +118,7 @@ pub(crate) async fn facet(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
     scope
         .answer(move |call| {
             let request = FacetRequest::from(body.parse::<Facet>()?);
-            Ok(Facets::from(call.view(&name)?.facet(&request)?))
+            Ok(Facets::from(call.facet(&name, &request)?))
         })
         .await
 }
@@ -158,7 +134,7 @@ pub(crate) async fn matrix(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
     scope
         .answer(move |call| {
             let request: MatrixRequest = body.parse_or_default()?;
-            Ok(call.view(&name)?.matrix(&request)?)
+            call.matrix(&name, &request)
         })
         .await
 }

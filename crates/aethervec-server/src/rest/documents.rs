@@ -200,11 +200,9 @@ pub(crate) async fn count(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
     scope
         .answer(move |call| {
             let Count { filter } = body.parse_or_default()?;
-            let count = match &filter {
-                Some(filter) => call.view(&name)?.count_matching(filter)?,
-                None => call.read(&name, |collection| collection.count(), |view| view.count())?,
-            };
-            Ok(Counted { count })
+            Ok(Counted {
+                count: call.count(&name, filter.as_ref())?,
+            })
         })
         .await
 }

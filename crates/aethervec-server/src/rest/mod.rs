@@ -5,6 +5,7 @@
 mod ask;
 mod collections;
 mod documents;
+mod figures;
 mod openapi;
 mod operations;
 mod quotas;
@@ -18,10 +19,9 @@ pub(crate) use scope::TENANT_HEADER;
 use crate::app::App;
 use crate::auth::Door;
 use crate::error::{ApiError, ApiErrorKind};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, patch, post, put};
-use axum::{Json, Router};
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Who may use them.
@@ -30,10 +30,15 @@ pub(crate) const DOOR: Door = Door::HTTP;
 /// All routes of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/health", get(health))
-        .route("/metrics", get(figures))
+        .route("/health", get(figures::health))
+        .route("/readyz", get(figures::health))
+        .route("/livez", get(figures::live))
+        .route("/metrics", get(figures::metrics))
         .route("/vectors", post(short::insert))
         .route("/query", post(short::query))
+        .route("/v1/health", get(figures::full_health))
+        .route("/v1/stats", get(figures::stats))
+        .route("/v1/slow-queries", get(figures::slow_queries))
         .route("/v1/tenants", get(state::list_tenants))
         .route(
             "/v1/tenants/{name}",
@@ -51,7 +56,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 /// The routes of the metrics' own port.
 pub(crate) fn metrics(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/metrics", get(figures))
+        .route("/metrics", get(figures::metrics))
         .with_state(Arc::clone(app))
 }
 
@@ -125,14 +130,6 @@ fn collection() -> Router<Arc<App>> {
             post(whole::import).layer(DefaultBodyLimit::disable()),
         )
         .route("/export", get(whole::export))
-}
-
-async fn figures(State(app): State<Arc<App>>) -> String {
-    app.metrics.render()
-}
-
-async fn health() -> Json<Value> {
-    Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
 }
 
 async fn unknown(request: axum::extract::Request) -> ApiError {

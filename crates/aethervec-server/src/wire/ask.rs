@@ -8,6 +8,8 @@ use aethervec::{
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// What is near to a vector.
@@ -148,13 +150,15 @@ pub(crate) struct Explained {
 }
 
 /// A step of a search.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     /// What was decided, and on what grounds.
     pub(crate) detail: String,
     /// How many points came out of it.
     pub(crate) points: u64,
+    /// Microseconds from the beginning of the whole to its own.
+    pub(crate) at_us: u64,
     /// Microseconds that it took.
     pub(crate) took_us: u64,
 }
@@ -293,18 +297,40 @@ impl From<Vec<QueryGroup>> for Groups {
 
 impl From<Explanation> for Explained {
     fn from(explanation: Explanation) -> Explained {
-        let micros =
-            |took: std::time::Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let steps = explanation.steps.into_iter().map(|step| Step {
-            name: step.name,
-            detail: step.detail,
-            points: step.points,
-            took_us: micros(step.took),
-        });
         Explained {
-            steps: steps.collect(),
+            steps: explanation.steps.into_iter().map(Step::from).collect(),
             hits: explanation.hits,
             took_us: micros(explanation.took),
         }
     }
+}
+
+impl From<aethervec::Step> for Step {
+    fn from(step: aethervec::Step) -> Step {
+        Step {
+            name: step.name,
+            detail: step.detail,
+            points: step.points,
+            at_us: micros(step.at),
+            took_us: micros(step.took),
+        }
+    }
+}
+
+/// For a log.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step {
+            name,
+            detail,
+            points,
+            took_us,
+            ..
+        } = self;
+        write!(f, "{name} {took_us} µs, {points} points: {detail}")
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -35,5 +35,5 @@ macro_rules! language {
 }
 
 language! {
-    DocId Vector Payload Document Filter Query GroupQuery MatrixQuery Matrix Patch Write OutcomeName VectorsByField Path ErrorBody
+    DocId Vector Payload Document Filter Query GroupQuery MatrixQuery Matrix Patch Write OutcomeName VectorsByField Path ErrorBody Figures
 }

@@ -56,6 +56,11 @@ impl Running {
         }
     }
 
+    /// Tells it to stop.
+    pub(crate) fn tell_to_stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Stops it, and waits until everything is closed.
     pub(crate) async fn stop(self) -> TempDir {
         self.stop.cancel();

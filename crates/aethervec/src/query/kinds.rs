@@ -167,6 +167,23 @@ pub struct Sample {
 }
 
 impl Query {
+    /// What it is called where it is written as JSON.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Query::Nearest(_) => "nearest",
+            Query::Mmr(_) => "mmr",
+            Query::Recommend(_) => "recommend",
+            Query::Discover(_) => "discover",
+            Query::Context(_) => "context",
+            Query::Text(_) => "text",
+            Query::Rrf(_) => "rrf",
+            Query::Dbsf(_) => "dbsf",
+            Query::Formula(_) => "formula",
+            Query::OrderBy(_) => "order_by",
+            Query::Sample(_) => "sample",
+        }
+    }
+
     /// Nearest to a vector, or to that of a document ([`Input::id`]).
     pub fn nearest(input: impl Into<Input>) -> Query {
         Query::Nearest(input.into())

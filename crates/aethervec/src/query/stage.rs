@@ -12,6 +12,7 @@ use super::request::{Effort, Prefetch, QueryRequest};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::id::DocId;
+use crate::plan::explain::Trace;
 use crate::vector::VectorValue;
 use crate::view::CollectionView;
 use std::collections::{BTreeSet, HashMap};
@@ -117,7 +118,14 @@ impl<'a> Evaluation<'a> {
         };
         let mut ranking = match stage.query {
             None => self.by_id(stage, &domain)?,
-            Some(query) => self.query(query, stage, &domain, &found, &at.field("query"))?,
+            Some(query) => Trace::of_thread().step(
+                "stage",
+                || self.query(query, stage, &domain, &found, &at.field("query")),
+                |ranking| {
+                    let detail = format!("{}, at most {}", query.name(), stage.k);
+                    (ranking.hits.len() as u64, detail)
+                },
+            )?,
         };
         if let Some(threshold) = stage.score_threshold {
             let better = ranking.better;

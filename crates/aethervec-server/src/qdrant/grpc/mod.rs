@@ -27,7 +27,8 @@ use tonic::service::Routes;
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let bytes_max = app.config.body_bytes_max;
     let service = || Service::new(Arc::clone(app));
-    let (_, health) = tonic_health::server::health_reporter();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    app.health.tell(reporter);
     Routes::new(health)
         .add_service(QdrantServer::new(service()).accept_compressed(Gzip))
         .add_service(

@@ -13,9 +13,9 @@ use crate::qdrant::model::{
 };
 use crate::qdrant::service::{collections, points, queries, updates};
 use axum::body::Bytes;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::Uri;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/", get(version))
         .route("/healthz", get(|| async { "healthz check passed" }))
         .route("/livez", get(|| async { "livez check passed" }))
-        .route("/readyz", get(|| async { "all shards are ready" }))
+        .route("/readyz", get(ready))
         .merge(of_collections())
         .merge(of_points())
         .merge(of_updates())
@@ -275,6 +275,13 @@ async fn version() -> Json<Value> {
         "version": VERSION,
         "commit": null,
     }))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    match app.health.state().await.check() {
+        Ok(()) => "all shards are ready".into_response(),
+        Err(error) => Failure::from(error).into_response_after(Instant::now()),
+    }
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -1,6 +1,8 @@
 //! Reading points without a vector: by id, page by page, counts.
 
 use super::collection;
+use crate::observe::request::asking;
+use crate::observe::shape;
 use crate::qdrant::convert::{self, Asked, Reader};
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
@@ -134,12 +136,12 @@ fn before(id: &DocId) -> Option<DocId> {
 /// How many points there are: always exactly.
 pub(crate) fn count(db: &AetherDB, name: &str, request: CountRequest) -> Result<CountResult> {
     let collection = collection(db, name)?;
-    let count = match request.filter {
-        None => collection.count()?,
-        Some(filter) => collection
-            .view()?
-            .count_matching(&convert::filter(filter)?)?,
+    let filter = request.filter.map(convert::filter).transpose()?;
+    let ask = || match &filter {
+        None => collection.count(),
+        Some(filter) => collection.view()?.count_matching(filter),
     };
+    let count = asking(name, || shape::count(filter.as_ref()), ask)?;
     Ok(CountResult { count })
 }
 
@@ -151,8 +153,10 @@ pub(crate) fn facet(db: &AetherDB, name: &str, request: FacetRequest) -> Result<
         filter: request.filter.map(convert::filter).transpose()?,
         limit: convert::limit(request.limit.unwrap_or(FACET_LIMIT_DEFAULT))?,
     };
-    let counts = collection.view()?.facet(&facets)?.into_iter();
+    let ask = || collection.view()?.facet(&facets);
+    let counts = asking(name, || shape::facet(&facets), ask)?;
     let hits = counts
+        .into_iter()
         .filter(|facet| convert::is_facet(&facet.value))
         .map(|facet| FacetHit {
             value: facet.value,

@@ -1,6 +1,8 @@
 //! Queries: alone, several at one moment, in groups, and distances among a sample.
 
 use super::collection;
+use crate::observe::request::asking;
+use crate::observe::shape;
 use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Asked, Reader};
 use crate::qdrant::error::Result;
@@ -15,7 +17,7 @@ pub(crate) fn query(db: &Access<'_>, name: &str, request: QueryRequest) -> Resul
     let collection = collection(db, name)?;
     let (request, asked) = reader(&collection, |reader| reader.query(request))?;
     db.allow_reading(request.other_collections())?;
-    let response = collection.query(&request)?;
+    let response = asking(name, || shape::of(&request), || collection.query(&request))?;
     Ok(shown(response, &asked))
 }
 
@@ -34,7 +36,8 @@ pub(crate) fn query_batch(
     for request in &requests {
         db.allow_reading(request.other_collections())?;
     }
-    let responses = collection.query_batch(&requests)?;
+    let ask = || collection.query_batch(&requests);
+    let responses = asking(name, || shape::of_several(&requests, shape::of), ask)?;
     let answered = responses.into_iter().zip(&asked);
     Ok(answered
         .map(|(response, asked)| shown(response, asked))
@@ -64,7 +67,8 @@ pub(crate) fn query_groups(
         Some(lookup) => (lookup.with_payload.clone(), lookup.with_vectors.clone()),
         None => (PayloadSelector::None, VectorSelector::None),
     };
-    let groups = collection.query_groups(&request)?;
+    let ask = || collection.query_groups(&request);
+    let groups = asking(name, || shape::of(&request), ask)?;
     let groups = groups
         .into_iter()
         .filter(|group| convert::is_group(&group.value))
@@ -127,7 +131,8 @@ fn matrix(db: &AetherDB, name: &str, request: MatrixRequest) -> Result<Matrix> {
     wanted.filter = request.filter.map(convert::filter).transpose()?;
     wanted.sample = request.sample.unwrap_or(SAMPLE_DEFAULT);
     wanted.limit = request.limit.unwrap_or(LIMIT_DEFAULT);
-    Ok(collection.matrix(&wanted)?)
+    let ask = || collection.matrix(&wanted);
+    Ok(asking(name, || shape::of(&wanted), ask)?)
 }
 
 fn reader<T>(collection: &Collection, convert: impl FnOnce(Reader<'_>) -> Result<T>) -> Result<T> {

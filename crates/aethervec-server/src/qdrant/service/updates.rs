@@ -1,6 +1,7 @@
 //! Changes to points. Each request is one commit, also a batch of several operations: all of it is there, or nothing.
 
 use super::collection;
+use crate::observe::request;
 use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Change};
 use crate::qdrant::error::{Failure, Result};
@@ -42,7 +43,7 @@ pub(crate) fn update(
     let change = convert::change(&collection.schema(), operation)?;
     room_for(db, &collection, &change)?;
     match change {
-        Change::Write(writes) => drop(collection.apply_batch(writes)?),
+        Change::Write(writes) => request::applied(&collection.apply_batch(writes)?),
         Change::PatchBy(filter, patch) => drop(collection.patch_by(&filter, patch)?),
         Change::DeleteBy(filter) => drop(collection.delete_by(&filter)?),
         change @ Change::WriteAll(_) => together(db, &collection, &[change])?,
@@ -101,10 +102,11 @@ fn make(
 ) -> aethervec::Result<Option<Failure>> {
     match change {
         Change::Write(writes) => {
-            transaction.apply_batch(collection, writes.clone())?;
+            request::applied(&transaction.apply_batch(collection, writes.clone())?);
         }
         Change::WriteAll(writes) => {
             let outcomes = transaction.apply_batch(collection, writes.clone())?;
+            request::applied(&outcomes);
             let mut made = writes.iter().zip(outcomes);
             let missing = made.find(|(_, outcome)| *outcome == Outcome::NotFound);
             return Ok(missing.map(|(write, _)| no_point(write)));

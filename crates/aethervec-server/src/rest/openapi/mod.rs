@@ -1,7 +1,7 @@
 //! The description of the API, generated from the handlers, and a page to read it.
 
 use crate::app::App;
-use crate::rest::{ask, collections, documents, operations, quotas, short, state, whole};
+use crate::rest::{ask, collections, documents, figures, operations, quotas, short, state, whole};
 use crate::wire::language::{self, LANGUAGE};
 use axum::response::Html;
 use axum::routing::get;
@@ -22,6 +22,12 @@ use utoipa::{PartialSchema, ToSchema};
     paths(
         short::insert,
         short::query,
+        figures::live,
+        figures::health,
+        figures::metrics,
+        figures::full_health,
+        figures::stats,
+        figures::slow_queries,
         state::list_tenants,
         state::create_tenant,
         state::drop_tenant,
@@ -134,4 +140,25 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/openapi.json", get(async || Json(&*DESCRIPTION)))
         .route("/docs", get(async || Html(include_str!("viewer.html"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::operation::{Operation, Protocol};
+    use axum::http::Method;
+
+    #[test]
+    fn figures_know_what_each_route_is_about() {
+        let paths = DESCRIPTION["paths"].as_object().unwrap();
+        for (path, item) in paths {
+            for method in item.as_object().unwrap().keys() {
+                let Ok(method) = Method::from_bytes(method.to_uppercase().as_bytes()) else {
+                    continue;
+                };
+                let operation = Operation::of(Protocol::Rest, &method, path);
+                assert_ne!(operation, Operation::Other, "{method} {path}");
+            }
+        }
+    }
 }
