@@ -19,7 +19,7 @@ mod sparse;
 
 pub use binary::BinaryRows;
 pub use multi::{MultiQuery, MultiRows};
-pub use sparse::{SparseRef, SparseRows};
+pub use sparse::{Frequencies, SparseRef, SparseRows};
 
 /// Some rows of an [`Exact`] index: a kind of vector, and how it is compared with a query.
 pub trait Rows: Debug + Send + Sync {

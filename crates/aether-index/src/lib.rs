@@ -28,7 +28,9 @@ mod selection;
 mod work;
 
 pub use error::{Error, ErrorKind, Result};
-pub use exact::{BinaryRows, Exact, MultiQuery, MultiRows, Rows, SparseRef, SparseRows};
+pub use exact::{
+    BinaryRows, Exact, Frequencies, MultiQuery, MultiRows, Rows, SparseRef, SparseRows,
+};
 pub use flat::Flat;
 pub use hnsw::{
     BatchScratch, CheckSummary, CheckpointInfo, Consolidation, Hnsw, HnswParams, Scratch,

@@ -39,7 +39,7 @@ pub fn probe(config: &Config) -> ApiResult<()> {
     }
 }
 
-/// The first line of the answer to `GET /health`.
+/// The first line of the answer to `GET /readyz`.
 fn status_line(address: SocketAddr, tls: Option<ClientConfig>) -> io::Result<String> {
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -53,7 +53,7 @@ fn status_line(address: SocketAddr, tls: Option<ClientConfig>) -> io::Result<Str
 }
 
 fn ask(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<String> {
-    let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer)?;

@@ -301,7 +301,7 @@ mod tests {
                 DenseField::new(7, Metric::Cosine, IndexConfig::Auto(bounded)),
             )
             .with_field("print", BinaryField { bits: 100 })
-            .with_field("words", SparseField {})
+            .with_field("words", SparseField::default())
             .with_field("tokens", MultiField::new(96, Metric::L2Squared));
         let mut record = CollectionRecord::new(CollectionId(7), schema);
         record.schema.metadata = serde_json::from_str(r#"{"owner": {"name": "me"}}"#).unwrap();

@@ -19,7 +19,7 @@ impl Collection {
     /// let notes = db.create_collection("notes", 2, "cosine", IndexConfig::default())?;
     /// notes.upsert(Document::new(vec![1.0, 0.0], "a"))?;
     ///
-    /// notes.add_vector_field("words", SparseField {})?;
+    /// notes.add_vector_field("words", SparseField::default())?;
     /// let words = SparseVector::new([(17, 0.5), (4_711, 1.5)]);
     /// notes.upsert(Document::new(vec![0.0, 1.0], "b").with_vector("words", words.clone()))?;
     /// let request = SearchRequest { using: "words", ..SearchRequest::new(&words, 10) };

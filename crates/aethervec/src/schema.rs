@@ -19,7 +19,7 @@ use std::time::Duration;
 ///         ..DenseField::new(512, Metric::Cosine, IndexConfig::default())
 ///     })
 ///     .with_field("fingerprint", BinaryField { bits: 256 })
-///     .with_field("words", SparseField {});
+///     .with_field("words", SparseField::default());
 /// assert_eq!(schema.fields.len(), 4);
 /// assert_eq!(schema.dense("image").map(|field| field.dim), Some(512));
 /// ```
@@ -127,7 +127,13 @@ pub struct BinaryField {
 /// A field of sparse vectors. Searches are exact, and look only at vectors that share a dimension with the query: the
 /// others, whose inner product is 0, are not found. Kept in memory, and read by the first use after opening.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SparseField {}
+pub struct SparseField {
+    /// Whether the components of a query count the more, the rarer their dimensions are: each is multiplied by
+    /// `ln(1 + (n - f + 0.5) / (f + 0.5))` first, where `n` documents have a vector in this field and `f` of these a component in
+    /// that dimension (BM25's inverse document frequency). What is counted is all that the reader sees, whatever its filter,
+    /// but for what its own transaction has staged.
+    pub idf: bool,
+}
 
 /// A field with several dense vectors to a document, at most [`MULTI_VECTORS_MAX`](crate::limits::MULTI_VECTORS_MAX).
 ///
@@ -190,7 +196,9 @@ impl fmt::Display for VectorField {
                 index,
             }) => write!(f, "dense (dim {dim}, {metric}, {element}), {index}"),
             VectorField::Binary(BinaryField { bits }) => write!(f, "binary ({bits} bits)"),
-            VectorField::Sparse(SparseField {}) => f.write_str("sparse"),
+            VectorField::Sparse(SparseField { idf }) => {
+                f.write_str(if *idf { "sparse (idf)" } else { "sparse" })
+            }
             VectorField::Multi(MultiField {
                 dim,
                 metric,

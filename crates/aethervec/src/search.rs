@@ -88,7 +88,7 @@ fn prepare<'a>(view: &CollectionView, request: &SearchRequest<'a>) -> Result<Fie
     }
     let core = &view.core;
     let fields = core.fields.load();
-    FieldQuery::new(fields.get(request.using)?, core.kernels, request.vector)
+    FieldQuery::new(view, fields.get(request.using)?, request.vector)
 }
 
 /// What `request` asks for, nearest first.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::limits;
 use crate::schema::{
-    BinaryField, CollectionSchema, DenseField, IndexConfig, MultiField, SparseField, VectorField,
+    BinaryField, CollectionSchema, DenseField, IndexConfig, MultiField, VectorField,
 };
 use serde_json::{Map, Value};
 use std::fmt::Display;
@@ -96,7 +96,7 @@ pub(crate) fn field(name: &str, spec: &VectorField) -> Result<()> {
             range("dim", *dim, 1..=limits::DIM_MAX).and_then(|()| self::index(index))
         }
         VectorField::Binary(BinaryField { bits }) => range("bits", *bits, 1..=limits::BITS_MAX),
-        VectorField::Sparse(SparseField {}) => Ok(()),
+        VectorField::Sparse(_) => Ok(()),
         VectorField::Multi(MultiField { dim, .. }) => range("dim", *dim, 1..=limits::DIM_MAX),
     };
     checked.map_err(|error| in_field(error, name))

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aether_distance::Distance;
 
-use super::Rows;
+use super::{Exact, Rows};
+use crate::PointId;
 
 /// Components by dimension. The distance is the negated inner product, with rows that share a dimension with the query;
 /// the others are not near at all.
@@ -29,6 +30,15 @@ struct Entry {
     value: f32,
 }
 
+/// How many rows there are, and how many of them have a component in each of some dimensions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frequencies {
+    /// All rows.
+    pub rows: u64,
+    /// Those with a component, for each of the dimensions.
+    pub with: Vec<u64>,
+}
+
 /// The inner product of each row so far.
 #[derive(Debug, Default)]
 pub struct Sums {
@@ -49,6 +59,30 @@ impl SparseRows {
             }
         }
         sum.map(|sum: f32| Distance(-sum))
+    }
+}
+
+impl Exact<SparseRows> {
+    /// How many of the points that are `counted` are here, and how many of those have a component in each of the
+    /// dimensions `indices`. Looks at each point here and at each entry of these dimensions.
+    pub fn frequencies(&self, indices: &[u32], counted: impl Fn(PointId) -> bool) -> Frequencies {
+        let mut frequencies = Frequencies {
+            rows: 0,
+            with: vec![0; indices.len()],
+        };
+        let chunks = self.contents.read().chunks.clone();
+        for chunk in &chunks {
+            let filled = chunk.0.read();
+            let is_counted = |row: usize| filled.points[row].is_some_and(&counted);
+            let rows = (0..filled.points.len()).filter(|&row| is_counted(row));
+            frequencies.rows += rows.count() as u64;
+            for (index, with) in indices.iter().zip(&mut frequencies.with) {
+                let entries = filled.rows.lists.get(index).into_iter().flatten();
+                let entries = entries.filter(|entry| is_counted(entry.row as usize));
+                *with += entries.count() as u64;
+            }
+        }
+        frequencies
     }
 }
 

@@ -288,7 +288,9 @@ fn grpc(path: &str) -> Operation {
         | "CollectionExists"
         | "ListCollectionAliases"
         | "ListAliases"
-        | "ListIndexes" => Describe,
+        | "ListIndexes"
+        | "CollectionClusterInfo"
+        | "ListShardKeys" => Describe,
         "Begin" | "Commit" | "Rollback" | "Savepoint" | "RollbackTo" => Transaction,
         "Snapshot" | "Release" => Snapshot,
         "BeginOperation" | "GetOperation" | "ListOperations" | "CancelOperation" | "Train" => {

@@ -88,6 +88,14 @@ impl Failure {
         )
     }
 
+    /// The strict mode of the collection does not allow it.
+    pub(crate) fn strict(error: impl std::fmt::Display, help: impl std::fmt::Display) -> Failure {
+        Failure::new(
+            Kind::BadRequest,
+            format!("Bad request: {error}. Help: {help}"),
+        )
+    }
+
     /// The dialect knows this, and it is not done here.
     pub(crate) fn unsupported(what: impl std::fmt::Display) -> Failure {
         Failure::new(

@@ -55,7 +55,11 @@ pub(crate) enum Field {
         bits: usize,
     },
     /// Few components out of very many dimensions.
-    Sparse {},
+    Sparse {
+        /// Whether components of queries count the more, the rarer their dimensions are.
+        #[serde(default)]
+        idf: bool,
+    },
     /// Several dense vectors to a document, compared by MaxSim.
     Multi {
         /// Components of each vector.
@@ -406,7 +410,7 @@ impl From<Field> for VectorField {
                 index: index.into(),
             }),
             Field::Binary { bits } => VectorField::Binary(BinaryField { bits }),
-            Field::Sparse {} => VectorField::Sparse(SparseField {}),
+            Field::Sparse { idf } => VectorField::Sparse(SparseField { idf }),
             Field::Multi {
                 dim,
                 metric,
@@ -435,7 +439,9 @@ impl From<&VectorField> for Field {
                 metric: field.metric.into(),
                 element: field.element.into(),
             },
-            _ => Field::Sparse {},
+            field => Field::Sparse {
+                idf: *field == VectorField::Sparse(SparseField { idf: true }),
+            },
         }
     }
 }

@@ -36,18 +36,21 @@ fn ports() -> BTreeSet<u64> {
 
 /// The settings that `text` makes, in the environment of what it starts: `VECTOR_DB_NAME=VALUE` or `VECTOR_DB_NAME: VALUE`.
 fn environment(text: &str) -> Vec<(String, String)> {
-    let settings = text.split("VECTOR_DB_").skip(1).map(|rest| {
-        let line = rest.lines().next().unwrap_or_default();
-        let (name, value) = line
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let settings = lines.filter_map(|line| line.split_once("VECTOR_DB_"));
+    let settings = settings.map(|(_, setting)| {
+        let (name, value) = setting
             .split_once(['=', ':'])
-            .unwrap_or_else(|| panic!("VECTOR_DB_{line} sets nothing"));
+            .unwrap_or_else(|| panic!("VECTOR_DB_{setting} sets nothing"));
         let value = value.trim().trim_end_matches('\\').trim_end();
         (format!("VECTOR_DB_{name}"), value.to_owned())
     });
     settings.collect()
 }
 
-/// That `config` asks for nothing that is not there, and ends in the time that it gets.
+/// That a server with these settings starts, and ends in the time that it gets.
 fn acceptable(name: &str, sources: &Sources) {
     let explained = sources
         .read()
@@ -57,18 +60,23 @@ fn acceptable(name: &str, sources: &Sources) {
         .config
         .db_options()
         .unwrap_or_else(|error| panic!("{name}: {error}"));
+    explained
+        .config
+        .check_exposure()
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     let grace = Duration::from_millis(explained.config.shutdown_grace_ms);
     assert!(grace < TIME_TO_END, "{name}: {grace:?}");
 }
 
 #[test]
 fn settings_are_those_of_the_server() {
-    for name in [
-        "systemd/aethervec.service",
-        "docker/Dockerfile",
-        "docker/compose.yaml",
+    // The image alone says that everybody can connect, and starts only when it is told who may.
+    let image = text("docker/Dockerfile") + &text("docker/compose.yaml");
+    for (name, text) in [
+        ("systemd", text("systemd/aethervec.service")),
+        ("docker", image),
     ] {
-        let environment = environment(&text(name));
+        let environment = environment(&text);
         acceptable(
             name,
             &Sources {

@@ -15,7 +15,6 @@ mod limits;
 mod metrics;
 mod openmetrics;
 mod qdrant;
-mod qdrant_grpc;
 mod queries;
 mod quotas;
 mod random_json;

@@ -20,7 +20,10 @@ pub(crate) enum KindRecord {
     Binary {
         bits: usize,
     },
-    Sparse {},
+    Sparse {
+        #[serde(skip_serializing_if = "is_false", default)]
+        idf: bool,
+    },
     Multi {
         dim: usize,
         metric: String,
@@ -42,6 +45,14 @@ pub(crate) struct IndexRecord {
     memory_bytes_max: Option<u64>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl From<&VectorField> for KindRecord {
     fn from(field: &VectorField) -> KindRecord {
         match field {
@@ -52,7 +63,7 @@ impl From<&VectorField> for KindRecord {
                 index: IndexRecord::from(&field.index),
             },
             VectorField::Binary(BinaryField { bits }) => KindRecord::Binary { bits: *bits },
-            VectorField::Sparse(SparseField {}) => KindRecord::Sparse {},
+            VectorField::Sparse(SparseField { idf }) => KindRecord::Sparse { idf: *idf },
             VectorField::Multi(field) => KindRecord::Multi {
                 dim: field.dim,
                 metric: field.metric.to_string(),
@@ -79,7 +90,7 @@ impl TryFrom<KindRecord> for VectorField {
                 index: IndexConfig::try_from(index)?,
             }),
             KindRecord::Binary { bits } => VectorField::Binary(BinaryField { bits }),
-            KindRecord::Sparse {} => VectorField::Sparse(SparseField {}),
+            KindRecord::Sparse { idf } => VectorField::Sparse(SparseField { idf }),
             KindRecord::Multi {
                 dim,
                 metric,

@@ -94,7 +94,7 @@ fn kinds() -> [VectorField; 6] {
         dense(ElementType::F16).into(),
         dense(ElementType::U8).into(),
         BinaryField { bits: 12 }.into(),
-        SparseField {}.into(),
+        SparseField::default().into(),
         MultiField::new(2, Metric::L2Squared).into(),
     ]
 }

@@ -56,7 +56,7 @@ pub(super) fn build(storage: &MemoryStorage) -> Result<AetherDB> {
             DenseField::new(3, Metric::Cosine, IndexConfig::Flat),
         )
         .with_field("print", BinaryField { bits: 12 })
-        .with_field("words", SparseField {})
+        .with_field("words", SparseField::default())
         .with_field("tokens", MultiField::new(2, Metric::InnerProduct));
     let collection = db.create_collection_with(NAME, schema)?;
     collection.create_payload_index("n", PayloadIndexKind::Integer)?;

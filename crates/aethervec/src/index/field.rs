@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::index::core::IndexStatus;
 use crate::index::dense::DenseIndex;
 use crate::keyspace::{FieldNumber, PointRow};
-use crate::schema::{BinaryField, CollectionSchema, MultiField, SparseField, VectorField};
+use crate::schema::{BinaryField, CollectionSchema, MultiField, VectorField};
 use crate::vector::{VectorValue, Vectors};
 use aether_index::{BinaryRows, Exact, MultiRows, PointId, SparseRows};
 use std::sync::Arc;
@@ -170,9 +170,7 @@ impl FieldIndex {
             VectorField::Binary(BinaryField { bits }) => {
                 FieldIndex::Binary(Exact::new(BinaryRows::new(bits.div_ceil(8))))
             }
-            VectorField::Sparse(SparseField {}) => {
-                FieldIndex::Sparse(Exact::new(SparseRows::default()))
-            }
+            VectorField::Sparse(_) => FieldIndex::Sparse(Exact::new(SparseRows::default())),
             VectorField::Multi(MultiField { dim, .. }) => {
                 FieldIndex::Multi(Exact::new(MultiRows::new(*dim)))
             }

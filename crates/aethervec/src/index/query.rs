@@ -7,8 +7,10 @@ use crate::keyspace::{self, PointRow};
 use crate::schema::{DenseField, VectorField};
 use crate::validate;
 use crate::vector::{BinaryVector, QueryVector, SparseVector, Vector, VectorValue};
-use aether_distance::{Distance, Kernels, Metric, Query};
-use aether_index::{BinaryRows, Candidate, MultiQuery, PointId, SparseRows};
+use crate::view::CollectionView;
+use aether_distance::{Distance, Metric, Query};
+use aether_index::{BinaryRows, Candidate, Exact, MultiQuery, PointId, SparseRows};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A field, and what its vectors are compared with.
@@ -22,17 +24,35 @@ pub(crate) struct FieldQuery<'a> {
 enum Prepared<'a> {
     Dense(Query<'a>),
     Binary(&'a BinaryVector),
-    Sparse(&'a SparseVector),
+    Sparse(Cow<'a, SparseVector>),
     Multi(MultiQuery<'a>),
 }
 
 impl<'a> FieldQuery<'a> {
-    /// Fails when `vector` does not suit the field.
+    /// What a reader searches for. Fails when `vector` does not suit the field.
     pub(crate) fn new(
+        view: &CollectionView,
         field: &Arc<Field>,
-        kernels: Kernels,
         vector: QueryVector<'a>,
     ) -> Result<FieldQuery<'a>> {
+        let mut query = FieldQuery::stored(view, field, vector)?;
+        if let VectorField::Sparse(spec) = &field.spec
+            && spec.idf
+            && let FieldIndex::Sparse(index) = &field.index
+            && let Prepared::Sparse(vector) = &mut query.vector
+        {
+            *vector = Cow::Owned(weighted(view, index, vector));
+        }
+        Ok(query)
+    }
+
+    /// A vector as it may be stored, compared with others that are. Fails when `vector` does not suit the field.
+    pub(crate) fn stored(
+        view: &CollectionView,
+        field: &Arc<Field>,
+        vector: QueryVector<'a>,
+    ) -> Result<FieldQuery<'a>> {
+        let kernels = view.core.kernels;
         let prepared = match (&field.spec, vector) {
             (VectorField::Dense(spec), QueryVector::Dense(vector)) => validate::query(spec, vector)
                 .map(|()| Prepared::Dense(Query::new(kernels, spec.metric, vector))),
@@ -40,7 +60,7 @@ impl<'a> FieldQuery<'a> {
                 validate::binary(spec, vector).map(|()| Prepared::Binary(vector))
             }
             (VectorField::Sparse(_), QueryVector::Sparse(vector)) => {
-                validate::sparse(vector).map(|()| Prepared::Sparse(vector))
+                validate::sparse(vector).map(|()| Prepared::Sparse(Cow::Borrowed(vector)))
             }
             (VectorField::Multi(spec), QueryVector::Multi(vectors)) => {
                 validate::multi_query(spec, vectors).map(|components| {
@@ -81,7 +101,7 @@ impl<'a> FieldQuery<'a> {
                 Some(BinaryRows::distance(query.as_bytes(), vector.as_bytes()))
             }
             (Prepared::Sparse(query), VectorValue::Sparse(vector)) => {
-                SparseRows::distance(query.as_ref(), vector.as_ref())
+                SparseRows::distance(SparseVector::as_ref(query), vector.as_ref())
             }
             (Prepared::Multi(query), VectorValue::Multi(vectors)) => {
                 Some(query.distance(vectors.components().as_ref()))
@@ -137,7 +157,7 @@ impl<'a> FieldQuery<'a> {
                 Ok(index.search(&query.as_bytes(), k, allowed))
             }
             (FieldIndex::Sparse(index), Prepared::Sparse(query)) => {
-                Ok(index.search(&query.as_ref(), k, allowed))
+                Ok(index.search(&SparseVector::as_ref(query), k, allowed))
             }
             (FieldIndex::Multi(index), Prepared::Multi(query)) => {
                 Ok(index.search(query, k, allowed))
@@ -145,4 +165,29 @@ impl<'a> FieldQuery<'a> {
             _ => unreachable!("a query is made for its field"),
         }
     }
+}
+
+/// `vector` with each component multiplied by how rare its dimension is in what `view` sees of the field.
+fn weighted(
+    view: &CollectionView,
+    index: &Exact<SparseRows>,
+    vector: &SparseVector,
+) -> SparseVector {
+    let seen = |point| view.core.may_see(view, point);
+    let frequencies = index.frequencies(vector.indices(), seen);
+    let components = vector.iter().zip(&frequencies.with);
+    SparseVector::new(components.map(|((dimension, component), with)| {
+        (dimension, component * rarity(frequencies.rows, *with))
+    }))
+}
+
+/// How much a dimension counts in which `with` of `all` vectors have a component.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a weight of a component, which is an f32"
+)]
+fn rarity(all: u64, with: u64) -> f32 {
+    let (all, with) = (all as f64, with as f64);
+    (1.0 + (all - with + 0.5) / (with + 0.5)).ln() as f32
 }

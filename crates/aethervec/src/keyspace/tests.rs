@@ -101,7 +101,7 @@ fn rows_hold_vectors_of_all_kinds() {
             BinaryVector::from_bits([true; 9]).into(),
         ),
         (
-            SparseField {}.into(),
+            SparseField::default().into(),
             SparseVector::new([(5, 1.5), (u32::MAX, -2.0)]).into(),
         ),
         (
@@ -141,7 +141,7 @@ fn damaged_rows_are_errors_or_other_rows() {
     let specs = [
         VectorField::from(DenseField::new(2, Metric::Cosine, IndexConfig::Flat)),
         BinaryField { bits: 9 }.into(),
-        SparseField {}.into(),
+        SparseField::default().into(),
         MultiField::new(3, Metric::Cosine).into(),
     ];
     let vectors = [

@@ -8,7 +8,7 @@
 //! multi   n × dim × component
 //! ```
 
-use crate::schema::{BinaryField, DenseField, MultiField, SparseField, VectorField};
+use crate::schema::{BinaryField, DenseField, MultiField, VectorField};
 use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue};
 use aether_distance::{ElementType, VectorRef};
 use half::f16;
@@ -56,7 +56,7 @@ pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, S
             expect_bytes(bytes, bits.div_ceil(8))?;
             Ok(VectorValue::Binary(BinaryVector::from_bytes(bytes)))
         }
-        VectorField::Sparse(SparseField {}) => decode_sparse(bytes).map(VectorValue::Sparse),
+        VectorField::Sparse(_) => decode_sparse(bytes).map(VectorValue::Sparse),
         VectorField::Multi(MultiField { dim, element, .. }) => {
             let components = bytes.len() / element.bytes();
             if !components.is_multiple_of(dim) {

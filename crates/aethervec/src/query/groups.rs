@@ -6,7 +6,7 @@ use super::documents::Read;
 use super::key::Key;
 use super::kinds::Query;
 use super::ranking::Scored;
-use super::request::{QueryHit, QueryRequest};
+use super::request::{Prefetch, QueryHit, QueryRequest};
 use super::select::{PayloadSelector, VectorSelector};
 use super::stage::{Evaluation, NoOthers, Others, Stage};
 use super::validate;
@@ -43,7 +43,8 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GroupRequest {
-    /// What is asked. Its limit is how many groups there are at most; it can have no offset and no cursor.
+    /// What is asked. Its limit is how many groups there are at most; it can have no offset and no cursor. Its prefetches look
+    /// at more documents than they say, as many as it takes to fill the groups.
     pub query: QueryRequest,
     /// Where the values are that make a group: booleans, numbers and strings. A document with several belongs to several
     /// groups, one with none to no group.
@@ -185,11 +186,13 @@ fn find(evaluation: &Evaluation<'_>, request: &GroupRequest) -> Result<Vec<Group
     let at = At::REQUEST;
     let at = at.field("query");
     let wanted = request.query.limit;
+    let mut query = request.query.clone();
     let mut k = (wanted * request.group_size * 2).min(limits::K_MAX);
     // What is chosen among a fixed number of candidates depends on how many are wanted.
     let is_choice = matches!(request.query.query, Some(Query::Mmr(_)));
     loop {
-        let ranking = evaluation.stage(&Stage::of(&request.query, k), &at)?;
+        deepen(&mut query.prefetch, k);
+        let ranking = evaluation.stage(&Stage::of(&query, k), &at)?;
         let all = ranking.hits.len() < k || k == limits::K_MAX || is_choice;
         let groups = hand_out(evaluation, request, ranking.hits)?;
         let full = groups.len() == wanted
@@ -200,6 +203,14 @@ fn find(evaluation: &Evaluation<'_>, request: &GroupRequest) -> Result<Vec<Group
             return Ok(groups);
         }
         k = (4 * k).min(limits::K_MAX);
+    }
+}
+
+/// Has all stages look at as many documents as are wanted.
+fn deepen(stages: &mut [Prefetch], k: usize) {
+    for stage in stages {
+        stage.limit = stage.limit.max(k);
+        deepen(&mut stage.prefetch, k);
     }
 }
 

@@ -96,7 +96,7 @@ impl CollectionView {
         let mut pairs = Vec::new();
         for (from, (_, vector)) in vectors.iter().enumerate() {
             let vector = searching(vector.clone());
-            let comparison = evaluation.comparison(&vector, &stage, &at)?;
+            let comparison = evaluation.likeness(&vector, &stage, &at)?;
             let mut nearest = Vec::new();
             for (to, (_, other)) in vectors.iter().enumerate() {
                 if to != from

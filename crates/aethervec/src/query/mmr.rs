@@ -57,7 +57,7 @@ impl Evaluation<'_> {
         {
             let chosen = candidates.remove(best);
             let vector = searching(chosen.vector);
-            let comparison = self.comparison(&vector, stage, at)?;
+            let comparison = self.likeness(&vector, stage, at)?;
             for candidate in &mut candidates {
                 let similarity = similarity(&comparison, &candidate.vector);
                 candidate.redundancy = candidate.redundancy.max(similarity);

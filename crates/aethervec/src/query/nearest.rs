@@ -74,7 +74,7 @@ impl Evaluation<'_> {
         Ok(top.into_ranking())
     }
 
-    /// A comparison with `vector` in the field of `stage`.
+    /// A comparison with `vector`, which is searched for, in the field of `stage`.
     pub(super) fn comparison<'v>(
         &self,
         vector: &'v VectorValue,
@@ -82,9 +82,22 @@ impl Evaluation<'_> {
         at: &At<'_>,
     ) -> Result<Comparison<'v>> {
         let field = self.documents.fields.get(stage.using).at(at)?;
-        let kernels = self.documents.view.core.kernels;
         Ok(Comparison {
-            query: FieldQuery::new(field, kernels, borrow(vector)).at(at)?,
+            query: FieldQuery::new(self.documents.view, field, borrow(vector)).at(at)?,
+            better: better(&field.spec),
+        })
+    }
+
+    /// A comparison of documents' vectors with `vector`, which is one of them.
+    pub(super) fn likeness<'v>(
+        &self,
+        vector: &'v VectorValue,
+        stage: &Stage<'_>,
+        at: &At<'_>,
+    ) -> Result<Comparison<'v>> {
+        let field = self.documents.fields.get(stage.using).at(at)?;
+        Ok(Comparison {
+            query: FieldQuery::stored(self.documents.view, field, borrow(vector)).at(at)?,
             better: better(&field.spec),
         })
     }

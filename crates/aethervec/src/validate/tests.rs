@@ -1,6 +1,7 @@
 //! What is accepted, and what is refused with which words.
 
 use super::*;
+use crate::schema::SparseField;
 use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue};
 use aether_distance::{ElementType, Metric};
 use half::f16;
@@ -153,7 +154,7 @@ fn vectors_of_other_kinds() {
         "vector: one of the last 4 bits is 1: the field has 12 bits",
     );
     let sparse = |components: &[(u32, f32)]| SparseVector::new(components.iter().copied()).into();
-    let words = || VectorField::from(SparseField {});
+    let words = || VectorField::from(SparseField::default());
     stored(&words(), sparse(&[(u32::MAX, -1.0), (0, 0.5)])).unwrap();
     refused(
         words(),
@@ -207,7 +208,7 @@ fn vectors_of_other_kinds() {
 fn schemas() {
     let fields = |count: usize| {
         (0..count).fold(CollectionSchema::default(), |schema, number| {
-            schema.with_field(number.to_string(), SparseField {})
+            schema.with_field(number.to_string(), SparseField::default())
         })
     };
     schema(&fields(limits::VECTOR_FIELDS_MAX)).unwrap();
@@ -217,7 +218,7 @@ fn schemas() {
     );
     let bad = |name: &str, spec: VectorField| message(field(name, &spec));
     assert_eq!(
-        bad("a/b", SparseField {}.into()),
+        bad("a/b", SparseField::default().into()),
         "field name: \"a/b\" contains '/', which names may not"
     );
     assert_eq!(

@@ -35,7 +35,7 @@ fn build() -> (MemoryStorage, Docs) {
     });
     let collection = db.create_collection("c", DIM, "l2", index).unwrap();
     collection
-        .add_vector_field("words", SparseField {})
+        .add_vector_field("words", SparseField::default())
         .unwrap();
     collection
         .add_vector_field("tokens", MultiField::new(2, Metric::Cosine))

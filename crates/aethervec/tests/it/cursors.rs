@@ -168,7 +168,9 @@ fn what_was_dropped_has_no_past() {
     let db = open(directory.path(), HOUR);
     let before_all = db.snapshot().seq();
     let notes = fill(&db);
-    notes.add_vector_field("words", SparseField {}).unwrap();
+    notes
+        .add_vector_field("words", SparseField::default())
+        .unwrap();
     let words = SparseVector::new([(3, 1.0)]);
     let document = Document::new([1.0], 1).with_vector("words", words.clone());
     notes.upsert(document).unwrap();
@@ -190,7 +192,9 @@ fn what_was_dropped_has_no_past() {
     );
     assert!(past.get(1).unwrap().unwrap().vectors.get("words").is_none());
     // One that is called the same later is another one.
-    notes.add_vector_field("words", SparseField {}).unwrap();
+    notes
+        .add_vector_field("words", SparseField::default())
+        .unwrap();
     assert_eq!(past.search_with(request).unwrap(), []);
     assert_eq!(past.count().unwrap(), 40);
 

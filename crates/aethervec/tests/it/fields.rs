@@ -33,12 +33,12 @@ fn candidates() -> Vec<(&'static str, VectorField)> {
     let (l2, cosine) = (Metric::L2Squared, Metric::Cosine);
     vec![
         ("", dense(6, l2, ElementType::F32, graph.clone())),
-        ("", SparseField {}.into()),
+        ("", SparseField::default().into()),
         ("image", dense(4, cosine, ElementType::F16, graph)),
         ("image", dense(5, cosine, ElementType::F32, buckets)),
         ("image", dense(3, l2, ElementType::U8, IndexConfig::Flat)),
         ("print", BinaryField { bits: 75 }.into()),
-        ("words", SparseField {}.into()),
+        ("words", SparseField::default().into()),
         ("tokens", MultiField::new(3, cosine).into()),
         (
             "tokens",
@@ -153,7 +153,7 @@ impl World {
         let collection = self.collection();
         if self.fields.remove(name).is_none() {
             collection.add_vector_field(name, field.clone()).unwrap();
-            let twice = collection.add_vector_field(name, SparseField {});
+            let twice = collection.add_vector_field(name, SparseField::default());
             assert_eq!(twice.unwrap_err().kind(), ErrorKind::Exists);
             self.fields.insert(name, field);
         } else {
@@ -384,7 +384,7 @@ fn a_dropped_field_is_gone_at_once_and_its_graph_soon() {
     let db = AetherDB::open_with(storage.env(), DbOptions::WITHOUT_THREADS).unwrap();
     let collection = db.collection("c").unwrap();
     collection
-        .add_vector_field("image", SparseField {})
+        .add_vector_field("image", SparseField::default())
         .unwrap();
     assert_eq!(collection.get(7).unwrap().unwrap().vectors.len(), 1);
     settle(&db);
@@ -397,7 +397,7 @@ fn a_dropped_field_is_gone_at_once_and_its_graph_soon() {
 fn vectors_of_the_wrong_kind_are_refused() {
     let (_storage, db) = memory();
     let schema = CollectionSchema::new(2, Metric::Cosine, IndexConfig::Flat)
-        .with_field("words", SparseField {});
+        .with_field("words", SparseField::default());
     let collection = db.create_collection_with("c", schema).unwrap();
     let refused = |document: Document, text: &str| {
         let error = collection.upsert(document).unwrap_err();
@@ -427,7 +427,7 @@ fn vectors_of_the_wrong_kind_are_refused() {
         "field \"words\": vector: a dense one cannot be compared with those of a sparse field"
     );
     let many = (0..65).fold(CollectionSchema::default(), |schema, i| {
-        schema.with_field(format!("field {i}"), SparseField {})
+        schema.with_field(format!("field {i}"), SparseField::default())
     });
     assert_eq!(
         db.create_collection_with("d", many)
@@ -442,7 +442,7 @@ fn vectors_of_the_wrong_kind_are_refused() {
 fn scores_say_what_people_know() {
     let (_storage, db) = memory();
     let schema = CollectionSchema::of(BinaryField { bits: 8 })
-        .with_field("words", SparseField {})
+        .with_field("words", SparseField::default())
         .with_field("tokens", MultiField::new(2, Metric::Cosine));
     let collection = db.create_collection_with("c", schema).unwrap();
     let tokens = MultiVector::new([[1.0, 0.0], [0.0, 2.0]]).unwrap();

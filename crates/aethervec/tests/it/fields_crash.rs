@@ -57,7 +57,7 @@ impl Script {
         self.upsert(0..1_100)?;
         self.ticks(6)?;
         self.add("image", dense())?;
-        self.add("words", SparseField {}.into())?;
+        self.add("words", SparseField::default().into())?;
         self.upsert(0..1_100)?;
         self.ticks(8)?;
         self.collection()?.checkpoint()?;

@@ -33,7 +33,7 @@ pub(crate) fn every_kind(db: &AetherDB) -> aethervec::Collection {
     .with_field("half", dense(5, ElementType::F16))
     .with_field("bytes", dense(5, ElementType::U8))
     .with_field("print", BinaryField { bits: 12 })
-    .with_field("words", SparseField {})
+    .with_field("words", SparseField::default())
     .with_field(
         "tokens",
         MultiField {

@@ -22,7 +22,7 @@ fn fixture() -> Fixture {
     let db = AetherDB::open(directory.path()).unwrap();
     let schema = CollectionSchema::new(1, Metric::L2Squared, IndexConfig::Flat)
         .with_field("bits", BinaryField { bits: 8 })
-        .with_field("words", SparseField {})
+        .with_field("words", SparseField::default())
         .with_field("tokens", MultiField::new(DIM_MAX, Metric::L2Squared))
         .with_field("token", MultiField::new(1, Metric::L2Squared));
     let notes = db.create_collection_with("notes", schema).unwrap();
@@ -69,7 +69,10 @@ fn of_schemas() {
     refused(
         "field name",
         VECTOR_FIELD_NAME_BYTES_MAX,
-        notes.add_vector_field(&long(VECTOR_FIELD_NAME_BYTES_MAX + 1), SparseField {}),
+        notes.add_vector_field(
+            &long(VECTOR_FIELD_NAME_BYTES_MAX + 1),
+            SparseField::default(),
+        ),
     );
     let dense = |dim| DenseField::new(dim, Metric::L2Squared, IndexConfig::Flat);
     for dim in [0, DIM_MAX + 1] {
@@ -89,7 +92,7 @@ fn of_schemas() {
     notes.add_vector_field("many bits", bits).unwrap();
     let named = (0..=VECTOR_FIELDS_MAX).map(|number| format!("f{number}"));
     let many = named.fold(CollectionSchema::default(), |schema, name| {
-        schema.with_field(name, SparseField {})
+        schema.with_field(name, SparseField::default())
     });
     refused("fields", VECTOR_FIELDS_MAX, create(many));
     let ttl = CollectionSchema {

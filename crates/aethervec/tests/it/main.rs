@@ -33,6 +33,7 @@ mod payload_crash;
 mod planner;
 mod program;
 mod queries;
+mod rarity;
 mod recall;
 mod requests;
 mod schema_faults;

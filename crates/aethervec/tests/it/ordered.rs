@@ -180,7 +180,7 @@ fn nested_objects_and_vectors_are_found_as_without_indexes() {
         let image = DenseField::new(1, Metric::L2Squared, IndexConfig::default());
         collection.add_vector_field("image", image).unwrap();
         collection
-            .add_vector_field("words", SparseField {})
+            .add_vector_field("words", SparseField::default())
             .unwrap();
     }
     let item = |rng: &mut fastrand::Rng| {

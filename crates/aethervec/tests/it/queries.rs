@@ -39,7 +39,7 @@ fn compare(seed: u64) {
             "tokens".to_owned(),
             MultiField::new(2, metric(random)).into(),
         ),
-        ("words".to_owned(), SparseField {}.into()),
+        ("words".to_owned(), SparseField::default().into()),
     ]);
     let schema = CollectionSchema {
         fields: fields.clone(),

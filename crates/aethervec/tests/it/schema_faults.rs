@@ -92,7 +92,7 @@ const CHANGES: [(&str, Change); 8] = [
     }),
     ("add a sparse field", |db| {
         db.collection("notes")?
-            .add_vector_field("words", SparseField {})
+            .add_vector_field("words", SparseField::default())
     }),
     ("drop a field", |db| {
         db.collection("notes")?.drop_vector_field("image")

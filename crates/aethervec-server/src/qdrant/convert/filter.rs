@@ -47,6 +47,9 @@ fn conditions(conditions: Vec<Condition>) -> Result<Vec<Filter>> {
 /// The engine's filter for one condition.
 pub(crate) fn condition(condition: Condition) -> Result<Filter> {
     if let Some(key) = condition.key.clone() {
+        if let Some(test) = negated(&condition) {
+            return Ok(!Filter::field(path(&key)?, test));
+        }
         return Ok(Filter::field(path(&key)?, test(&key, condition)?));
     }
     if let Some(ids) = condition.has_id {
@@ -73,6 +76,15 @@ pub(crate) fn condition(condition: Condition) -> Result<Filter> {
         condition.must_not,
         condition.min_should,
     )
+}
+
+/// What a field must not be, as `is_empty: false` says.
+fn negated(condition: &Condition) -> Option<Test> {
+    match (&condition.is_empty, &condition.is_null) {
+        (Some(Flag::OfField(false)), _) => Some(Test::Empty),
+        (_, Some(Flag::OfField(false))) => Some(Test::Null),
+        _ => None,
+    }
 }
 
 /// What `condition` asks of the field `key`.
@@ -104,11 +116,6 @@ fn test(key: &str, condition: Condition) -> Result<Test> {
     match (condition.is_empty, condition.is_null) {
         (Some(Flag::OfField(true)), _) => Ok(Test::Empty),
         (_, Some(Flag::OfField(true))) => Ok(Test::Null),
-        (Some(Flag::OfField(false)), _) | (_, Some(Flag::OfField(false))) => {
-            Err(Failure::unsupported(format!(
-                "`false` for is_empty or is_null of `{key}` (put the condition into must_not instead)"
-            )))
-        }
         _ => Err(Failure::wrong(format!(
             "the condition on `{key}` asks for nothing"
         ))),

@@ -111,6 +111,8 @@ fn graph(field: &VectorField) -> Option<HnswParams> {
     match field {
         VectorField::Dense(dense) => match &dense.index {
             IndexConfig::Hnsw(hnsw) => Some(*hnsw),
+            // If it is to be a graph, it is this one.
+            IndexConfig::Auto(_) => Some(HnswParams::DEFAULT),
             _ => None,
         },
         _ => None,
@@ -133,9 +135,14 @@ fn params(schema: &CollectionSchema, declared: &Declared) -> CollectionParams {
     let mut sparse_vectors = BTreeMap::new();
     for (name, field) in &schema.fields {
         match field {
-            VectorField::Sparse(_) => {
+            VectorField::Sparse(sparse) => {
                 let params = declared.sparse_vectors.get(name);
-                sparse_vectors.insert(name.clone(), params.cloned().unwrap_or_default());
+                let mut params = params.cloned().unwrap_or_default();
+                match sparse.idf {
+                    true => params.insert("modifier".to_owned(), "idf".into()),
+                    false => params.remove("modifier"),
+                };
+                sparse_vectors.insert(name.clone(), params);
             }
             field => {
                 if let Some(params) = vector(field, declared.vectors.get(name)) {

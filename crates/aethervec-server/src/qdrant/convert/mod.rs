@@ -12,7 +12,9 @@ pub(crate) use filter::{condition, filter, moment};
 pub(crate) use info::info;
 pub(crate) use query::{Asked, Reader, payload_selector, vector_selector};
 pub(crate) use results::{document_record, is_facet, is_group};
-pub(crate) use schema::{Declared, new_collection, new_field, new_index};
+pub(crate) use schema::{
+    Declared, extras, new_collection, new_field, new_index, new_sparse_field, strict_mode,
+};
 pub(crate) use update::{Change, change};
 
 use crate::qdrant::error::{Failure, Result};

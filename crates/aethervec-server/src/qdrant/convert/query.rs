@@ -3,8 +3,8 @@
 use super::{filter, limit, path, vectors};
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
-    self, Direction, Fusion, GroupsRequest, KeySelector, SearchParams, VectorInput, WithLookup,
-    WithPayload, WithVector,
+    self, Direction, Fusion, GroupsRequest, IdfParams, KeySelector, SearchParams, VectorInput,
+    WithLookup, WithPayload, WithVector,
 };
 use aethervec::{
     CollectionSchema, ContextPair, Discover, Effort, Filter, GroupRequest, Input, InputDocument,
@@ -101,10 +101,8 @@ impl Reader<'_> {
 
     /// The engine's request for groups.
     pub(crate) fn groups(&self, request: GroupsRequest) -> Result<(GroupRequest, Asked)> {
-        let (mut query, asked) = self.query(request.query)?;
+        let (query, asked) = self.query(request.query)?;
         let group_size = limit(request.group_size.unwrap_or(GROUP_SIZE_DEFAULT))?;
-        // What is to fill the groups must be found first.
-        deepen(&mut query.prefetch, query.limit.saturating_mul(group_size));
         let mut groups = GroupRequest::new(query, path(&request.group_by)?).group_size(group_size);
         groups.lookup = match request.with_lookup {
             None => None,
@@ -202,7 +200,7 @@ impl Reader<'_> {
             query,
             using: stage.using,
             filter,
-            effort: effort(stage.params.as_ref()),
+            effort: effort(stage.params.as_ref())?,
         })
     }
 
@@ -236,14 +234,6 @@ impl Asked {
             Some(_) => PayloadSelector::All,
             None => self.with_payload.clone(),
         }
-    }
-}
-
-/// All stages give so many results, or more.
-fn deepen(stages: &mut [Prefetch], limit: usize) {
-    for stage in stages {
-        stage.limit = stage.limit.max(limit.min(limits::K_MAX));
-        deepen(&mut stage.prefetch, limit);
     }
 }
 
@@ -360,14 +350,17 @@ fn rrf(parameters: &model::Rrf) -> Result<Query> {
     }))
 }
 
-fn effort(params: Option<&SearchParams>) -> Effort {
-    match params {
+fn effort(params: Option<&SearchParams>) -> Result<Effort> {
+    if let Some(IdfParams::Corpus(_)) = params.and_then(|params| params.idf.as_ref()) {
+        return Err(Failure::unsupported("`idf` of a `corpus`"));
+    }
+    Ok(match params {
         Some(params) if params.exact == Some(true) => Effort::Exact,
         Some(SearchParams {
             hnsw_ef: Some(ef), ..
         }) if *ef > 0 => Effort::Ef((*ef).min(limits::EF_MAX)),
         _ => Effort::Default,
-    }
+    })
 }
 
 /// What of payloads is asked for; `default` tells whether all is when nothing is said.

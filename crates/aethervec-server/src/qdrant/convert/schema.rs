@@ -6,8 +6,8 @@
 use super::path;
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
-    CreateCollection, CreateFieldIndex, Datatype, Distance, FieldSchema, Object, UpdateCollection,
-    VectorParams, VectorsConfig,
+    CreateCollection, CreateFieldIndex, Datatype, Distance, FieldSchema, Object, StrictMode,
+    UpdateCollection, VectorParams, VectorsConfig,
 };
 use aethervec::{
     CollectionSchema, DenseField, ElementType, HnswParams, IndexConfig, Metric, MultiField, Path,
@@ -69,7 +69,6 @@ impl Declared {
 
     /// Takes over what `update` changes; `rest` is the user's metadata.
     pub(crate) fn update(&mut self, update: UpdateCollection, rest: &mut Object) -> Result<()> {
-        refuse_strict_mode(update.strict_mode_config.as_ref())?;
         merge(&mut self.params, update.params);
         merge(&mut self.hnsw_config, update.hnsw_config);
         merge(&mut self.optimizers_config, update.optimizers_config);
@@ -78,13 +77,14 @@ impl Declared {
             self.quantization_config = (!is_off).then_some(quantization);
         }
         if update.strict_mode_config.is_some() {
-            self.strict_mode_config = update.strict_mode_config;
+            let rules = self.strict_mode_config.get_or_insert_default();
+            merge(rules, update.strict_mode_config);
+            strict_mode(rules)?;
         }
         for (name, params) in update.vectors.unwrap_or_default() {
             merge(self.vectors.entry(name).or_default(), Some(params));
         }
         for (name, params) in update.sparse_vectors.unwrap_or_default() {
-            refuse_modifier(&params)?;
             merge(self.sparse_vectors.entry(name).or_default(), Some(params));
         }
         merge(rest, update.metadata);
@@ -111,25 +111,33 @@ fn merge(object: &mut Object, changes: Option<Object>) {
     }
 }
 
-fn refuse_strict_mode(config: Option<&Object>) -> Result<()> {
-    match config.and_then(|config| config.get("enabled")) {
-        Some(Value::Bool(true)) => Err(Failure::unsupported("strict mode")),
-        _ => Ok(()),
-    }
+/// The rules of a strict mode; fails for one that this server cannot keep.
+pub(crate) fn strict_mode(rules: &Object) -> Result<StrictMode> {
+    let given = rules
+        .clone()
+        .into_iter()
+        .filter(|(_, rule)| !rule.is_null());
+    serde_json::from_value(Value::Object(given.collect()))
+        .map_err(|error| Failure::unsupported(format!("strict_mode_config: {error}: this")))
 }
 
-fn refuse_modifier(params: &Object) -> Result<()> {
-    match params.get("modifier").and_then(Value::as_str) {
-        None | Some("none") => Ok(()),
-        Some(modifier) => Err(Failure::unsupported(format!(
-            "the modifier `{modifier}` of sparse vectors"
-        ))),
-    }
+/// The field for sparse vectors.
+pub(crate) fn new_sparse_field(params: &Object) -> Result<SparseField> {
+    let idf = match params.get("modifier").and_then(Value::as_str) {
+        None | Some("none") => false,
+        Some("idf") => true,
+        Some(modifier) => {
+            return Err(Failure::format(format!("unknown modifier `{modifier}`")));
+        }
+    };
+    Ok(SparseField { idf })
 }
 
 /// The schema of a new collection, with its metadata.
 pub(crate) fn new_collection(create: CreateCollection) -> Result<CollectionSchema> {
-    refuse_strict_mode(create.strict_mode_config.as_ref())?;
+    if let Some(rules) = &create.strict_mode_config {
+        strict_mode(rules)?;
+    }
     if create
         .sharding_method
         .as_deref()
@@ -179,13 +187,9 @@ pub(crate) fn new_collection(create: CreateCollection) -> Result<CollectionSchem
     }
     for (name, params) in create.sparse_vectors.unwrap_or_default() {
         let params = params.unwrap_or_default();
-        refuse_modifier(&params)?;
+        let field = new_sparse_field(&params)?.into();
         declared.sparse_vectors.insert(name.clone(), params);
-        if schema
-            .fields
-            .insert(name.clone(), SparseField {}.into())
-            .is_some()
-        {
+        if schema.fields.insert(name.clone(), field).is_some() {
             return Err(Failure::wrong(format!(
                 "the dense and sparse vectors have the same name `{name}`"
             )));
@@ -196,7 +200,7 @@ pub(crate) fn new_collection(create: CreateCollection) -> Result<CollectionSchem
 }
 
 /// What is kept of the parameters of a vector beside its field.
-fn extras(params: VectorParams) -> Result<Object> {
+pub(crate) fn extras(params: VectorParams) -> Result<Object> {
     let value = serde_json::to_value(params).map_err(Failure::internal)?;
     let Value::Object(mut extras) = value else {
         return Ok(Object::new());
@@ -207,7 +211,8 @@ fn extras(params: VectorParams) -> Result<Object> {
     Ok(extras)
 }
 
-/// The field for a dense vector, with the collection's parameters of graphs where it has none of its own.
+/// The field for a dense vector, with the collection's parameters of graphs where it has none of its own. It has a graph only
+/// if somebody asks for one; else what suits its vectors, and what suits them then as they become more.
 pub(crate) fn new_field(name: &str, params: &VectorParams, hnsw: &Object) -> Result<VectorField> {
     if !(1..=limits::DIM_MAX).contains(&params.size) {
         let must = format!("from 1 to {}", limits::DIM_MAX);
@@ -245,12 +250,13 @@ pub(crate) fn new_field(name: &str, params: &VectorParams, hnsw: &Object) -> Res
         let own = own.and_then(|own| own.get(name)).and_then(Value::as_u64);
         own.or_else(|| hnsw.get(name).and_then(Value::as_u64))
     };
-    let index = match number("m") {
-        Some(0) => IndexConfig::Flat,
-        m => IndexConfig::Hnsw(HnswParams {
+    let index = match (number("m"), number("ef_construct")) {
+        (Some(0), _) => IndexConfig::Flat,
+        (None, None) => IndexConfig::default(),
+        (m, ef_construct) => IndexConfig::Hnsw(HnswParams {
             m: within(m, HnswParams::DEFAULT.m, limits::M_RANGE),
             ef_construction: within(
-                number("ef_construct"),
+                ef_construct,
                 HnswParams::DEFAULT.ef_construction,
                 limits::EF_CONSTRUCTION_RANGE,
             ),

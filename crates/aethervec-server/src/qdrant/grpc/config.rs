@@ -1,10 +1,9 @@
 //! Parts of a collection's configuration that are kept as JSON, to be shown again.
 #![expect(deprecated, reason = "where something is kept is told in two ways")]
 
-use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::Object;
 use qdrant_client::qdrant as proto;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// An object that is being put together.
 #[derive(Debug, Default)]
@@ -24,34 +23,42 @@ impl Fields {
     }
 }
 
-fn number(object: &Object, name: &str) -> Option<u64> {
+pub(super) fn number(object: &Object, name: &str) -> Option<u64> {
     object.get(name).and_then(Value::as_u64)
 }
 
-fn flag(object: &Object, name: &str) -> Option<bool> {
+pub(super) fn word<'o>(object: &'o Object, name: &str) -> Option<&'o str> {
+    object.get(name).and_then(Value::as_str)
+}
+
+pub(super) fn flag(object: &Object, name: &str) -> Option<bool> {
     object.get(name).and_then(Value::as_bool)
 }
 
-/// Where something is held, as JSON has it.
-pub(super) fn memory(memory: Option<i32>) -> Option<&'static str> {
-    use proto::Memory;
-    match Memory::try_from(memory?) {
-        Ok(Memory::Cold) => Some("cold"),
-        Ok(Memory::Cached) => Some("cached"),
-        Ok(Memory::Pinned) => Some("pinned"),
-        Ok(Memory::Unknown) | Err(_) => None,
+/// Names in the order of the numbers that messages have for them; the empty one is for what has no name.
+pub(super) struct Names<const N: usize>(pub(super) [&'static str; N]);
+
+impl<const N: usize> Names<N> {
+    /// What JSON has for a number of a message.
+    pub(super) fn name(&self, number: Option<i32>) -> Option<&'static str> {
+        let position = usize::try_from(number?).ok()?;
+        let name = self.0.get(position).copied();
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// What messages have for a name of JSON.
+    pub(super) fn number(&self, name: Option<&str>) -> Option<i32> {
+        let position = self.0.iter().position(|known| Some(*known) == name)?;
+        i32::try_from(position).ok()
     }
 }
 
-/// Where something is held, as messages have it.
-pub(super) fn memory_number(memory: Option<&Value>) -> Option<i32> {
-    use proto::Memory;
-    match memory?.as_str()? {
-        "cold" => Some(Memory::Cold.into()),
-        "cached" => Some(Memory::Cached.into()),
-        "pinned" => Some(Memory::Pinned.into()),
-        _ => None,
-    }
+/// Where something is held.
+pub(super) const MEMORY: Names<4> = Names(["", "cold", "cached", "pinned"]);
+
+/// Where something is held, as JSON has it.
+pub(super) fn memory(memory: Option<i32>) -> Option<&'static str> {
+    MEMORY.name(memory)
 }
 
 pub(super) fn hnsw(it: proto::HnswConfigDiff) -> Object {
@@ -76,7 +83,7 @@ pub(super) fn hnsw_message(object: &Object) -> proto::HnswConfigDiff {
         on_disk: flag(object, "on_disk"),
         payload_m: number(object, "payload_m"),
         inline_storage: flag(object, "inline_storage"),
-        memory: memory_number(object.get("memory")),
+        memory: MEMORY.number(word(object, "memory")),
     }
 }
 
@@ -140,115 +147,6 @@ pub(super) fn optimizers_message(object: &Object) -> proto::OptimizersConfigDiff
     }
 }
 
-/// How vectors shall be quantized.
-pub(super) fn quantization(config: proto::QuantizationConfig) -> Result<Option<Value>> {
-    use proto::quantization_config::Quantization;
-    Ok(match config.quantization {
-        None => None,
-        Some(Quantization::Scalar(it)) => Some(scalar(&it)),
-        Some(Quantization::Product(it)) => Some(product(&it)?),
-        Some(Quantization::Binary(it)) => Some(binary(&it)),
-        Some(Quantization::Turboquant(_)) => return Err(no_turbo()),
-    })
-}
-
-/// How vectors shall be quantized from now on.
-pub(super) fn quantization_diff(config: proto::QuantizationConfigDiff) -> Result<Option<Value>> {
-    use proto::quantization_config_diff::Quantization;
-    Ok(match config.quantization {
-        None => None,
-        Some(Quantization::Scalar(it)) => Some(scalar(&it)),
-        Some(Quantization::Product(it)) => Some(product(&it)?),
-        Some(Quantization::Binary(it)) => Some(binary(&it)),
-        Some(Quantization::Disabled(_)) => Some(Value::from("Disabled")),
-        Some(Quantization::Turboquant(_)) => return Err(no_turbo()),
-    })
-}
-
-fn no_turbo() -> Failure {
-    Failure::unsupported("turbo quantization")
-}
-
-fn scalar(it: &proto::ScalarQuantization) -> Value {
-    let fields = Fields::default()
-        .with("type", Some("int8"))
-        .with("quantile", it.quantile)
-        .with("always_ram", it.always_ram)
-        .with("memory", memory(it.memory));
-    json!({"scalar": fields.into_object()})
-}
-
-const COMPRESSIONS: [&str; 5] = ["x4", "x8", "x16", "x32", "x64"];
-
-fn product(it: &proto::ProductQuantization) -> Result<Value> {
-    let compression = usize::try_from(it.compression).ok();
-    let compression = compression.and_then(|number| COMPRESSIONS.get(number));
-    let compression = compression.ok_or_else(|| Failure::wrong("the compression is not known"))?;
-    let fields = Fields::default()
-        .with("compression", Some(*compression))
-        .with("always_ram", it.always_ram)
-        .with("memory", memory(it.memory));
-    Ok(json!({"product": fields.into_object()}))
-}
-
-fn binary(it: &proto::BinaryQuantization) -> Value {
-    let fields = Fields::default()
-        .with("always_ram", it.always_ram)
-        .with("memory", memory(it.memory));
-    json!({"binary": fields.into_object()})
-}
-
-pub(super) fn quantization_message(value: &Value) -> Option<proto::QuantizationConfig> {
-    use proto::quantization_config::Quantization;
-    let (kind, params) = value.as_object()?.iter().next()?;
-    let params = params.as_object()?;
-    let always_ram = flag(params, "always_ram");
-    let memory = memory_number(params.get("memory"));
-    #[expect(clippy::cast_possible_truncation, reason = "it came as an f32")]
-    let quantile = params
-        .get("quantile")
-        .and_then(Value::as_f64)
-        .map(|it| it as f32);
-    let compression = params.get("compression").and_then(Value::as_str);
-    let compression = COMPRESSIONS
-        .iter()
-        .position(|name| Some(*name) == compression);
-    let quantization = match &kind[..] {
-        "scalar" => Quantization::Scalar(proto::ScalarQuantization {
-            r#type: proto::QuantizationType::Int8.into(),
-            quantile,
-            always_ram,
-            memory,
-        }),
-        "product" => Quantization::Product(proto::ProductQuantization {
-            compression: compression.and_then(|it| i32::try_from(it).ok())?,
-            always_ram,
-            memory,
-        }),
-        "binary" => Quantization::Binary(proto::BinaryQuantization {
-            always_ram,
-            memory,
-            ..proto::BinaryQuantization::default()
-        }),
-        _ => return None,
-    };
-    Some(proto::QuantizationConfig {
-        quantization: Some(quantization),
-    })
-}
-
-/// Of strict mode only whether it is on is understood: it is refused then.
-pub(super) fn strict_mode(it: &proto::StrictModeConfig) -> Object {
-    Fields::default().with("enabled", it.enabled).into_object()
-}
-
-pub(super) fn strict_mode_message(object: &Object) -> proto::StrictModeConfig {
-    proto::StrictModeConfig {
-        enabled: flag(object, "enabled"),
-        ..proto::StrictModeConfig::default()
-    }
-}
-
 pub(super) fn sparse(it: proto::SparseVectorParams) -> Object {
     let index = it.index.map(|index| {
         Fields::default()
@@ -276,7 +174,7 @@ pub(super) fn sparse_message(object: &Object) -> proto::SparseVectorParams {
             full_scan_threshold: number(index, "full_scan_threshold"),
             on_disk: flag(index, "on_disk"),
             datatype: None,
-            memory: memory_number(index.get("memory")),
+            memory: MEMORY.number(word(index, "memory")),
         }),
         modifier: modifier.map(|name| match name {
             "idf" => proto::Modifier::Idf.into(),

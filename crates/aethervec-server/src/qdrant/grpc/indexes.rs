@@ -1,7 +1,7 @@
 //! Payload indexes: their parameters are shown again as they came, so they become JSON and back.
 #![expect(deprecated, reason = "where an index is kept is told in two ways")]
 
-use super::config::{Fields, memory, memory_number};
+use super::config::{Fields, MEMORY, memory, word};
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{CreateFieldIndex, FieldSchema, Object, PayloadSchema};
 use proto::payload_index_params::IndexParams;
@@ -154,7 +154,7 @@ fn params(kind: proto::PayloadSchemaType, object: &Object) -> Option<IndexParams
     let flag = |name: &str| object.get(name).and_then(Value::as_bool);
     let on_disk = flag("on_disk");
     let enable_hnsw = flag("enable_hnsw");
-    let memory = memory_number(object.get("memory"));
+    let memory = MEMORY.number(word(object, "memory"));
     Some(match kind {
         Type::Keyword => IndexParams::KeywordIndexParams(proto::KeywordIndexParams {
             is_tenant: flag("is_tenant"),

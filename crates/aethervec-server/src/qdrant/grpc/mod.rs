@@ -7,9 +7,12 @@ mod expression;
 mod filter;
 mod indexes;
 mod points;
+mod quantization;
 mod queries;
 mod requests;
 mod results;
+mod schema;
+mod strict;
 mod values;
 mod vectors;
 

@@ -7,9 +7,9 @@ use super::vectors::{input, inputs, vector};
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
     Common, ContextPair, Direction, Discover, DiscoverRequest, Fusion, Groups, GroupsRequest,
-    LookupLocation, Mmr, NamedVector, OrderBy, Prefetch, Query, QueryRequest, Recommend,
-    RecommendRequest, RecommendStrategy, Rrf, SearchParams, SearchRequest, Vector, VectorInput,
-    WithLookup,
+    IdfParams, LookupLocation, Mmr, NamedVector, OrderBy, Prefetch, QuantizationSearchParams,
+    Query, QueryRequest, Recommend, RecommendRequest, RecommendStrategy, Rrf, SearchParams,
+    SearchRequest, Vector, VectorInput, WithLookup,
 };
 use proto::query::Variant;
 use qdrant_client::qdrant as proto;
@@ -21,7 +21,7 @@ pub(super) fn query_request(request: proto::QueryPoints) -> Result<QueryRequest>
         query: query(request.query)?,
         using: request.using,
         filter: optional(request.filter)?,
-        params: request.params.map(params),
+        params: request.params.map(params).transpose()?,
         score_threshold: request.score_threshold,
         limit: request.limit.map(count),
         offset: request.offset.map(count),
@@ -38,7 +38,7 @@ pub(super) fn groups_request(request: proto::QueryPointGroups) -> Result<GroupsR
             query: query(request.query)?,
             using: request.using,
             filter: optional(request.filter)?,
-            params: request.params.map(params),
+            params: request.params.map(params).transpose()?,
             score_threshold: request.score_threshold,
             limit: request.limit.map(count),
             offset: None,
@@ -67,7 +67,7 @@ fn prefetches(all: Vec<proto::PrefetchQuery>) -> Result<Vec<Prefetch>> {
             query: query(prefetch.query)?,
             using: prefetch.using,
             filter: optional(prefetch.filter)?,
-            params: prefetch.params.map(params),
+            params: prefetch.params.map(params).transpose()?,
             score_threshold: prefetch.score_threshold,
             limit: prefetch.limit.map(count),
             lookup_from: prefetch.lookup_from.map(lookup),
@@ -163,11 +163,17 @@ pub(super) fn order_by(order: proto::OrderBy) -> Result<OrderBy> {
     })
 }
 
-fn params(params: proto::SearchParams) -> SearchParams {
-    SearchParams {
+fn params(params: proto::SearchParams) -> Result<SearchParams> {
+    let corpus = optional(params.idf.and_then(|idf| idf.corpus))?;
+    let quantization = params.quantization;
+    Ok(SearchParams {
         hnsw_ef: params.hnsw_ef.map(count),
         exact: params.exact,
-    }
+        quantization: quantization.map(|quantization| QuantizationSearchParams {
+            oversampling: quantization.oversampling,
+        }),
+        idf: corpus.map(IdfParams::Corpus),
+    })
 }
 
 fn lookup(location: proto::LookupLocation) -> LookupLocation {
@@ -183,7 +189,7 @@ pub(super) fn search(request: proto::SearchPoints) -> Result<QueryRequest> {
         vector: named(request.vector_name, vector),
         common: Common {
             filter: optional(request.filter)?,
-            params: request.params.map(params),
+            params: request.params.map(params).transpose()?,
             limit: Some(count(request.limit)),
             offset: request.offset.map(count),
             with_payload: with_payload(request.with_payload),
@@ -200,7 +206,7 @@ pub(super) fn search_groups(request: proto::SearchPointGroups) -> Result<GroupsR
         vector: named(request.vector_name, vector),
         common: Common {
             filter: optional(request.filter)?,
-            params: request.params.map(params),
+            params: request.params.map(params).transpose()?,
             limit: Some(request.limit as usize),
             offset: None,
             with_payload: with_payload(request.with_payload),
@@ -247,7 +253,7 @@ pub(super) fn recommend(request: proto::RecommendPoints) -> Result<QueryRequest>
         lookup_from: request.lookup_from.map(lookup),
         common: Common {
             filter: optional(request.filter)?,
-            params: request.params.map(params),
+            params: request.params.map(params).transpose()?,
             limit: Some(count(request.limit)),
             offset: request.offset.map(count),
             with_payload: with_payload(request.with_payload),
@@ -267,7 +273,7 @@ pub(super) fn recommend_groups(request: proto::RecommendPointGroups) -> Result<G
         lookup_from: request.lookup_from.map(lookup),
         common: Common {
             filter: optional(request.filter)?,
-            params: request.params.map(params),
+            params: request.params.map(params).transpose()?,
             limit: Some(request.limit as usize),
             offset: None,
             with_payload: with_payload(request.with_payload),
@@ -300,7 +306,7 @@ pub(super) fn discover(request: proto::DiscoverPoints) -> Result<QueryRequest> {
         lookup_from: request.lookup_from.map(lookup),
         common: Common {
             filter: optional(request.filter)?,
-            params: request.params.map(params),
+            params: request.params.map(params).transpose()?,
             limit: Some(count(request.limit)),
             offset: request.offset.map(count),
             with_payload: with_payload(request.with_payload),

@@ -51,6 +51,18 @@ pub(crate) struct Condition {
     pub(crate) min_should: Option<MinShould>,
 }
 
+impl Condition {
+    /// The key of the field that it is about, if it is about one.
+    pub(crate) fn field(&self) -> Option<&str> {
+        let flags = [&self.is_empty, &self.is_null];
+        let alone = flags.into_iter().find_map(|flag| match flag {
+            Some(Flag::Alone { key }) => Some(key),
+            _ => None,
+        });
+        self.key.as_ref().or(alone).map(String::as_str)
+    }
+}
+
 impl From<Filter> for Condition {
     fn from(filter: Filter) -> Condition {
         Condition {

@@ -3,6 +3,7 @@
 //! These types read and write JSON by serde; `grpc` fills them from messages. Nothing here knows the engine except for values
 //! that are the same in both (ids, expressions). Unknown fields are tolerated where the dialect tolerates them.
 
+mod cluster;
 mod collection;
 mod filter;
 mod formula;
@@ -11,9 +12,11 @@ mod legacy;
 mod point;
 mod query;
 mod select;
+mod strict;
 mod update;
 mod vectors;
 
+pub(crate) use cluster::*;
 pub(crate) use collection::*;
 pub(crate) use filter::*;
 pub(crate) use formula::*;
@@ -22,6 +25,7 @@ pub(crate) use legacy::*;
 pub(crate) use point::*;
 pub(crate) use query::*;
 pub(crate) use select::{KeySelector, WithPayload, WithVector};
+pub(crate) use strict::StrictMode;
 pub(crate) use update::*;
 pub(crate) use vectors::{BatchVectors, NO_INFERENCE, PointVectors, Vector};
 

@@ -207,6 +207,22 @@ pub(crate) struct Rrf {
 pub(crate) struct SearchParams {
     pub(crate) hnsw_ef: Option<usize>,
     pub(crate) exact: Option<bool>,
+    pub(crate) quantization: Option<QuantizationSearchParams>,
+    pub(crate) idf: Option<IdfParams>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct QuantizationSearchParams {
+    pub(crate) oversampling: Option<f64>,
+}
+
+/// What the rarity of a sparse vector's dimensions is counted in.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IdfParams {
+    Global,
+    Corpus(Filter),
 }
 
 /// Where the vectors of points are looked up.

@@ -7,11 +7,11 @@ use crate::qdrant::VERSION;
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::{
-    DeletePayload, DeleteVectors, DiscoverRequest, Groups, GroupsRequest, PointId, QueryBatch,
-    QueryRequest, RecommendRequest, ScoredPoint, SearchRequest, Searches, Selector, SetPayload,
-    UpdateOperation, UpdateResult, UpdateVectors, Upsert,
+    ClusterStatus, DeletePayload, DeleteVectors, DiscoverRequest, Groups, GroupsRequest, Issues,
+    PointId, QueryBatch, QueryRequest, RecommendRequest, ScoredPoint, SearchRequest, Searches,
+    Selector, SetPayload, UpdateOperation, UpdateResult, UpdateVectors, Upsert,
 };
-use crate::qdrant::service::{collections, points, queries, updates};
+use crate::qdrant::service::{cluster, collections, points, queries, telemetry, updates};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::Uri;
@@ -41,6 +41,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/healthz", get(|| async { "healthz check passed" }))
         .route("/livez", get(|| async { "livez check passed" }))
         .route("/readyz", get(ready))
+        .merge(of_servers())
         .merge(of_collections())
         .merge(of_points())
         .merge(of_updates())
@@ -49,6 +50,46 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
         .with_state(Arc::clone(app))
+}
+
+/// What is asked of servers and clusters, answered by one that is alone.
+fn of_servers() -> Router<Arc<App>> {
+    let no_issues = get(plain(Read, |_, _| Ok(Issues { issues: [] })));
+    let no_shard_keys = "custom sharding";
+    let shards = get(plain(Read, |db, at| {
+        cluster::shard_keys(db, at.collection())
+    }));
+    let of_collection = get(plain(Read, |db, at| {
+        cluster::of_collection(db, at.collection())
+    }));
+    Router::new()
+        .route(
+            "/telemetry",
+            get(plain(Read, |db, _| telemetry::telemetry(db))),
+        )
+        .route("/issues", no_issues.delete(plain(Manage, |_, _| Ok(true))))
+        .route(
+            "/cluster",
+            get(plain(Read, |_, _| Ok(ClusterStatus::Disabled))),
+        )
+        .route(
+            "/collections/{name}/cluster",
+            of_collection.post(refused("a cluster's operation")),
+        )
+        .route(
+            "/collections/{name}/shards",
+            shards.put(refused(no_shard_keys)),
+        )
+        .route(
+            "/collections/{name}/shards/delete",
+            post(refused(no_shard_keys)),
+        )
+        .route(
+            "/collections/{name}/optimizations",
+            get(plain(Read, |db, at| {
+                cluster::optimizations(db, at.collection())
+            })),
+        )
 }
 
 fn of_collections() -> Router<Arc<App>> {
@@ -311,6 +352,11 @@ fn plain<T: Serialize + 'static>(
     work: Plain<T>,
 ) -> impl Fn(Call) -> Answer + Clone + Send + Sync + 'static {
     move |call| Box::pin(call.answer(action, work))
+}
+
+/// A handler that says that this is not done here.
+fn refused(what: &'static str) -> impl Fn() -> std::future::Ready<Response> + Clone + Send + Sync {
+    move || std::future::ready(Failure::unsupported(what).into_response_after(Instant::now()))
 }
 
 /// A handler of requests with a body.

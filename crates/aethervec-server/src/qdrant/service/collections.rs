@@ -1,6 +1,7 @@
 //! Collections, aliases and payload indexes.
 
-use super::collection;
+use super::strict::Strict;
+use super::{collection, permit};
 use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Declared};
 use crate::qdrant::error::{Failure, Result};
@@ -10,7 +11,7 @@ use crate::qdrant::model::{
     Exists, UpdateCollection, UpdateResult,
 };
 use crate::qdrant::service::updates::{Wait, done};
-use aethervec::{AetherDB, AliasChange, Collection, ErrorKind, SparseField};
+use aethervec::{AetherDB, AliasChange, Collection, ErrorKind, VectorField};
 
 pub(crate) fn list(db: &Access<'_>) -> Result<CollectionsResponse> {
     let names = db.collections().into_iter();
@@ -51,6 +52,15 @@ pub(crate) fn update(db: &AetherDB, name: &str, update: UpdateCollection) -> Res
         if !collection.schema().fields.contains_key(name) {
             return Err(Failure::wrong(format!(
                 "Not existing vector name error: {name}"
+            )));
+        }
+    }
+    for (name, params) in update.sparse_vectors.iter().flatten() {
+        let is_given = params.get("modifier").is_some();
+        let new = VectorField::from(convert::new_sparse_field(params)?);
+        if is_given && collection.schema().fields.get(name) != Some(&new) {
+            return Err(Failure::unsupported(format!(
+                "another modifier for the sparse vector `{name}`"
             )));
         }
     }
@@ -114,6 +124,7 @@ pub(crate) fn create_index(
     wait: Wait,
 ) -> Result<UpdateResult> {
     let collection = collection(db, name)?;
+    permit(&collection, Strict::new_index)?;
     let index = convert::new_index(create)?;
     let others = collection.payload_indexes().into_iter();
     for other in others.filter(|other| other.path == index.path && other.kind != index.kind) {
@@ -161,12 +172,25 @@ pub(crate) fn create_vector(
 ) -> Result<UpdateResult> {
     let collection = collection(db, name)?;
     let (declared, _) = Declared::split(&collection.schema().metadata);
-    let field = match (create.dense, create.sparse) {
-        (Some(params), None) => convert::new_field(vector, &params, &declared.hnsw_config)?,
-        (None, Some(_)) => SparseField {}.into(),
+    match (create.dense, create.sparse) {
+        (Some(params), None) => {
+            let field = convert::new_field(vector, &params, &declared.hnsw_config)?;
+            let extras = convert::extras(params)?;
+            collection.add_vector_field(vector, field)?;
+            declare(&collection, |declared, _| {
+                declared.vectors.insert(vector.to_owned(), extras);
+                Ok(())
+            })?;
+        }
+        (None, Some(params)) => {
+            collection.add_vector_field(vector, convert::new_sparse_field(&params)?)?;
+            declare(&collection, |declared, _| {
+                declared.sparse_vectors.insert(vector.to_owned(), params);
+                Ok(())
+            })?;
+        }
         _ => return Err(Failure::format("expected either `dense` or `sparse`")),
-    };
-    collection.add_vector_field(vector, field)?;
+    }
     Ok(done(db, Wait::Yes))
 }
 

@@ -1,6 +1,6 @@
 //! Reading points without a vector: by id, page by page, counts.
 
-use super::collection;
+use super::{collection, permit};
 use crate::observe::request::asking;
 use crate::observe::shape;
 use crate::qdrant::convert::{self, Asked, Reader};
@@ -54,6 +54,7 @@ pub(crate) fn get(db: &AetherDB, name: &str, id: PointId) -> Result<Record> {
 /// A page of points, in the order of their ids or of a value.
 pub(crate) fn scroll(db: &AetherDB, name: &str, request: ScrollRequest) -> Result<ScrollResult> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.scroll(&request))?;
     let limit = convert::limit(request.limit.unwrap_or(SCROLL_LIMIT_DEFAULT))?;
     let mut asked = Asked {
         is_scored: false,
@@ -136,6 +137,7 @@ fn before(id: &DocId) -> Option<DocId> {
 /// How many points there are: always exactly.
 pub(crate) fn count(db: &AetherDB, name: &str, request: CountRequest) -> Result<CountResult> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.reads(request.filter.as_ref()))?;
     let filter = request.filter.map(convert::filter).transpose()?;
     let ask = || match &filter {
         None => collection.count(),
@@ -148,6 +150,7 @@ pub(crate) fn count(db: &AetherDB, name: &str, request: CountRequest) -> Result<
 /// The most frequent values of a key: always exactly.
 pub(crate) fn facet(db: &AetherDB, name: &str, request: FacetRequest) -> Result<FacetResponse> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.facet(&request))?;
     let facets = aethervec::FacetRequest {
         path: convert::path(&request.key)?,
         filter: request.filter.map(convert::filter).transpose()?,

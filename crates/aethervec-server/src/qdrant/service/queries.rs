@@ -1,6 +1,6 @@
 //! Queries: alone, several at one moment, in groups, and distances among a sample.
 
-use super::collection;
+use super::{collection, permit};
 use crate::observe::request::asking;
 use crate::observe::shape;
 use crate::qdrant::access::Access;
@@ -15,6 +15,7 @@ use aethervec::{AetherDB, Collection, Matrix, PayloadSelector, VectorSelector};
 /// The points that a query finds.
 pub(crate) fn query(db: &Access<'_>, name: &str, request: QueryRequest) -> Result<QueryResponse> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.query(&request))?;
     let (request, asked) = reader(&collection, |reader| reader.query(request))?;
     db.allow_reading(request.other_collections())?;
     let response = asking(name, || shape::of(&request), || collection.query(&request))?;
@@ -28,6 +29,7 @@ pub(crate) fn query_batch(
     batch: QueryBatch,
 ) -> Result<Vec<QueryResponse>> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.query_batch(&batch.searches))?;
     let converted: Vec<(aethervec::QueryRequest, Asked)> = reader(&collection, |reader| {
         let requests = batch.searches.into_iter();
         requests.map(|request| reader.query(request)).collect()
@@ -61,6 +63,7 @@ pub(crate) fn query_groups(
         db.allow_reading([other.as_str()])?;
         super::collection(db, other)?;
     }
+    permit(&collection, |strict| strict.groups(&request))?;
     let (request, asked) = reader(&collection, |reader| reader.groups(request))?;
     db.allow_reading(request.other_collections())?;
     let (with_payload, with_vectors) = match &request.lookup {
@@ -126,6 +129,7 @@ fn matrix(db: &AetherDB, name: &str, request: MatrixRequest) -> Result<Matrix> {
     const SAMPLE_DEFAULT: usize = 10;
     const LIMIT_DEFAULT: usize = 3;
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.matrix(&request))?;
     let mut wanted = aethervec::MatrixRequest::default();
     wanted.using = request.using.unwrap_or_default();
     wanted.filter = request.filter.map(convert::filter).transpose()?;

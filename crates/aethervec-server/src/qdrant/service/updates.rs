@@ -1,6 +1,6 @@
 //! Changes to points. Each request is one commit, also a batch of several operations: all of it is there, or nothing.
 
-use super::collection;
+use super::{collection, permit};
 use crate::observe::request;
 use crate::qdrant::access::Access;
 use crate::qdrant::convert::{self, Change};
@@ -40,6 +40,7 @@ pub(crate) fn update(
     wait: Wait,
 ) -> Result<UpdateResult> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| strict.change(&operation))?;
     let change = convert::change(&collection.schema(), operation)?;
     room_for(db, &collection, &change)?;
     match change {
@@ -59,6 +60,10 @@ pub(crate) fn batch(
     wait: Wait,
 ) -> Result<Vec<UpdateResult>> {
     let collection = collection(db, name)?;
+    permit(&collection, |strict| {
+        let mut operations = batch.operations.iter();
+        operations.try_for_each(|operation| strict.change(operation))
+    })?;
     let schema = collection.schema();
     let count = batch.operations.len();
     let changes = batch.operations.into_iter();

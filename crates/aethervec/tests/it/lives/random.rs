@@ -32,10 +32,10 @@ pub(super) fn field(random: &mut Rng) -> (&'static str, VectorField) {
     match random.u8(..9) {
         0 => ("", dense(3, l2, ElementType::F32, IndexConfig::Flat)),
         1 => ("", dense(2, dot, ElementType::U8, graph)),
-        2 => ("", SparseField {}.into()),
+        2 => ("", SparseField::default().into()),
         3 => ("image", dense(4, cosine, ElementType::F16, buckets)),
         4 => ("image", BinaryField { bits: 19 }.into()),
-        5 => ("text", SparseField {}.into()),
+        5 => ("text", SparseField::default().into()),
         6 => ("text", BinaryField { bits: 8 }.into()),
         7 => ("tokens", MultiField::new(2, cosine).into()),
         _ => ("tokens", halves(MultiField::new(3, l2)).into()),
