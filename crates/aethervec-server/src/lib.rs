@@ -19,6 +19,7 @@ pub mod audit;
 pub mod auth;
 pub mod call;
 pub mod config;
+mod console;
 pub mod engine;
 pub mod error;
 mod grpc;

@@ -18,6 +18,7 @@ pub(crate) use scope::TENANT_HEADER;
 
 use crate::app::App;
 use crate::auth::Door;
+use crate::console;
 use crate::error::{ApiError, ApiErrorKind};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -47,6 +48,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .nest("/v1", tenant())
         .nest("/v1/tenants/{tenant}", tenant())
         .merge(openapi::router())
+        .merge(console::router())
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(app.config.body_bytes_max))

@@ -6,7 +6,7 @@
 //! {"has_id": [ID, …]}    {"has_vector": NAME}
 //! ```
 //!
-//! What is not known is an error.
+//! In place of an object there may be a string: the text form. What is not known is an error.
 
 use super::{
     Bounds, Filter, GeoBox, GeoPoint, GeoPolygon, Number, Path, Range, Scalar, Test, TextMode,
@@ -92,7 +92,7 @@ enum Key {
 
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Filter, D::Error> {
-        deserializer.deserialize_map(FilterVisitor)
+        deserializer.deserialize_any(FilterVisitor)
     }
 }
 
@@ -111,7 +111,13 @@ impl<'de> Visitor<'de> for FilterVisitor {
     type Value = Filter;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a filter: an object such as {\"field\": \"lang\", \"eq\": \"en\"}")
+        f.write_str(
+            "a filter: an object such as {\"field\": \"lang\", \"eq\": \"en\"}, or a string such as \"year >= 2020\"",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Filter, E> {
+        Filter::parse(text).map_err(E::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filter, A::Error> {
