@@ -70,6 +70,7 @@ const FILES: &[File] = files! {
     "parts/document.js"
     "parts/dom.js"
     "parts/filter.js"
+    "parts/gestures.js"
     "parts/health.js"
     "parts/hits.js"
     "parts/key.js"

@@ -8,6 +8,7 @@ mod auth;
 mod bad_input;
 mod callers;
 mod common;
+mod console;
 mod deploy;
 mod grpc;
 mod health;

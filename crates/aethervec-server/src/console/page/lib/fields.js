@@ -27,7 +27,7 @@ export function keys(path) {
 export function survey(payloads) {
   const paths = new Map();
   for (const payload of payloads) visit(payload, [], paths);
-  return [...paths.values()].sort((one, other) => other.count - one.count || one.path.localeCompare(other.path));
+  return [...paths.values()].sort((one, other) => other.count - one.count);
 }
 
 function visit(value, path, paths) {

@@ -35,7 +35,7 @@ export function perSecond(number) {
 /** 0.987 → 98.7 % */
 export function percent(number) {
   if (!Number.isFinite(number)) return "–";
-  return `${(number * 100).toFixed(number > 0.9995 || number === 0 ? 0 : 1)} %`;
+  return `${Number((number * 100).toFixed(1))} %`;
 }
 
 /** A score or distance, with the digits that an f32 has. */

@@ -1,24 +1,30 @@
 // JSON in which no integer loses digits: those that a number cannot hold (ids have up to 64 bits) are BigInts here.
 
 const LONG_INTEGER = /[[:,\s]-?\d{16,}\s*[,\]}]/;
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** Stands before the digits of a BigInt where JSON has a string: no text begins like this by chance. */
+const MARK = `integer ${Math.random().toString(36).slice(2)} `;
 
 /** What `text` spells. Looks at each number only where a long one is in sight, so that vectors are read fast. */
 export function parse(text) {
-  return LONG_INTEGER.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
+  if (!LONG_INTEGER.test(text)) return JSON.parse(text);
+  const marked = text.replace(TOKEN, (token) => (isLong(token) ? `"${MARK}${token}"` : token));
+  return JSON.parse(marked, (_key, value) => (isMarked(value) ? BigInt(value.slice(MARK.length)) : value));
 }
 
-function exact(_key, value, context) {
-  const isInexact = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
-  return isInexact && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context.source) : value;
+function isLong(token) {
+  return /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token));
+}
+
+function isMarked(value) {
+  return typeof value === "string" && value.startsWith(MARK);
 }
 
 /** `value` as JSON; BigInts as the numbers that they are. */
 export function stringify(value, indent) {
-  const plain = (_key, part) => {
-    if (typeof part !== "bigint") return part;
-    return JSON.rawJSON ? JSON.rawJSON(part.toString()) : Number(part);
-  };
-  return JSON.stringify(value, plain, indent);
+  const marked = JSON.stringify(value, (_key, part) => (typeof part === "bigint" ? `${MARK}${part}` : part), indent);
+  return marked.replaceAll(new RegExp(`"${MARK}(-?\\d+)"`, "g"), "$1");
 }
 
 /**

@@ -2,7 +2,6 @@
 
 import { el, show, svg } from "./dom.js";
 
-const WIDTH = 380;
 const HEIGHT = 150;
 const LEFT = 58;
 const BOTTOM = 20;
@@ -14,7 +13,7 @@ const STROKES = ["var(--accent)", "#d9772b", "#2f9e74", "#b14a8f"];
  * seconds and, for each line, its values; null is a gap.
  */
 export function lineChart({ title, about, format, names }) {
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+  const picture = svg("svg", { role: "img", height: HEIGHT });
   const now = el("div", { class: "now" });
   const element = el("section", { class: "card chart" }, el("div", {}, el("h2", {}, title), el("p", { class: "small muted" }, about)), picture, now);
   let drawn = { times: [], lines: [] };
@@ -22,21 +21,25 @@ export function lineChart({ title, about, format, names }) {
   function update(times, lines) {
     drawn = { times, lines };
     if (times.length === 0) return;
+    // Drawn as wide as it is, so that texts keep their shape.
+    const width = picture.clientWidth || 360;
+    picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const [from, to] = [times[0], Math.max(times.at(-1), times[0] + 10)];
     const top = niceTop(Math.max(...lines.flat().filter((value) => value !== null && Number.isFinite(value)), 0));
-    const x = (time) => LEFT + ((time - from) / (to - from)) * (WIDTH - LEFT - 4);
+    const x = (time) => LEFT + ((time - from) / (to - from)) * (width - LEFT - 4);
     const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
     drawn = { times, lines, x, y };
     const marks = [0, top / 2, top].map((value) => [
-      svg("line", { class: "grid-line", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),
+      svg("line", { class: "grid-line", x1: LEFT, x2: width, y1: y(value), y2: y(value) }),
       svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)),
     ]);
     const span = [
       svg("text", { x: LEFT, y: HEIGHT - 4 }, `${Math.round(to - from)} s ago`),
-      svg("text", { x: WIDTH, y: HEIGHT - 4, "text-anchor": "end" }, "now"),
+      svg("text", { x: width, y: HEIGHT - 4, "text-anchor": "end" }, "now"),
     ];
     const paths = lines.map((values, at) => svg("path", { class: "line", stroke: STROKES[at], d: path(times, values, x, y) }));
-    show(picture, marks, span, paths);
+    const ends = lines.map((values, at) => Number.isFinite(values.at(-1) ?? NaN) && svg("circle", { r: 3, fill: STROKES[at], cx: x(times.at(-1)), cy: y(values.at(-1)) }));
+    show(picture, marks, span, paths, ends);
     picture.setAttribute("aria-label", `${title}: ${names.map((name, at) => `${name} ${spell(lines[at].at(-1))}`).join(", ")}`);
     legend(times.length - 1);
   }
@@ -57,7 +60,7 @@ export function lineChart({ title, about, format, names }) {
   picture.addEventListener("pointermove", (event) => {
     if (!drawn.x) return;
     const box = picture.getBoundingClientRect();
-    const place = ((event.clientX - box.left) / box.width) * WIDTH;
+    const place = event.clientX - box.left;
     const away = drawn.times.map((time) => Math.abs(drawn.x(time) - place));
     const at = away.indexOf(Math.min(...away));
     picture.querySelector(".cross")?.remove();

@@ -18,7 +18,7 @@ export function openDocument({ api, name, id }) {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
   api.signal.addEventListener("abort", () => dialog.close());
-  const close = el("button", { type: "button", class: "button small end", onclick: () => dialog.close(), "aria-label": "Close" }, "✕");
+  const close = el("button", { type: "button", class: "button small end", onclick: () => dialog.close(), "aria-label": "Close", autofocus: true }, "✕");
   const go = async (which) => {
     show(inside, el("div", { class: "dialog-head" }, el("h2", {}, which), close), busy());
     try {

@@ -1,203 +1,191 @@
-// Points on a canvas: drawn, zoomed, moved, pointed at.
-//
-// Places are kept as they are; the view is a center and a scale. The keyboard does what the mouse does: arrows go from
-// point to point, Enter opens one, + and - zoom.
+// Points on a canvas. Places are kept as they are; what is seen of them is a center and a scale.
 
 import { el } from "./dom.js";
+import { listen } from "./gestures.js";
 import { colour } from "./theme.js";
 
 const RADIUS = 3.2;
-const REACH = 14;
-const ZOOM_MAX = 200;
+const RADIUS_MAX = 7;
+const MARGIN = 20;
+const SCALES = [0.5, 200];
 
-/**
- * A picture of `points` ([[x, y], …]). `pointed(at, place)` is told which point the mouse or the keyboard is at (null:
- * none), `chosen(at)` which one somebody opens.
- */
-export function scatter(points, { label, pointed, chosen }) {
-  const canvas = el("canvas", { tabindex: 0, role: "application", "aria-label": label });
-  const view = { x: 0, y: 0, scale: 1 };
-  let colours = [];
-  let groups = [];
-  let only = null;
-  let current = null;
-  let size = { width: 0, height: 0 };
+/** A picture of points ([[x, y], …]). */
+export class Scatter {
+  #points;
+  #pointed;
+  #size = { width: 0, height: 0 };
+  #extent;
+  #center;
+  #scale = 1;
+  #colours = [];
+  #groups = [];
+  #only = null;
+  #current = null;
 
-  fit();
-  function fit() {
-    const xs = points.map(([x]) => x);
-    const ys = points.map(([, y]) => y);
-    const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-    view.x = (left + right) / 2;
-    view.y = (low + high) / 2;
-    view.fit = { width: right - left || 1, height: high - low || 1 };
-    view.scale = 1;
-  }
-  function unit() {
-    return Math.min((size.width - 40) / view.fit.width, (size.height - 40) / view.fit.height) * view.scale;
-  }
-  function toScreen([x, y]) {
-    const one = unit();
-    return [size.width / 2 + (x - view.x) * one, size.height / 2 - (y - view.y) * one];
+  /**
+   * `pointed(at, place)` is told which point the mouse or the keyboard is at, and where on the canvas (null: none);
+   * `chosen(at)` which one somebody opens.
+   */
+  constructor(points, { label, pointed, chosen }) {
+    this.#points = points;
+    this.#pointed = pointed;
+    this.canvas = el("canvas", { tabindex: 0, role: "application", "aria-label": label });
+    this.#fit();
+    listen(this.canvas, this, chosen);
   }
 
-  function draw() {
-    const ratio = window.devicePixelRatio || 1;
-    size = { width: canvas.clientWidth, height: canvas.clientHeight };
-    if (size.width === 0) return;
-    canvas.width = Math.round(size.width * ratio);
-    canvas.height = Math.round(size.height * ratio);
-    const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    pen.clearRect(0, 0, size.width, size.height);
+  /** Colours, and the groups that `highlight` picks from, by point. */
+  paint(colours, groups) {
+    [this.#colours, this.#groups, this.#only] = [colours, groups, null];
+    this.draw();
+  }
+
+  /** Shows one group, and the others as shadows; null shows all. */
+  highlight(group) {
+    this.#only = group;
+    this.draw();
+  }
+
+  /** Shows all points. */
+  whole() {
+    this.#fit();
+    this.draw();
+  }
+
+  /** Zooms in by `factor`; the place stays where it is on the canvas. */
+  zoom(factor, [x, y] = [this.#size.width / 2, this.#size.height / 2]) {
+    const scale = Math.min(SCALES[1], Math.max(SCALES[0], this.#scale * factor));
+    const moved = (1 - this.#scale / scale) / this.#unit();
+    this.#center[0] += (x - this.#size.width / 2) * moved;
+    this.#center[1] -= (y - this.#size.height / 2) * moved;
+    this.#scale = scale;
+    this.#leave();
+  }
+
+  /** Moves what is seen by so many pixels. */
+  move(right, down) {
+    this.#center[0] -= right / this.#unit();
+    this.#center[1] += down / this.#unit();
+    this.#leave();
+  }
+
+  /** The point that is pointed at; null: none. */
+  get current() {
+    return this.#current;
+  }
+
+  /** Points at a point, or at none. */
+  point(at) {
+    if (at === this.#current) return;
+    this.#current = at;
+    this.draw();
+    this.#pointed(at, at === null ? null : this.#place(at));
+  }
+
+  /** The point nearest to a place on the canvas, among those that are shown and not further than `reach` away; or null. */
+  nearest([x, y], reach = Infinity) {
+    return this.#best((at, [px, py]) => {
+      const away = Math.hypot(px - x, py - y);
+      return away < reach ? away : Infinity;
+    });
+  }
+
+  /** Points at the next point in a direction: near, and not far off it. */
+  step(right, down) {
+    if (this.#current === null) return this.point(this.nearest([this.#size.width / 2, this.#size.height / 2]));
+    const [x, y] = this.#place(this.#current);
+    const next = this.#best((at, [px, py]) => {
+      const along = (px - x) * right + (py - y) * down;
+      const aside = Math.abs((px - x) * down) + Math.abs((py - y) * right);
+      return at !== this.#current && along > 0.5 ? along + 2 * aside : Infinity;
+    });
+    return next === null ? undefined : this.point(next);
+  }
+
+  draw() {
+    const pen = this.#blank();
+    if (!pen) return;
     const plain = colour("--accent");
-    const radius = Math.min(7, RADIUS * Math.sqrt(view.scale)) * (points.length > 1500 ? 0.85 : 1);
-    const order = only === null ? points.keys() : [...points.keys()].sort((one, other) => (groups[one] === only) - (groups[other] === only));
-    for (const at of order) {
-      const [x, y] = toScreen(points[at]);
-      pen.globalAlpha = only !== null && groups[at] !== only ? 0.1 : 0.8;
-      pen.fillStyle = colours[at] ?? plain;
-      pen.beginPath();
-      pen.arc(x, y, radius, 0, 2 * Math.PI);
+    const radius = Math.min(RADIUS_MAX, RADIUS * Math.sqrt(this.#scale));
+    for (const at of this.#order()) {
+      pen.globalAlpha = this.#isShown(at) ? 0.8 : 0.1;
+      pen.fillStyle = this.#colours[at] ?? plain;
+      circle(pen, this.#place(at), radius);
       pen.fill();
     }
+    if (this.#current === null) return;
     pen.globalAlpha = 1;
-    if (current !== null) {
-      const [x, y] = toScreen(points[current]);
-      pen.strokeStyle = colour("--text");
-      pen.lineWidth = 2;
-      pen.beginPath();
-      pen.arc(x, y, radius + 3, 0, 2 * Math.PI);
-      pen.stroke();
-    }
+    pen.strokeStyle = colour("--text");
+    pen.lineWidth = 2;
+    circle(pen, this.#place(this.#current), radius + 3);
+    pen.stroke();
   }
 
-  function nearest(x, y) {
-    let best = null;
-    let reach = REACH;
-    points.forEach((point, at) => {
-      if (only !== null && groups[at] !== only) return;
-      const [px, py] = toScreen(point);
-      const away = Math.hypot(px - x, py - y);
-      if (away < reach) [best, reach] = [at, away];
-    });
-    return best;
+  /** The canvas, empty and as sharp as the screen; null while it has no place on the page. */
+  #blank() {
+    const { canvas } = this;
+    const ratio = window.devicePixelRatio || 1;
+    this.#size = { width: canvas.clientWidth, height: canvas.clientHeight };
+    if (this.#size.width === 0) return null;
+    canvas.width = Math.round(this.#size.width * ratio);
+    canvas.height = Math.round(this.#size.height * ratio);
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    return pen;
   }
-  function point(at) {
-    if (at === current) return;
-    current = at;
-    draw();
-    pointed(at, at === null ? null : toScreen(points[at]));
+
+  /** Points in the order in which they are drawn: what is highlighted comes last, on top. */
+  #order() {
+    const all = [...this.#points.keys()];
+    return this.#only === null ? all : all.sort((one, other) => this.#isShown(one) - this.#isShown(other));
   }
-  /** The next point in a direction: near, and not far off it. */
-  function step(dx, dy) {
-    if (current === null) return point(nearestToCenter());
-    const [x, y] = toScreen(points[current]);
+
+  #isShown(at) {
+    return this.#only === null || this.#groups[at] === this.#only;
+  }
+
+  #fit() {
+    const range = (axis) => this.#points.reduce(([low, high], point) => [Math.min(low, point[axis]), Math.max(high, point[axis])], [Infinity, -Infinity]);
+    const ranges = [range(0), range(1)];
+    this.#extent = ranges.map(([low, high]) => high - low || 1);
+    this.#center = ranges.map(([low, high]) => (low + high) / 2);
+    this.#scale = 1;
+  }
+
+  /** Pixels for each unit of the points. */
+  #unit() {
+    const { width, height } = this.#size;
+    const fitting = Math.min((width - 2 * MARGIN) / this.#extent[0], (height - 2 * MARGIN) / this.#extent[1]);
+    return Math.max(fitting, Number.MIN_VALUE) * this.#scale;
+  }
+
+  /** Where a point is on the canvas. */
+  #place(at) {
+    const [x, y] = this.#points[at];
+    const unit = this.#unit();
+    return [this.#size.width / 2 + (x - this.#center[0]) * unit, this.#size.height / 2 - (y - this.#center[1]) * unit];
+  }
+
+  /** The shown point with the least cost, if one has a finite one. */
+  #best(cost) {
     let best = null;
     let least = Infinity;
-    points.forEach((other, at) => {
-      if (at === current || (only !== null && groups[at] !== only)) return;
-      const [ox, oy] = toScreen(other);
-      const along = (ox - x) * dx + (oy - y) * dy;
-      const aside = Math.abs((ox - x) * dy) + Math.abs((oy - y) * dx);
-      if (along > 0.5 && along + 2 * aside < least) [best, least] = [at, along + 2 * aside];
-    });
-    if (best !== null) point(best);
-  }
-  function nearestToCenter() {
-    let [best, least] = [0, Infinity];
-    points.forEach((other, at) => {
-      const [x, y] = toScreen(other);
-      const away = Math.hypot(x - size.width / 2, y - size.height / 2);
-      if (away < least) [best, least] = [at, away];
-    });
+    for (const at of this.#points.keys()) {
+      const own = this.#isShown(at) ? cost(at, this.#place(at)) : Infinity;
+      if (own < least) [best, least] = [at, own];
+    }
     return best;
   }
-  function zoom(factor, x = size.width / 2, y = size.height / 2) {
-    const scale = Math.min(ZOOM_MAX, Math.max(0.5, view.scale * factor));
-    const one = unit();
-    // What is under the mouse stays there.
-    const grow = scale / view.scale;
-    view.x += ((x - size.width / 2) / one) * (1 - 1 / grow);
-    view.y -= ((y - size.height / 2) / one) * (1 - 1 / grow);
-    view.scale = scale;
-    current = null;
-    pointed(null, null);
-    draw();
+
+  /** Points at nothing, and draws anew. */
+  #leave() {
+    this.#current = null;
+    this.#pointed(null, null);
+    this.draw();
   }
+}
 
-  const touches = new Map();
-  let moved = false;
-  const place = (event) => [event.offsetX, event.offsetY];
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    touches.set(event.pointerId, place(event));
-    moved = false;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const now = place(event);
-    const before = touches.get(event.pointerId);
-    if (!before) return point(nearest(...now));
-    if (!moved && Math.hypot(now[0] - before[0], now[1] - before[1]) < 4) return;
-    moved = true;
-    const others = [...touches].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    touches.set(event.pointerId, now);
-    if (others.length === 0) {
-      const one = unit();
-      view.x -= (now[0] - before[0]) / one;
-      view.y += (now[1] - before[1]) / one;
-      pointed((current = null), null);
-      draw();
-    } else {
-      const spread = (at) => Math.hypot(at[0] - others[0][0], at[1] - others[0][1]);
-      zoom(spread(now) / (spread(before) || 1), (now[0] + others[0][0]) / 2, (now[1] + others[0][1]) / 2);
-    }
-  });
-  const up = (event) => {
-    const was = touches.delete(event.pointerId);
-    if (event.type !== "pointerup" || !was || moved) return;
-    const at = nearest(...place(event));
-    point(at);
-    if (at !== null) chosen(at);
-  };
-  canvas.addEventListener("pointerup", up);
-  canvas.addEventListener("pointercancel", up);
-  canvas.addEventListener("pointerleave", () => touches.size === 0 && point(null));
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY / 400), ...place(event));
-  }, { passive: false });
-  canvas.addEventListener("blur", () => point(null));
-  const keys = {
-    ArrowLeft: () => step(-1, 0),
-    ArrowRight: () => step(1, 0),
-    ArrowUp: () => step(0, -1),
-    ArrowDown: () => step(0, 1),
-    "+": () => zoom(1.4),
-    "-": () => zoom(1 / 1.4),
-    0: () => (fit(), draw()),
-    Enter: () => current !== null && chosen(current),
-    Escape: () => point(null),
-  };
-  canvas.addEventListener("keydown", (event) => {
-    if (!keys[event.key]) return;
-    event.preventDefault();
-    keys[event.key]();
-  });
-
-  return {
-    canvas,
-    draw,
-    zoom,
-    whole: () => (fit(), draw()),
-    /** Colours, and the groups that `highlight` picks from, by point. */
-    paint: (newColours, newGroups) => {
-      [colours, groups, only] = [newColours, newGroups, null];
-      draw();
-    },
-    highlight: (group) => {
-      only = group;
-      draw();
-    },
-  };
+function circle(pen, [x, y], radius) {
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 2 * Math.PI);
 }

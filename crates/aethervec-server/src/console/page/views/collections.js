@@ -41,7 +41,7 @@ function card(described, aliases, tenant) {
       fact("Payload indexes", count(described.payload_indexes.length), left ? `${left} building` : null),
     ),
     progress(index),
-    also.length ? el("p", { class: "small muted" }, "also called ", also.join(", ")) : null,
+    also.length ? el("p", { class: "small muted also" }, "also called ", also.join(", ")) : null,
     el(
       "p",
       { class: "row links" },

@@ -27,7 +27,7 @@ export async function documents({ root, api, name, route }) {
       field("Order by", order, { half: true }),
       choice("Direction", [["asc", "Up"], ["desc", "Down"]], direction, (value) => (direction = value)),
       el("button", { class: "button main" }, "Show"),
-      el("a", { class: "button bare", href: "#" , onclick: clear }, "Clear"),
+      el("button", { type: "button", class: "button bare", onclick: clear }, "Clear"),
     ),
   );
   show(root, form, results);
@@ -41,8 +41,7 @@ export async function documents({ root, api, name, route }) {
     if (order.value) asked.query = { order_by: { path: order.value, direction } };
     return asked;
   }
-  function clear(event) {
-    event.preventDefault();
+  function clear() {
     filter.set("");
     order.value = "";
     submit();
@@ -100,12 +99,12 @@ async function countOf(api, name, filter) {
 function table({ hits, next }, { total, first, filtered, api, name, open, cursors, turn }) {
   if (hits.length === 0) return el("div", { class: "card after" }, filtered ? empty("Nothing matches", "No document satisfies this filter.") : nothing(api, name));
   const columns = survey(hits.map((hit) => hit.payload ?? {})).slice(0, COLUMNS_MAX).map(({ path }) => path);
+  const numeric = (path) => hits.every((hit) => ["number", "undefined"].includes(typeof at(hit.payload, path)));
   const row = (hit) => {
     const openIt = () => open(idInPath(hit.id));
     const button = el("button", { type: "button", class: "link mono", onclick: (event) => (event.stopPropagation(), openIt()) }, id(hit.id));
-    return el("tr", { class: "opens", onclick: openIt }, el("td", { "data-label": "id" }, button), columns.map((path) => el("td", { class: typeof at(hit.payload, path) === "number" ? "value number" : "value", "data-label": path }, el("span", {}, cell(at(hit.payload, path))))));
+    return el("tr", { class: "opens", onclick: openIt }, el("td", { "data-label": "id" }, button), columns.map((path) => el("td", { class: numeric(path) ? "value number" : "value", "data-label": path }, el("span", {}, cell(at(hit.payload, path))))));
   };
-  const numeric = (path) => hits.every((hit) => ["number", "undefined"].includes(typeof at(hit.payload, path)));
   const head = el("tr", {}, el("th", { scope: "col" }, "id"), columns.map((path) => el("th", { scope: "col", class: numeric(path) ? "number" : null }, path)));
   const back = el("button", { type: "button", class: "button small", disabled: cursors.length < 2, onclick: () => (cursors.pop(), turn()) }, "← Previous");
   const forth = el("button", { type: "button", class: "button small", disabled: !next, onclick: () => (cursors.push(next), turn()) }, "Next →");

@@ -30,10 +30,12 @@ export async function live({ root, api }) {
   async function look() {
     clearTimeout(timer);
     try {
-      scrapes.push(parse(await api.metrics(), performance.now() / 1000));
-      while (scrapes.at(-1).at - scrapes[0].at > SPAN) scrapes.shift();
-      show(trouble);
-      draw();
+      if (!document.hidden) {
+        scrapes.push(parse(await api.metrics(), performance.now() / 1000));
+        while (scrapes.at(-1).at - scrapes[0].at > SPAN) scrapes.shift();
+        show(trouble);
+        draw();
+      }
     } catch (fault) {
       if (api.signal.aborted) return;
       show(trouble, el("div", { class: "after" }, failed(fault)));
@@ -122,7 +124,7 @@ async function recallChart(api) {
     run.disabled = false;
   });
   collection.addEventListener("change", () => history.splice(0));
-  chart.element.append(el("div", { class: "row" }, collection, run, note));
+  chart.element.append(el("div", { class: "row middle" }, collection, run, note));
   return chart.element;
 }
 

@@ -9,7 +9,7 @@ import { openDocument } from "../parts/document.js";
 import { el, field, say, select, show } from "../parts/dom.js";
 import { filterField } from "../parts/filter.js";
 import { busy, empty, failed } from "../parts/notices.js";
-import { scatter } from "../parts/scatter.js";
+import { Scatter } from "../parts/scatter.js";
 import { line } from "../parts/values.js";
 
 const SAMPLES = [200, 500, 1000, 2000];
@@ -72,7 +72,7 @@ async function colourable(api, name) {
   const { hits } = await api.ask(name, "query", { query: { sample: { seed: 1 } }, limit: SURVEYED, with_payload: true });
   const found = survey(hits.map((hit) => hit.payload ?? {}));
   const usable = found.filter(({ values, kinds, count: times }) => values.size > 1 && !kinds.has("array") && times >= hits.length / 4 && (kinds.has("number") || values.size <= Math.min(VALUES_MAX, times / 2)));
-  const rank = ({ values, kinds }) => (values.size <= 12 ? 0 : kinds.has("number") ? 1 : 2);
+  const rank = ({ values, kinds }) => (kinds.has("boolean") ? 3 : kinds.has("number") ? 1 : values.size <= 12 ? 0 : 2);
   return usable.sort((one, other) => rank(one) - rank(other)).map(({ path }) => path);
 }
 
@@ -96,7 +96,7 @@ function drawn(api, name, { ids, points, shares, limit, size }) {
   const tip = el("div", { class: "tip", hidden: true });
   const payloads = new Map();
   let pointedAt = null;
-  const plot = scatter(points, {
+  const plot = new Scatter(points, {
     label: `${ids.length} documents in two dimensions. Arrow keys go from point to point, Enter opens one.`,
     chosen: (at) => openDocument({ api, name, id: idInPath(ids[at]) }),
     pointed: (at, place) => {
@@ -125,7 +125,7 @@ function drawn(api, name, { ids, points, shares, limit, size }) {
 
   const legend = el("div", { class: "legend" });
   const button = (text, name, act) => el("button", { type: "button", class: "button", "aria-label": name, title: name, onclick: act }, text);
-  const zoom = el("div", { class: "zoom" }, button("+", "Zoom in", () => plot.zoom(1.5)), button("−", "Zoom out", () => plot.zoom(1 / 1.5)), button("⤢", "Show all", plot.whole));
+  const zoom = el("div", { class: "zoom" }, button("+", "Zoom in", () => plot.zoom(1.5)), button("−", "Zoom out", () => plot.zoom(1 / 1.5)), button("⤢", "Show all", () => plot.whole()));
   const held = shares.reduce((sum, share) => sum + share, 0);
   const less = limit < size ? ` The vectors are long: the sample was made smaller.` : "";
   const note = el("p", { class: "small muted after" }, `${count(ids.length)} documents, drawn at random. The two axes hold ${percent(held)} of what vectors differ in (${percent(shares[0])} and ${percent(shares[1] ?? 0)}): what is near here need not be near.${less}`);

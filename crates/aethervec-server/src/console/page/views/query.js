@@ -87,7 +87,7 @@ function source(route) {
     byId.hidden = kind !== "id";
     byText.hidden = kind !== "text";
   };
-  const element = el("div", { class: "row" }, choice("Search for", [["id", "Like a document"], ["text", "A pasted vector"]], kind, pick), byId, byText);
+  const element = el("div", { class: "row tops" }, choice("Search for", [["id", "Like a document"], ["text", "A pasted vector"]], kind, pick), byId, byText);
   return {
     element,
     vector: async (where) => {

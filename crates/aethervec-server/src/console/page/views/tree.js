@@ -9,8 +9,8 @@ import { hitTable } from "../parts/hits.js";
 import { busy, failed, misspelled } from "../parts/notices.js";
 
 export async function tree(root, { api, name, fields }) {
-  const [first] = (await api.ask(name, "query", { limit: 1, with_payload: false })).hits;
-  const known = templates(fields[0], first?.id ?? 1);
+  const { hits } = await api.ask(name, "query", { limit: 20, with_payload: true });
+  const known = templates(fields[0], hits[0]?.id ?? 1, hits.map((hit) => hit.payload ?? {}));
   const editor = el("textarea", { rows: 16, spellcheck: "false", autocapitalize: "off", autocomplete: "off" });
   const begin = select(known.map(([title], at) => [String(at), title]), "0", { onchange: () => put(known[Number(begin.value)][1]) });
   const run = el("button", { class: "button main" }, "Run");
@@ -19,10 +19,10 @@ export async function tree(root, { api, name, fields }) {
   const form = el(
     "form",
     { class: "card stack after" },
-    field("Begin with", begin),
+    el("div", { class: "row" }, field("Begin with", begin)),
     field("Query", editor, { hint: "Ctrl+Enter runs it. A filter may be JSON or text." }),
     place,
-    el("div", { class: "row" }, run, el("button", { type: "button", class: "button", onclick: tidy }, "Tidy up"), el("a", { href: "docs" }, "What a query can be")),
+    el("div", { class: "row middle" }, run, el("button", { type: "button", class: "button", onclick: tidy }, "Tidy up"), el("a", { href: "docs" }, "What a query can be")),
   );
   show(root, form, results);
   put(known[0][1]);
