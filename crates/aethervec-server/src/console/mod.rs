@@ -78,6 +78,7 @@ const FILES: &[File] = files! {
     "parts/plan.js"
     "parts/route.js"
     "parts/scatter.js"
+    "parts/slow.js"
     "parts/theme.js"
     "parts/values.js"
     "views/collection.js"

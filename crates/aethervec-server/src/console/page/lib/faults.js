@@ -18,10 +18,11 @@ const REMEDIES = {
 
 /** Why a request was not answered: as the API says it, or `unreachable`. */
 export class Fault extends Error {
-  constructor(kind, message, status = 0) {
+  constructor(kind, message, requestId = null) {
     super(message);
     this.kind = kind;
-    this.status = status;
+    /** What the server's log calls the request. */
+    this.requestId = requestId;
   }
 
   /** What can be done. */
@@ -33,11 +34,11 @@ export class Fault extends Error {
 /** The fault that an answer with `status` and `text` tells. */
 export function fromAnswer(status, text) {
   try {
-    const { kind, message } = JSON.parse(text).error;
-    return new Fault(kind, message, status);
+    const { kind, message, request_id: requestId } = JSON.parse(text).error;
+    return new Fault(kind, message, requestId);
   } catch {
     const kind = { 401: "unauthenticated", 403: "forbidden", 404: "not_found", 413: "too_large", 429: "overloaded", 503: "unavailable" }[status];
-    return new Fault(kind ?? "internal", text.slice(0, 300) || `the server answered with status ${status}`, status);
+    return new Fault(kind ?? "internal", text.slice(0, 300) || `the server answered with status ${status}`);
   }
 }
 

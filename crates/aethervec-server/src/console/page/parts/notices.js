@@ -15,7 +15,7 @@ export function failed(fault, again = null) {
     "div",
     { class: "notice bad", role: "alert" },
     el("p", { class: "what" }, fault.message),
-    fault.remedy && el("p", { class: "muted" }, fault.remedy),
+    fault.remedy && el("p", { class: "muted" }, fault.remedy, fault.requestId && el("span", { class: "small" }, " In the log it is request ", el("code", {}, fault.requestId), ".")),
     retry && el("p", {}, retry),
   );
 }

@@ -16,12 +16,19 @@ const MEANINGS = {
   scan: "Everything, compared",
 };
 
-/** The explanation `{steps, hits, took_us}`. */
-export function plan({ steps, took_us: took }) {
-  const longest = Math.max(1, ...steps.map((step) => step.took_us));
-  const item = ({ name, detail, points, took_us: own }) => {
+/** The explanation `{steps, hits, took_us}` as a card. */
+export function plan(explained) {
+  const head = el("div", { class: "card-head" }, el("h2", {}, "Plan"), el("span", { class: "muted end" }, `${seconds(explained.took_us / 1e6)} in the engine`));
+  return el("section", { class: "card" }, head, stepList(explained));
+}
+
+/** Its steps. Each has a bar that begins and ends as it did within the whole. */
+export function stepList({ steps, took_us: took }) {
+  const end = Math.max(took, 1, ...steps.map(({ at_us: at = 0, took_us: own }) => at + own));
+  const item = ({ name, detail, points, at_us: at = 0, took_us: own }) => {
     const bar = el("span");
-    bar.style.width = `${(own / longest) * 100}%`;
+    bar.style.marginLeft = `${(at / end) * 100}%`;
+    bar.style.width = `${Math.max(0.5, (own / end) * 100)}%`;
     return el(
       "li",
       { class: "step" },
@@ -30,10 +37,5 @@ export function plan({ steps, took_us: took }) {
       el("p", { class: "small" }, detail, detail && " ", el("span", { class: "muted" }, `→ ${count(points)} points, ${percent(took ? own / took : 0)} of the time`)),
     );
   };
-  return el(
-    "section",
-    { class: "card" },
-    el("div", { class: "card-head" }, el("h2", {}, "Plan"), el("span", { class: "muted end" }, `${seconds(took / 1e6)} in the engine`)),
-    el("ol", { class: "steps" }, steps.map(item)),
-  );
+  return el("ol", { class: "steps" }, steps.map(item));
 }

@@ -7,6 +7,7 @@ import { measure } from "../lib/recall.js";
 import { lineChart } from "../parts/chart.js";
 import { el, field, select, show } from "../parts/dom.js";
 import { busy, failed } from "../parts/notices.js";
+import { slowQueries } from "../parts/slow.js";
 
 /** Seconds that charts go back. */
 const SPAN = 300;
@@ -19,8 +20,9 @@ export async function live({ root, api }) {
   const charts = CHARTS.map((chart) => ({ ...chart, drawn: lineChart({ ...chart, format: format[chart.unit], names: chart.lines.map((line) => line.name) }), place: el("div", { class: "card chart" }) }));
   const grid = el("div", { class: "charts" }, busy());
   const level = el("section", { class: "card chart" });
+  const slow = slowQueries(api);
   const all = el("div");
-  show(root, el("div", { class: "row" }, field("Look", pace, { half: true }), field("Database", database, { half: true }), pause), trouble, el("div", { class: "after" }, grid), el("section", { class: "after" }, all));
+  show(root, el("div", { class: "row" }, field("Look", pace, { half: true }), field("Database", database, { half: true }), pause), trouble, el("div", { class: "after" }, grid), el("section", { class: "stack after" }, slow.element, all));
   const recall = await recallChart(api);
   const scrapes = [];
   const table = figureTable();
@@ -35,6 +37,7 @@ export async function live({ root, api }) {
         while (scrapes.at(-1).at - scrapes[0].at > SPAN) scrapes.shift();
         show(trouble);
         draw();
+        slow.look();
       }
     } catch (fault) {
       if (api.signal.aborted) return;
