@@ -67,6 +67,7 @@ const FILES: &[File] = files! {
     "parts/api.js"
     "parts/chart.js"
     "parts/curl.js"
+    "parts/database.js"
     "parts/document.js"
     "parts/dom.js"
     "parts/filter.js"

@@ -94,7 +94,7 @@ test("what documents hold is never markup", async () => {
   await page.open(`${server.address}/console#/collections/odd/map`);
   await page.until(`document.querySelector(".legend button")`);
   await page.open(`${server.address}/console#/collections/${encodeURIComponent("<img src=x onerror=window.hacked='name'>")}/documents`);
-  await page.says("does not exist");
+  await page.says("window.hacked='name'");
   await fine(page);
 });
 
@@ -141,7 +141,7 @@ test("queries are written as JSON, and faults have a place", async () => {
   await page.says("unknown field `limits`");
   await page.says("Line 2, column");
   await run(`{"filter": "source = "}`);
-  await page.says("Line 1, column 9");
+  await page.says("expected a value");
   await fine(page);
 });
 
@@ -158,7 +158,7 @@ test("the map is drawn, for every kind of field", async () => {
   await fine(page);
   const odd = await at("#/collections/odd/map");
   for (const field of ["bits", "image", "tokens", "words"]) {
-    await odd.value(`(() => { const list = document.querySelector("select"); if (list) { list.value = ${JSON.stringify(field)}; list.dispatchEvent(new Event("change")); } })()`);
+    await odd.value(`(() => { const list = document.querySelector("main select"); { list.value = ${JSON.stringify(field)}; list.dispatchEvent(new Event("change")); } })()`);
     await odd.until(`document.querySelector("canvas")`);
   }
   await fine(odd);

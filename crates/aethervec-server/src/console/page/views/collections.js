@@ -1,6 +1,7 @@
 // All collections of a tenant, each with its health; the aliases.
 
 import { bytes, count } from "../lib/format.js";
+import { databaseFacts } from "../parts/database.js";
 import { el, show } from "../parts/dom.js";
 import { badge, health, kindsOf, progress } from "../parts/health.js";
 import { busy, empty, failed } from "../parts/notices.js";
@@ -8,10 +9,10 @@ import { link } from "../parts/route.js";
 
 export async function collections({ root, api, route }) {
   show(root, busy());
-  const [names, aliases] = await Promise.all([api.collections(), api.aliases()]);
+  const [names, aliases, database] = await Promise.all([api.collections(), api.aliases(), databaseFacts(api)]);
   if (names.length === 0) return show(root, el("div", { class: "card" }, first(api)));
   const list = el("div", { class: "grid" });
-  show(root, list, aliasTable(aliases, route.tenant));
+  show(root, el("div", { class: "stack" }, database, list), aliasTable(aliases, route.tenant));
   await Promise.all(names.map(async (name) => {
     const place = el("article", { class: "card" }, el("h2", {}, name), busy());
     list.append(place);
