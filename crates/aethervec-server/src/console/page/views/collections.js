@@ -7,21 +7,30 @@ import { badge, health, kindsOf, progress } from "../parts/health.js";
 import { busy, empty, failed } from "../parts/notices.js";
 import { link } from "../parts/route.js";
 
+/** Collections that are asked about at once. */
+const AT_ONCE = 6;
+
 export async function collections({ root, api, route }) {
   show(root, busy());
   const [names, aliases, database] = await Promise.all([api.collections(), api.aliases(), databaseFacts(api)]);
   if (names.length === 0) return show(root, el("div", { class: "card" }, first(api)));
   const list = el("div", { class: "grid" });
   show(root, el("div", { class: "stack" }, database, list), aliasTable(aliases, route.tenant));
-  await Promise.all(names.map(async (name) => {
-    const place = el("article", { class: "card" }, el("h2", {}, name), busy());
-    list.append(place);
-    try {
-      show(place, card(await api.describe(name), aliases, route.tenant));
-    } catch (fault) {
-      if (!api.signal.aborted) show(place, el("h2", {}, name), failed(fault));
+  const places = names.map((name) => [name, el("article", { class: "card" }, el("h2", {}, name), busy())]);
+  list.append(...places.map(([, place]) => place));
+  // All take from one iterator: so many at once, however many there are.
+  const left = places.values();
+  const describe = async () => {
+    for (const [name, place] of left) {
+      try {
+        show(place, card(await api.describe(name), aliases, route.tenant));
+      } catch (fault) {
+        if (api.signal.aborted) return;
+        show(place, el("h2", {}, name), failed(fault));
+      }
     }
-  }));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, describe));
 }
 
 function card(described, aliases, tenant) {
