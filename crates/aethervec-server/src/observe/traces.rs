@@ -249,7 +249,9 @@ impl HttpClient for Sender {
             let body = http_body_util::BodyExt::collect(limited).await?.to_bytes();
             Ok::<_, HttpError>(Response::from_parts(parts, body))
         };
-        let sent = self.runtime.spawn(tokio::time::timeout(TIMEOUT, exchange));
+        // Within the runtime: here there is no clock.
+        let exchange = async move { tokio::time::timeout(TIMEOUT, exchange).await };
+        let sent = self.runtime.spawn(exchange);
         let response = sent.await.map_err(HttpError::from).and_then(|sent| sent?);
         if let Err(error) = &response {
             tracing::debug!(%error, "traces could not be sent");

@@ -38,7 +38,10 @@ const NAMES: [&str; 16] = [
     "~root",
 ];
 
-/// All routes of the native REST API, with names that exist: method and path.
+/// What is of no tenant: health and figures.
+const OF_THE_SERVER: &str = "server";
+
+/// All other routes of the native REST API, with names that exist: method and path.
 async fn routes(guarded: &Guarded) -> Vec<(String, String)> {
     let (status, description) = guarded
         .call("admin", "GET", "/openapi.json", Value::Null)
@@ -51,7 +54,10 @@ async fn routes(guarded: &Guarded) -> Vec<(String, String)> {
             .replace("{id}", "1")
             .replace("{name}", "acme");
         for method in ["get", "put", "post", "patch", "delete"] {
-            if item.get(method).is_some() {
+            if item
+                .get(method)
+                .is_some_and(|route| route["tags"][0] != OF_THE_SERVER)
+            {
                 routes.push((method.to_uppercase(), path.clone()));
             }
         }
@@ -66,6 +72,25 @@ fn of_acme(path: &str) -> String {
         Some(rest) if !rest.starts_with("tenants") => format!("/v1/tenants/acme/{rest}"),
         _ => path.to_owned(),
     }
+}
+
+#[tokio::test]
+async fn what_the_server_tells_of_itself_is_not_for_everybody() {
+    let guarded = Guarded::start().await;
+    for path in ["/v1/stats", "/v1/health", "/v1/slow-queries", "/metrics"] {
+        let (status, body) = guarded.call_unknown("GET", path, json!({})).await;
+        assert_eq!(status, 401, "{path}: {body}");
+        let (status, body) = guarded.call("reader", "GET", path, json!({})).await;
+        assert_eq!(status, 403, "{path}: {body}");
+        let expected = if path == "/v1/stats" || path == "/metrics" {
+            200
+        } else {
+            403
+        };
+        let (status, body) = guarded.call("monitor", "GET", path, json!({})).await;
+        assert_eq!(status, expected, "{path}: {body}");
+    }
+    guarded.server.stop().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Who may call, and what they may do, in all protocols.
 
 use crate::callers::Guarded;
-use crate::common::{Running, answer, config};
+use crate::common::{Running, answer, config, unnamed};
 use aethervec_server::proto::vector_database_client::VectorDatabaseClient;
 use aethervec_server::proto::*;
 use aethervec_server::{ApiErrorKind, Config, Server};
@@ -29,7 +29,7 @@ async fn who_is_not_known_gets_nothing_but_health() {
     let mut told = Vec::new();
     for key in ["", "x", "a.b.c", guarded.key("former"), &"x".repeat(10_000)] {
         let request = guarded.server.http.get(&url).header("api-key", key);
-        told.push(answer(request).await);
+        told.push(unnamed(answer(request).await));
     }
     assert!(
         told.iter().all(|it| *it == told[0] && it.0 == 401),

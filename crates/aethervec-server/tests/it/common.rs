@@ -138,6 +138,14 @@ pub(crate) fn ids(found: &Value) -> Vec<Value> {
     hits.iter().map(|hit| hit["id"].clone()).collect()
 }
 
+/// An answer without the name of its request, which no two answers share.
+pub(crate) fn unnamed((status, mut body): (u16, Value)) -> (u16, Value) {
+    if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
+        assert!(error.remove("request_id").is_some(), "{error:?}");
+    }
+    (status, body)
+}
+
 /// Sends `request`: status and body.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
