@@ -2,6 +2,7 @@
 //!
 //! Messages are taken apart within the gate, on a thread where that may take its time.
 
+mod administration;
 mod convert;
 mod scope;
 mod service;
@@ -9,6 +10,7 @@ mod service;
 use crate::app::App;
 use crate::auth::Door;
 use crate::proto;
+use crate::proto::administration_server::AdministrationServer;
 use axum::Router;
 use service::Service;
 use std::sync::Arc;
@@ -38,7 +40,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptors were compiled with this crate");
+    let administration = AdministrationServer::new(administration::Service::new(app))
+        .max_decoding_message_size(limit)
+        .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
     Routes::new(service)
+        .add_service(administration)
         .add_service(serving)
         .add_service(reflection)
         .into_axum_router()
