@@ -105,11 +105,7 @@ impl Call {
     /// Those of [`Caller::allow`].
     pub fn allow_reading<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> ApiResult<()> {
         let mut names = names.into_iter();
-        names.try_for_each(|name| {
-            let own = self.tenant.own_name(name);
-            self.caller
-                .allow(Action::Read, &self.tenant.name, Some(&own))
-        })
+        names.try_for_each(|name| self.tenant.allow(&self.caller, Action::Read, name))
     }
 
     /// Reads a collection: `now` when the newest state is meant, else `then`.

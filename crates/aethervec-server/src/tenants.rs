@@ -3,6 +3,7 @@
 //! A database is opened by its first use and closed when nobody has used it for a while. While one is opened or closed, whoever
 //! asks for it waits: two openings of one folder never meet.
 
+use crate::auth::{Action, Caller};
 use crate::config::{CipherName, Config};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::quotas::{Quotas, Usage, over};
@@ -12,7 +13,6 @@ use aether_crypt::{Cipher, EncryptedStorage, KeyId, StaticKeys};
 use aether_env::Env;
 use aethervec::{AetherDB, Collection, DbOptions, Write};
 use parking_lot::Mutex;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,12 +37,20 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// What the collection called `name` is called itself, if that is an alias.
-    pub fn own_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        match self.db.describe(name) {
-            Ok(info) => Cow::Owned(info.name),
-            Err(_) => Cow::Borrowed(name),
-        }
+    /// Asks whether `caller` may do this to the collection that `name` stands for.
+    ///
+    /// # Errors
+    /// Those of [`Caller::allow`].
+    pub fn allow(&self, caller: &Caller, action: Action, name: &str) -> ApiResult<()> {
+        // An alias counts as what it stands for; who is bound to nothing need not know.
+        let described = caller
+            .is_bound_to_collections()
+            .then(|| self.db.describe(name));
+        let own = match &described {
+            Some(Ok(info)) => &info.name,
+            Some(Err(_)) | None => name,
+        };
+        caller.allow(action, &self.name, Some(own))
     }
 
     /// Whether the tenant may have what `writes` to `collection` add.

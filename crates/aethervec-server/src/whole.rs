@@ -28,8 +28,7 @@ pub(crate) async fn import(
         .run(app.deadline(), move || -> ApiResult<Upserted> {
             request::of_tenant(&tenant);
             let tenant = tenants.get(&tenant)?;
-            let own = tenant.own_name(&name);
-            caller.allow(Action::Manage, &tenant.name, Some(&own))?;
+            tenant.allow(&caller, Action::Manage, &name)?;
             let _counted = counted;
             let upserted = match tenant.room()? {
                 None => tenant.db.import_jsonl(&name, reader, |_| {})?,

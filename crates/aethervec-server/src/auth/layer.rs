@@ -133,6 +133,9 @@ async fn pass(State(guard): State<Arc<Guard>>, mut request: Request, next: Next)
             };
             let name = Arc::clone(&caller.name);
             request.extensions_mut().insert(caller);
+            // What nobody needs any more nobody can log.
+            request.headers_mut().remove(API_KEY);
+            request.headers_mut().remove(AUTHORIZATION);
             (next.run(request).await, Some(name), None)
         }
         Err(refused) => {

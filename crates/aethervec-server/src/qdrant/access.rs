@@ -35,8 +35,7 @@ impl<'a> Access<'a> {
 
     /// Asks for the right to do `action` to the collection that `name` stands for.
     pub(crate) fn allow(&self, action: Action, name: &str) -> Result<()> {
-        let own = self.tenant.own_name(name);
-        Ok(self.caller.allow(action, &self.tenant.name, Some(&own))?)
+        Ok(self.tenant.allow(self.caller, action, name)?)
     }
 
     /// Asks for the right to read these collections.

@@ -135,3 +135,40 @@ async fn reads_are_written_down_if_that_is_wanted() {
     assert_eq!(read.unwrap()["caller"], "caller:reader");
     assert_eq!(lines.len(), 6);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn requests_wait_for_a_log_that_has_to_be_written() {
+    let entries = vec![entry("admin", &Action::ALL)];
+    let change = |config| Config {
+        // A disk without room.
+        audit_log: Some("/dev/full".into()),
+        audit_required: true,
+        ..config
+    };
+    let guarded = Guarded::start_with(entries, change).await;
+    let schema = json!({"dim": 2});
+    let made = async |name: &str| {
+        let path = format!("/v1/collections/{name}");
+        guarded.call("admin", "PUT", &path, schema.clone()).await
+    };
+    assert_eq!(made("first").await.0, 201);
+    let mut number = 0;
+    let refused = loop {
+        number += 1;
+        let (status, body) = made(&format!("more-{number}")).await;
+        if status != 201 {
+            break (status, body);
+        }
+    };
+    assert_eq!(
+        (refused.0, &refused.1["error"]["kind"]),
+        (503, &json!("unavailable"))
+    );
+    // Whether the server is well can still be asked.
+    assert_eq!(
+        guarded.call_unknown("GET", "/health", Value::Null).await.0,
+        200
+    );
+    guarded.server.stop().await;
+}

@@ -4,6 +4,7 @@
 
 mod administration;
 mod attacks;
+mod attacks_input;
 mod audit;
 mod auth;
 mod bad_input;
