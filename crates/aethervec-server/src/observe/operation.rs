@@ -93,7 +93,7 @@ labels! {
         /// Snapshots taken and given up.
         Snapshot = "snapshot",
         /// Long operations.
-        LongOperation = "operation",
+        Background = "operation",
         /// Tenants listed, made or dropped.
         Tenant = "tenant",
         /// Health and readiness.
@@ -212,7 +212,8 @@ fn rest(method: &Method, route: &str) -> Operation {
             "/metrics" | "/stats" | "/slow-queries" => Figures,
             _ if below.starts_with("/transactions") => Transaction,
             _ if below.starts_with("/snapshots") => Snapshot,
-            _ if below.starts_with("/operations") => LongOperation,
+            _ if below.starts_with("/operations") => Background,
+            _ if below.starts_with("/quotas") => Tenant,
             _ => Other,
         },
     }
@@ -294,9 +295,9 @@ fn grpc(path: &str) -> Operation {
         "Begin" | "Commit" | "Rollback" | "Savepoint" | "RollbackTo" => Transaction,
         "Snapshot" | "Release" => Snapshot,
         "BeginOperation" | "GetOperation" | "ListOperations" | "CancelOperation" | "Train" => {
-            LongOperation
+            Background
         }
-        "ListTenants" | "CreateTenant" | "DropTenant" => Tenant,
+        "ListTenants" | "CreateTenant" | "DropTenant" | "GetQuota" | "SetQuota" => Tenant,
         "Health" | "HealthCheck" | "Check" | "Watch" => Health,
         _ if service.ends_with("Collections") || service.ends_with("VectorDatabase") => Manage,
         _ if service.ends_with("Points") => Manage,
