@@ -10,9 +10,10 @@
 //! half, and one point in some hundred goes to its second nearest centroid. The result depends on the seed
 //! only, not on the number of threads.
 
-use std::thread;
-
 use aether_distance::dot_products;
+
+use crate::Result;
+use crate::work::Work;
 
 /// Points whose products are computed at a time, so that these stay in the cache.
 const BLOCK_POINTS: usize = 128;
@@ -31,8 +32,8 @@ const STARVING: usize = 8;
 const CELLS_FROM: usize = 1_024;
 const CELLS_NEAR: usize = 8;
 
-/// Points that are sorted by their cells at a time.
-const CELLS_POINTS: usize = 64 * BLOCK_POINTS;
+/// Points that are sorted by their cells at a time, or of which a thread finds the nearest centroids at a time.
+const SHARE_POINTS: usize = 64 * BLOCK_POINTS;
 
 /// The middles of parts of a set of points.
 #[derive(Debug, Clone)]
@@ -70,8 +71,8 @@ impl Centroids {
 
     /// The same, with a way to them by `coarse` ones.
     fn with_cells(mut self, coarse: Centroids) -> Centroids {
-        let parts = coarse.nearest(&self.rows, 1);
-        let near = coarse.nearest_many(&coarse.rows, CELLS_NEAR, 1);
+        let parts = coarse.nearest(&self.rows);
+        let near = coarse.nearest_many(&coarse.rows, CELLS_NEAR);
         let around = near
             .chunks(CELLS_NEAR.min(coarse.len()).max(1))
             .map(|cells| {
@@ -87,29 +88,23 @@ impl Centroids {
     }
 
     /// Trains `k` centroids on `points` (rows of `dim` components, finite), or as many as there are points, if these are
-    /// fewer. About `points * sqrt(k) * 16 + points * k * 2` distances.
+    /// fewer. About `points * sqrt(k) * 16 + points * k * 2` distances, [`fit_steps`](Centroids::fit_steps) of work.
     pub(crate) fn fit(
         points: &[f32],
         dim: usize,
         k: usize,
         seed: u64,
-        threads: usize,
-    ) -> Centroids {
+        work: &Work<'_>,
+    ) -> Result<Centroids> {
         let n = points.len() / dim;
         let k = k.min(n);
         let mut random = Random(seed);
         if k < TWO_STEPS_FROM {
-            return lloyd(
-                Centroids::pick(points, dim, k, &mut random),
-                points,
-                ROUNDS,
-                threads,
-                &mut random,
-            )
-            .0;
+            let start = Centroids::pick(points, dim, k, &mut random);
+            return Ok(lloyd(start, points, ROUNDS, work, &mut random)?.0);
         }
         let coarse = Centroids::pick(points, dim, k.isqrt(), &mut random);
-        let (coarse, parts) = lloyd(coarse, points, ROUNDS, threads, &mut random);
+        let (coarse, parts) = lloyd(coarse, points, ROUNDS, work, &mut random)?;
         let mut fine = Vec::with_capacity(k * dim);
         let mut left = (n, k);
         let mut members = Vec::new();
@@ -124,14 +119,23 @@ impl Centroids {
             let share = (left.1 * size + left.0 / 2) / left.0.max(1);
             left = (left.0 - size, left.1 - share);
             let start = Centroids::pick(&members, dim, share.min(size), &mut random);
-            let (of_part, _) = lloyd(start, &members, ROUNDS, threads, &mut random);
+            let (of_part, _) = lloyd(start, &members, ROUNDS, work, &mut random)?;
             fine.extend(of_part.rows);
         }
         let mut fine = Centroids::new(dim, fine);
         if k >= CELLS_FROM {
             fine = fine.with_cells(coarse);
         }
-        lloyd(fine, points, ROUNDS_TOGETHER, threads, &mut random).0
+        Ok(lloyd(fine, points, ROUNDS_TOGETHER, work, &mut random)?.0)
+    }
+
+    /// Steps of work that training `k` centroids on `n` points takes: one for each point and round.
+    pub(crate) fn fit_steps(n: usize, k: usize) -> usize {
+        let rounds = match k.min(n) < TWO_STEPS_FROM {
+            true => ROUNDS + 1,
+            false => 2 * (ROUNDS + 1) + ROUNDS_TOGETHER + 1,
+        };
+        n * rounds
     }
 
     /// `k` different points, in a random order.
@@ -163,67 +167,59 @@ impl Centroids {
 
     /// The nearest centroid of each point (rows of `dim` components); of equally near ones the first. Empty without
     /// centroids.
-    pub(crate) fn nearest(&self, points: &[f32], threads: usize) -> Vec<u32> {
-        self.nearest_many(points, 1, threads)
+    pub(crate) fn nearest(&self, points: &[f32]) -> Vec<u32> {
+        self.nearest_many(points, 1)
     }
 
     /// The numbers of the `m` nearest centroids of each point, nearest first, `m` per point (or as many as there are).
-    /// `points * centroids * dim` multiply-adds, spread over `threads`.
-    pub(crate) fn nearest_many(&self, points: &[f32], m: usize, threads: usize) -> Vec<u32> {
+    /// `points * centroids * dim` multiply-adds.
+    pub(crate) fn nearest_many(&self, points: &[f32], m: usize) -> Vec<u32> {
         let m = m.min(self.len());
-        let n = points.len() / self.dim;
-        let mut nearest = vec![0; n * m];
+        let mut nearest = vec![0; points.len() / self.dim * m];
         if nearest.is_empty() {
             return nearest;
         }
-        // Whole blocks for each thread.
-        let block = if self.cells.is_some() {
-            CELLS_POINTS
-        } else {
-            BLOCK_POINTS
-        };
-        let share = n.div_ceil(block).div_ceil(threads.max(1)) * block;
         let shares = points
-            .chunks(share * self.dim)
-            .zip(nearest.chunks_mut(share * m));
-        if share >= n {
-            shares.for_each(|(points, nearest)| self.nearest_of_share(points, m, nearest));
-        } else {
-            thread::scope(|scope| {
-                for (points, nearest) in shares {
-                    scope.spawn(move || self.nearest_of_share(points, m, nearest));
-                }
-            });
+            .chunks(SHARE_POINTS * self.dim)
+            .zip(nearest.chunks_mut(SHARE_POINTS * m));
+        for (points, nearest) in shares {
+            match &self.cells {
+                None => self.nearest_of_all(points, m, nearest),
+                Some(cells) => self.nearest_by_cells(cells, points, m, nearest),
+            }
         }
         nearest
     }
 
-    /// The `m` centroids that are nearest to each centroid, mostly beginning with itself.
-    pub(crate) fn around(&self, m: usize, threads: usize) -> Vec<u32> {
-        self.nearest_many(&self.rows, m, threads)
+    /// The same, by all threads. `steps` of work are done with each point.
+    fn nearest_by_all(
+        &self,
+        points: &[f32],
+        m: usize,
+        steps: usize,
+        work: &Work<'_>,
+    ) -> Result<Vec<u32>> {
+        let shares = points.chunks(SHARE_POINTS * self.dim);
+        let nearest = work.map(
+            shares,
+            || (),
+            |(), points| {
+                work.advance(points.len() / self.dim * steps)?;
+                Ok(self.nearest_many(points, m))
+            },
+        )?;
+        Ok(nearest.concat())
     }
 
-    fn nearest_of_share(&self, points: &[f32], m: usize, nearest: &mut [u32]) {
-        match &self.cells {
-            None => self.nearest_of_all(points, m, nearest),
-            Some(cells) => {
-                let blocks = points
-                    .chunks(CELLS_POINTS * self.dim)
-                    .zip(nearest.chunks_mut(CELLS_POINTS * m));
-                blocks
-                    .for_each(|(points, nearest)| self.nearest_by_cells(cells, points, m, nearest));
-            }
-        }
+    /// The `m` centroids that are nearest to each centroid, mostly beginning with itself.
+    pub(crate) fn around(&self, m: usize, work: &Work<'_>) -> Result<Vec<u32>> {
+        self.nearest_by_all(&self.rows, m, 0, work)
     }
 
     /// Compares the points of each cell with the centroids around it.
     fn nearest_by_cells(&self, cells: &Cells, points: &[f32], m: usize, nearest: &mut [u32]) {
-        let mut of: Vec<(u32, usize)> = cells
-            .coarse
-            .nearest(points, 1)
-            .into_iter()
-            .zip(0..)
-            .collect();
+        let coarse = cells.coarse.nearest(points);
+        let mut of: Vec<(u32, usize)> = coarse.into_iter().zip(0..).collect();
         of.sort_unstable();
         let (mut members, mut found) = (Vec::new(), Vec::new());
         for run in of.chunk_by(|a, b| a.0 == b.0) {
@@ -314,12 +310,12 @@ fn lloyd(
     mut centroids: Centroids,
     points: &[f32],
     rounds: usize,
-    threads: usize,
+    work: &Work<'_>,
     random: &mut Random,
-) -> (Centroids, Vec<u32>) {
+) -> Result<(Centroids, Vec<u32>)> {
     let (dim, k) = (centroids.dim, centroids.len());
     for _ in 0..rounds {
-        let nearest = centroids.nearest(points, threads);
+        let nearest = centroids.nearest_by_all(points, 1, 1, work)?;
         let mut rows = vec![0.0; k * dim];
         let mut sizes = vec![0_usize; k];
         for (point, &of) in points.chunks_exact(dim).zip(&nearest) {
@@ -346,8 +342,8 @@ fn lloyd(
             centroids = centroids.with_cells(cells.coarse);
         }
     }
-    let nearest = centroids.nearest(points, threads);
-    (centroids, nearest)
+    let nearest = centroids.nearest_by_all(points, 1, 1, work)?;
+    Ok((centroids, nearest))
 }
 
 /// Moves each centroid with few points beside the one with the most: both a little apart, in a random direction.
@@ -397,6 +393,16 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::BuildOptions;
+
+    fn fit(points: &[f32], dim: usize, k: usize, seed: u64, threads: usize) -> Centroids {
+        let options = BuildOptions {
+            threads,
+            progress: None,
+        };
+        let work = Work::new(options, 0, 0);
+        Centroids::fit(points, dim, k, seed, &work).unwrap()
+    }
 
     /// `n` points in each of `groups` clouds around corners of a grid.
     fn clouds(groups: usize, n: usize, dim: usize) -> Vec<f32> {
@@ -417,9 +423,9 @@ mod tests {
     fn clouds_get_a_centroid_each() {
         for (groups, n) in [(8, 50), (100, 30)] {
             let (dim, points) = (16, clouds(groups, n, 16));
-            let centroids = Centroids::fit(&points, dim, groups * 2, 1, 2);
+            let centroids = fit(&points, dim, groups * 2, 1, 2);
             assert_eq!(centroids.len(), groups * 2);
-            let nearest = centroids.nearest(&points, 3);
+            let nearest = centroids.nearest(&points);
             let lost = points.chunks(dim).zip(&nearest).filter(|(point, of)| {
                 let row = centroids.row(**of as usize);
                 let square: f32 = point.iter().zip(row).map(|(a, b)| (a - b) * (a - b)).sum();
@@ -440,11 +446,11 @@ mod tests {
     #[test]
     fn the_nearest_come_first_and_do_not_depend_on_threads() {
         let (dim, points) = (8, clouds(20, 40, 8));
-        let centroids = Centroids::fit(&points, dim, 70, 5, 1);
-        let many = centroids.nearest_many(&points, 5, 1);
-        assert_eq!(many, centroids.nearest_many(&points, 5, 4));
+        let centroids = fit(&points, dim, 70, 5, 1);
+        let many = centroids.nearest_many(&points, 5);
+        assert_eq!(many, centroids.nearest_many(&points, 5));
         let one: Vec<u32> = many.iter().copied().step_by(5).collect();
-        assert_eq!(one, centroids.nearest(&points, 2));
+        assert_eq!(one, centroids.nearest(&points));
         for (point, five) in points.chunks(dim).zip(many.chunks(5)) {
             let square = |i: u32| -> f32 {
                 point
@@ -460,22 +466,22 @@ mod tests {
             let farther = (0..70).filter(|i| !five.contains(i)).map(square);
             assert!(farther.fold(f32::INFINITY, f32::min) >= square(five[4]) - 1e-5);
         }
-        let again = Centroids::fit(&points, dim, 70, 5, 3);
+        let again = fit(&points, dim, 70, 5, 3);
         assert_eq!(again.rows, centroids.rows);
     }
 
     #[test]
     fn cells_lead_to_nearly_always_the_nearest() {
         let (dim, points) = (16, clouds(300, 20, 16));
-        let centroids = Centroids::fit(&points, dim, CELLS_FROM, 5, 2);
+        let centroids = fit(&points, dim, CELLS_FROM, 5, 2);
         assert!(centroids.cells.is_some());
         assert_eq!(centroids.len(), CELLS_FROM);
         let all = Centroids::new(dim, centroids.rows.clone());
         let (found, exact) = (
-            centroids.nearest_many(&points, 3, 2),
-            all.nearest_many(&points, 3, 1),
+            centroids.nearest_many(&points, 3),
+            all.nearest_many(&points, 3),
         );
-        assert_eq!(found, centroids.nearest_many(&points, 3, 1));
+        assert_eq!(found, centroids.nearest_many(&points, 3));
         let same = found
             .iter()
             .zip(&exact)
@@ -486,15 +492,11 @@ mod tests {
 
     #[test]
     fn few_or_equal_points_are_no_trouble() {
-        assert_eq!(Centroids::fit(&[], 4, 10, 1, 2).len(), 0);
-        assert!(
-            Centroids::fit(&[], 4, 10, 1, 2)
-                .nearest(&[1.0; 8], 1)
-                .is_empty()
-        );
-        assert_eq!(Centroids::fit(&[1.0; 12], 4, 10, 1, 2).len(), 3);
-        let equal = Centroids::fit(&[0.5; 1000], 2, 100, 1, 1);
-        assert_eq!(equal.nearest(&[0.5; 2], 1).len(), 1);
+        assert_eq!(fit(&[], 4, 10, 1, 2).len(), 0);
+        assert!(fit(&[], 4, 10, 1, 2).nearest(&[1.0; 8]).is_empty());
+        assert_eq!(fit(&[1.0; 12], 4, 10, 1, 2).len(), 3);
+        let equal = fit(&[0.5; 1000], 2, 100, 1, 1);
+        assert_eq!(equal.nearest(&[0.5; 2]).len(), 1);
         assert!(equal.rows.iter().all(|x| (x - 0.5).abs() < 0.05));
     }
 }

@@ -8,6 +8,7 @@
 //! and the length of the file must be exactly the sum.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use aether_distance::{ElementType, Metric};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -100,6 +101,12 @@ pub(crate) fn padded<const N: usize>(
     Err(Error::corruption(format!(
         "checkpoint of {found} bytes: its header asks for {expected}"
     )))
+}
+
+/// The bytes of a section, given the lengths of all.
+pub(crate) fn section<const N: usize>(lengths: [usize; N], number: usize) -> Range<usize> {
+    let start = PAGE + lengths[..number].iter().sum::<usize>();
+    start..start + lengths[number]
 }
 
 /// A field of a header has an impossible value.

@@ -23,7 +23,7 @@ pub(crate) fn numbers_of(points: &[PointId]) -> Result<Vec<u32>> {
     Ok((0..count).collect())
 }
 
-/// Centroids of a sample.
+/// Centroids of a sample, [`Centroids::fit_steps`] of work.
 pub(crate) fn train<'a>(
     space: &Space,
     sample: impl Iterator<Item = VectorRef<'a>>,
@@ -36,13 +36,7 @@ pub(crate) fn train<'a>(
         space.place(vector, &mut floats, &mut rotated);
     }
     work.advance(0)?;
-    Ok(Centroids::fit(
-        &rotated,
-        space.width(),
-        parts,
-        seed,
-        work.threads(),
-    ))
+    Centroids::fit(&rotated, space.width(), parts, seed, work)
 }
 
 /// Which of the vectors of these numbers are nearest to each centroid, in their order. A step each.
@@ -62,7 +56,7 @@ pub(crate) fn assign<'a>(
                 space.place(vector(number as usize), floats, rotated);
             }
             work.advance(numbers.len())?;
-            Ok(centroids.nearest(rotated, 1))
+            Ok(centroids.nearest(rotated))
         },
     )?;
     let mut parts = vec![Vec::new(); centroids.len()];

@@ -8,9 +8,6 @@ use parking_lot::Mutex;
 
 use crate::{Error, Result};
 
-/// How many reports a build makes, about.
-const REPORTS: usize = 200;
-
 /// How an index of many points is built.
 ///
 /// ```
@@ -41,8 +38,9 @@ const REPORTS: usize = 200;
 pub struct BuildOptions<'a> {
     /// Threads that share the work; 0 counts as 1.
     pub threads: usize,
-    /// Told from time to time how many of how many points are done (work is counted in points), by whichever thread comes
-    /// by, one at a time. False ends the build with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// Told how many of how many points are done (work is counted in points), many times a second, by whichever thread comes
+    /// by, one at a time. False ends the build with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), in some hundredths
+    /// of a second.
     pub progress: Option<&'a (dyn Fn(usize, usize) -> bool + Sync)>,
 }
 
@@ -69,15 +67,9 @@ pub(crate) struct Work<'a> {
     points: usize,
     /// Steps that all of them take.
     steps: usize,
-    told: Mutex<Told>,
+    /// Steps that were done.
+    done: Mutex<usize>,
     stopped: AtomicBool,
-}
-
-/// Steps that were done, and after how many the next report is due.
-#[derive(Debug, Default)]
-struct Told {
-    done: usize,
-    due: usize,
 }
 
 impl<'a> Work<'a> {
@@ -87,7 +79,7 @@ impl<'a> Work<'a> {
             options,
             points,
             steps,
-            told: Mutex::default(),
+            done: Mutex::default(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -96,17 +88,19 @@ impl<'a> Work<'a> {
         self.options.threads.max(1)
     }
 
-    /// Some steps are done: an error if that was enough.
+    /// By one thread, not watched.
+    pub(crate) fn alone() -> Work<'static> {
+        Work::new(BuildOptions::ALONE, 0, 0)
+    }
+
+    /// Some steps are done, or a turn of work that does not count: an error if that was enough.
     pub(crate) fn advance(&self, steps: usize) -> Result<()> {
-        let mut told = self.told.lock();
-        told.done += steps;
-        if told.done >= told.due {
-            told.due = (told.done + self.steps / REPORTS).min(self.steps);
-            let done = told.done as u128 * self.points as u128 / self.steps.max(1) as u128;
+        if let Some(progress) = self.options.progress {
+            let mut steps_done = self.done.lock();
+            *steps_done += steps;
+            let done = *steps_done as u128 * self.points as u128 / self.steps.max(1) as u128;
             let done = usize::try_from(done).map_or(self.points, |done| done.min(self.points));
-            if let Some(progress) = self.options.progress
-                && !progress(done, self.points)
-            {
+            if !progress(done, self.points) {
                 self.stopped.store(true, Relaxed);
             }
         }
@@ -123,6 +117,9 @@ impl<'a> Work<'a> {
         memory: impl Fn() -> M + Sync,
         work: impl Fn(&mut M, I) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
+        let threads = self
+            .threads()
+            .min(items.size_hint().1.unwrap_or(usize::MAX));
         let items = Mutex::new(items.enumerate());
         let results = Mutex::new(Ok(Vec::new()));
         let failed = AtomicBool::new(false);
@@ -145,7 +142,7 @@ impl<'a> Work<'a> {
             }
         };
         thread::scope(|scope| {
-            for _ in 1..self.threads() {
+            for _ in 1..threads {
                 scope.spawn(turn);
             }
             turn();

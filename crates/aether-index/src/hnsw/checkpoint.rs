@@ -4,22 +4,26 @@
 //! each other in the file; free slots are left out.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use super::Hnsw;
 use super::format::{self, Header, SECTIONS};
 use super::graph::{Entry, Graph, linked};
 use crate::memory::{NO_SLOT, Node, Reader, State, tail};
-use crate::pages::{Section, Trailer};
+use crate::pages::{Section, Trailer, section};
 use crate::points::{places_for, probe_places};
 use crate::{PointId, Result};
 
 /// What [`verify_checkpoint`] counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckpointInfo {
     /// Points in the checkpoint, dead ones included.
     pub points: usize,
     /// Dead ones among them.
     pub dead: usize,
+    /// The bytes that a search reads for its best candidates only: vectors, or fine codes. All searches need the others, which
+    /// should stay in memory.
+    pub rare: Range<usize>,
 }
 
 /// Reads all of a checkpoint, and compares every checksum. [`Hnsw::open`] does not.
@@ -32,6 +36,7 @@ pub fn verify_checkpoint(bytes: &[u8]) -> Result<CheckpointInfo> {
     Ok(CheckpointInfo {
         points: header.slots as usize,
         dead: trailer.dead as usize,
+        rare: section(lengths, 2),
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! layer 2        o───────────────o          links: graph.rs      codes and distances: code.rs
-//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, scratch.rs
+//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, filtered.rs, scratch.rs
 //! layer 0  o─o─o─o─o─o─o─o─o─o─o─o─o─o─o    changing: insert.rs, select.rs, consolidate.rs
 //! ```
 //!
@@ -16,6 +16,7 @@ mod check;
 mod checkpoint;
 mod code;
 mod consolidate;
+mod filtered;
 mod format;
 mod graph;
 mod insert;

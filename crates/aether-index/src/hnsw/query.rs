@@ -3,6 +3,7 @@
 use std::collections::BinaryHeap;
 
 use super::code::Query;
+use super::filtered::Ended;
 use super::scratch::{key_of, slot_of};
 use super::{Hnsw, Scratch, SearchParams};
 use crate::memory::{Node, Reader, State};
@@ -12,8 +13,19 @@ use crate::{Candidate, PointId, Result};
 /// Points by their estimates that a scan keeps, beyond what `k` takes: their order is nearly the final one.
 const SCAN_SLACK: usize = 32;
 
+/// Where fewer than this share of all points is selected, searches step over the others.
+const STEPPED_OVER: (usize, usize) = (2, 3);
+
 /// Points that a scan asks from memory at a time.
 const SCAN_BATCH: usize = 32;
+
+/// What a search that steps over points has come to.
+enum Stepped {
+    Found(Vec<Candidate>),
+    /// It found too few: what is selected lies elsewhere.
+    Short,
+    GaveUp,
+}
 
 impl Hnsw {
     /// The nearest points, nearest first; fewer than `k` when the graph has no more that are allowed.
@@ -287,9 +299,53 @@ impl Hnsw {
         if self.version.get() != selection.version() {
             return Ok(None);
         }
-        let counts = |node: &Node<'_>| selection.contains(node.slot());
         let budget = (budget < usize::MAX).then_some(budget);
+        let (part, of) = STEPPED_OVER;
+        if selection.len() * of <= self.len() * part {
+            match self.search_stepping(&reader, query, params, selection, budget, scratch)? {
+                Stepped::Found(found) => return Ok(Some(found)),
+                Stepped::GaveUp => return Ok(None),
+                Stepped::Short => {}
+            }
+        }
+        let counts = |node: &Node<'_>| selection.contains(node.slot());
         self.search_counting(&reader, query, params, Some(counts), budget, scratch)
+    }
+
+    /// A search of the points of a selection that steps over the others.
+    fn search_stepping(
+        &self,
+        reader: &Reader<'_>,
+        query: &[f32],
+        params: SearchParams,
+        selection: &Selection,
+        budget: Option<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<Stepped> {
+        self.check_dim(query.len())?;
+        let Scratch {
+            query: prepared,
+            walk,
+        } = scratch;
+        let graph = &self.graph;
+        graph.codec.query(query, prepared);
+        let probe = &prepared.probe;
+        let entry = graph.entry().filter(|_| params.k > 0);
+        let start = entry.and_then(|entry| graph.descend(reader, probe, entry, 0, walk));
+        let Some((key, start)) = start else {
+            return Ok(Stepped::Found(Vec::new()));
+        };
+        let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
+        let (start, limits) = ((key, start.slot()), (params.ef.max(params.k), budget));
+        let ended = graph.walk_selected(reader, probe, start, limits, walk, (selection, alive));
+        Ok(match ended {
+            Ended::Full => {
+                let near = walk.front.pool.entries();
+                Stepped::Found(self.rerank(reader, prepared, near, params.k, alive))
+            }
+            Ended::Short => Stepped::Short,
+            Ended::GaveUp => Stepped::GaveUp,
+        })
     }
 
     /// Like [`scan`](Hnsw::scan), of the points of a selection: faster. `None` when that is out of date.

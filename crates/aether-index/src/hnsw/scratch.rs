@@ -22,6 +22,8 @@ pub(super) struct Walk {
     pub(super) ahead: Ahead,
     /// Slots that are looked at once, whatever was visited.
     pub(super) batch: Vec<u32>,
+    /// Slots of nodes that are stepped over.
+    pub(super) over: Vec<u32>,
 }
 
 /// What a walk has asked from memory: the links of a node, and the codes of some of those visited.

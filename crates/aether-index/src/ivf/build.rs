@@ -22,7 +22,7 @@ const SAMPLE_MIN: usize = 1_000;
 /// Buckets by which their alignment is measured.
 const ALIGNED_BUCKETS: usize = 64;
 
-/// Steps of work on each point: it is assigned, stored and put into its bucket.
+/// Steps of work on each point, besides training: it is assigned, stored and put into its bucket.
 const STEPS: usize = 3;
 
 /// A bucket, and the mean squared distance of its points from the centroid.
@@ -51,9 +51,10 @@ impl Ivf {
             ivf.suits(&vector(i), element)?;
         }
         let numbers = numbers_of(points)?;
-        let work = Work::new(options, points.len(), points.len() * STEPS);
         let sample = buckets.saturating_mul(SAMPLE_PER_BUCKET).max(SAMPLE_MIN);
         let sample = sample.min(points.len());
+        let steps = points.len() * STEPS + Centroids::fit_steps(sample, buckets.max(1));
+        let work = Work::new(options, points.len(), steps);
         let sample = || (0..sample).map(|i| vector(i * points.len() / sample));
         let ivf = ivf.with_centre(&quantize::mean(metric, dim, sample()))?;
         let centroids = partition::train(&ivf.space, sample(), buckets.max(1), seed, &work)?;
@@ -76,6 +77,7 @@ impl Ivf {
         ivf.align(&reader);
         let mut next = 0;
         while let Some(long) = ivf.long_bucket(&mut next) {
+            work.advance(0)?;
             let _writer = ivf.writer.lock();
             ivf.split(long, &reader)?;
         }

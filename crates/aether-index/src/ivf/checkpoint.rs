@@ -10,7 +10,7 @@ use super::directory::Directory;
 use super::format::{self, Header, SECTIONS};
 use crate::hnsw::CheckpointInfo;
 use crate::memory::{NO_SLOT, Node, Reader, State, tail};
-use crate::pages::{Section, Trailer};
+use crate::pages::{Section, Trailer, section};
 use crate::points::{places_for, probe_places};
 use crate::{PointId, Result};
 
@@ -25,6 +25,7 @@ impl Ivf {
         Ok(CheckpointInfo {
             points: header.slots as usize,
             dead: trailer.dead as usize,
+            rare: section(lengths, 5),
         })
     }
 

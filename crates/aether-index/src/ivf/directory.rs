@@ -168,7 +168,12 @@ impl Directory {
                 0.0
             };
         }
-        let measured = if square > 0.0 { along / square } else { return };
+        // Points on a line lie in that direction altogether, but for the rounding of sums.
+        let measured = if square > 0.0 {
+            (along / square).min(1.0)
+        } else {
+            return;
+        };
         let known = self.alignment();
         let mixed = if known > 0.0 {
             known + (measured - known) * NEWS

@@ -5,6 +5,7 @@ use super::{Draft, Ivf};
 use crate::hnsw::Consolidation;
 use crate::kmeans::Centroids;
 use crate::memory::Reader;
+use crate::work::Work;
 use crate::{PointId, Result};
 
 /// Where the present pass through all buckets is, and what it has found.
@@ -30,8 +31,8 @@ impl Ivf {
             .filter(|&slot| self.place(slot, reader, &mut draft.floats, &mut rows))
             .collect();
         let width = self.space.width();
-        let centroids = Centroids::fit(&rows, width, 2, self.seed, 1);
-        let nearest = centroids.nearest(&rows, 1);
+        let centroids = Centroids::fit(&rows, width, 2, self.seed, &Work::alone())?;
+        let nearest = centroids.nearest(&rows);
         let mut halves = [Vec::new(), Vec::new()];
         for (&slot, &of) in placed.iter().zip(&nearest) {
             halves[of as usize & 1].push(slot);

@@ -17,6 +17,7 @@ use aether_distance::{
 use super::centred::{Centred, Factors, mean};
 use super::table::ScanTable;
 use crate::kmeans::Centroids;
+use crate::work::Work;
 use crate::{Error, Result};
 
 /// Centroids of a subspace: what 4 bits can tell apart.
@@ -76,6 +77,7 @@ impl ProductQuantizer {
             centred.vector(vector, &mut floats);
             rows.extend_from_slice(&floats);
         }
+        let work = Work::alone();
         let codebook = (0..subspaces).map(|subspace| {
             let (start, end) = (subspace * dim / subspaces, (subspace + 1) * dim / subspaces);
             let points: Vec<f32> = rows
@@ -83,13 +85,13 @@ impl ProductQuantizer {
                 .flat_map(|row| &row[start..end])
                 .copied()
                 .collect();
-            let centroids = Centroids::fit(&points, end - start, CENTROIDS, seed, 1);
+            let centroids = Centroids::fit(&points, end - start, CENTROIDS, seed, &work)?;
             let centroids = (0..centroids.len())
                 .map(|i| centroids.row(i).to_vec())
                 .collect();
-            Subspace { start, centroids }
+            Ok(Subspace { start, centroids })
         });
-        let codebook = codebook.collect();
+        let codebook = codebook.collect::<Result<_>>()?;
         Ok(ProductQuantizer { centred, codebook })
     }
 

@@ -6,7 +6,7 @@ use aether_index::{
     BuildOptions, Candidate, Hnsw, Ivf, IvfParams, IvfScratch, PointId, Scratch, SearchParams,
 };
 
-use crate::data::{Vectors, build, id, overlap, random, seed, truth};
+use crate::data::{Vectors, build, id, load, overlap, random, seed, truth};
 
 const POINTS: usize = 3_000;
 const QUERIES: usize = 40;
@@ -178,4 +178,52 @@ fn a_selection_ends_when_the_index_changes() {
     while !ivf.consolidate(1_000).unwrap().done {}
     while !graph.consolidate(1_000).unwrap().done {}
     assert!(!in_buckets(&ivf, &first) && !in_graph(&graph, &second));
+}
+
+/// Sentences, of which some are selected at random or because they are near to one of them: far from most queries.
+#[test]
+fn searches_step_over_what_is_not_selected() {
+    let (vectors, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
+    let metric = Metric::Cosine;
+    let graph = build(&vectors, metric, 0..vectors.len());
+    let mut scratch = Scratch::default();
+    let near_one = graph.scan_all(
+        &vectors.floats(0),
+        vectors.len(),
+        &|_| true,
+        false,
+        &mut scratch,
+    );
+    let near_one: Vec<PointId> = near_one.unwrap().iter().map(|near| near.point).collect();
+    for share in [2, 10, 50] {
+        let count = vectors.len() / share;
+        let some = (0..vectors.len()).step_by(share).map(id).collect();
+        let nearest = near_one[..count].to_vec();
+        for points in [some, nearest] {
+            let points: Vec<PointId> = points;
+            let chosen = graph.select(points.iter().copied());
+            let (mut hits, mut all) = (0, 0);
+            for q in 0..100 {
+                let query = queries.floats(q);
+                let truth = graph.scan_selected(&query, K, &chosen, &mut scratch);
+                let truth: Vec<PointId> = truth
+                    .unwrap()
+                    .unwrap()
+                    .iter()
+                    .map(|near| near.point)
+                    .collect();
+                let budget = usize::MAX;
+                let found =
+                    graph.search_selected(&query, params(100), &chosen, budget, &mut scratch);
+                let found = found.unwrap().unwrap();
+                assert!(found.is_sorted() && found.len() == truth.len());
+                hits += found
+                    .iter()
+                    .filter(|near| truth.contains(&near.point))
+                    .count();
+                all += truth.len();
+            }
+            assert!(hits * 100 >= all * 95, "one in {share}: {hits} of {all}");
+        }
+    }
 }

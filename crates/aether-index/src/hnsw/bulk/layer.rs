@@ -41,11 +41,22 @@ pub(super) struct Part<'a> {
     pub(super) around: &'a [u32],
 }
 
+/// How many parts so many points make, and on how many of them these are trained.
+fn parts_of(points: usize) -> (usize, usize) {
+    let parts = (points / PART_POINTS).max(1);
+    (parts, (parts * SAMPLE_PER_PART).min(points))
+}
+
+/// Steps of work that parting so many points takes.
+pub(super) fn part_steps(points: usize) -> usize {
+    let (parts, sample) = parts_of(points);
+    points + Centroids::fit_steps(sample, parts)
+}
+
 impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
     /// Parts the points of these numbers.
     pub(super) fn part(&self, members: &[u32]) -> Result<Parts> {
-        let parts = (members.len() / PART_POINTS).max(1);
-        let sample = (parts * SAMPLE_PER_PART).min(members.len());
+        let (parts, sample) = parts_of(members.len());
         let sample = (0..sample).map(|i| members[i * members.len() / sample]);
         let sample = sample.map(|number| (self.vector)(number as usize));
         let seed = self.hnsw.seed;
@@ -60,6 +71,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         let buckets = self
             .work
             .map(numbered, Default::default, |draft, (i, members)| {
+                self.work.advance(0)?;
                 let (floats, rotated, code): &mut (Vec<f32>, Vec<f32>, Code) = draft;
                 let mut bucket = Bucket::new(self.space.code_bytes());
                 bucket.reserve(members.len())?;
@@ -76,7 +88,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         let compared = (COMPARED / PART_POINTS).min(count);
         let around = parts
             .centroids
-            .around((2 * compared).min(count), self.work.threads());
+            .around((2 * compared).min(count), self.work)?;
         Ok(Layer {
             parts,
             buckets,

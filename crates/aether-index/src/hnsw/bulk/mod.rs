@@ -44,11 +44,13 @@ const BACK_NODES: usize = 1_024;
 /// these some clouds would be hard to find.
 const GROWN: u64 = 16;
 
-/// Steps of work on each point: it is assigned to a part, linked (which takes longest), and linked back.
-const STEPS_OF_PARTS: usize = 1;
+/// Steps of work on each point, once it has a part: it is linked (which takes longest), and linked back.
 const STEPS_OF_LINKS: usize = 6;
 const STEPS_OF_BACK: usize = 1;
-const STEPS: usize = STEPS_OF_PARTS + STEPS_OF_LINKS + STEPS_OF_BACK;
+const STEPS: usize = STEPS_OF_LINKS + STEPS_OF_BACK;
+
+/// Nodes that are looked at between two questions whether the work is to go on.
+const REACHED_AT_ONCE: u32 = 1 << 14;
 
 impl Hnsw {
     /// A graph of `points`, whose vectors `vector` gives by their place in `points`, built as `options` say. It depends on
@@ -87,7 +89,7 @@ impl Hnsw {
         let centre = quantize::mean(metric, dim, sample.map(&vector));
         let hnsw = hnsw.with_centre(&centre)?;
         let all = parted.len() + single.len();
-        let work = Work::new(options, all, all * STEPS);
+        let work = Work::new(options, all, all * STEPS + layer::part_steps(parted.len()));
         if !parted.is_empty() {
             let bulk = Bulk {
                 hnsw: &hnsw,
@@ -130,8 +132,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         let layer = self.code(parts)?;
         self.link(&layer)?;
         self.link_back(numbers)?;
-        self.reach_all();
-        Ok(())
+        self.reach_all()
     }
 
     /// Inserts the points of upper layers, and some others, as if they were all: one by one.
@@ -180,6 +181,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         let stored = self
             .work
             .map(claims.into_iter(), Vec::new, |floats, claims| {
+                self.work.advance(0)?;
                 let stored = claims.into_iter().map(|(number, mut claim, upper)| {
                     let (coarse, fine) = claim.codes_mut();
                     let vector = (self.vector)(number as usize);
@@ -235,11 +237,12 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         let graph = &self.hnsw.graph;
         let mut slots: Vec<u32> = members.iter().map(|&i| self.slots[i as usize]).collect();
         slots.sort_unstable();
-        let back = Reverse::of(&slots, graph.nodes.bound(), |slot| {
+        let links = |slot| {
             let node = self.reader.node(slot);
             let links = node.map_or(&[][..], |node| node.links());
             linked(links)
-        });
+        };
+        let back = Reverse::of(&slots, graph.nodes.bound(), links, self.work)?;
         let (turns, most) = (slots.chunks(BACK_NODES), graph.links_max(0));
         self.work.map(turns, Relink::default, |relink, slots| {
             for node in slots.iter().filter_map(|&slot| self.reader.node(slot)) {
@@ -266,15 +269,20 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
     }
 
     /// Makes every node one that a path leads to.
-    fn reach_all(&self) {
+    fn reach_all(&self) -> Result<()> {
         let graph = &self.hnsw.graph;
         let Some(entry) = graph.entry() else {
-            return;
+            return Ok(());
         };
+        let mut looked_at = 0_u32;
         let mut reached = vec![false; graph.nodes.bound() as usize];
         let (mut next, mut walk, mut probe) = (vec![entry.slot], Walk::default(), Probe::default());
         for lost in 0..graph.nodes.bound() {
             while let Some(slot) = next.pop() {
+                looked_at = looked_at.wrapping_add(1);
+                if looked_at.is_multiple_of(REACHED_AT_ONCE) {
+                    self.work.advance(0)?;
+                }
                 let is_new = !std::mem::replace(&mut reached[slot as usize], true);
                 if let Some(node) = self.reader.node(slot).filter(|_| is_new) {
                     next.extend(linked(node.links()).filter(|&slot| !reached[slot as usize]));
@@ -302,6 +310,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
                 next.push(lost);
             }
         }
+        Ok(())
     }
 }
 
@@ -314,10 +323,18 @@ struct Reverse {
 
 impl Reverse {
     /// Of the links of `slots`, which are below `bound`, as they all are.
-    fn of<I: Iterator<Item = u32>>(slots: &[u32], bound: u32, links: impl Fn(u32) -> I) -> Reverse {
+    fn of<I: Iterator<Item = u32>>(
+        slots: &[u32],
+        bound: u32,
+        links: impl Fn(u32) -> I,
+        work: &Work<'_>,
+    ) -> Result<Reverse> {
         let mut starts = vec![0; bound as usize + 1];
-        for to in slots.iter().flat_map(|&slot| links(slot)) {
-            starts[to as usize + 1] += 1;
+        for slots in slots.chunks(BACK_NODES) {
+            work.advance(0)?;
+            for to in slots.iter().flat_map(|&slot| links(slot)) {
+                starts[to as usize + 1] += 1;
+            }
         }
         let mut sum = 0;
         for start in &mut starts {
@@ -325,13 +342,16 @@ impl Reverse {
             *start = sum;
         }
         let (mut next, mut from) = (starts.clone(), vec![0; sum]);
-        for &slot in slots {
-            for to in links(slot) {
-                from[next[to as usize]] = slot;
-                next[to as usize] += 1;
+        for slots in slots.chunks(BACK_NODES) {
+            work.advance(0)?;
+            for &slot in slots {
+                for to in links(slot) {
+                    from[next[to as usize]] = slot;
+                    next[to as usize] += 1;
+                }
             }
         }
-        Reverse { starts, from }
+        Ok(Reverse { starts, from })
     }
 
     fn to(&self, slot: u32) -> &[u32] {
