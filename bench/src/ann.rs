@@ -5,7 +5,10 @@
 //! - `build [graph|buckets]`: the index, anew, by one thread;
 //! - `filter FILE|none`: what searches may find from now on: one byte per row, 0 for those that they may not;
 //! - `search EF FILE [K]`: all queries once, one after the other; `FILE` gets the ids found, K `u32` (little endian) per query;
-//! - `scan FILE [K]`: the same by comparing with everything that is allowed.
+//! - `scan FILE [K]`: the same by comparing with everything that is allowed;
+//! - `save DIR`: writes a checkpoint there, in place of the index in memory;
+//! - `cold EF FILE QUERIES [K]`: as `search`, so many queries, each in that checkpoint newly opened, with nothing in memory but what all
+//!   searches need: how many pages each reads (`reads`), and how often it waits for the disk (`waits`), on average.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +16,16 @@ use std::path::Path;
 use aether_distance::{ElementType, Metric};
 use aether_index::{
     BuildOptions, Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch,
-    SearchParams,
+    SearchParams, Selection,
 };
 use serde_json::{Value, json};
 
 use crate::clock::{Took, resident_bytes};
+use crate::cold::{Checkpoint, PAGE, Reads};
 use crate::data::{Matrix, metric};
 use crate::protocol::{Commands, Result, argument};
+
+const OUT_OF_DATE: &str = "the filter is older than the index";
 
 /// Nearest neighbours asked for, unless a command says otherwise.
 const K: usize = 10;
@@ -29,6 +35,7 @@ pub struct Bench {
     data: Option<Data>,
     index: Option<Index>,
     filter: Option<Filter>,
+    checkpoint: Option<(bool, Checkpoint)>,
     graph_scratch: Scratch,
     buckets_scratch: IvfScratch,
 }
@@ -38,10 +45,8 @@ enum Index {
     Buckets(Box<Ivf>),
 }
 
-struct Filter {
-    allowed: Vec<bool>,
-    points: Vec<PointId>,
-}
+/// The points that may be found, as they were looked up in the index.
+struct Filter(Selection);
 
 struct Data {
     metric: Metric,
@@ -63,6 +68,12 @@ impl Commands for Bench {
                 })
             }
             "scan" => self.answer(arguments, Bench::scan),
+            "save" => self.save(Path::new(arguments.first().ok_or("missing DIR")?)),
+            "cold" => self.cold(
+                argument(arguments, 0, "EF")?,
+                argument(arguments, 2, "QUERIES")?,
+                &arguments[1..],
+            ),
             _ => Err(format!("unknown command {command:?}").into()),
         }
     }
@@ -109,14 +120,22 @@ impl Bench {
         self.filter = match file {
             "none" => None,
             file => {
-                let allowed: Vec<bool> = fs::read(file)?.iter().map(|&byte| byte != 0).collect();
-                let points = (0..).map(PointId).zip(&allowed);
-                let points = points.filter(|(_, allowed)| **allowed);
-                let points = points.map(|(point, _)| point).collect();
-                Some(Filter { allowed, points })
+                let allowed = fs::read(file)?;
+                let points = (0..).map(PointId).zip(allowed);
+                let points = points.filter(|(_, allowed)| *allowed != 0);
+                let points = points.map(|(point, _)| point);
+                Some(Filter(
+                    match self.index.as_ref().ok_or("nothing is built")? {
+                        Index::Graph(graph) => graph.select(points),
+                        Index::Buckets(buckets) => buckets.select(points)?,
+                    },
+                ))
             }
         };
-        let points = self.filter.as_ref().map(|filter| filter.points.len());
+        let points = self
+            .filter
+            .as_ref()
+            .map(|Filter(selection)| selection.len());
         Ok(json!({ "allowed": points }))
     }
 
@@ -174,36 +193,88 @@ impl Bench {
         Ok(took.to_json())
     }
 
+    fn save(&mut self, directory: &Path) -> Result<Value> {
+        let mut bytes = Vec::new();
+        let is_graph = match self.index.take().ok_or("nothing is built")? {
+            Index::Graph(graph) => graph.write_checkpoint(&mut bytes).map(|()| true)?,
+            Index::Buckets(buckets) => buckets.write_checkpoint(&mut bytes).map(|()| false)?,
+        };
+        let info = match is_graph {
+            true => aether_index::verify_checkpoint(&bytes)?,
+            false => Ivf::verify_checkpoint(&bytes)?,
+        };
+        let answer =
+            json!({ "bytes": bytes.len(), "resident_bytes": bytes.len() - info.rare.len() });
+        let checkpoint = Checkpoint::write(directory, &bytes, info.rare)?;
+        self.checkpoint = Some((is_graph, checkpoint));
+        Ok(answer)
+    }
+
+    fn cold(&mut self, ef: usize, queries: usize, arguments: &[&str]) -> Result<Value> {
+        let (is_graph, mut checkpoint) = self.checkpoint.take().ok_or("nothing is saved")?;
+        let data = self.data.as_mut().ok_or("nothing is loaded")?;
+        data.queries.truncate(queries);
+        let (mut bytes, mut waits) = (0, 0);
+        let arguments: Vec<&str> = [arguments[0]]
+            .into_iter()
+            .chain(arguments.get(2).copied())
+            .collect();
+        let answer = self.answer(&arguments, |bench, query, k| {
+            bench.index = None;
+            let image = checkpoint.open()?;
+            bench.index = Some(match is_graph {
+                true => Index::Graph(Box::new(Hnsw::open(image)?)),
+                false => Index::Buckets(Box::new(Ivf::open(image)?)),
+            });
+            let before = Reads::now()?;
+            let found = bench.search(query, k, ef);
+            let after = Reads::now()?;
+            bytes += after.bytes - before.bytes;
+            waits += after.waits - before.waits;
+            found
+        });
+        self.checkpoint = Some((is_graph, checkpoint));
+        answer?;
+        let mean = |sum: u64| sum as f64 / queries.max(1) as f64;
+        Ok(json!({ "reads": mean(bytes / PAGE), "waits": mean(waits) }))
+    }
+
     fn search(&mut self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Candidate>> {
         let params = SearchParams {
             k,
             ef,
             include_dead: false,
         };
-        let allowed = self
-            .filter
-            .as_ref()
-            .map(|filter| |point: PointId| filter.allowed[point.0 as usize]);
-        let allowed = allowed
-            .as_ref()
-            .map(|allowed| allowed as &dyn Fn(PointId) -> bool);
-        Ok(match self.index.as_ref().ok_or("nothing is built")? {
-            Index::Graph(graph) => graph.search(query, params, allowed, &mut self.graph_scratch)?,
-            Index::Buckets(buckets) => {
-                buckets.search(query, params, allowed, &mut self.buckets_scratch)?
+        let index = self.index.as_ref().ok_or("nothing is built")?;
+        let found = match (index, &self.filter) {
+            (Index::Graph(graph), None) => {
+                Some(graph.search(query, params, None, &mut self.graph_scratch)?)
             }
-        })
+            (Index::Graph(graph), Some(Filter(selection))) => {
+                let scratch = &mut self.graph_scratch;
+                graph.search_selected(query, params, selection, usize::MAX, scratch)?
+            }
+            (Index::Buckets(buckets), None) => {
+                Some(buckets.search(query, params, None, &mut self.buckets_scratch)?)
+            }
+            (Index::Buckets(buckets), Some(Filter(selection))) => {
+                buckets.search_selected(query, params, selection, &mut self.buckets_scratch)?
+            }
+        };
+        found.ok_or_else(|| OUT_OF_DATE.into())
     }
 
     fn scan(&mut self, query: &[f32], k: usize) -> Result<Vec<Candidate>> {
-        let points = &self.filter.as_ref().ok_or("there is no filter")?.points;
-        let points = points.iter().copied();
-        Ok(match self.index.as_ref().ok_or("nothing is built")? {
-            Index::Graph(graph) => graph.scan(query, k, points, false, &mut self.graph_scratch)?,
-            Index::Buckets(buckets) => {
-                buckets.scan(query, k, points, false, &mut self.buckets_scratch)?
+        let Filter(selection) = self.filter.as_ref().ok_or("there is no filter")?;
+        let found = match self.index.as_ref().ok_or("nothing is built")? {
+            Index::Graph(graph) => {
+                graph.scan_selected(query, k, selection, &mut self.graph_scratch)?
             }
-        })
+            Index::Buckets(buckets) => {
+                buckets.scan_selected(query, k, selection, &mut self.buckets_scratch)?
+            }
+        };
+        found.ok_or_else(|| OUT_OF_DATE.into())
     }
 }
 

@@ -1,8 +1,8 @@
 //! A whole database, through its public interface only.
 //!
 //! - `load DIR NAME QUERIES`: reads a data set;
-//! - `open DB LANES`: opens a database and its collection (creating both), with this many threads for the index, or
-//!   `default`; searches once; says how long each took and what is there;
+//! - `open DB LANES [INDEX]`: opens a database and its collection (creating both, with an index of that name), with this many
+//!   threads for the index, or `default`; searches once; says how long each took and what is there;
 //! - `import FROM TO BATCH`: upserts these rows in batches, one call after the other, each durable on return;
 //! - `index`: waits until all points are in the graph; `checkpoint`; `close`;
 //! - `search EF FILE`: as in `ann`;
@@ -102,6 +102,10 @@ impl Bench {
             lane_threads,
             ..DbOptions::DEFAULT
         };
+        let index = match arguments.get(2) {
+            Some(name) => IndexConfig::new_with_default_config(name)?,
+            None => IndexConfig::default(),
+        };
         let before = resident_bytes();
         let (opened, open) = Took::of(|| -> Result<(AetherDB, Collection)> {
             let db = AetherDB::open_with(Env::local(&path)?, options)?;
@@ -109,7 +113,7 @@ impl Bench {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let schema = CollectionSchema::of(DenseField {
                         element: data.base.element(),
-                        ..DenseField::new(data.base.dim(), data.metric, IndexConfig::default())
+                        ..DenseField::new(data.base.dim(), data.metric, index)
                     });
                     db.create_collection_with("vectors", schema)?
                 }

@@ -5,6 +5,7 @@
 
 mod ann;
 mod clock;
+mod cold;
 mod data;
 mod db;
 mod features;

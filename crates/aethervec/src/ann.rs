@@ -1,11 +1,10 @@
 //! The approximate index of a dense field, of either family: a graph or buckets. What they have in common, and no more.
 
-use crate::error::Result;
 use crate::schema::DenseField;
 use aether_distance::VectorRef;
 use aether_index::{
-    Candidate, CheckSummary, Consolidation, Hnsw, HnswParams, Image, Ivf, IvfParams, IvfScratch,
-    PointId, Scratch, SearchParams, Selection, quantize,
+    BuildOptions, Candidate, CheckSummary, Consolidation, Hnsw, HnswParams, Image, Ivf, IvfParams,
+    IvfScratch, PointId, Scratch, SearchParams, Selection,
 };
 use std::fmt;
 use std::io;
@@ -82,28 +81,24 @@ impl Shape {
 }
 
 impl Ann {
-    /// An empty index for vectors that are about as far from the origin as `some` of them.
-    pub(crate) fn new<'a>(
+    /// An index of `points`, whose vectors `vector` gives by their place in `points`.
+    pub(crate) fn build<'v>(
         shape: Shape,
         spec: &DenseField,
         seed: u64,
-        some: impl Iterator<Item = VectorRef<'a>>,
-    ) -> Result<Ann> {
-        let &DenseField {
-            dim,
-            metric,
-            element,
-            ..
-        } = spec;
-        let centre = quantize::mean(metric, dim, some);
+        points: &[PointId],
+        vector: impl Fn(usize) -> VectorRef<'v> + Sync,
+        options: BuildOptions<'_>,
+    ) -> aether_index::Result<Ann> {
+        let kind = (spec.dim, spec.metric, spec.element);
         Ok(match shape {
             Shape::Graph(params) => {
-                let graph = Hnsw::new(dim, metric, element, params, seed)?;
-                Ann::Graph(Box::new(graph.with_centre(&centre)?))
+                let graph = Hnsw::build(kind, params, seed, points, vector, options)?;
+                Ann::Graph(Box::new(graph))
             }
             Shape::Buckets(params) => {
-                let buckets = Ivf::new(dim, metric, element, params, seed)?;
-                Ann::Buckets(Box::new(buckets.with_centre(&centre)?))
+                let buckets = Ivf::build(kind, params, seed, points, vector, options)?;
+                Ann::Buckets(Box::new(buckets))
             }
         })
     }

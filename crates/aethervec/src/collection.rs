@@ -15,7 +15,7 @@ use crate::write::{self, Outcome, Patch, Prepared, Resolved, Write, Written};
 use aidb::Durability;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often somebody who waits for the index looks up, at least.
@@ -257,17 +257,20 @@ impl Collection {
         let core = &self.core;
         let goal = core.next.load(Ordering::Acquire);
         *core.progress.error.lock() = None;
+        let _watch = core.progress.watch();
         self.db.pool.notify(core);
         loop {
             self.db.open()?;
             core.alive()?;
+            // In this order: what has arrived is not pending any more.
+            let has_arrived = core.applied() >= goal;
             let status = core.status();
             progress(&status);
-            if status.pending == 0 || core.applied() >= goal {
+            if status.pending == 0 || has_arrived {
                 return Ok(status);
             }
             if self.db.pool.is_manual() {
-                lane::step(core, &AtomicBool::new(false));
+                self.db.pool.step(core);
             }
             let mut error = core.progress.error.lock();
             if let Some(error) = &*error {

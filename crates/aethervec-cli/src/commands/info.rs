@@ -83,6 +83,7 @@ fn dense_json(status: &DenseStatus) -> Value {
     json!({
         "family": status.family,
         "next": status.next,
+        "building": status.building.map(|(points, of)| json!({ "points": points, "of": of })),
         "why": status.why,
         "codes": status.codes,
         "effort": status.effort,
@@ -184,13 +185,18 @@ fn found_by(collection: &str, field: &str, dense: &DenseStatus) -> String {
         name => format!("{collection}, field {name:?}"),
     };
     let next = dense.next.map(|next| format!(", soon {next}"));
+    let building = dense.building.map(|(points, of)| {
+        let (points, of) = (human::count(points), human::count(of));
+        format!("; building: {points} of {of}")
+    });
     format!(
-        "{field}: {}{} ({}); codes: {}; ef {} for 10 hits",
+        "{field}: {}{} ({}); codes: {}; ef {} for 10 hits{}",
         dense.family,
         next.unwrap_or_default(),
         dense.why,
         dense.codes,
-        dense.effort
+        dense.effort,
+        building.unwrap_or_default()
     )
 }
 

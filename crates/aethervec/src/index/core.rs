@@ -14,7 +14,7 @@ use aidb::{DB, SeqNo};
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// One open collection: its place in the keyspaces and its indexes in memory.
 #[derive(Debug)]
@@ -113,6 +113,30 @@ pub(crate) struct Progress {
     pub(crate) error: Mutex<Option<Error>>,
     /// Signalled after each step.
     pub(crate) stepped: Condvar,
+    /// How many wait for the indexes to have everything.
+    watchers: AtomicUsize,
+}
+
+/// Somebody waits for the indexes to have everything, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch<'a>(&'a Progress);
+
+impl Progress {
+    /// Somebody begins to wait for the indexes to have everything: then nothing is put off.
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        self.watchers.fetch_add(1, Ordering::AcqRel);
+        Watch(self)
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watchers.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Where an index stands.
@@ -148,6 +172,8 @@ pub struct DenseStatus {
     pub family: &'static str,
     /// What takes its place as soon as it is built.
     pub next: Option<&'static str>,
+    /// While an index is built of many vectors at once: how many of them are done, and how many they are.
+    pub building: Option<(u64, u64)>,
     /// Why this family, or the next one: `declared`, or what decided.
     pub why: String,
     /// What is kept of each vector in memory.

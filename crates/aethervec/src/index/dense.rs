@@ -3,12 +3,12 @@
 use crate::ann::{Ann, Family};
 use crate::error::{Error, Result};
 use crate::index::core::{DenseStatus, IndexStatus};
-use crate::index::successor::Successor;
+use crate::index::successor::{Successor, Wanted, build_points_max};
 use crate::keyspace;
 use crate::plan::calibration::Calibration;
-use crate::plan::choice::{ANN_POINTS_MIN, Choice, choose};
+use crate::plan::choice::{Choice, choose};
 use crate::schema::DenseField;
-use crate::vector::Vector;
+use aether_distance::Metric;
 use aether_index::{Flat, PointId};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -26,6 +26,13 @@ const CONSOLIDATE_POINTS: usize = 1_024;
 
 /// Dead points, as a share of all, from which on there is maintenance: one in this many.
 const CONSOLIDATE_SHARE: usize = 10;
+
+/// Points in the delta from which on all are built of at once, rather than inserted into an index that there is …
+const REBUILD_POINTS: usize = 10_000;
+
+/// … which holds this many times fewer: building a graph costs three fifths of inserting, building buckets as much.
+const REBUILD_GRAPH_SHARE: usize = 3;
+const REBUILD_BUCKETS_SHARE: usize = 8;
 
 /// The points of one dense field in memory. Only the collection's lane moves points, and changes the numbers.
 #[derive(Debug)]
@@ -45,8 +52,10 @@ pub(crate) struct DenseIndex {
     pub(crate) damage: Mutex<Option<String>>,
     /// What recall the efforts of a search give.
     pub(crate) calibration: Calibration,
-    /// What is to take the place of the approximate index. Only the lane builds it.
+    /// What is to take the place of the approximate index. Only the lane begins and ends it.
     pub(crate) next: ArcSwapOption<Successor>,
+    /// Points below this number were committed when the lane last waited for writes to pause.
+    pub(crate) looked_at: AtomicU64,
 }
 
 impl DenseIndex {
@@ -62,6 +71,7 @@ impl DenseIndex {
             damage: Mutex::default(),
             calibration: Calibration::default(),
             next: ArcSwapOption::empty(),
+            looked_at: AtomicU64::new(0),
         })
     }
 
@@ -98,11 +108,49 @@ impl DenseIndex {
         choose(&self.spec, points + self.delta.len(), family)
     }
 
-    /// The approximate index, if one of another family is better by now, and which one that is.
-    pub(crate) fn outgrown(&self) -> Option<(Arc<Ann>, Choice)> {
-        let ann = self.ann.load_full()?;
-        let choice = self.choice();
-        (choice.family() != Some(ann.family())).then_some((ann, choice))
+    /// Whether an index of another family is better by now.
+    fn is_outgrown(&self) -> bool {
+        let family = self.family();
+        family.is_some() && self.choice().family() != family
+    }
+
+    /// The index that is to be built of what there is, if one is better than going on with the present one: because there
+    /// is none, because another family is better by now, or because most points are not in it. Points below
+    /// `committed` are committed.
+    pub(crate) fn wanted(&self, committed: u64) -> Option<Wanted> {
+        let shape = self.choice().shape?;
+        let (applied, waiting) = (self.applied(), self.delta.len());
+        let ann = self.ann.load();
+        let takes_delta = applied < committed
+            && ann.as_ref().is_none_or(|ann| {
+                let most = build_points_max(self.spec.dim * self.spec.element.bytes());
+                let taken = waiting.min(most.saturating_sub(ann.len()));
+                let share = match (shape.family(), self.spec.metric) {
+                    (Family::Graph, Metric::InnerProduct) => return false, // built by inserts
+                    (Family::Graph, _) => REBUILD_GRAPH_SHARE,
+                    (Family::Buckets, _) => REBUILD_BUCKETS_SHARE,
+                };
+                taken >= REBUILD_POINTS && taken / share >= ann.len()
+            });
+        let outgrown = ann
+            .as_ref()
+            .is_some_and(|ann| ann.family() != shape.family());
+        (takes_delta || outgrown).then_some(Wanted {
+            shape,
+            end: if takes_delta { committed } else { applied },
+            takes_delta,
+        })
+    }
+
+    /// Whether a point is here and alive, wherever.
+    pub(crate) fn holds(&self, point: PointId) -> bool {
+        // The lane moves points the other way: none is missed.
+        self.delta.contains(point)
+            || self
+                .ann
+                .load()
+                .as_ref()
+                .is_some_and(|ann| ann.contains(point))
     }
 
     /// The family of the approximate index, if there is one.
@@ -119,7 +167,9 @@ impl DenseIndex {
     pub(crate) fn status(&self) -> DenseStatus {
         let (family, choice) = (self.family(), self.choice());
         let next = choice.family().filter(|&next| Some(next) != family);
+        let building = self.next.load_full();
         DenseStatus {
+            building: building.map(|next| (next.done() as u64, next.points as u64)),
             family: family.map_or("scan", Family::name),
             next: next.map(Family::name),
             why: choice.why.to_string(),
@@ -130,36 +180,48 @@ impl DenseIndex {
 
     /// Points below this number are where they belong: in an approximate index, and in one of the best family.
     pub(crate) fn settled(&self) -> u64 {
-        match self.outgrown() {
-            Some(_) => self
-                .next
-                .load()
-                .as_ref()
-                .map_or(0, |next| next.reached.load(Ordering::Acquire)),
-            None => self.applied(),
+        match self.is_outgrown() {
+            true => {
+                let next = self.next.load();
+                let reached = next
+                    .as_ref()
+                    .map(|next| next.reached.load(Ordering::Acquire));
+                reached.unwrap_or(0).min(self.applied().saturating_sub(1))
+            }
+            false => self.applied(),
         }
     }
 
-    /// Puts an index that has the same points into the place of the present one.
-    pub(crate) fn replace(&self, ann: Arc<Ann>) {
+    /// Puts an index that has all points below `reached` into the place of the present one.
+    pub(crate) fn replace(&self, ann: Arc<Ann>, reached: u64) {
         self.unsaved.fetch_add(ann.len() as u64, Ordering::AcqRel);
         self.saved.store(false, Ordering::Release);
+        // In the index first, out of the delta second: a search that looks in this order's reverse misses nothing.
         self.ann.store(Some(ann));
         self.calibration.forget();
+        let mut moved = self.delta.points();
+        moved.retain(|point| point.0 < reached);
+        moved.sort_unstable();
+        for point in moved {
+            self.delta.remove(point);
+        }
+        self.next.store(None);
+        self.applied.fetch_max(reached, Ordering::AcqRel);
     }
 
     /// Counts its points in.
     pub(crate) fn add_status(&self, status: &mut IndexStatus) {
         let scanned = self.delta.len() as u64;
         status.scanned += scanned;
-        if self.wants_ann() {
-            status.pending += scanned;
+        let mut pending = if self.wants_ann() { scanned } else { 0 };
+        if self.is_outgrown() {
+            pending += self.ann.load().as_ref().map_or(0, |ann| ann.len()) as u64;
         }
+        if let Some(next) = self.next.load_full() {
+            pending = pending.saturating_sub(next.done() as u64).max(1);
+        }
+        status.pending += pending;
         status.memory_bytes += self.delta.memory_bytes() as u64;
-        if let Some((ann, _)) = self.outgrown() {
-            let moved = self.next.load().as_ref().map_or(0, |next| next.ann.len());
-            status.pending += ann.len().saturating_sub(moved) as u64;
-        }
         if let Some(ann) = &*self.ann.load() {
             status.indexed += ann.len() as u64;
             status.dead += ann.dead() as u64;
@@ -172,11 +234,11 @@ impl DenseIndex {
 
     /// Takes a point out that no snapshot sees any more.
     pub(crate) fn reap(&self, point: PointId) {
+        if let Some(next) = &*self.next.load() {
+            next.reap(point);
+        }
         match &*self.ann.load() {
             Some(ann) if point.0 < self.applied() => {
-                if let Some(next) = &*self.next.load() {
-                    next.ann.remove(point);
-                }
                 let removed = u64::from(ann.remove(point));
                 self.unsaved.fetch_add(removed, Ordering::AcqRel);
             }
@@ -187,12 +249,18 @@ impl DenseIndex {
     }
 
     /// Moves points below `committed` from the delta into the approximate index: how many numbers it went on. 0: there
-    /// are none.
-    pub(crate) fn apply(&self, committed: u64, seed: u64, closing: &AtomicBool) -> Result<u64> {
-        if self.applied() >= committed || !self.wants_ann() {
+    /// are none, or a successor takes them.
+    pub(crate) fn apply(&self, committed: u64, closing: &AtomicBool) -> Result<u64> {
+        let next = self.next.load_full();
+        if self.applied() >= committed
+            || !self.wants_ann()
+            || next.is_some_and(|next| next.wanted.takes_delta)
+        {
             return Ok(0);
         }
-        let ann = self.ensure_ann(seed)?;
+        let Some(ann) = self.ann.load_full() else {
+            return Ok(0);
+        };
         let mut vector = keyspace::vector_buffer(self.spec.element);
         let mut moved = Vec::with_capacity(APPLY_POINTS);
         let first = self.applied();
@@ -236,32 +304,5 @@ impl DenseIndex {
         }
         ann.consolidate(CONSOLIDATE_POINTS)?;
         Ok(true)
-    }
-
-    fn ensure_ann(&self, seed: u64) -> Result<Arc<Ann>> {
-        if let Some(ann) = self.ann.load_full() {
-            return Ok(ann);
-        }
-        let shape = self.choice().shape;
-        let shape = shape.expect("who wants no approximate index does not ask for one");
-        let mut points = self.delta.points();
-        points.sort_unstable();
-        // Numbers are given in ascending order: below the first of these nothing comes any more.
-        let first = points.first().map_or(0, |point| point.0);
-        points.truncate(ANN_POINTS_MIN);
-        let some: Vec<Vector> = points
-            .iter()
-            .filter_map(|&point| {
-                let mut vector = keyspace::vector_buffer(self.spec.element);
-                self.delta
-                    .get(point, |stored| vector.clone_from_ref(stored))?;
-                Some(vector)
-            })
-            .collect();
-        let ann = Ann::new(shape, &self.spec, seed, some.iter().map(Vector::as_ref))?;
-        self.applied.store(first, Ordering::Release);
-        let ann = Arc::new(ann);
-        self.ann.store(Some(Arc::clone(&ann)));
-        Ok(ann)
     }
 }

@@ -89,9 +89,9 @@ impl Fields {
     }
 
     /// The dense fields' indexes.
-    pub(crate) fn dense(&self) -> impl Iterator<Item = (&Field, &DenseIndex)> {
+    pub(crate) fn dense(&self) -> impl Iterator<Item = (&Arc<Field>, &DenseIndex)> {
         self.list.iter().filter_map(|field| match &field.index {
-            FieldIndex::Dense(index) => Some((&**field, index)),
+            FieldIndex::Dense(index) => Some((field, index)),
             _ => None,
         })
     }

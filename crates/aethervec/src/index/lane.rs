@@ -4,8 +4,8 @@
 //! 2. remove documents that have ended, and what dropped fields have left;
 //! 3. *reap*: points that no snapshot can see any more leave the indexes;
 //! 4. write a checkpoint when one is due;
-//! 5. *apply*: committed points move from the deltas into the approximate indexes;
-//! 6. *succeed*: build an index of another family where that is better by now;
+//! 5. *succeed*: have an index built of many points at once where that is better, and put it into its place;
+//! 6. *apply*: committed points move from the deltas into the approximate indexes;
 //! 7. build payload indexes that are not complete, and sweep the dead out of the others;
 //! 8. *consolidate*: mend a graph around its dead nodes, take the dead out of buckets.
 //!
@@ -17,10 +17,10 @@ use crate::expiry;
 use crate::index::checkpoint;
 use crate::index::core::{Committed, Core, Lane};
 use crate::index::field::Field;
-use crate::index::successor;
+use crate::index::successor::{self, Succession, Turn};
 use crate::payload;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Points reaped in one step, at least: a commit is reaped as a whole.
 const REAP_POINTS: usize = 4_096;
@@ -32,19 +32,19 @@ pub(crate) enum Step {
     More,
     /// Nothing before the next write.
     Idle,
-    /// Nothing before a snapshot ends.
+    /// Nothing before a moment has passed, or a snapshot ends.
     Parked,
     /// Nothing before a document ends.
     Asleep,
 }
 
 /// Does a step of `core`'s work. An error is kept in its status, and the work rests until the next write.
-pub(crate) fn step(core: &Arc<Core>, closing: &AtomicBool) -> Step {
+pub(crate) fn step(core: &Arc<Core>, turn: &mut Turn<'_>) -> Step {
     let mut lane = core.lane.lock();
-    if core.dropped.load(Ordering::Acquire) || closing.load(Ordering::Acquire) {
+    if core.dropped.load(Ordering::Acquire) || turn.closing.load(Ordering::Acquire) {
         return Step::Idle;
     }
-    let stepped = lane.step(core, closing);
+    let stepped = lane.step(core, turn);
     core.progress
         .checkpoints
         .store(lane.checkpoints, Ordering::Release);
@@ -91,7 +91,7 @@ impl Lane {
         while self.reap(core) {}
     }
 
-    fn step(&mut self, core: &Arc<Core>, closing: &AtomicBool) -> Result<Step> {
+    fn step(&mut self, core: &Arc<Core>, turn: &mut Turn<'_>) -> Result<Step> {
         self.take_over(core);
         checkpoint::remove_left_over(core)?;
         if expiry::remove_ended(core)? {
@@ -101,13 +101,12 @@ impl Lane {
             return Ok(Step::More);
         }
         // By turns: where writes never end, the dead would pile up behind them.
-        let applied = self.apply(core, closing)?;
-        let succeeded = self.succeed(core, closing)?;
+        let (indexed, waits) = self.index(core, turn)?;
         let built = payload::build_step(core)? || payload::sweep_step(core)?;
-        if consolidate(core)? || applied || succeeded || built {
+        if consolidate(core)? || indexed || built {
             return Ok(Step::More);
         }
-        if self.reaped < self.entries.len() {
+        if waits || self.reaped < self.entries.len() {
             return Ok(Step::Parked);
         }
         Ok(match core.expiries.are_there() {
@@ -152,24 +151,21 @@ impl Lane {
         reaped > 0
     }
 
-    /// Moves committed points from the deltas into the approximate indexes. False when there are none.
-    fn apply(&mut self, core: &Core, closing: &AtomicBool) -> Result<bool> {
-        let mut numbers = 0;
+    /// Moves committed points from the deltas into the approximate indexes, and has indexes built of many points at once where
+    /// that is better. Whether there was something to do, and whether one would rather wait for writes to pause.
+    fn index(&mut self, core: &Arc<Core>, turn: &mut Turn<'_>) -> Result<(bool, bool)> {
+        let (mut numbers, mut waits) = (0, false);
         for (field, index) in core.fields.load().dense() {
-            numbers += index.apply(self.committed, seed(core, field), closing)?;
+            let now = (self.committed, seed(core, field));
+            match successor::step(core, field, index, now, turn)? {
+                Succession::On(on) => {
+                    numbers += on + index.apply(self.committed, turn.closing)?;
+                }
+                Succession::Waits => waits = true,
+            }
         }
         self.progress += numbers;
-        Ok(numbers > 0)
-    }
-
-    /// Builds indexes of another family, where that is better by now. False when there are none.
-    fn succeed(&mut self, core: &Core, closing: &AtomicBool) -> Result<bool> {
-        let mut numbers = 0;
-        for (field, index) in core.fields.load().dense() {
-            numbers += successor::step(core, (field, index), seed(core, field), closing)?;
-        }
-        self.progress += numbers;
-        Ok(numbers > 0)
+        Ok((numbers > 0, waits))
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod deaths;
 pub(crate) mod dense;
 pub(crate) mod field;
 pub(crate) mod lane;
+pub(crate) mod matrix;
 pub(crate) mod open;
 pub(crate) mod point_cache;
 pub(crate) mod pool;

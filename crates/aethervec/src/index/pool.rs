@@ -8,11 +8,15 @@
 //! anyway, its lane *gathers* more of it for a moment. So many commits wake one thread once, and a small one costs little more
 //! than itself.
 //!
+//! Indexes that are built of many points at once take longer than a step may: one more thread runs them, one after the other, as
+//! long as there are any. Without threads they are steps.
+//!
 //! Queries never run here, threads that answer somebody come first, and the threads hold no handle of the database.
 
 use crate::index::core::Core;
 use crate::index::lane::{self, Step};
 use crate::index::purge::Purge;
+use crate::index::successor::{Build, Turn};
 use aether_env::Spawner;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -37,16 +41,18 @@ const RUNNING_AND_NOTIFIED: u64 = 3;
 #[derive(Debug)]
 pub(crate) struct Pool {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    spawner: Arc<dyn Spawner>,
+    /// How many serve the queue. 0: nobody does, but for who calls [`Pool::tick`].
+    servers: usize,
     queue: Mutex<Queue>,
     arrived: Condvar,
     /// Signalled when the removal of a collection has ended, and at the end of everything.
     purged: Condvar,
-    /// Asks steps to end early.
+    /// Asks steps and builds to end early.
     closing: AtomicBool,
 }
 
@@ -59,34 +65,42 @@ struct Queue {
     sleeping: Vec<Arc<Core>>,
     /// Removals of collections that have not ended.
     purges: usize,
+    /// What waits for the thread that builds.
+    builds: VecDeque<Build>,
+    /// Whether there is that thread.
+    is_building: bool,
+    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 enum Job {
     Lane(Arc<Core>),
     Purge(Purge),
+    Build(Build),
 }
 
 impl Pool {
     /// Starts `threads` threads.
-    pub(crate) fn start(spawner: &dyn Spawner, threads: usize) -> std::io::Result<Pool> {
-        let pool = Pool {
-            shared: Arc::default(),
-            threads: Mutex::default(),
-        };
+    pub(crate) fn start(spawner: Arc<dyn Spawner>, threads: usize) -> std::io::Result<Pool> {
+        let shared = Arc::new(Shared {
+            spawner,
+            servers: threads,
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            purged: Condvar::new(),
+            closing: AtomicBool::new(false),
+        });
         for number in 0..threads {
-            let shared = Arc::clone(&pool.shared);
-            let serve = Box::new(move || shared.serve());
-            pool.threads
-                .lock()
-                .push(spawner.spawn_behind(&format!("aethervec-lane-{number}"), serve)?);
+            let serve = Shared::serve;
+            let thread = shared.spawn(&format!("aethervec-lane-{number}"), serve)?;
+            shared.queue.lock().threads.push(thread);
         }
-        Ok(pool)
+        Ok(Pool { shared })
     }
 
     /// Whether no threads were started, so that somebody has to call [`tick`](Pool::tick).
     pub(crate) fn is_manual(&self) -> bool {
-        self.threads.lock().is_empty()
+        self.shared.servers == 0
     }
 
     /// Says that `core` may have work, for which somebody waits.
@@ -157,20 +171,31 @@ impl Pool {
         })
     }
 
+    /// Does a step of `core`'s work here, and all that is to be built for it: for who waits for it and has no threads.
+    pub(crate) fn step(&self, core: &Arc<Core>) {
+        let mut turn = self.shared.turn();
+        lane::step(core, &mut turn);
+        for build in turn.builds {
+            build.run(1, &self.shared.closing);
+        }
+    }
+
     /// Stops the threads: each ends the step that it is in.
     pub(crate) fn close(&self) {
         self.shared.closing.store(true, Ordering::Release);
-        {
+        let threads = {
             let mut queue = self.shared.queue.lock();
             queue.jobs.clear();
             queue.gathering.clear();
             queue.parked.clear();
             queue.sleeping.clear();
+            queue.builds.clear();
             queue.purges = 0;
-        }
+            std::mem::take(&mut queue.threads)
+        };
         self.shared.arrived.notify_all();
         self.shared.purged.notify_all();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
+        for thread in threads {
             // A lane that has panicked has nothing more to say.
             drop(thread.join());
         }
@@ -178,7 +203,25 @@ impl Pool {
 }
 
 impl Shared {
-    fn serve(&self) {
+    fn spawn(
+        self: &Arc<Shared>,
+        name: &str,
+        task: impl FnOnce(&Arc<Shared>) + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let shared = Arc::clone(self);
+        let task = Box::new(move || task(&shared));
+        self.spawner.spawn_behind(name, task)
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        Turn {
+            closing: &self.closing,
+            may_wait: self.servers > 0,
+            builds: Vec::new(),
+        }
+    }
+
+    fn serve(self: &Arc<Shared>) {
         loop {
             let job = {
                 let mut queue = self.queue.lock();
@@ -205,12 +248,65 @@ impl Shared {
         }
     }
 
-    fn run(&self, job: Job) {
+    /// Runs a build on the thread for builds, or, without threads, when its turn comes. Where no thread is to be had it is
+    /// run here.
+    fn begin(self: &Arc<Shared>, build: Build) {
+        let mut queue = self.queue.lock();
+        if self.closing.load(Ordering::Acquire) {
+            return;
+        }
+        if self.servers == 0 {
+            return queue.jobs.push_back(Job::Build(build));
+        }
+        queue.builds.push_back(build);
+        if queue.is_building {
+            return;
+        }
+        queue.threads.retain(|thread| !thread.is_finished());
+        queue.is_building = true;
+        match self.spawn("aethervec-build", Shared::build) {
+            Ok(thread) => queue.threads.push(thread),
+            Err(_) => {
+                drop(queue);
+                self.build();
+            }
+        }
+    }
+
+    /// Builds what there is to build.
+    fn build(self: &Arc<Shared>) {
+        loop {
+            let build = {
+                let mut queue = self.queue.lock();
+                let build = queue.builds.pop_front();
+                queue.is_building = build.is_some();
+                build
+            };
+            let Some(build) = build else {
+                return;
+            };
+            self.run_build(&build);
+        }
+    }
+
+    fn run_build(&self, build: &Build) {
+        build.run(self.servers.max(1), &self.closing);
+        if !self.closing.load(Ordering::Acquire) {
+            self.queue.lock().push(&build.core);
+            self.arrived.notify_one();
+        }
+    }
+
+    fn run(self: &Arc<Shared>, job: Job) {
         match job {
             Job::Lane(core) => {
-                let step = lane::step(&core, &self.closing);
+                let mut turn = self.turn();
+                let step = lane::step(&core, &mut turn);
+                let builds = turn.builds;
                 self.queue.lock().finish(core, step);
+                builds.into_iter().for_each(|build| self.begin(build));
             }
+            Job::Build(build) => self.run_build(&build),
             Job::Purge(mut purge) => {
                 let more = purge.step();
                 let mut queue = self.queue.lock();

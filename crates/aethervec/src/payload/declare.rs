@@ -5,7 +5,6 @@ use crate::collection::Collection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Path;
 use crate::index::core::Core;
-use crate::index::lane;
 use crate::keyspace::{CatalogKey, CollectionId, Keyspaces};
 use crate::limits;
 use crate::payload::index::{Index, Phase, Span};
@@ -16,7 +15,7 @@ use aidb::{Snapshot, WriteBatch};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often somebody who waits for an index looks up, at least.
@@ -128,7 +127,7 @@ impl Collection {
                 return Ok(());
             }
             if self.db.pool.is_manual() {
-                lane::step(core, &AtomicBool::new(false));
+                self.db.pool.step(core);
             }
             let mut error = core.progress.error.lock();
             if let Some(error) = &*error {

@@ -71,10 +71,10 @@ fn it_grows_and_shrinks_and_is_found_again() {
 
     // Writes and deletions go on while the graph is built.
     write(&collection, rng, 1_900..2_600);
-    while collection.index_status().dense[""].next.is_none() {
+    while collection.index_status().dense[""].building.is_none() {
         assert!(db.tick().unwrap());
     }
-    assert!(db.tick().unwrap());
+    assert_eq!(collection.index_status().dense[""].next, Some("graph"));
     assert_eq!(family(&collection), "buckets");
     write(&collection, rng, 2_000..2_800);
     let gone: Vec<_> = (0..100u64).map(Into::into).collect();
@@ -139,4 +139,66 @@ fn memory_that_is_allowed_decides() {
     assert_eq!(dense.family, "buckets");
     assert!(dense.why.ends_with("and 600000 are allowed"), "{dense:?}");
     assert!(status.memory_bytes < 600_000, "{status:?}");
+}
+
+#[test]
+fn many_points_at_once_are_built_of_while_others_come_and_go() {
+    const POINTS: u64 = 12_000;
+    let dir = tempfile::tempdir().unwrap();
+    let db = AetherDB::open(dir.path()).unwrap();
+    let rng = &mut fastrand::Rng::with_seed(8);
+    for name in ["hnsw", "ivf"] {
+        let index = IndexConfig::new_with_default_config(name).unwrap();
+        let collection = db.create_collection(name, DIM, "l2", index).unwrap();
+        // A small index first, then more than it has.
+        write(&collection, rng, 0..1_000);
+        collection.wait_indexed(|_| {}).unwrap();
+        for first in (1_000..POINTS).step_by(1_000) {
+            write(&collection, rng, first..first + 1_000);
+        }
+        let mut gone = 0..0;
+        collection
+            .wait_indexed(|status| {
+                if let Some((done, of)) = status.dense[""].building {
+                    assert!(done < of && status.pending > 0, "{status:?}");
+                }
+                if gone.end < 500 {
+                    gone = gone.end..gone.end + 100;
+                    let ids: Vec<_> = gone.clone().map(Into::into).collect();
+                    collection.delete_batch(&ids).unwrap();
+                    write(&collection, rng, gone.start + 5_000..gone.end + 5_000);
+                }
+                check_searches(&collection, rng);
+            })
+            .unwrap();
+        let status = collection.wait_indexed(|_| {}).unwrap();
+        assert_eq!((status.pending, status.scanned), (0, 0), "{status:?}");
+        assert_eq!(collection.count().unwrap(), POINTS - gone.end);
+        check_searches(&collection, rng);
+    }
+    let report = db.check().unwrap();
+    assert!(report.is_clean(), "{:#?}", report.problems);
+}
+
+#[test]
+fn closing_ends_a_build_and_the_next_opening_begins_it_again() {
+    const POINTS: u64 = 11_000;
+    let dir = tempfile::tempdir().unwrap();
+    let db = AetherDB::open(dir.path()).unwrap();
+    let index = IndexConfig::new_with_default_config("hnsw").unwrap();
+    let collection = db.create_collection("c", DIM, "l2", index).unwrap();
+    let rng = &mut fastrand::Rng::with_seed(9);
+    write(&collection, rng, 0..POINTS);
+    while collection.index_status().dense[""].building.is_none() {
+        std::thread::yield_now();
+    }
+    db.close().unwrap();
+    drop((collection, db));
+
+    let db = AetherDB::open(dir.path()).unwrap();
+    let collection = db.collection("c").unwrap();
+    check_searches(&collection, rng);
+    let status = collection.wait_indexed(|_| {}).unwrap();
+    assert_eq!((status.indexed, status.pending), (POINTS, 0));
+    check_searches(&collection, rng);
 }

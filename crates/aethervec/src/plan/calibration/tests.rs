@@ -2,7 +2,7 @@ use super::*;
 use crate::ann::Shape;
 use crate::schema::{DenseField, IndexConfig};
 use aether_distance::{Metric, VectorRef};
-use aether_index::{HnswParams, IvfParams, PointId};
+use aether_index::{BuildOptions, HnswParams, IvfParams, PointId};
 
 const DIM: usize = 24;
 
@@ -18,12 +18,9 @@ fn index(shape: Shape, points: usize, rng: &mut fastrand::Rng) -> (Ann, Vec<Vec<
         .map(|_| (0..DIM).map(|_| rng.f32() - 0.5).collect())
         .collect();
     let spec = DenseField::new(DIM, Metric::L2Squared, IndexConfig::Flat);
-    let some = vectors.iter().map(|vector| VectorRef::F32(vector));
-    let ann = Ann::new(shape, &spec, 1, some).unwrap();
-    for (i, vector) in vectors.iter().enumerate() {
-        ann.insert(PointId(i as u64), VectorRef::F32(vector))
-            .unwrap();
-    }
+    let ids: Vec<PointId> = (0..points as u64).map(PointId).collect();
+    let vector = |i: usize| VectorRef::F32(&vectors[i]);
+    let ann = Ann::build(shape, &spec, 1, &ids, vector, BuildOptions::ALONE).unwrap();
     (ann, vectors)
 }
 
