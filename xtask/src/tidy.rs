@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["aether-env", "aether-distance", "aether-index", "aidb"],
     ),
     ("aethervec-proto", &["aethervec"]),
+    ("aethervec-client", &["aethervec", "aethervec-proto"]),
     (
         "aethervec-server",
         &[
@@ -34,7 +35,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "aethervec-cli",
-        &["aether-env", "aethervec", "aethervec-server", "aidb"],
+        &[
+            "aether-env",
+            "aethervec",
+            "aethervec-client",
+            "aethervec-server",
+            "aidb",
+        ],
     ),
 ];
 

@@ -37,6 +37,7 @@ macro_rules! after {
 pub(crate) mod aidb;
 pub(crate) mod apply;
 pub(crate) mod ask;
+pub(crate) mod client;
 pub(crate) mod export;
 pub(crate) mod index;
 pub(crate) mod key;
@@ -93,6 +94,7 @@ pub(crate) enum Command {
     Bench(Bench),
     Demo(Demo),
     Serve(serve::Serve),
+    Client(client::Client),
     Config(serve::Config),
     Health(serve::Health),
     Key(key::Key),

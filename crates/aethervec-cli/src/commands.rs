@@ -5,6 +5,7 @@ mod apply;
 mod ask;
 mod bench;
 mod check;
+mod client;
 mod collections;
 mod demo;
 mod documents;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Bench(args) => bench::run(&session, args),
         Command::Demo(args) => demo::run(&session, args),
         Command::Serve(args) => serve::run(session.out, args),
+        Command::Client(args) => client::run(session.out, args),
         Command::Config(args) => serve::config(session.out, args),
         Command::Health(args) => serve::health(session.out, args),
         Command::Key(args) => key::run(session.out, args),

@@ -84,12 +84,12 @@ impl TryFrom<v1::Vector> for VectorValue {
     }
 }
 
-impl From<&VectorValue> for v1::Vector {
-    fn from(vector: &VectorValue) -> v1::Vector {
+impl From<VectorValue> for v1::Vector {
+    fn from(vector: VectorValue) -> v1::Vector {
         use v1::vector::Kind;
         let kind = match vector {
             VectorValue::Dense(vector) => Kind::Dense(v1::DenseVector {
-                components: vector.to_f32(),
+                components: floats(vector),
             }),
             VectorValue::Sparse(vector) => Kind::Sparse(v1::SparseVector {
                 indices: vector.indices().to_vec(),
@@ -105,12 +105,20 @@ impl From<&VectorValue> for v1::Vector {
     }
 }
 
+/// The components, in the memory that they are in if they are of 32 bits.
+fn floats(vector: Vector) -> Vec<f32> {
+    match vector {
+        Vector::F32(components) => components,
+        others => others.to_f32(),
+    }
+}
+
 impl v1::Vector {
     /// That of each field.
-    pub fn by_field(vectors: &Vectors) -> BTreeMap<String, v1::Vector> {
-        let vectors = vectors.iter();
+    pub fn by_field(vectors: Vectors) -> BTreeMap<String, v1::Vector> {
+        let vectors = vectors.into_iter();
         vectors
-            .map(|(field, vector)| (field.to_owned(), v1::Vector::from(vector)))
+            .map(|(field, vector)| (field, v1::Vector::from(vector)))
             .collect()
     }
 
@@ -119,13 +127,12 @@ impl v1::Vector {
     /// # Errors
     /// When one says no vector; the message names its field.
     pub fn to_vectors(fields: BTreeMap<String, v1::Vector>) -> Result<Vectors, Malformed> {
-        let mut vectors = Vectors::new();
-        for (field, value) in fields {
-            let value = VectorValue::try_from(value)
+        let vectors = fields.into_iter().map(|(field, vector)| {
+            let vector = VectorValue::try_from(vector)
                 .map_err(|error| Malformed::new(format!("vectors: {field:?}: {error}")))?;
-            vectors.insert(field, value);
-        }
-        Ok(vectors)
+            Ok((field, vector))
+        });
+        vectors.collect()
     }
 }
 
@@ -147,7 +154,7 @@ impl TryFrom<v1::Document> for Document {
 impl From<Document> for v1::Document {
     fn from(document: Document) -> v1::Document {
         v1::Document {
-            vectors: v1::Vector::by_field(&document.vectors),
+            vectors: v1::Vector::by_field(document.vectors),
             id: Some(document.id.into()),
             payload: document.payload.as_ref().map(Value::to_string),
             expires_at: document.expires_at.map(|moment| moment.to_string()),

@@ -177,7 +177,7 @@ pub(crate) struct OneIndex {
 }
 
 /// A filter as text, or as JSON if it begins like an object.
-fn filter(text: &str) -> Result<Filter, aethervec::Error> {
+pub(super) fn filter(text: &str) -> Result<Filter, aethervec::Error> {
     if text.trim_start().starts_with('{') {
         Filter::from_json(text)
     } else {

@@ -87,6 +87,33 @@ fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
     let health = ["health", "--http-port", &port];
     assert_eq!(tool.run(&health).stdout, "ready\n");
 
+    let url = format!("http://{}", addresses["grpc"].as_str().unwrap());
+    let put = client(
+        &url,
+        &[
+            "put",
+            "--id",
+            "a",
+            "--vector",
+            "1,0",
+            "--metadata",
+            r#"{"n": 7}"#,
+        ],
+    );
+    assert_eq!(tool.run(&put).stdout, "1 vector written\n");
+    let search = client(&url, &["search", "--vector", "[0.9, 0.1]", "--k", "1"]);
+    let found = tool.json(&search);
+    assert_eq!(found[0]["hits"][0]["id"], "a");
+    assert_eq!(found[0]["hits"][0]["payload"]["n"], 7);
+    let thin = std::process::Command::new(env!("CARGO_BIN_EXE_client"))
+        .args(&search[1..])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(thin.stdout).unwrap();
+    assert!(shown.contains("1 of 1 document in"), "{shown}");
+    let error = tool.fails(2, &client(&url, &["search", "--vector", "1,x"]));
+    assert!(error.contains("--vector"), "{error}");
+
     let pid = server.id().to_string();
     assert!(
         std::process::Command::new("kill")
@@ -99,4 +126,11 @@ fn a_server_says_where_it_listens_and_ends_when_it_is_told_to() {
     assert_eq!(told(), "STOPPING=1");
     let error = tool.fails(1, &health);
     assert!(error.contains("does not answer"), "{error}");
+    let error = tool.fails(1, &client(&url, &["health"]));
+    assert!(error.contains("refused"), "{error}");
+}
+
+/// A command of the client of the server at `url`.
+fn client<'a>(url: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    [&["client", "--url", url][..], rest].concat()
 }

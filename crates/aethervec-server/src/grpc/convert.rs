@@ -92,7 +92,7 @@ impl Search {
 pub(super) fn to_hits(hits: Vec<aethervec::Hit>) -> ApiResult<proto::SearchResponse> {
     let hits = hits.into_iter().map(|hit| {
         Ok(proto::Hit {
-            vectors: proto::Vector::by_field(&hit.vectors),
+            vectors: proto::Vector::by_field(hit.vectors),
             id: Some(hit.id.into()),
             score: f64::from(hit.score),
             distance: Some(hit.distance.0),
@@ -109,7 +109,7 @@ pub(super) fn to_hits(hits: Vec<aethervec::Hit>) -> ApiResult<proto::SearchRespo
 pub(super) fn to_found(response: QueryResponse) -> ApiResult<proto::SearchResponse> {
     let hit = |hit: QueryHit| {
         Ok(proto::Hit {
-            vectors: proto::Vector::by_field(&hit.vectors),
+            vectors: proto::Vector::by_field(hit.vectors),
             id: Some(hit.id.into()),
             score: hit.score,
             distance: None,

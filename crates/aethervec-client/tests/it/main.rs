@@ -1,0 +1,6 @@
+//! The client against a server in the same process.
+
+mod calls;
+mod failures;
+mod program;
+mod server;
