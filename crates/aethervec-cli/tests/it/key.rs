@@ -12,7 +12,7 @@ fn a_fresh_key_is_shown_once_and_only_its_hash_is_kept() {
     let new = ["key", "new", "--name", "a", "--read-only", "--file", &file];
     let key = tool.run(&new).stdout.trim().to_owned();
     assert!(key.starts_with("avk_") && key.len() == 47, "{key}");
-    let kept = std::fs::read_to_string(&file).unwrap();
+    let kept = std::fs::read_to_string(tool.path(&file)).unwrap();
     assert!(kept.starts_with("# who may call\n") && !kept.contains(&key));
     let line: Value = serde_json::from_str(kept.lines().nth(1).unwrap()).unwrap();
     assert_eq!(line["name"], "a");

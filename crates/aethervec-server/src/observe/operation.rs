@@ -300,6 +300,7 @@ fn grpc(path: &str) -> Operation {
         "ListTenants" | "CreateTenant" | "DropTenant" | "GetQuota" | "SetQuota" => Tenant,
         "Health" | "HealthCheck" | "Check" | "Watch" => Health,
         _ if service.ends_with("Collections") || service.ends_with("VectorDatabase") => Manage,
+        _ if service.ends_with("Administration") => Manage,
         _ if service.ends_with("Points") => Manage,
         _ if service.ends_with("Snapshots") => Snapshot,
         _ => Other,

@@ -146,7 +146,7 @@ mod tests {
                     {"query": {"text": {"path": "body", "words": "secret words"}}, "limit": 20}
                 ],
                 "query": {"rrf": {"k": 60}},
-                "filter": {"and": [{"field": "owner", "eq": "secret"}, {"field": "year", "gte": 1999}, {"field": "tag", "in": ["secret", "b"]}]},
+                "filter": {"and": [{"field": "owner", "eq": "secret"}, {"field": "year", "range": {"gte": 1999}}, {"field": "tag", "any_of": ["secret", "b"]}]},
                 "limit": 5
             }"#,
         )
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn ids_are_hidden_and_long_names_cut_off() {
-        let ids = Filter::parse("has_id[\"secret\", 7]").unwrap();
+        let ids = Filter::parse("has_id(\"secret\", 7)").unwrap();
         assert!(!of(&ids).to_string().contains("secret"));
         let long = "é".repeat(200);
         let request = SearchRequest {

@@ -284,9 +284,11 @@ async fn what_is_wrong_is_said() {
     let mut late = tonic::Request::new(search(&[1.0, 2.0]));
     late.metadata_mut()
         .insert("grpc-timeout", "0n".parse().unwrap());
-    assert_eq!(
-        client.search(late).await.unwrap_err().code(),
-        Code::DeadlineExceeded
+    // Whoever notices first: the client calls the call off.
+    let late = client.search(late).await.unwrap_err().code();
+    assert!(
+        matches!(late, Code::DeadlineExceeded | Code::Cancelled),
+        "{late:?}"
     );
     let mut elsewhere = tonic::Request::new(search(&[1.0, 2.0]));
     elsewhere
