@@ -6,7 +6,7 @@
 //!                             callers (file)  tokens (JWT)
 //! ```
 //!
-//! [`protected`] puts a layer in front of every protocol: before a body is read it finds out who calls, and puts a [`Caller`]
+//! `protected` puts a layer in front of every protocol: before a body is read it finds out who calls, and puts a [`Caller`]
 //! into the extensions of the request. Handlers ask it before they touch anything. Secrets are known by their hashes only, and
 //! why a caller was not recognized is never told to them.
 
