@@ -158,6 +158,7 @@ test("the map is drawn, for every kind of field", async () => {
   await fine(page);
   const odd = await at("#/collections/odd/map");
   for (const field of ["bits", "image", "tokens", "words"]) {
+    await odd.until(`document.querySelector("main select")`);
     await odd.value(`(() => { const list = document.querySelector("main select"); { list.value = ${JSON.stringify(field)}; list.dispatchEvent(new Event("change")); } })()`);
     await odd.until(`document.querySelector("canvas")`);
   }

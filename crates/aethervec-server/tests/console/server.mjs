@@ -10,7 +10,7 @@ import { join } from "node:path";
 /** Starts `program serve`: `{address, call, stop}`. */
 export async function start(program) {
   const folder = mkdtempSync(join(tmpdir(), "aethervec-console-"));
-  const settings = ["http_port=0", "grpc_port=null", "qdrant_http_port=null", "qdrant_grpc_port=null", "metrics_port=null", "log=warn"];
+  const settings = ["http_port=0", "grpc_port=null", "qdrant_http_port=null", "qdrant_grpc_port=null", "metrics_port=null", "log_filter=warn"];
   const child = spawn(program, ["serve", "--data-dir", folder, ...settings.flatMap((one) => ["--set", one])], { stdio: ["ignore", "pipe", "inherit"] });
   const address = await new Promise((found, failed) => {
     let said = "";
