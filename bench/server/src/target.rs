@@ -96,7 +96,7 @@ pub fn serve(dir: &str) -> Result<()> {
         qdrant_http_port: None,
         qdrant_grpc_port: None,
         metrics_port: None,
-        log: "warn".to_owned(),
+        log_filter: "warn".to_owned(),
         ..Config::default()
     };
     aethervec_server::run(config, |addresses| println!("{}", addresses.to_json()))?;
