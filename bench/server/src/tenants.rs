@@ -59,6 +59,7 @@ pub fn run(options: &Options) -> Result<()> {
 /// A vector that no other document of the tenant has.
 fn vector(tenant: usize, id: usize) -> Vec<f32> {
     (0..DIM)
-        .map(|i| ((tenant + 1) * (id + 2) * (i + 3) % 101) as f32 - 50.0)
+        // By a prime that no number of tenants reaches: all vectors differ.
+        .map(|i| ((tenant + 1) * (id + 2) * (i + 3) % 10_007) as f32 - 5_000.0)
         .collect()
 }
