@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+mod doubt;
 mod error;
 mod exact;
 mod flat;

@@ -103,6 +103,20 @@ pub(crate) fn padded<const N: usize>(
     )))
 }
 
+/// Records of `stride` bytes that fit into a page; 0 when one is longer.
+pub(crate) fn in_page(stride: usize) -> u32 {
+    u32::try_from(PAGE / stride.max(1)).unwrap_or(0)
+}
+
+/// Bytes of `records` of `stride` bytes, none of which crosses from one page to the next if it need not; `None` beyond what this
+/// machine can address.
+pub(crate) fn paged(records: usize, stride: usize) -> Option<usize> {
+    match in_page(stride) as usize {
+        0 => records.checked_mul(stride),
+        in_page => records.div_ceil(in_page).checked_mul(PAGE),
+    }
+}
+
 /// The bytes of a section, given the lengths of all.
 pub(crate) fn section<const N: usize>(lengths: [usize; N], number: usize) -> Range<usize> {
     let start = PAGE + lengths[..number].iter().sum::<usize>();
@@ -243,6 +257,15 @@ impl<'a> Section<'a> {
         self.hash.update(bytes);
         self.bytes += bytes.len();
         self.out.write_all(bytes)
+    }
+
+    /// Puts a record on a page of its own if it fits into one, but not behind the last.
+    pub(crate) fn put_whole(&mut self, record: &[u8]) -> io::Result<()> {
+        let left = self.bytes.next_multiple_of(PAGE) - self.bytes;
+        if (left + 1..=PAGE).contains(&record.len()) {
+            self.put(&[0; PAGE][..left])?;
+        }
+        self.put(record)
     }
 
     /// Fills the last page, and returns the checksum.

@@ -227,7 +227,7 @@ impl<'a> Writer<'a> {
         let mut record = vec![0; stride];
         for node in nodes {
             record[..node.fine().len()].copy_from_slice(node.fine());
-            section.put(&record)?;
+            section.put_whole(&record)?;
         }
         section.finish()
     }

@@ -294,12 +294,17 @@ impl Codec {
         }
     }
 
-    /// The least distance that a node of this key may have, but for a few in a thousand.
+    /// The least distance that a node of this key may have, if its key is off by no more than so many standard deviations.
     ///
     /// Rounding moves each component of `x` by `scale / √12` and of `q` by `beta / √12` (standard deviations); of the former
     /// only the part of `q` that is not along `x` matters, which is not longer than `q - x`.
-    pub(super) fn at_least(&self, query: &Query, key: Key, node: &Node<'_>) -> Distance {
-        const DEVIATIONS: f32 = 3.0;
+    pub(super) fn at_least(
+        &self,
+        query: &Query,
+        key: Key,
+        node: &Node<'_>,
+        deviations: f32,
+    ) -> Distance {
         let Constants { scale, square, .. } = node.constants();
         let distance = unorder(key);
         let rounding = scale * scale / 12.0;
@@ -310,7 +315,7 @@ impl Codec {
         };
         let across = across.max(0.0) + self.dim as f32 * rounding;
         let variance = across * rounding + square * query.beta * query.beta / 12.0;
-        Distance(half * (distance - DEVIATIONS * factor * variance.sqrt()))
+        Distance(half * (distance - deviations * factor * variance.sqrt()))
     }
 
     fn distance_of_bytes(&self, query: &Query, bytes: &[u8], step: f32) -> f32 {

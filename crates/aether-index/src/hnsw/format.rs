@@ -8,7 +8,7 @@ use super::{HnswParams, new_codec};
 use crate::memory::{NO_SLOT, NodeLayout, SLOTS_MAX};
 use crate::pages::{
     PAGE, Page, Trailer, bad, check_version, element_code, element_of, ends, metric_code,
-    metric_of, open_page, padded,
+    metric_of, open_page, padded, paged,
 };
 use crate::{Error, Result};
 
@@ -137,7 +137,7 @@ impl Header {
         Ok([
             (self.dim as usize).checked_mul(if self.has_centre { 4 } else { 0 }),
             slots.checked_mul(layout.hot_stride()),
-            slots.checked_mul(layout.cold_stride()),
+            paged(slots, layout.cold_stride()),
             (self.lists as usize).checked_mul(upper_stride(self.params)),
             (self.places as usize).checked_mul(4),
             (dead as usize).checked_mul(4),

@@ -25,7 +25,7 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
     let nodes = Nodes::over(
         layout,
         column(hot, header.slots, layout.hot_stride())?,
-        column(cold, header.slots, layout.cold_stride())?,
+        Column::over_pages(cold, header.slots, layout.cold_stride()).ok_or_else(too_short)?,
         header.slots,
     );
     let upper = Lists::new(

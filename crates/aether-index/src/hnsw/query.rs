@@ -6,6 +6,7 @@ use super::code::Query;
 use super::filtered::Ended;
 use super::scratch::{key_of, slot_of};
 use super::{Hnsw, Scratch, SearchParams};
+use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::memory::{Node, Reader, State};
 use crate::selection::Selection;
 use crate::{Candidate, PointId, Result};
@@ -18,6 +19,14 @@ const STEPPED_OVER: (usize, usize) = (2, 3);
 
 /// Points that a scan asks from memory at a time.
 const SCAN_BATCH: usize = 32;
+
+/// Candidates for each of the nearest with which a search usually finds nineteen of twenty.
+const EF_USUAL: usize = 4;
+
+/// How many points a search is for, and how much it doubts estimates.
+pub(super) fn doubt(params: SearchParams) -> (usize, f32) {
+    (params.k, deviations(params.ef, params.k, EF_USUAL))
+}
 
 /// What a search that steps over points has come to.
 enum Stepped {
@@ -118,10 +127,15 @@ impl Hnsw {
                 graph.walk_counting(reader, probe, (key, start), (ef, budget), walk, counts)
             }
         };
-        Ok(
-            ended
-                .then(|| self.rerank(reader, prepared, walk.front.pool.entries(), params.k, alive)),
-        )
+        Ok(ended.then(|| {
+            self.rerank(
+                reader,
+                prepared,
+                walk.front.pool.entries(),
+                doubt(params),
+                alive,
+            )
+        }))
     }
 
     /// The `k` nearest of `points`, nearest first, by comparing with all of them that are here: for few of them, and
@@ -201,17 +215,23 @@ impl Hnsw {
                 .score_batch(reader, &prepared.probe, walk, counts);
             walk.batch.clear();
         }
-        Ok(self.rerank(reader, prepared, walk.front.pool.entries(), k, alive))
+        Ok(self.rerank(
+            reader,
+            prepared,
+            walk.front.pool.entries(),
+            (k, DEVIATIONS_MAX),
+            alive,
+        ))
     }
 
     /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too
-    /// far by its estimate.
+    /// far by its estimate, which is doubted by so many `deviations`.
     pub(super) fn rerank(
         &self,
         reader: &Reader<'_>,
         query: &Query,
         near: &[u64],
-        k: usize,
+        (k, deviations): (usize, f32),
         alive: impl Fn(&Node<'_>) -> bool,
     ) -> Vec<Candidate> {
         let codec = &self.graph.codec;
@@ -231,7 +251,7 @@ impl Hnsw {
                     distance,
                 });
             } else if let Some(mut farthest) = nearest.peek_mut() {
-                if codec.at_least(query, key_of(entry), &node) > farthest.distance {
+                if codec.at_least(query, key_of(entry), &node, deviations) > farthest.distance {
                     break;
                 }
                 let candidate = Candidate {
@@ -341,7 +361,7 @@ impl Hnsw {
         Ok(match ended {
             Ended::Full => {
                 let near = walk.front.pool.entries();
-                Stepped::Found(self.rerank(reader, prepared, near, params.k, alive))
+                Stepped::Found(self.rerank(reader, prepared, near, doubt(params), alive))
             }
             Ended::Short => Stepped::Short,
             Ended::GaveUp => Stepped::GaveUp,

@@ -1,16 +1,17 @@
 //! Writing a checkpoint, and reading all of one to see that it is whole.
 //!
-//! Slots are numbered anew in the order of the buckets, so that vectors of one bucket are beside each other in the file;
-//! slots that are in no bucket are left out.
+//! Slots are numbered anew in the order of the buckets, and in each so that vectors that are near each other lie on one page: those that a
+//! search reads are near each other. Slots that are in no bucket are left out.
 
 use std::io::{self, Write};
 
 use super::Ivf;
 use super::directory::Directory;
 use super::format::{self, Header, SECTIONS};
+use super::nibbles;
 use crate::hnsw::CheckpointInfo;
 use crate::memory::{NO_SLOT, Node, Reader, State, tail};
-use crate::pages::{Section, Trailer, section};
+use crate::pages::{Section, Trailer, in_page, section};
 use crate::points::{places_for, probe_places};
 use crate::{PointId, Result};
 
@@ -25,7 +26,7 @@ impl Ivf {
         Ok(CheckpointInfo {
             points: header.slots as usize,
             dead: trailer.dead as usize,
-            rare: section(lengths, 5),
+            rare: section(lengths, format::VECTORS),
         })
     }
 
@@ -71,6 +72,7 @@ impl Ivf {
             writer.bytes(&codes.to_bytes(|_| NO_SLOT))?,
             writer.buckets()?,
             writer.blocks()?,
+            writer.nibbles()?,
             writer.vectors()?,
             writer.point_table(header.places as usize)?,
             writer.slots(&dead)?,
@@ -100,16 +102,39 @@ impl Numbers {
         for bucket in directory.buckets() {
             let bucket = bucket.read();
             numbers.blocks += bucket.blocks().count();
-            for slot in bucket.slots() {
-                let new = numbers.new.get_mut(slot as usize);
-                if let Some(new) = new.filter(|new| **new == NO_SLOT && reader.node(slot).is_some())
-                {
-                    *new = u32::try_from(numbers.old.len()).unwrap_or(NO_SLOT);
-                    numbers.old.push(slot);
+            numbers.add(ivf, reader, bucket.slots().collect());
+        }
+        numbers
+    }
+
+    /// Numbers the slots of a bucket so that those near each other lie on one page: the first one that is left, and those nearest to it.
+    fn add(&mut self, ivf: &Ivf, reader: &Reader<'_>, mut slots: Vec<u32>) {
+        let width = ivf.space.width();
+        let in_page = match in_page(ivf.nodes.layout().hot_stride()) {
+            0 | 1 => usize::MAX,
+            several => several as usize,
+        };
+        let (mut floats, mut rows) = (Vec::new(), Vec::new());
+        slots.retain(|&slot| ivf.place(slot, reader, &mut floats, &mut rows));
+        let row = |i: usize| &rows[i * width..][..width];
+        let mut rest: Vec<usize> = (0..slots.len()).collect();
+        while let Some(&first) = rest.first() {
+            let left = (in_page - self.old.len() % in_page).min(rest.len());
+            let mut near: Vec<(f32, usize)> = rest
+                .iter()
+                .map(|&i| (ivf.space.kernels.l2_f32(row(first), row(i)), i))
+                .collect();
+            near.select_nth_unstable_by(left - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            near.truncate(left);
+            rest.retain(|i| near.iter().all(|(_, other)| other != i));
+            for (_, i) in near {
+                let slot = slots[i];
+                if self.of(slot) == NO_SLOT {
+                    self.new[slot as usize] = u32::try_from(self.old.len()).unwrap_or(NO_SLOT);
+                    self.old.push(slot);
                 }
             }
         }
-        numbers
     }
 
     fn of(&self, slot: u32) -> u32 {
@@ -176,6 +201,23 @@ impl<'a> Writer<'a> {
         section.finish()
     }
 
+    fn nibbles(&mut self) -> io::Result<u64> {
+        let space = &self.ivf.space;
+        let nodes = self.nodes_in_order();
+        let mut section = Section::new(self.out);
+        let mut code = vec![0; nibbles::code_bytes(space.width())];
+        let (mut floats, mut rotated) = (Vec::new(), Vec::new());
+        for node in nodes {
+            rotated.clear();
+            if let Some(vector) = self.ivf.vector(&node) {
+                space.place(vector, &mut floats, &mut rotated);
+                nibbles::encode(space, &rotated, &mut code);
+            }
+            section.put(&code)?;
+        }
+        section.finish()
+    }
+
     fn vectors(&mut self) -> io::Result<u64> {
         let layout = self.ivf.nodes.layout();
         let nodes = self.nodes_in_order();
@@ -185,7 +227,7 @@ impl<'a> Writer<'a> {
             record[..layout.codes].copy_from_slice(node.codes());
             let end = &mut record[layout.tail_at()..];
             tail::write(end, node.id(), node.constants(), NO_SLOT, State::LIVE);
-            section.put(&record)?;
+            section.put_whole(&record)?;
         }
         section.finish()
     }

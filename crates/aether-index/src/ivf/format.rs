@@ -3,24 +3,29 @@
 use aether_distance::{BLOCK_CODES, ElementType, Metric};
 
 use super::bucket::block_stride;
+use super::nibbles;
 use super::{IvfParams, check_limits, layout};
 use crate::memory::SLOTS_MAX;
 use crate::pages::{
     PAGE, Page, Trailer, bad, check_version, element_code, element_of, ends, metric_code,
-    metric_of, open_page, padded,
+    metric_of, open_page, padded, paged,
 };
 use crate::{Error, Result};
 
 const HEADER_MAGIC: [u8; 8] = *b"AETHIVF\0";
 const VERSION: u32 = 1;
 
+/// The section of the vectors: the only one of which a search reads single records.
+pub(super) const VECTORS: usize = 6;
+
 /// The sections, in their order in the file.
-pub(super) const SECTIONS: [&str; 8] = [
+pub(super) const SECTIONS: [&str; 9] = [
     "centre",
     "centroids",
     "codes of centroids",
     "buckets",
     "blocks",
+    "codes",
     "vectors",
     "point table",
     "dead slots",
@@ -114,7 +119,8 @@ impl Header {
             buckets.div_ceil(BLOCK_CODES).checked_mul(stride),
             buckets.checked_mul(8),
             (self.blocks as usize).checked_mul(stride),
-            slots.checked_mul(layout(dim, self.element).hot_stride()),
+            slots.checked_mul(nibbles::code_bytes(self.width())),
+            paged(slots, layout(dim, self.element).hot_stride()),
             (self.places as usize).checked_mul(4),
             (dead as usize).checked_mul(4),
         ]

@@ -136,6 +136,9 @@ impl Ivf {
                 if let Some(node) = exclusive.node(slot) {
                     self.points.forget(PointId(node.id()), slot);
                 }
+                if let Some(nibbles) = &self.nibbles {
+                    nibbles.forget(slot);
+                }
                 exclusive.free(slot);
                 self.dead.remove(slot);
             }

@@ -22,6 +22,7 @@ mod dead;
 mod directory;
 mod format;
 mod maintain;
+mod nibbles;
 mod open;
 mod params;
 mod pool;
@@ -48,6 +49,7 @@ pub(crate) use bucket::Bucket;
 use dead::DeadSet;
 use directory::Directory;
 use maintain::Pass;
+use nibbles::Nibbles;
 pub(crate) use pool::{Near, Pool};
 pub(crate) use space::{Code, Space};
 
@@ -78,6 +80,8 @@ pub struct Ivf {
     seed: u64,
     space: Space,
     nodes: Nodes,
+    /// Of what was opened from a checkpoint.
+    nibbles: Option<Nibbles>,
     points: PointMap,
     /// For who remembers where points are.
     version: Version,
@@ -117,6 +121,7 @@ impl Ivf {
             params: params.validate()?,
             seed,
             nodes: Nodes::new(layout(dim, element)),
+            nibbles: None,
             points: PointMap::new(None),
             version: Version::default(),
             directory: RwLock::new(Directory::new(&space)),
@@ -305,6 +310,7 @@ impl Ivf {
     /// Bytes that vectors, codes and ids take, mapped ones included.
     pub fn memory_bytes(&self) -> usize {
         self.nodes.memory_bytes()
+            + self.nibbles.as_ref().map_or(0, Nibbles::memory_bytes)
             + self.points.memory_bytes()
             + self.directory.read().memory_bytes()
     }

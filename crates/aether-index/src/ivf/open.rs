@@ -8,6 +8,7 @@ use super::bucket::{Bucket, block_stride};
 use super::dead::DeadSet;
 use super::directory::Directory;
 use super::format::{self, Header};
+use super::nibbles::Nibbles;
 use super::space::Space;
 use super::{Ivf, layout};
 use crate::memory::{Column, Nodes, Part};
@@ -31,6 +32,7 @@ impl Ivf {
             codes,
             buckets,
             blocks,
+            nibbles,
             mut vectors,
             table,
             dead,
@@ -40,12 +42,12 @@ impl Ivf {
         let space = Space::new(dim, header.metric, header.element, centre, header.seed);
         let directory = directory(&header, &space, [&centroids, &buckets], [codes, blocks])?;
         let layout = layout(dim, header.element);
-        let column = |part, stride| Column::over(part, header.slots, stride).ok_or_else(too_short);
+        let nibbles = Nibbles::over(nibbles, header.slots, space.width());
         let fine = vectors.cut(0).ok_or_else(too_short)?;
         let nodes = Nodes::over(
             layout,
-            column(vectors, layout.hot_stride())?,
-            column(fine, layout.cold_stride())?,
+            Column::over_pages(vectors, header.slots, layout.hot_stride()).ok_or_else(too_short)?,
+            Column::over(fine, header.slots, layout.cold_stride()).ok_or_else(too_short)?,
             header.slots,
         );
         let dead_slots = DeadSet::new();
@@ -60,6 +62,7 @@ impl Ivf {
             seed: header.seed,
             space,
             nodes,
+            nibbles: Some(nibbles.ok_or_else(too_short)?),
             points: PointMap::new(Some((table, header.places as usize))),
             version: Version::default(),
             directory: RwLock::new(directory),

@@ -95,6 +95,11 @@ impl Pool {
         self.entries.len() >= self.capacity
     }
 
+    /// All points, to estimate anew.
+    pub(super) fn entries_mut(&mut self) -> &mut [Near] {
+        &mut self.entries
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -9,13 +9,19 @@ use super::Ivf;
 use super::bucket::Bucket;
 use super::directory::{BUCKET_USUAL, Directory, Ranked};
 use super::pool::{Near, Pool};
-use super::space::{self, BOUND};
+use super::space;
+use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::hnsw::SearchParams;
 use crate::memory::Reader;
+use crate::pages::in_page;
 use crate::{Candidate, PointId, Result};
 
-/// Exact distances that are computed in any case, beyond `k`: those of the points with the least estimates.
+/// Exact distances that are computed in any case, beyond `k`: those of the points with the least estimates, where these come from
+/// signs.
 const SURELY: usize = 8;
+
+/// Candidates for each of the nearest with which a search usually finds nineteen of twenty.
+const EF_USUAL: usize = 8;
 
 /// Vectors asked from memory ahead of their use.
 const AHEAD: usize = 8;
@@ -33,6 +39,27 @@ pub struct IvfScratch {
     pub(super) ranked: Vec<Ranked>,
     pub(super) pool: Pool,
     slots: Vec<u32>,
+    /// Slots whose vectors the last search has read from a checkpoint, and how many of them are on a page.
+    read: Vec<u32>,
+    in_page: u32,
+}
+
+impl IvfScratch {
+    /// Pages of 4 KiB with vectors that the last search has read of the checkpoint from which the index was opened; 0 when it was not, and
+    /// vectors that are longer than a page count as one. What a search reads besides is what all searches need:
+    /// [`CheckpointInfo::rare`](crate::CheckpointInfo::rare) tells the two apart.
+    ///
+    /// O(n log n) for n vectors.
+    pub fn pages_read(&self) -> usize {
+        let mut pages: Vec<u32> = self
+            .read
+            .iter()
+            .map(|slot| slot / self.in_page.max(1))
+            .collect();
+        pages.sort_unstable();
+        pages.dedup();
+        pages.len()
+    }
 }
 
 impl Ivf {
@@ -85,7 +112,7 @@ impl Ivf {
                 !(skips_dead && self.dead.contains(slot)) && allowed(PointId(id))
             }),
         };
-        Ok(ended.then(|| self.rerank(&reader, query, params, &mut scratch.pool)))
+        Ok(ended.then(|| self.rerank(&reader, query, params, scratch)))
     }
 
     /// Makes the scratch ready for a query; false when nothing is asked for.
@@ -177,14 +204,22 @@ impl Ivf {
         reader: &Reader<'_>,
         query: &[f32],
         params: SearchParams,
-        pool: &mut Pool,
+        scratch: &mut IvfScratch,
     ) -> Vec<Candidate> {
+        let pool = &mut scratch.pool;
+        let (surely, bound) = match &self.nibbles {
+            Some(nibbles) => {
+                nibbles.sharpen(&self.space, &scratch.query, pool);
+                (params.k, deviations(params.ef, params.k, EF_USUAL))
+            }
+            None => (params.k + SURELY, DEVIATIONS_MAX),
+        };
         let mut nearest = Nearest {
             k: params.k,
             heap: BinaryHeap::with_capacity(params.k.min(pool.len()) + 1),
         };
         let exact = ExactQuery::new(self.space.kernels, self.metric(), query);
-        let (surely, others) = pool.split(params.k + SURELY);
+        let (surely, others) = pool.split(surely);
         self.compare(
             reader,
             &exact,
@@ -194,7 +229,15 @@ impl Ivf {
         let farthest = self.estimate_of(nearest.farthest());
         let maybe = others
             .iter()
-            .filter(|near| near.estimate() - BOUND * near.error < farthest);
+            .filter(|near| near.estimate() - bound * near.error < farthest);
+        scratch.read.clear();
+        if let Some(nibbles) = &self.nibbles {
+            let compared = surely.iter().chain(maybe.clone()).map(|near| near.slot());
+            scratch
+                .read
+                .extend(compared.filter(|&slot| nibbles.holds(slot)));
+            scratch.in_page = in_page(self.nodes.layout().hot_stride());
+        }
         self.compare(reader, &exact, maybe.map(|near| near.slot()), &mut nearest);
         nearest.heap.into_sorted_vec()
     }

@@ -119,7 +119,7 @@ impl Ivf {
                 self.fill(&directory, scratch, usize::MAX, open, counts)
             }
         };
-        Ok(Some(self.rerank(&reader, query, params, &mut scratch.pool)))
+        Ok(Some(self.rerank(&reader, query, params, scratch)))
     }
 
     /// Like [`scan`](Ivf::scan), of the points of a selection: faster. `None` when that is out of date.

@@ -22,9 +22,6 @@ use crate::quantize::{QueryTable, Rotation};
 /// between a vector and its signs, which is near `sqrt(2 / pi)` for all vectors of many components.
 pub(crate) const ERROR: f32 = 0.603;
 
-/// A shift of sums by so many standard deviations turns estimates into bounds that hold but for one in a thousand.
-pub(crate) const BOUND: f32 = 3.0;
-
 /// How vectors become codes.
 #[derive(Debug)]
 pub(crate) struct Space {

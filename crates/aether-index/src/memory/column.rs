@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use parking_lot::Mutex;
 
 use super::block::{Block, LINE_BYTES, Part};
+use crate::pages::{PAGE, in_page, paged};
 use crate::{Error, Result};
 
 /// No slot: the end of a list of links.
@@ -33,6 +34,8 @@ pub(crate) struct Column {
     image: Option<Part>,
     image_base: *const u8,
     image_slots: u32,
+    /// How records lie in the pages of the checkpoint, if they do not cross from one to the next.
+    pages: Option<Pages>,
     blocks: [OnceLock<Block>; BLOCKS],
     growing: Mutex<()>,
 }
@@ -51,6 +54,7 @@ impl Column {
             image: None,
             image_base: std::ptr::null(),
             image_slots: 0,
+            pages: None,
             blocks: [const { OnceLock::new() }; BLOCKS],
             growing: Mutex::new(()),
         }
@@ -70,6 +74,14 @@ impl Column {
         Some(column)
     }
 
+    /// The same with records that do not cross from one page to the next, unless they are longer than one.
+    pub(crate) fn over_pages(part: Part, slots: u32, stride: usize) -> Option<Column> {
+        let enough = paged(slots as usize, stride)? <= part.bytes();
+        let mut column = Column::over(part, slots, stride).filter(|_| enough)?;
+        column.pages = Pages::of(stride);
+        Some(column)
+    }
+
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }
@@ -78,8 +90,9 @@ impl Column {
     #[inline]
     pub(super) fn address(&self, slot: u32) -> Option<NonNull<u8>> {
         if slot < self.image_slots {
-            // SAFETY: `over` checked that the part holds `image_slots` records.
-            let address = unsafe { self.image_base.add(slot as usize * self.stride) };
+            let skipped = self.pages.map_or(0, |pages| pages.skipped(slot));
+            // SAFETY: `over` checked that the part holds `image_slots` records, `over_pages` that it does with what they skip.
+            let address = unsafe { self.image_base.add(slot as usize * self.stride + skipped) };
             return NonNull::new(address.cast_mut());
         }
         let (block, index) = place(slot - self.image_slots)?;
@@ -111,6 +124,33 @@ impl Column {
             let _ = self.blocks[block].set(new); // only we set it: `growing` is held
         }
         Ok(())
+    }
+}
+
+/// Records in pages: as many as fit in each, and what is left skipped.
+#[derive(Debug, Clone, Copy)]
+struct Pages {
+    /// Records per page, as the inverse times 2⁶⁴, rounded up: exact for slots, which have 32 bits.
+    inverse: u128,
+    /// Bytes at the end of each page.
+    left: usize,
+}
+
+impl Pages {
+    /// `None` when nothing is skipped.
+    fn of(stride: usize) -> Option<Pages> {
+        let in_page = in_page(stride);
+        let left = PAGE % stride.max(1);
+        (in_page > 0 && left > 0).then(|| Pages {
+            inverse: (1_u128 << 64).div_ceil(u128::from(in_page)),
+            left,
+        })
+    }
+
+    /// Bytes at the ends of the pages before that of a slot.
+    #[inline]
+    fn skipped(self, slot: u32) -> usize {
+        (u128::from(slot) * self.inverse >> 64) as usize * self.left
     }
 }
 

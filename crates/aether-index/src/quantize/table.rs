@@ -134,6 +134,14 @@ impl QueryTable {
         unit * twice as f32
     }
 
+    /// `<query, levels - middle>` of a code of four bits per component: byte `i` has component `i` in its lower half, and in its
+    /// upper half the one that comes half of all components after it.
+    #[inline]
+    pub(crate) fn dot_levels(&self, levels: &[u8], middle: f32) -> f32 {
+        let dot = self.scan.kernels.dot_u4_i8(levels, &self.steps.steps);
+        self.steps.unit * (dot as f32 - middle * self.steps.sum as f32)
+    }
+
     /// The length of the centred query: what [`Factors::error`] is to be multiplied by.
     pub fn norm(&self) -> f32 {
         self.norm
