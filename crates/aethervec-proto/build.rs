@@ -3,10 +3,15 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+/// Each has a service; they share their messages.
+const PROTOS: [&str; 2] = [
+    "proto/aethervec/v1/vector_database.proto",
+    "proto/aethervec/v1/administration.proto",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let proto = "proto/aethervec/v1/vector_database.proto";
     println!("cargo::rerun-if-changed=proto");
-    let descriptors = protox::compile([proto], ["proto"])?;
+    let descriptors = protox::compile(PROTOS, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // For reflection: what the server says of itself.
     std::fs::write(

@@ -116,6 +116,9 @@ impl Caller {
                 Err(_) => return Err(Error::deadline()),
             };
             let pause = pauses.next().filter(|_| repeat.after(&error));
+            // No sooner than the server asks for.
+            let pause =
+                pause.map(|pause| error.retry_after().map_or(pause, |wait| wait.max(pause)));
             match pause {
                 Some(pause) if Instant::now() + pause < deadline => {
                     tokio::time::sleep(pause).await;

@@ -35,7 +35,7 @@ pub struct DescribedIndex {
 }
 
 /// Where the vector indexes of a collection stand.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct IndexState {
     /// Points that wait to be moved into an index; they are found all the same.
@@ -59,7 +59,7 @@ pub struct IndexState {
 }
 
 /// How the vectors of a dense field are found.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct DenseState {
     /// `scan`, `graph` or `buckets`.
@@ -73,4 +73,19 @@ pub struct DenseState {
     pub codes: String,
     /// How many candidates a search for ten holds that asks for no effort and no recall.
     pub effort: usize,
+    /// The recall that searches get which ask for one, measured; `None` before enough of them have.
+    #[serde(default)]
+    pub recall: Option<RecallState>,
+}
+
+/// How well a recall that is asked for is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct RecallState {
+    /// What was asked for last.
+    pub asked: f32,
+    /// The mean share of the exact answers that such searches find.
+    pub found: f32,
+    /// Of how many queries, the latest ones that were answered both ways.
+    pub queries: usize,
 }

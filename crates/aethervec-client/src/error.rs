@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::time::Duration;
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
 /// Why a call failed: [`kind`](Error::kind) says what can be done about it, the text what is wrong.
@@ -15,6 +16,8 @@ struct Repr {
     message: String,
     /// Whether it is sure that the server has not begun with the call.
     not_begun: bool,
+    /// How long the server asks to wait.
+    retry_after: Option<Duration>,
 }
 
 /// What can be done about an [`Error`].
@@ -36,6 +39,8 @@ pub enum ErrorKind {
     Conflict,
     /// Try again later, and less often: too much is under way.
     Overloaded,
+    /// Delete something, or ask for more: the tenant stores as much as it may. To try again is of no use.
+    Quota,
     /// The time was over. A write may have been made, or not.
     Deadline,
     /// The server cannot be reached, or the connection broke. A write may have been made, or not.
@@ -52,6 +57,7 @@ impl Error {
             kind,
             message: message.into(),
             not_begun: false,
+            retry_after: None,
         }))
     }
 
@@ -73,6 +79,11 @@ impl Error {
         self.0.not_begun
     }
 
+    /// How long the server asks to wait before the call is made again.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// Whether a call that changes nothing is worth repeating.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Overloaded)
@@ -85,15 +96,14 @@ impl From<Status> for Error {
             // Not the server's word: the connection's.
             _ if comes_from(&status, |error| error.is::<TimeoutExpired>()) => ErrorKind::Deadline,
             _ if status.source().is_some() => ErrorKind::Unavailable,
-            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => {
-                ErrorKind::Invalid
-            }
+            Code::InvalidArgument | Code::OutOfRange => ErrorKind::Invalid,
             Code::Unauthenticated => ErrorKind::Unauthenticated,
             Code::PermissionDenied => ErrorKind::Forbidden,
             Code::NotFound => ErrorKind::NotFound,
             Code::AlreadyExists => ErrorKind::Exists,
             Code::Aborted => ErrorKind::Conflict,
             Code::ResourceExhausted => ErrorKind::Overloaded,
+            Code::FailedPrecondition => ErrorKind::Quota,
             Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Deadline,
             Code::Unavailable => ErrorKind::Unavailable,
             Code::Unimplemented => ErrorKind::Unsupported,
@@ -107,6 +117,7 @@ impl From<Status> for Error {
             kind,
             message,
             not_begun: kind == ErrorKind::Overloaded || was_not_sent(&status),
+            retry_after: retry_after(&status),
         }))
     }
 }
@@ -117,6 +128,7 @@ impl From<tonic::transport::Error> for Error {
             kind: ErrorKind::Unavailable,
             message: chain(&error),
             not_begun: true,
+            retry_after: None,
         }))
     }
 }
@@ -139,6 +151,12 @@ fn was_not_sent(status: &Status) -> bool {
         let sent = error.downcast_ref::<hyper::Error>();
         error.is::<ConnectError>() || sent.is_some_and(hyper::Error::is_canceled)
     })
+}
+
+/// The seconds that the server says.
+fn retry_after(status: &Status) -> Option<Duration> {
+    let seconds = status.metadata().get("retry-after")?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether something that the status comes from is `such`.

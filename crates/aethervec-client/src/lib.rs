@@ -27,7 +27,7 @@
 //! them works with either.
 //!
 //! ```text
-//! client   collection   session   stream      what a program holds
+//! client   collection, search   session   stream      what a program holds
 //!             call                            deadline, repetition, metadata
 //!         pool      retry                     connections; what may be repeated, and when
 //! ```
@@ -42,13 +42,14 @@ mod options;
 mod pool;
 mod retry;
 mod schema;
+mod search;
 mod session;
 mod short;
 mod stream;
 
 pub use client::{Health, VectorDatabaseClient};
 pub use collection::Collection;
-pub use description::{DenseState, DescribedIndex, Description, IndexState};
+pub use description::{DenseState, DescribedIndex, Description, IndexState, RecallState};
 pub use error::{Error, ErrorKind, Result};
 pub use found::{Found, Group, Hit};
 pub use options::ConnectOptions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// How often a call is tried, and what lies between.
 ///
 /// Pauses double from `pause_min` to `pause_max`; each is drawn at random from its upper half, so that clients which fail together
-/// do not come back together. A call never outlives its [timeout](crate::ConnectOptions::timeout).
+/// do not come back together. A server that says how long to wait is believed. A call never outlives its [timeout](crate::ConnectOptions::timeout).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How often a call is made, at most; 1: it is never repeated.

@@ -1,6 +1,6 @@
 //! The messages and services of the native gRPC API, for the server and for clients in Rust.
 //!
-//! [`v1`] is generated from `proto/aethervec/v1/vector_database.proto`, which documents it. Ids, vectors and documents
+//! [`v1`] is generated from the files in `proto/aethervec/v1`, which document it. Ids, vectors and documents
 //! become those of the engine by `try_into`, and messages by `into`: both ends of a connection read them alike.
 
 mod convert;

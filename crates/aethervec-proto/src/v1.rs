@@ -1,9 +1,9 @@
-//! The messages and services, generated from `proto/aethervec/v1/vector_database.proto`, which documents them.
+//! The messages and services, generated from the files in `proto/aethervec/v1`, which document them.
 
 #![expect(
     missing_docs,
     clippy::allow_attributes_without_reason,
-    reason = "generated: the .proto file has the documentation"
+    reason = "generated: the .proto files have the documentation"
 )]
 
 tonic::include_proto!("aethervec.v1");

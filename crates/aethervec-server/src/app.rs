@@ -97,6 +97,32 @@ impl App {
             .await
     }
 
+    /// As [`with_tenant`](App::with_tenant), for what takes as long as a collection is large: in a turn of the long kind.
+    ///
+    /// # Errors
+    /// As [`with_tenant`](App::with_tenant).
+    pub async fn with_tenant_at_length<T, E>(
+        &self,
+        name: TenantName,
+        deadline: Deadline,
+        call: impl FnOnce(&Arc<Tenant>) -> Result<T, E> + Send + 'static,
+    ) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let tenants = Arc::clone(&self.tenants);
+        let counted = self.quotas.enter(&name, Instant::now())?;
+        self.streams
+            .run(deadline, move || {
+                let _counted = counted;
+                request::of_tenant(&name);
+                let tenant = tenants.get(&name)?;
+                call(&tenant).map_err(Into::into)
+            })
+            .await
+    }
+
     /// Closes what nobody has used for a while. Blocks.
     pub fn close_idle(&self) {
         let idle = Duration::from_secs(self.config.tenant_idle_s);

@@ -84,7 +84,9 @@ impl ApiErrorKind {
             ApiErrorKind::NotFound => Code::NotFound,
             ApiErrorKind::Exists => Code::AlreadyExists,
             ApiErrorKind::Conflict => Code::Aborted,
-            ApiErrorKind::Overloaded | ApiErrorKind::Quota => Code::ResourceExhausted,
+            ApiErrorKind::Overloaded => Code::ResourceExhausted,
+            // Not a matter of time: nobody shall try again by itself.
+            ApiErrorKind::Quota => Code::FailedPrecondition,
             ApiErrorKind::Deadline => Code::DeadlineExceeded,
             ApiErrorKind::Unavailable => Code::Unavailable,
             ApiErrorKind::Unsupported => Code::Unimplemented,
@@ -190,8 +192,8 @@ impl IntoResponse for ApiError {
             },
         };
         let mut response = (self.kind.status(), axum::Json(body)).into_response();
-        if let Some(wait) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds(wait));
+        if let Some(wait) = wait(self.kind == ApiErrorKind::Overloaded, self.retry_after) {
+            response.headers_mut().insert(RETRY_AFTER, wait);
         }
         if self.kind == ApiErrorKind::Unauthenticated {
             let scheme = HeaderValue::from_static("Bearer");
@@ -213,9 +215,10 @@ impl From<ApiError> for tonic::Status {
     }
 }
 
-/// A time as the header `retry-after` has it.
-pub(crate) fn seconds(wait: Duration) -> HeaderValue {
-    HeaderValue::from(whole_seconds(wait))
+/// The header `retry-after`: that of who is overloaded says a second where nothing better is known.
+pub(crate) fn wait(is_overloaded: bool, known: Option<Duration>) -> Option<HeaderValue> {
+    let wait = known.or(is_overloaded.then_some(Duration::from_secs(1)));
+    wait.map(|wait| HeaderValue::from(whole_seconds(wait)))
 }
 
 /// Rounded up: who comes back then is let in.

@@ -42,6 +42,7 @@ pub(crate) struct Health {
 /// How the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ServerState)]
 pub(crate) enum State {
     /// It can serve.
     Ok,

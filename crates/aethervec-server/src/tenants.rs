@@ -10,7 +10,7 @@ use crate::quotas::{Quotas, Usage, over};
 use crate::sessions::Sessions;
 pub use crate::tenant_name::{DEFAULT_TENANT, TENANT_NAME_BYTES_MAX, TenantName};
 use aether_crypt::{Cipher, EncryptedStorage, KeyId, StaticKeys};
-use aether_env::Env;
+use aether_env::{Env, Storage};
 use aethervec::{AetherDB, Collection, DbOptions, Write};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -31,6 +31,10 @@ pub struct Tenant {
     pub sessions: Sessions,
     /// Documents that a request may write, at most.
     pub batch_size: usize,
+    /// Where its files are, in the clear.
+    pub files: Arc<dyn Storage>,
+    /// Held while a snapshot in a file is made, read back or removed.
+    pub snapshot_turn: Mutex<()>,
     quotas: Arc<Quotas>,
     usage: Usage,
     used: Mutex<Instant>,
@@ -293,14 +297,17 @@ impl Tenants {
             self.forget(name);
             return Err(not_found(name));
         }
-        let db = self.open_database(name);
-        match &db {
+        let opened = self.open_database(name);
+        match &opened {
             Ok(_) => drop(self.failed.lock().remove(name)),
             Err(error) => drop(self.failed.lock().insert(name.clone(), error.clone())),
         }
+        let (db, files) = opened?;
         let tenant = Arc::new(Tenant {
             name: name.clone(),
-            db: db?,
+            db,
+            files,
+            snapshot_turn: Mutex::default(),
             sessions: Sessions::new(self.transaction_idle, self.snapshot_idle),
             batch_size: self.batch_size,
             quotas: Arc::clone(&self.quotas),
@@ -311,8 +318,10 @@ impl Tenants {
         Ok(tenant)
     }
 
-    fn open_database(&self, name: &TenantName) -> ApiResult<AetherDB> {
-        Ok(AetherDB::open_with(self.env(name)?, self.options.clone())?)
+    fn open_database(&self, name: &TenantName) -> ApiResult<(AetherDB, Arc<dyn Storage>)> {
+        let env = self.env(name)?;
+        let files = Arc::clone(&env.storage);
+        Ok((AetherDB::open_with(env, self.options.clone())?, files))
     }
 
     /// The tenant's files: decrypted, if they are encrypted.

@@ -80,6 +80,7 @@ pub use payload::{
     FacetCount, FacetRequest, LoadedPayloadIndex, PayloadIndexInfo, PayloadIndexKind,
     PayloadIndexState,
 };
+pub use plan::calibration::MeasuredRecall;
 pub use plan::explain::{Explanation, Step, record_steps};
 pub use query::{
     ContextPair, Cursor, Dbsf, Decay, Direction, Discover, Div, Effort, Expression, Formula,

@@ -87,6 +87,7 @@ fn dense_json(status: &DenseStatus) -> Value {
         "why": status.why,
         "codes": status.codes,
         "effort": status.effort,
+        "recall": status.recall.map(|recall| json!({ "asked": recall.asked, "found": recall.found, "queries": recall.queries })),
     })
 }
 

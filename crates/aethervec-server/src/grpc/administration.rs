@@ -1,8 +1,8 @@
 //! Fields and aliases of collections, tenants and what they may use, long operations.
 
 use super::convert;
-use super::scope::Scope;
-use crate::app::App;
+use super::documents::described;
+use super::scope::{Answer, Scope, Service};
 use crate::auth::Action;
 use crate::call::{At, Call, session_id};
 use crate::error::ApiResult;
@@ -11,30 +11,15 @@ use crate::proto::administration_server::Administration;
 use crate::proto::*;
 use crate::quotas;
 use crate::tenants::TenantName;
-use crate::wire::collection::{AliasChangeSpelled, Changes, Described, Field};
+use crate::wire::collection::{AliasChangeSpelled, Changes};
 use crate::wire::operations::Operation;
-use aethervec::{AliasChange, Collection, VectorField};
+use crate::wire::schema::Field;
+use aethervec::{AliasChange, VectorField};
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::{Request, Response, Status};
-
-/// The service.
-#[derive(Debug)]
-pub(super) struct Service {
-    app: Arc<App>,
-}
+use tonic::{Request, Response};
 
 impl Service {
-    pub(super) fn new(app: &Arc<App>) -> Service {
-        Service {
-            app: Arc::clone(app),
-        }
-    }
-
-    fn scope<M>(&self, request: Request<M>) -> ApiResult<(Scope, M)> {
-        Scope::of(&self.app, request)
-    }
-
     /// The request of somebody who may do this to the tenant that it names.
     fn about_tenant<M>(
         &self,
@@ -55,8 +40,6 @@ impl Service {
         }
     }
 }
-
-type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Administration for Service {
@@ -216,12 +199,6 @@ impl Administration for Service {
         let operation = scope.app.operations.cancel(&scope.tenant, id)?;
         Ok(Response::new(shown(&operation)?))
     }
-}
-
-fn described(collection: &Collection) -> ApiResult<CollectionResponse> {
-    Ok(CollectionResponse {
-        description: convert::to_json(&Described::of(collection)?)?,
-    })
 }
 
 fn aliases(call: &Call) -> ApiResult<AliasesResponse> {

@@ -1,18 +1,20 @@
-//! The native API over gRPC: `vector_database.proto` of aethervec-proto is its description.
+//! The native API over gRPC: the files in `proto` of aethervec-proto describe it.
 //!
 //! Messages are taken apart within the gate, on a thread where that may take its time.
 
 mod administration;
 mod convert;
+mod documents;
 mod scope;
 mod service;
+mod streaming;
 
 use crate::app::App;
 use crate::auth::Door;
 use crate::proto;
 use crate::proto::administration_server::AdministrationServer;
 use axum::Router;
-use service::Service;
+use scope::Service;
 use std::sync::Arc;
 use tonic::service::Routes;
 
@@ -29,7 +31,8 @@ pub(crate) const DOOR: Door = Door::grpc(
 /// All services of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let limit = app.config.body_bytes_max;
-    let service = proto::vector_database_server::VectorDatabaseServer::new(Service::new(app))
+    let calls = Service::new(app);
+    let service = proto::vector_database_server::VectorDatabaseServer::new(calls.clone())
         .max_decoding_message_size(limit)
         .max_encoding_message_size(usize::MAX)
         .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
@@ -40,7 +43,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptors were compiled with this crate");
-    let administration = AdministrationServer::new(administration::Service::new(app))
+    let administration = AdministrationServer::new(calls)
         .max_decoding_message_size(limit)
         .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
     Routes::new(service)

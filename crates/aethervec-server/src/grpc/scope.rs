@@ -12,6 +12,29 @@ use std::time::Duration;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
+/// The native services, of one kind: each call begins with its [`Scope`].
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) app: Arc<App>,
+}
+
+/// What a call answers.
+pub(super) type Answer<T> = Result<Response<T>, Status>;
+
+impl Service {
+    pub(super) fn new(app: &Arc<App>) -> Service {
+        Service {
+            app: Arc::clone(app),
+        }
+    }
+
+    /// Who calls, for which tenant and until when; and the message.
+    pub(super) fn scope<M>(&self, request: Request<M>) -> ApiResult<(Scope, M)> {
+        let (metadata, extensions, message) = request.into_parts();
+        Ok((Scope::new(&self.app, &metadata, &extensions)?, message))
+    }
+}
+
 /// A call without its message.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
@@ -22,12 +45,6 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// That of a request, and its message.
-    pub(super) fn of<M>(app: &Arc<App>, request: Request<M>) -> ApiResult<(Scope, M)> {
-        let (metadata, extensions, message) = request.into_parts();
-        Ok((Scope::new(app, &metadata, &extensions)?, message))
-    }
-
     fn new(app: &Arc<App>, metadata: &MetadataMap, extensions: &Extensions) -> ApiResult<Scope> {
         let caller = extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| {
@@ -59,7 +76,7 @@ impl Scope {
         self,
         at: Option<proto::At>,
         work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
-    ) -> Result<Response<T>, Status> {
+    ) -> Answer<T> {
         let at = moment(at)?;
         let answer = self.run(at, work).await?;
         Ok(Response::new(answer))

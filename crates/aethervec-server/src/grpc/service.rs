@@ -1,47 +1,17 @@
 //! The calls, each: take the message apart, ask the engine, put the answer together.
 
 use super::convert;
-use super::scope::{Scope, moment};
-use crate::app::App;
+use super::documents::{answer, described, insert_short, or_default, upsert};
+use super::scope::{Answer, Service};
+use super::streaming::{self, Exported};
 use crate::auth::Action;
 use crate::call::{At, Call, session_id};
 use crate::error::{ApiError, ApiResult};
 use crate::proto::vector_database_server::VectorDatabase;
 use crate::proto::*;
-use crate::streams::{self, Chunk};
-use crate::wire::{ask, collection, documents, short};
-use crate::{short as short_forms, whole};
-use aethervec::{
-    CollectionSchema, FacetRequest, GroupRequest, Isolation, MatrixRequest, Path, Write,
-};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
-use std::sync::Arc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
-
-/// Batches of a stream that are written at the same time: while one waits for the disk, the next is taken apart.
-const BATCHES_MAX: usize = 4;
-
-/// The native service.
-#[derive(Debug)]
-pub(super) struct Service {
-    app: Arc<App>,
-}
-
-impl Service {
-    pub(super) fn new(app: &Arc<App>) -> Service {
-        Service {
-            app: Arc::clone(app),
-        }
-    }
-
-    fn scope<M>(&self, request: Request<M>) -> ApiResult<(Scope, M)> {
-        Scope::of(&self.app, request)
-    }
-}
-
-type Answer<T> = Result<Response<T>, Status>;
+use crate::wire::schema::Schema;
+use aethervec::{CollectionSchema, Isolation, Path, Write};
+use tonic::{Request, Response, Streaming};
 
 #[tonic::async_trait]
 impl VectorDatabase for Service {
@@ -73,18 +43,7 @@ impl VectorDatabase for Service {
         request: Request<Streaming<InsertRequest>>,
     ) -> Answer<InsertResponse> {
         let (scope, messages) = self.scope(request)?;
-        let count = messages
-            .map_ok(|message| {
-                let scope = scope.clone().renewed();
-                async move {
-                    let written = scope.run(At::Now, move |call| insert_short(call, message));
-                    Ok(written.await?.count)
-                }
-            })
-            .try_buffered(BATCHES_MAX)
-            .try_fold(0, async |sum, count| Ok(sum + count))
-            .await?;
-        Ok(Response::new(InsertResponse { count }))
+        streaming::insert_batch(scope, messages).await
     }
 
     async fn train(&self, request: Request<TrainRequest>) -> Answer<TrainResponse> {
@@ -164,7 +123,7 @@ impl VectorDatabase for Service {
                 let name = &message.collection;
                 call.caller
                     .allow(Action::Manage, &call.tenant.name, Some(name))?;
-                let schema: collection::Schema = convert::json("schema", &message.schema)?;
+                let schema: Schema = convert::json("schema", &message.schema)?;
                 let schema = CollectionSchema::try_from(schema)?;
                 described(&call.tenant.db.create_collection_with(name, schema)?)
             })
@@ -245,26 +204,8 @@ impl VectorDatabase for Service {
         &self,
         request: Request<Streaming<UpsertRequest>>,
     ) -> Answer<UpsertResponse> {
-        let (scope, mut messages) = self.scope(request)?;
-        let Some(mut first) = messages.message().await? else {
-            return Ok(Response::new(UpsertResponse::default()));
-        };
-        let at = moment(first.at.take())?;
-        let messages = futures_util::stream::iter([Ok(first)]).chain(messages);
-        let upserted = messages
-            .map_ok(|message| {
-                let scope = scope.clone().renewed();
-                async move { Ok(scope.run(at, move |call| upsert(call, message)).await?) }
-            })
-            .try_buffered(BATCHES_MAX)
-            .try_fold(UpsertResponse::default(), async |sum, batch| {
-                Ok(UpsertResponse {
-                    inserted: sum.inserted + batch.inserted,
-                    replaced: sum.replaced + batch.replaced,
-                })
-            })
-            .await?;
-        Ok(Response::new(upserted))
+        let (scope, messages) = self.scope(request)?;
+        streaming::upsert_stream(scope, messages).await
     }
 
     async fn apply(&self, request: Request<ApplyRequest>) -> Answer<ApplyResponse> {
@@ -467,130 +408,14 @@ impl VectorDatabase for Service {
     }
 
     async fn import(&self, request: Request<Streaming<ImportRequest>>) -> Answer<UpsertResponse> {
-        let (scope, mut messages) = self.scope(request)?;
-        let Some(first) = messages.message().await? else {
-            return Err(ApiError::invalid("collection: the stream is empty").into());
-        };
-        let (source, reader) = streams::incoming();
-        let import = whole::import(
-            &scope.app,
-            scope.tenant,
-            scope.caller,
-            first.collection,
-            reader,
-        );
-        let feed = async move {
-            let mut chunk = Some(first.chunk);
-            while let Some(piece) = chunk {
-                // An import that has failed says so itself; a connection that is broken, the reader.
-                if !source.put(piece).await {
-                    return;
-                }
-                let Ok(next) = messages.message().await else {
-                    return;
-                };
-                chunk = next.map(|message| message.chunk);
-            }
-            source.finish().await;
-        };
-        let (upserted, ()) = tokio::join!(import, feed);
-        let upserted = upserted?;
-        Ok(Response::new(UpsertResponse {
-            inserted: upserted.inserted as u64,
-            replaced: upserted.replaced as u64,
-        }))
+        let (scope, messages) = self.scope(request)?;
+        streaming::import(scope, messages).await
     }
 
-    type ExportStream = BoxStream<'static, Result<ExportResponse, Status>>;
+    type ExportStream = Exported;
 
     async fn export(&self, request: Request<ExportRequest>) -> Answer<Self::ExportStream> {
         let (scope, message) = self.scope(request)?;
-        let at = moment(message.at)?;
-        let chunks = whole::export(
-            &scope.app,
-            scope.tenant,
-            scope.caller,
-            at,
-            message.collection,
-        )
-        .await?;
-        let answer = |chunk: Chunk| match chunk {
-            Ok(chunk) => Ok(ExportResponse { chunk }),
-            Err(error) => Err(Status::internal(error.to_string())),
-        };
-        let answers = ReceiverStream::new(chunks).map(answer);
-        Ok(Response::new(answers.boxed()))
-    }
-}
-
-/// The collection that is meant, by the short forms.
-fn or_default(name: String) -> String {
-    match name.is_empty() {
-        true => short::DEFAULT_COLLECTION.to_owned(),
-        false => name,
-    }
-}
-
-fn insert_short(call: &Call, message: InsertRequest) -> ApiResult<InsertResponse> {
-    let vectors = message.vectors.into_iter().map(convert::short);
-    let request = short::Vectors {
-        collection: or_default(message.collection),
-        vectors: vectors.collect::<ApiResult<_>>()?,
-    };
-    let written = short_forms::insert(call, request)?;
-    Ok(InsertResponse {
-        count: written.count as u64,
-    })
-}
-
-fn upsert(call: &Call, message: UpsertRequest) -> ApiResult<UpsertResponse> {
-    let documents = message.documents.into_iter().enumerate();
-    let writes = documents.map(|(number, document)| {
-        let document = document
-            .try_into()
-            .map_err(|error| ApiError::invalid(format!("document {number}: {error}")))?;
-        Ok(Write::upsert(document))
-    });
-    let writes = writes.collect::<ApiResult<Vec<Write>>>()?;
-    let upserted = documents::UpsertAnswer::of(&call.apply(&message.collection, writes)?);
-    Ok(UpsertResponse {
-        inserted: upserted.inserted as u64,
-        replaced: upserted.replaced as u64,
-    })
-}
-
-fn described(collection: &aethervec::Collection) -> ApiResult<CollectionResponse> {
-    let described = collection::Described::of(collection)?;
-    Ok(CollectionResponse {
-        description: convert::to_json(&described)?,
-    })
-}
-
-/// Groups, a facet, a matrix or an explanation.
-fn answer(call: &Call, name: &str, question: Option<ask_request::Question>) -> ApiResult<String> {
-    use ask_request::Question;
-    match question {
-        Some(Question::Groups(text)) => {
-            let request: GroupRequest = convert::json("groups", &text)?;
-            let groups = call.query_groups(name, &request)?;
-            convert::to_json(&ask::Groups::from(groups))
-        }
-        Some(Question::Facet(text)) => {
-            let request: ask::Facet = convert::json("facet", &text)?;
-            let counts = call.facet(name, &FacetRequest::from(request))?;
-            convert::to_json(&ask::Facets::from(counts))
-        }
-        Some(Question::Matrix(text)) => {
-            let request: MatrixRequest = convert::json("matrix", &text)?;
-            convert::to_json(&call.matrix(name, &request)?)
-        }
-        Some(Question::Explain(text)) => {
-            let search: ask::Search = convert::json("explain", &text)?;
-            let explanation = call.view(name)?.explain(search.request())?;
-            convert::to_json(&ask::Explained::from(explanation))
-        }
-        None => Err(ApiError::invalid(
-            "question: one of groups, facet, matrix and explain has to be there",
-        )),
+        streaming::export(scope, message).await
     }
 }

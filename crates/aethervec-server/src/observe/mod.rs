@@ -20,7 +20,7 @@ pub(crate) mod operation;
 pub(crate) mod request;
 pub(crate) mod shape;
 pub(crate) mod slow;
-mod traces;
+pub(crate) mod traces;
 mod watch;
 
 pub use metrics::Metrics;

@@ -276,10 +276,10 @@ fn grpc(path: &str) -> Operation {
         "Scroll" => Scroll,
         "Count" => Count,
         "Put" | "Insert" | "InsertBatch" | "Upsert" | "UpsertStream" => Upsert,
-        "Write" | "UpdateBatch" => Write,
+        "Apply" | "UpdateBatch" => Write,
         "Delete" if service.ends_with("Collections") => Manage,
         "Delete" => Delete,
-        "Patch" | "SetPayload" | "OverwritePayload" | "DeletePayload" | "ClearPayload"
+        "PatchBy" | "SetPayload" | "OverwritePayload" | "DeletePayload" | "ClearPayload"
         | "UpdateVectors" | "DeleteVectors" => Patch,
         "Import" => Import,
         "Export" => Export,
@@ -336,9 +336,9 @@ impl Outcome {
     fn of_code(code: Code) -> Outcome {
         match code {
             Code::Ok => Outcome::Ok,
-            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Outcome::Invalid,
+            Code::InvalidArgument | Code::OutOfRange => Outcome::Invalid,
             Code::Unauthenticated => Outcome::Unauthenticated,
-            Code::PermissionDenied => Outcome::Forbidden,
+            Code::PermissionDenied | Code::FailedPrecondition => Outcome::Forbidden,
             Code::NotFound => Outcome::NotFound,
             Code::AlreadyExists | Code::Aborted => Outcome::Conflict,
             Code::ResourceExhausted => Outcome::Overloaded,

@@ -1,9 +1,11 @@
 //! A tenant's database, as far as who calls may use it.
 
 use crate::auth::{Action, Caller};
-use crate::qdrant::error::Result;
+use crate::qdrant::error::{Failure, Result};
 use crate::tenants::Tenant;
+use aether_env::Storage;
 use aethervec::{AetherDB, Collection, Write};
+use parking_lot::MutexGuard;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -47,6 +49,26 @@ impl<'a> Access<'a> {
     /// Asks for the room that `writes` take.
     pub(crate) fn room_for(&self, collection: &Collection, writes: &[Write]) -> Result<()> {
         Ok(self.tenant.room_for(collection, writes)?)
+    }
+
+    /// How many more documents there may be; `None` when it does not matter.
+    pub(crate) fn room(&self) -> Result<Option<u64>> {
+        Ok(self.tenant.room()?)
+    }
+
+    /// Why there is no room for what a snapshot has.
+    pub(crate) fn no_room(&self) -> Failure {
+        self.tenant.no_room().into()
+    }
+
+    /// Where the files of the database are.
+    pub(crate) fn files(&self) -> &Arc<dyn Storage> {
+        &self.tenant.files
+    }
+
+    /// One snapshot at a time is made, read back or removed: as long as this is held.
+    pub(crate) fn snapshot_turn(&self) -> MutexGuard<'_, ()> {
+        self.tenant.snapshot_turn.lock()
     }
 
     /// Whether a list may name this collection.

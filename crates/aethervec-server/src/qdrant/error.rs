@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Unauthenticated,
     /// The caller may not do this.
     Forbidden,
+    /// The tenant has as much as it may.
+    Quota,
     /// What it names is not there.
     NotFound,
     /// What it would create is there already.
@@ -129,7 +131,8 @@ impl From<ApiError> for Failure {
         let kind = match error.kind {
             ApiErrorKind::Invalid => Kind::BadRequest,
             ApiErrorKind::Unauthenticated => Kind::Unauthenticated,
-            ApiErrorKind::Forbidden | ApiErrorKind::Quota => Kind::Forbidden,
+            ApiErrorKind::Forbidden => Kind::Forbidden,
+            ApiErrorKind::Quota => Kind::Quota,
             ApiErrorKind::NotFound => Kind::NotFound,
             ApiErrorKind::Exists => Kind::Exists,
             ApiErrorKind::TooLarge => Kind::TooLarge,

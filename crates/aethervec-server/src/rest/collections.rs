@@ -5,8 +5,9 @@ use crate::auth::Action;
 use crate::error::{ApiError, ApiResult};
 use crate::wire::collection::{
     AliasChanges, Aliases, Changes, Described, DescribedIndex, Names, NewField, PayloadIndex,
-    Schema, indexes,
+    indexes,
 };
+use crate::wire::schema::Schema;
 use aethervec::{AliasChange, CollectionSchema, Path, PayloadIndexKind, VectorField};
 use serde::Deserialize;
 use std::time::Duration;

@@ -81,6 +81,7 @@ pub(crate) struct Facets {
 
 /// A value, and how many documents have it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CountedValue)]
 pub(crate) struct Counted {
     pub(crate) value: Value,
     pub(crate) count: u64,

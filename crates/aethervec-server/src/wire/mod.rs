@@ -7,5 +7,6 @@ pub(crate) mod collection;
 pub(crate) mod documents;
 pub(crate) mod language;
 pub(crate) mod operations;
+pub(crate) mod schema;
 pub(crate) mod short;
 pub(crate) mod state;

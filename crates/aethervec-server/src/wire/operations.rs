@@ -31,6 +31,7 @@ pub(crate) struct Operation {
 /// Where an operation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OperationState)]
 pub(crate) enum State {
     Running,
     Done,

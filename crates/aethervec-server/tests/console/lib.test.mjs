@@ -58,6 +58,7 @@ test("numbers are readable", () => {
   assert.equal(format.seconds(0.00012), "120 µs");
   assert.equal(format.seconds(0.0012), "1.2 ms");
   assert.equal(format.count(12345), "12,345");
+  assert.deepEqual([0, 0.5, 1, 2.5, 12500].map(format.count), ["0", "0.5", "1", "2.5", "12,500"]);
   assert.equal(format.percent(0.987), "98.7 %");
   assert.equal(format.perSecond(1234567), "1.23 M/s");
   assert.equal(format.seconds(NaN), "–");

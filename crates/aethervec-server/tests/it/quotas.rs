@@ -68,13 +68,20 @@ async fn documents_end_at_the_quota_and_come_back_when_some_are_deleted() {
         ..PutRequest::default()
     };
     let status = grpc.put(put).await.unwrap_err();
-    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.metadata().get("retry-after").is_none());
 
     let address = server.addresses.qdrant_http.unwrap();
     let url = format!("http://{address}/collections/notes/points");
     let points = json!({"points": [{"id": 99, "vector": [1.0, 2.0]}]});
     let (status, body) = answer(server.http.put(&url).json(&points)).await;
     assert_eq!(status, 403, "{body}");
+    let address = format!("http://{}", server.addresses.qdrant_grpc.unwrap());
+    let mut points = PointsClient::connect(address).await.unwrap();
+    let point = qdrant::PointStruct::new(99, vec![1.0, 2.0], qdrant_client::Payload::new());
+    let upsert = qdrant::UpsertPointsBuilder::new("notes", vec![point]).build();
+    let status = points.upsert(upsert).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
 
     let deleted = server
         .post(&format!("{at}/delete"), json!({"ids": [10, 11]}))

@@ -8,6 +8,7 @@ use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry};
 use crate::payload::Payload;
+use crate::plan::calibration::MeasuredRecall;
 use crate::search::RecentFilters;
 use aether_distance::Kernels;
 use aidb::{DB, SeqNo};
@@ -140,7 +141,7 @@ impl Drop for Watch<'_> {
 }
 
 /// Where an index stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IndexStatus {
     /// Points that wait to be moved into an approximate index, and are found by an exact scan meanwhile; or from one into that
@@ -165,7 +166,7 @@ pub struct IndexStatus {
 }
 
 /// How the vectors of a dense field are found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DenseStatus {
     /// `scan` (each search compares with all of them), `graph` or `buckets`.
@@ -180,6 +181,8 @@ pub struct DenseStatus {
     pub codes: &'static str,
     /// How many candidates a search for ten neighbours holds that asks for no effort and no recall.
     pub effort: usize,
+    /// The recall that searches get which ask for one, measured; `None` before enough of them have.
+    pub recall: Option<MeasuredRecall>,
 }
 
 impl Core {

@@ -175,6 +175,7 @@ impl DenseIndex {
             why: choice.why.to_string(),
             codes: family.map_or("the vectors as given", Family::codes),
             effort: self.effort(10),
+            recall: self.calibration.measured(),
         }
     }
 

@@ -99,6 +99,21 @@ struct Samples {
     family: Option<Family>,
     /// What the samples say, as far as somebody has asked.
     curves: Vec<Arc<Curve>>,
+    /// For how many hits and which recall somebody has asked last.
+    asked: Option<(usize, f32)>,
+}
+
+/// How well a recall that is asked for is kept: approximate searches compared with exact ones, for the same queries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MeasuredRecall {
+    /// The recall that a search has asked for last.
+    pub asked: f32,
+    /// The mean share of the exact answers that such a search finds, 0 to 1; at least: between two efforts that were tried, that
+    /// of the smaller one.
+    pub found: f32,
+    /// Of how many queries, the latest ones that were answered both ways.
+    pub queries: usize,
 }
 
 /// What searches of every effort make of one query.
@@ -153,6 +168,7 @@ impl Calibration {
         samples.since += 1;
         let known = samples.newest.len();
         let learns = known < SAMPLES_MIN || samples.since >= SAMPLE_EVERY * known as u64;
+        samples.asked = Some((k, recall));
         (!learns).then(|| samples.curve(k, recall))
     }
 
@@ -187,6 +203,23 @@ impl Calibration {
         )]
         let ef = (each * FILTER_FACTOR * k.div_ceil(FILTERED_DEPTH) as f64) as usize;
         Effort::Ef(ef.max(EFFORTS[0]).max(k))
+    }
+
+    /// What searches find that ask for a recall: none before there are samples enough to search by.
+    pub(crate) fn measured(&self) -> Option<MeasuredRecall> {
+        let mut samples = self.0.lock();
+        let (k, asked) = samples.asked?;
+        let queries = samples.newest.len();
+        if queries < SAMPLES_MIN {
+            return None;
+        }
+        let curve = samples.curve(k, asked);
+        let found = samples.newest.iter().map(|sample| curve.finds(sample));
+        Some(MeasuredRecall {
+            asked,
+            found: found.sum::<f32>() / queries as f32,
+            queries,
+        })
     }
 
     /// Forgets everything: another index has taken the place of the one from which it was learned.
@@ -368,6 +401,20 @@ impl Curve {
         let easier = self.steps.partition_point(|&(other, _)| other < hardness);
         let (_, need) = self.steps.get(easier)?;
         (easier + self.harder_min <= self.steps.len()).then_some(*need)
+    }
+
+    /// How much of its exact answer a search with this curve finds for the query of `sample`.
+    fn finds(&self, sample: &Sample) -> f32 {
+        let tried = |ef: usize| EFFORTS.partition_point(|&tried| tried <= ef).checked_sub(1);
+        let first = tried(self.first).unwrap_or(0);
+        let need = match self.known(sample.hardness[first]) {
+            Some(need) => need,
+            None => self.greatest().map(|ef| ef * UNKNOWN_FACTOR),
+        };
+        // Without an effort that is enough, the search compares with everything.
+        need.map_or(1.0, |ef| {
+            tried(ef.max(self.first)).map_or(0.0, |e| sample.shares[self.depth][e])
+        })
     }
 
     /// The effort that it takes if one of `share` points is allowed; between those that were tried by the logarithm. `None`: no

@@ -2,7 +2,7 @@
 //!
 //! The largest ones have series of their own, as many as the settings say; the others are added up under the name `other`.
 
-use super::family::{Family, Kind};
+use super::family::Family;
 use super::histogram::Distribution;
 use super::sheet::{Figure, Label, Sheet};
 use crate::app::App;
@@ -84,7 +84,7 @@ fn put_rows(mut rows: Vec<Row>, most: usize, sheet: &mut Sheet) {
     for row in others {
         let name = vec![Label::from(OTHER); row.labels.len()];
         for (family, more, figure) in row.figures {
-            if family.kind() == Kind::Info {
+            if !family.adds_up() {
                 continue;
             }
             let labels = [name.clone(), more].concat();
@@ -248,6 +248,18 @@ fn put_index(status: IndexStatus, row: &mut Row) {
     for (field, dense) in status.dense {
         let field = Label::from(field);
         row.put(Family::FieldEffort, [field.clone()], dense.effort);
+        if let Some(recall) = dense.recall {
+            row.put(
+                Family::FieldRecall,
+                [field.clone()],
+                f64::from(recall.found),
+            );
+            row.put(
+                Family::FieldRecallAsked,
+                [field.clone()],
+                f64::from(recall.asked),
+            );
+        }
         let labels = [
             field,
             dense.family.into(),

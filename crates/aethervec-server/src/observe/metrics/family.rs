@@ -127,6 +127,8 @@ families! {
     PayloadIndexLeft: Gauge "vector_db_collection_payload_index_left_points" ["tenant" "collection"] "Points that payload indexes under construction still have to look at";
     FieldIndex: Info "vector_db_collection_index" ["tenant" "collection" "field" "family" "next" "codes"] "How the vectors of a field are found: scan, graph or buckets; what takes its place; what is kept of each vector";
     FieldEffort: Gauge "vector_db_collection_search_effort" ["tenant" "collection" "field"] "Candidates that a search for ten neighbours holds when nothing else is asked for";
+    FieldRecall: Gauge "vector_db_collection_recall_measured" ["tenant" "collection" "field"] "The recall that searches get which ask for one: the mean over the latest queries that were answered exactly, too";
+    FieldRecallAsked: Gauge "vector_db_collection_recall_asked" ["tenant" "collection" "field"] "The recall that was asked for last";
     // The process.
     Build: Info "vector_db_build" ["version"] "The version of the server";
     DiskFree: Gauge "vector_db_data_dir_free_bytes" [] "Bytes that may still be written to the disk of data_dir";
@@ -149,6 +151,17 @@ impl Family {
             Kind::Info => format!("{name}_info"),
             Kind::Gauge | Kind::Histogram => name.to_owned(),
         }
+    }
+}
+
+impl Family {
+    /// Whether the figures of several collections make one of them together.
+    pub(crate) fn adds_up(self) -> bool {
+        let says_how = matches!(
+            self,
+            Family::FieldEffort | Family::FieldRecall | Family::FieldRecallAsked
+        );
+        self.kind() != Kind::Info && !says_how
     }
 }
 

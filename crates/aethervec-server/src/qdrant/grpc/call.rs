@@ -3,9 +3,11 @@
 use crate::app::App;
 use crate::auth::{Action, Caller};
 use crate::engine::Deadline;
+use crate::error::ApiResult;
 use crate::qdrant::VERSION;
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Kind, Result};
+use crate::tenants::{Tenant, TenantName};
 use qdrant_client::qdrant as proto;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,48 @@ impl Service {
         M: Send + 'static,
         A: Send + 'static,
     {
+        let Asked {
+            tenant,
+            deadline,
+            work,
+        } = self.asked(request, about, work, answer)?;
+        let answered = self.0.with_tenant(tenant, deadline, work);
+        Ok(Response::new(answered.await.map_err(Failure::from)??))
+    }
+
+    /// As [`answer`](Service::answer), for what takes as long as a collection is large.
+    pub(super) async fn answer_at_length<M, T, A>(
+        &self,
+        request: Request<M>,
+        about: impl FnOnce(&M) -> About<'_>,
+        work: impl FnOnce(&Access<'_>, M) -> Result<T> + Send + 'static,
+        answer: impl FnOnce(T, f64) -> A + Send + 'static,
+    ) -> Answer<A>
+    where
+        M: Send + 'static,
+        A: Send + 'static,
+    {
+        let Asked {
+            tenant,
+            deadline,
+            work,
+        } = self.asked(request, about, work, answer)?;
+        let answered = self.0.with_tenant_at_length(tenant, deadline, work);
+        Ok(Response::new(answered.await.map_err(Failure::from)??))
+    }
+
+    /// Who asks, and what is to be done.
+    fn asked<M, T, A>(
+        &self,
+        request: Request<M>,
+        about: impl FnOnce(&M) -> About<'_>,
+        work: impl FnOnce(&Access<'_>, M) -> Result<T> + Send + 'static,
+        answer: impl FnOnce(T, f64) -> A + Send + 'static,
+    ) -> Result<Asked<impl FnOnce(&Arc<Tenant>) -> ApiResult<Result<A>> + Send + 'static>>
+    where
+        M: Send + 'static,
+        A: Send + 'static,
+    {
         let begin = Instant::now();
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller.unwrap_or_else(Caller::nobody);
@@ -79,14 +123,24 @@ impl Service {
             |seconds| Deadline::after(Duration::from_secs(seconds)),
         );
         let message = request.into_inner();
-        let answered = self.0.with_tenant(tenant, deadline, move |tenant| {
+        let work = move |tenant: &Arc<Tenant>| {
             let access = Access::new(tenant, &caller, action, collection.as_deref());
             let result = access.and_then(|access| work(&access, message));
-            Ok::<_, crate::ApiError>(result.map(|it| answer(it, begin.elapsed().as_secs_f64())))
-        });
-        let answer = answered.await.map_err(Failure::from)??;
-        Ok(Response::new(answer))
+            Ok(result.map(|it| answer(it, begin.elapsed().as_secs_f64())))
+        };
+        Ok(Asked {
+            tenant,
+            deadline,
+            work,
+        })
     }
+}
+
+/// What a request asks for.
+struct Asked<W> {
+    tenant: TenantName,
+    deadline: Deadline,
+    work: W,
 }
 
 #[tonic::async_trait]
@@ -109,6 +163,7 @@ impl From<Failure> for Status {
             Kind::BadRequest | Kind::Unprocessable | Kind::TooLarge => Code::InvalidArgument,
             Kind::Unauthenticated => Code::Unauthenticated,
             Kind::Forbidden => Code::PermissionDenied,
+            Kind::Quota => Code::FailedPrecondition,
             Kind::NotFound => Code::NotFound,
             Kind::Exists => Code::AlreadyExists,
             Kind::Unsupported => Code::Unimplemented,

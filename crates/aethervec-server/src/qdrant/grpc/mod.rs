@@ -12,6 +12,7 @@ mod queries;
 mod requests;
 mod results;
 mod schema;
+mod snapshots;
 mod strict;
 mod values;
 mod vectors;
@@ -22,6 +23,7 @@ use call::Service;
 use qdrant_client::qdrant::collections_server::CollectionsServer;
 use qdrant_client::qdrant::points_server::PointsServer;
 use qdrant_client::qdrant::qdrant_server::QdrantServer;
+use qdrant_client::qdrant::snapshots_server::SnapshotsServer;
 use std::sync::Arc;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
@@ -44,6 +46,12 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             PointsServer::new(service())
                 .max_decoding_message_size(bytes_max)
                 .max_encoding_message_size(usize::MAX)
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip),
+        )
+        .add_service(
+            SnapshotsServer::new(service())
+                .max_decoding_message_size(bytes_max)
                 .accept_compressed(Gzip)
                 .send_compressed(Gzip),
         )

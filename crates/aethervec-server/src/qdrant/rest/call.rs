@@ -8,6 +8,7 @@ use crate::engine::Deadline;
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Kind, Result};
 use crate::qdrant::service::updates::Wait;
+use crate::tenants::Tenant;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::request::Parts;
@@ -19,14 +20,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Which turn a request waits for.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Short,
+    Long,
+}
+
 /// A request without its body.
 #[derive(Debug)]
 pub(super) struct Call {
-    app: Arc<App>,
-    caller: Caller,
-    place: Place,
+    pub(super) app: Arc<App>,
+    pub(super) caller: Caller,
+    pub(super) place: Place,
     timeout: Option<Duration>,
-    begin: Instant,
+    pub(super) begin: Instant,
 }
 
 /// What a request says beside its body.
@@ -114,6 +122,24 @@ impl Call {
         action: Action,
         work: impl FnOnce(&Access<'_>, &Place) -> Result<T> + Send + 'static,
     ) -> Response {
+        self.answer_in(Turn::Short, action, work).await
+    }
+
+    /// Answers a request that takes as long as a collection is large.
+    pub(super) async fn answer_at_length<T: Serialize>(
+        self,
+        action: Action,
+        work: impl FnOnce(&Access<'_>, &Place) -> Result<T> + Send + 'static,
+    ) -> Response {
+        self.answer_in(Turn::Long, action, work).await
+    }
+
+    async fn answer_in<T: Serialize>(
+        self,
+        turn: Turn,
+        action: Action,
+        work: impl FnOnce(&Access<'_>, &Place) -> Result<T> + Send + 'static,
+    ) -> Response {
         let Call {
             app,
             caller,
@@ -126,7 +152,7 @@ impl Call {
             return Failure::from(error).into_response_after(begin);
         }
         let deadline = timeout.map_or_else(|| app.deadline(), Deadline::after);
-        let answered = app.with_tenant(tenant, deadline, move |tenant| {
+        let answer = move |tenant: &Arc<Tenant>| {
             let access = Access::new(tenant, &caller, action, place.get("name"));
             let answer = access.and_then(|access| work(&access, &place));
             let answer = answer.and_then(|result| {
@@ -138,12 +164,12 @@ impl Call {
                 .map_err(Failure::internal)
             });
             Ok::<_, crate::ApiError>(answer)
-        });
-        match answered
-            .await
-            .map_err(Failure::from)
-            .and_then(|answer| answer)
-        {
+        };
+        let answered = match turn {
+            Turn::Short => app.with_tenant(tenant, deadline, answer).await,
+            Turn::Long => app.with_tenant_at_length(tenant, deadline, answer).await,
+        };
+        match answered.map_err(Failure::from).and_then(|answer| answer) {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             Err(failure) => failure.into_response_after(begin),
         }
@@ -174,8 +200,7 @@ impl Failure {
             time: begin.elapsed().as_secs_f64(),
         };
         let mut response = (self.kind.status(), axum::Json(body)).into_response();
-        if let Some(wait) = self.retry_after {
-            let wait = crate::error::seconds(wait);
+        if let Some(wait) = crate::error::wait(self.kind == Kind::Busy, self.retry_after) {
             response.headers_mut().insert(header::RETRY_AFTER, wait);
         }
         response
@@ -187,7 +212,7 @@ impl Kind {
         match self {
             Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::Forbidden | Kind::Quota => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Exists => StatusCode::CONFLICT,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

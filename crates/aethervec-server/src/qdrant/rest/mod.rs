@@ -2,5 +2,6 @@
 
 mod call;
 mod routes;
+mod snapshots;
 
 pub(crate) use routes::router;

@@ -1,6 +1,7 @@
 //! The routes: all of the core, the older ones, and what clients ask before they begin.
 
 use super::call::{Call, Place};
+use super::snapshots;
 use crate::app::App;
 use crate::auth::Action::{self, Manage, Read, Write};
 use crate::qdrant::VERSION;
@@ -32,7 +33,7 @@ type Plain<T> = fn(&Access<'_>, &Place) -> Result<T>;
 type WithBody<B, T> = fn(&Access<'_>, &Place, B) -> Result<T>;
 
 /// An answer that is being made.
-type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// All routes of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -47,6 +48,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .merge(of_updates())
         .merge(of_queries())
         .merge(older())
+        .merge(snapshots::router())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
         .with_state(Arc::clone(app))
@@ -331,7 +333,7 @@ async fn unknown(uri: Uri) -> Response {
 }
 
 /// What the path says for `name`, which is in its route.
-fn part<'a>(at: &'a Place, name: &str) -> &'a str {
+pub(super) fn part<'a>(at: &'a Place, name: &str) -> &'a str {
     at.get(name).unwrap_or_default()
 }
 
@@ -347,7 +349,7 @@ fn update(db: &Access<'_>, at: &Place, operation: UpdateOperation) -> Result<Upd
 }
 
 /// A handler of requests without a body.
-fn plain<T: Serialize + 'static>(
+pub(super) fn plain<T: Serialize + 'static>(
     action: Action,
     work: Plain<T>,
 ) -> impl Fn(Call) -> Answer + Clone + Send + Sync + 'static {
@@ -355,7 +357,9 @@ fn plain<T: Serialize + 'static>(
 }
 
 /// A handler that says that this is not done here.
-fn refused(what: &'static str) -> impl Fn() -> std::future::Ready<Response> + Clone + Send + Sync {
+pub(super) fn refused(
+    what: &'static str,
+) -> impl Fn() -> std::future::Ready<Response> + Clone + Send + Sync {
     move || std::future::ready(Failure::unsupported(what).into_response_after(Instant::now()))
 }
 

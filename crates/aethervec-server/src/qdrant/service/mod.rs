@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod collections;
 pub(crate) mod points;
 pub(crate) mod queries;
+pub(crate) mod snapshots;
 mod strict;
 pub(crate) mod telemetry;
 pub(crate) mod updates;

@@ -113,8 +113,22 @@ fn reaches_the_recall_asked_for(shape: Shape) {
                 exact <= SAMPLES_MIN + queries.len() / 8,
                 "{exact} exact ones"
             );
+            let measured = calibration.measured().unwrap();
+            assert_eq!(measured.asked, recall);
+            assert!(
+                (measured.found - reached).abs() < 0.1,
+                "k {k}: {measured:?}, and {reached} in fact"
+            );
         }
     }
+}
+
+#[test]
+fn nothing_is_measured_before_somebody_asks() {
+    let calibration = Calibration::default();
+    assert_eq!(calibration.measured(), None);
+    calibration.curve(1_000, 10, 0.9);
+    assert_eq!(calibration.measured(), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //
 // A chart whose family is not in a scrape says so and takes no other place: servers differ in what they count.
 
-import { quantile, rate, sum } from "./prometheus.js";
+import { quantile, rate, samples, sum } from "./prometheus.js";
 
 const QUERIES = "vector_db_query_duration_seconds";
 const REQUESTS = "vector_db_requests";
@@ -17,6 +17,11 @@ const q = (name, share) => (before, after) => quantile(before, after, name, shar
 const per = (name, more) => (before, after, where) => rate(before, after, name, { ...where, ...more });
 /** A gauge. */
 const now = (name) => (_before, after, where) => sum(after, name, where);
+/** The least of a gauge, over all that have it; null where none has. */
+const least = (name) => (_before, after, where) => {
+  const values = samples(after, name, where).map((sample) => sample.value);
+  return values.length === 0 ? null : Math.min(...values);
+};
 
 /**
  * The charts: `{title, about, unit, family, lines: [{name, of(before, after, where)}]}`; `unit` is the name of a function of
@@ -73,6 +78,16 @@ export const CHARTS = [
       { name: "pending", of: now(`${COLLECTION}pending_points`) },
       { name: "delta", of: now(`${COLLECTION}delta_points`) },
       { name: "dead", of: now(`${COLLECTION}dead_points`) },
+    ],
+  },
+  {
+    title: "Recall",
+    about: "What searches find that ask for a recall, measured by the server: of the collection where it is least.",
+    unit: "percent",
+    family: `${COLLECTION}search_effort`,
+    lines: [
+      { name: "measured", of: least(`${COLLECTION}recall_measured`) },
+      { name: "asked for", of: least(`${COLLECTION}recall_asked`) },
     ],
   },
   {

@@ -3,9 +3,9 @@
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** 12345 → 12,345 */
+/** 12345 → 12,345; what lies between two, as on an axis, with its digits: 0.5 */
 export function count(number) {
-  return number === null || number === undefined ? "–" : whole.format(number);
+  return number === null || number === undefined ? "–" : Number.isInteger(number) ? whole.format(number) : digits(number);
 }
 
 /** 1536 → 1.5 KiB */
