@@ -123,6 +123,33 @@ impl App {
             .await
     }
 
+    /// As [`with_tenant`](App::with_tenant), for a read of the present, which waits for nobody.
+    ///
+    /// # Errors
+    /// As [`with_tenant`](App::with_tenant).
+    pub async fn read_tenant<T, E>(
+        &self,
+        name: TenantName,
+        deadline: Deadline,
+        read: impl FnOnce(&Arc<Tenant>) -> Result<T, E> + Send + 'static,
+    ) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let Some(tenant) = self.tenants.get_open(&name) else {
+            return self.with_tenant(name, deadline, read).await;
+        };
+        let counted = self.quotas.enter(&name, Instant::now())?;
+        let pace = Arc::clone(&tenant.pace);
+        let read = move || {
+            let _counted = counted;
+            request::of_tenant(&name);
+            read(&tenant)
+        };
+        self.gate.run_read(deadline, &pace, read).await
+    }
+
     /// Closes what nobody has used for a while. Blocks.
     pub fn close_idle(&self) {
         let idle = Duration::from_secs(self.config.tenant_idle_s);

@@ -4,20 +4,29 @@
 //! not get into the queue, or whose deadline passes in it, is told at once: the engine never works for nobody.
 //!
 //! A turn that has begun is finished even if its caller has gone away, and keeps its place until then.
+//!
+//! Handing a call over to another thread and its result back takes about as long as a search. Reads that have been short lately
+//! ([`Pace`]) therefore run where their request is, on a thread of the runtime, as long as one of these is left for connections.
 
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::observe::metrics::histogram::{Distribution, Histogram};
 use crate::observe::request;
+use crate::pace::Pace;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Bounds how many calls of the engine run at once, and how many wait. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Inner>);
+
+/// A thread of the runtime, and a turn on it.
+type Here<'a> = (SemaphorePermit<'a>, SemaphorePermit<'a>);
 
 #[derive(Debug)]
 struct Inner {
@@ -27,6 +36,8 @@ struct Inner {
     /// Calls that wait for a turn.
     waiting: AtomicUsize,
     waiting_max: usize,
+    /// Threads of the runtime that may run calls themselves.
+    here: Semaphore,
     /// How long calls waited for their turn.
     waits: Histogram,
     refused: RefusedCounts,
@@ -46,6 +57,11 @@ pub(crate) struct Refused {
     pub(crate) full: u64,
     /// Their deadline passed.
     pub(crate) late: u64,
+}
+
+/// Threads of the runtime: one more than there are cores, so that one is left for connections while reads run on the others.
+pub fn runtime_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get) + 1
 }
 
 /// When nobody waits for an answer any more.
@@ -79,6 +95,7 @@ impl Gate {
             running_max,
             waiting: AtomicUsize::new(0),
             waiting_max,
+            here: Semaphore::new(runtime_threads() - 1),
             waits: Histogram::default(),
             refused: RefusedCounts::default(),
         }))
@@ -100,10 +117,47 @@ impl Gate {
     {
         match self.start(deadline, call).await?.await {
             Ok(result) => result.map_err(Into::into),
-            Err(_) => Err(ApiError::new(
-                ApiErrorKind::Internal,
-                "the request could not be answered: the log of the server says why",
-            )),
+            Err(_) => Err(panicked()),
+        }
+    }
+
+    /// As [`run`](Gate::run), for a read of the present, which waits for nobody: where it is, if `pace` says that it is short.
+    ///
+    /// # Errors
+    /// As [`run`](Gate::run).
+    pub async fn run_read<T, E>(
+        &self,
+        deadline: Deadline,
+        pace: &Arc<Pace>,
+        read: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let timed = {
+            let pace = Arc::clone(pace);
+            move || {
+                let begin = Instant::now();
+                let result = read();
+                pace.took(begin.elapsed());
+                result
+            }
+        };
+        let turn = match pace.is_short() {
+            true => self.turn_here(deadline)?,
+            false => None,
+        };
+        let Some(turn) = turn else {
+            return self.run(deadline, timed).await;
+        };
+        self.0.waits.observe(Duration::ZERO);
+        let timed = || request::answering_here(request::current(), timed);
+        let result = catch_unwind(AssertUnwindSafe(timed));
+        drop(turn);
+        match result {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) => Err(panicked()),
         }
     }
 
@@ -175,6 +229,19 @@ impl Gate {
         turn
     }
 
+    /// A turn on this thread; none when it is needed for connections, or when all turns are taken.
+    fn turn_here(&self, deadline: Deadline) -> ApiResult<Option<Here<'_>>> {
+        if deadline.left().is_zero() {
+            return Err(Deadline::passed());
+        }
+        let inner = &*self.0;
+        Ok(inner
+            .here
+            .try_acquire()
+            .ok()
+            .zip(inner.turns.try_acquire().ok()))
+    }
+
     async fn turn(&self, deadline: Deadline) -> ApiResult<OwnedSemaphorePermit> {
         if deadline.left().is_zero() {
             return Err(Deadline::passed());
@@ -189,6 +256,13 @@ impl Gate {
             Err(_) => Err(Deadline::passed()),
         }
     }
+}
+
+fn panicked() -> ApiError {
+    ApiError::new(
+        ApiErrorKind::Internal,
+        "the request could not be answered: the log of the server says why",
+    )
 }
 
 /// A place in the queue; given back when dropped, however the wait ends.
@@ -260,6 +334,30 @@ mod tests {
         let gate = Gate::new(1, 1);
         let late = gate.run(Deadline::after(Duration::ZERO), || Ok::<_, ApiError>(1));
         assert_eq!(late.await.unwrap_err().kind, ApiErrorKind::Deadline);
+    }
+
+    #[tokio::test]
+    async fn reads_run_where_they_are_once_they_are_known_to_be_short() {
+        let gate = Gate::new(1, 1);
+        let pace = Arc::new(Pace::default());
+        let here = std::thread::current().id();
+        let thread = || Ok::<_, ApiError>(std::thread::current().id());
+        let first = gate.run_read(Deadline::after(LONG), &pace, thread).await;
+        assert_ne!(first, Ok(here));
+        for _ in 0..50 {
+            pace.took(Duration::from_micros(20));
+        }
+        let short = gate.run_read(Deadline::after(LONG), &pace, thread).await;
+        assert_eq!(short, Ok(here));
+        let bad = || -> ApiResult<()> { panic!("on purpose") };
+        let error = gate.run_read(Deadline::after(LONG), &pace, bad).await;
+        assert_eq!(error.unwrap_err().kind, ApiErrorKind::Internal);
+        assert_eq!(gate.running(), 0);
+        let late = gate.run_read(Deadline::after(Duration::ZERO), &pace, thread);
+        assert_eq!(late.await.unwrap_err().kind, ApiErrorKind::Deadline);
+        pace.took(Duration::from_secs(1));
+        let long = gate.run_read(Deadline::after(LONG), &pace, thread).await;
+        assert_ne!(long, Ok(here));
     }
 
     #[tokio::test]

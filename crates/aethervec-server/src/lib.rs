@@ -29,6 +29,7 @@ mod net;
 mod notify;
 pub mod observe;
 pub mod operations;
+pub mod pace;
 pub mod peer;
 mod probe;
 mod qdrant;

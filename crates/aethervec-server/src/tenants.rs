@@ -6,6 +6,7 @@
 use crate::auth::{Action, Caller};
 use crate::config::{CipherName, Config};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
+use crate::pace::Pace;
 use crate::quotas::{Quotas, Usage, over};
 use crate::sessions::Sessions;
 pub use crate::tenant_name::{DEFAULT_TENANT, TENANT_NAME_BYTES_MAX, TenantName};
@@ -35,6 +36,8 @@ pub struct Tenant {
     pub files: Arc<dyn Storage>,
     /// Held while a snapshot in a file is made, read back or removed.
     pub snapshot_turn: Mutex<()>,
+    /// How long its reads take.
+    pub pace: Arc<Pace>,
     quotas: Arc<Quotas>,
     usage: Usage,
     used: Mutex<Instant>,
@@ -159,6 +162,14 @@ impl Tenants {
     /// [`ApiErrorKind::NotFound`] when there is none; else those of [`AetherDB::open`].
     pub fn get(&self, name: &TenantName) -> ApiResult<Arc<Tenant>> {
         self.enter(name, name.as_str() == DEFAULT_TENANT)
+    }
+
+    /// The tenant called `name`, if it is open and nobody is about to close it. Never waits.
+    pub fn get_open(&self, name: &TenantName) -> Option<Arc<Tenant>> {
+        let slot = Arc::clone(self.slots.lock().get(name)?);
+        let tenant = Arc::clone(slot.try_lock()?.as_ref()?);
+        *tenant.used.lock() = Instant::now();
+        Some(tenant)
     }
 
     /// Makes the tenant called `name`. False when it was there already.
@@ -310,6 +321,7 @@ impl Tenants {
             snapshot_turn: Mutex::default(),
             sessions: Sessions::new(self.transaction_idle, self.snapshot_idle),
             batch_size: self.batch_size,
+            pace: Arc::default(),
             quotas: Arc::clone(&self.quotas),
             usage: Usage::default(),
             used: Mutex::new(Instant::now()),

@@ -82,21 +82,45 @@ impl Scope {
         Ok(Response::new(answer))
     }
 
+    /// Answers with what `work` reads of the state that is meant.
+    pub(super) async fn read<T: Send + 'static>(
+        self,
+        at: Option<proto::At>,
+        work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        // A transaction may be at work for another request.
+        if at.is_some() {
+            return self.answer(at, work).await;
+        }
+        let app = Arc::clone(&self.app);
+        let work = of_call(self.caller, At::Now, work);
+        let answer = app.read_tenant(self.tenant, self.deadline, work).await?;
+        Ok(Response::new(answer))
+    }
+
     /// What `work` makes of the state that is meant.
     pub(super) async fn run<T: Send + 'static>(
         self,
         at: At,
         work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
     ) -> ApiResult<T> {
-        let caller = self.caller;
-        let work = move |tenant: &Arc<Tenant>| {
-            work(&Call {
-                tenant: Arc::clone(tenant),
-                caller,
-                at,
-            })
-        };
+        let work = of_call(self.caller, at, work);
         self.app.with_tenant(self.tenant, self.deadline, work).await
+    }
+}
+
+/// `work` on the call of `caller` at a state.
+fn of_call<T>(
+    caller: Caller,
+    at: At,
+    work: impl FnOnce(&Call) -> ApiResult<T>,
+) -> impl FnOnce(&Arc<Tenant>) -> ApiResult<T> {
+    move |tenant| {
+        work(&Call {
+            tenant: Arc::clone(tenant),
+            caller,
+            at,
+        })
     }
 }
 

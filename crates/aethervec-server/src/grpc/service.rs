@@ -70,7 +70,7 @@ impl VectorDatabase for Service {
         let (scope, mut message) = self.scope(request)?;
         let name = or_default(std::mem::take(&mut message.collection));
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let search = convert::Search::new(message)?;
                 convert::to_hits(call.search(&name, search.request())?)
             })
@@ -273,7 +273,7 @@ impl VectorDatabase for Service {
     async fn get(&self, request: Request<GetRequest>) -> Answer<GetResponse> {
         let (scope, mut message) = self.scope(request)?;
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let ids = message.ids.into_iter().map(|id| convert::id(Some(id)));
                 let ids = ids.collect::<ApiResult<Vec<_>>>()?;
                 let documents = call.read(
@@ -294,7 +294,7 @@ impl VectorDatabase for Service {
     async fn scroll(&self, request: Request<ScrollRequest>) -> Answer<ScrollResponse> {
         let (scope, mut message) = self.scope(request)?;
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let after = message.after.map(|id| convert::id(Some(id))).transpose()?;
                 let limit = message.limit.map_or(100, |limit| limit as usize);
                 let request = aethervec::ScrollRequest { after, limit };
@@ -311,7 +311,7 @@ impl VectorDatabase for Service {
     async fn count(&self, request: Request<CountRequest>) -> Answer<CountResponse> {
         let (scope, mut message) = self.scope(request)?;
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let filter = message.filter.as_deref().map(convert::filter);
                 let filter = filter.transpose()?;
                 Ok(CountResponse {
@@ -324,7 +324,7 @@ impl VectorDatabase for Service {
     async fn query(&self, request: Request<QueryRequest>) -> Answer<SearchResponse> {
         let (scope, mut message) = self.scope(request)?;
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let request = aethervec::QueryRequest::from_json(&message.query)?;
                 convert::to_found(call.query(&message.collection, &request)?)
             })
@@ -334,7 +334,7 @@ impl VectorDatabase for Service {
     async fn query_batch(&self, request: Request<QueryBatchRequest>) -> Answer<QueryBatchResponse> {
         let (scope, mut message) = self.scope(request)?;
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let requests = message.queries.iter();
                 let requests = requests.map(|text| Ok(aethervec::QueryRequest::from_json(text)?));
                 let requests = requests.collect::<ApiResult<Vec<_>>>()?;
@@ -350,7 +350,7 @@ impl VectorDatabase for Service {
     async fn ask(&self, request: Request<AskRequest>) -> Answer<AskResponse> {
         let (scope, mut message) = self.scope(request)?;
         scope
-            .answer(message.at.take(), move |call| {
+            .read(message.at.take(), move |call| {
                 let answer = answer(call, &message.collection, message.question)?;
                 Ok(AskResponse { answer })
             })

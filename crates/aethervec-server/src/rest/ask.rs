@@ -17,7 +17,7 @@ use aethervec::{FacetRequest, GroupRequest, MatrixRequest, QueryRequest};
 pub(crate) async fn search(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let search: Search = body.parse()?;
             Ok(Found::from(call.search(&name, search.request())?))
         })
@@ -33,7 +33,7 @@ pub(crate) async fn search(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
 pub(crate) async fn search_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let SearchBatch { requests } = body.parse()?;
             let requests: Vec<_> = requests.iter().map(Search::request).collect();
             let hits = call.search_batch(&name, &requests)?;
@@ -51,7 +51,7 @@ pub(crate) async fn search_batch(scope: Scope<Moment>, body: Body) -> ApiResult<
 pub(crate) async fn explain(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let search: Search = body.parse()?;
             let explanation = call.view(&name)?.explain(search.request())?;
             Ok(Explained::from(explanation))
@@ -68,7 +68,7 @@ pub(crate) async fn explain(scope: Scope<Moment>, body: Body) -> ApiResult<Answe
 pub(crate) async fn query(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let request: QueryRequest = body.parse()?;
             Ok(Found::from(call.query(&name, &request)?))
         })
@@ -84,7 +84,7 @@ pub(crate) async fn query(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
 pub(crate) async fn query_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let QueryBatch { requests } = body.parse()?;
             Ok(FoundBatch::from(call.query_batch(&name, &requests)?))
         })
@@ -100,7 +100,7 @@ pub(crate) async fn query_batch(scope: Scope<Moment>, body: Body) -> ApiResult<A
 pub(crate) async fn query_groups(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let request: GroupRequest = body.parse()?;
             Ok(Groups::from(call.query_groups(&name, &request)?))
         })
@@ -116,7 +116,7 @@ pub(crate) async fn query_groups(scope: Scope<Moment>, body: Body) -> ApiResult<
 pub(crate) async fn facet(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let request = FacetRequest::from(body.parse::<Facet>()?);
             Ok(Facets::from(call.facet(&name, &request)?))
         })
@@ -132,7 +132,7 @@ pub(crate) async fn facet(scope: Scope<Moment>, body: Body) -> ApiResult<Answer>
 pub(crate) async fn matrix(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let request: MatrixRequest = body.parse_or_default()?;
             call.matrix(&name, &request)
         })

@@ -110,7 +110,7 @@ pub(crate) async fn delete(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
 pub(crate) async fn get_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let Ids { ids } = body.parse()?;
             let documents = call.read(
                 &name,
@@ -131,7 +131,7 @@ pub(crate) async fn get(scope: Scope<Moment>) -> ApiResult<Answer> {
     let name = scope.path("collection");
     let id = id(&scope);
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let found = call.read(
                 &name,
                 |collection| collection.get(id.clone()),
@@ -181,7 +181,7 @@ pub(crate) async fn delete_one(scope: Scope<Moment>) -> ApiResult<Answer> {
 pub(crate) async fn scroll(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let Scroll { after, limit } = body.parse()?;
             let request = ScrollRequest { after, limit };
             Ok(Page::from(call.view(&name)?.scroll(request)?))
@@ -198,7 +198,7 @@ pub(crate) async fn scroll(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
 pub(crate) async fn count(scope: Scope<Moment>, body: Body) -> ApiResult<Answer> {
     let name = scope.path("collection");
     scope
-        .answer(move |call| {
+        .read(move |call| {
             let Count { filter } = body.parse_or_default()?;
             Ok(Counted {
                 count: call.count(&name, filter.as_ref())?,

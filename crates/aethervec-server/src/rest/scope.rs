@@ -5,7 +5,7 @@ use crate::auth::Caller;
 use crate::call::{At, Call};
 use crate::engine::Deadline;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
-use crate::tenants::TenantName;
+use crate::tenants::{Tenant, TenantName};
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -74,12 +74,26 @@ impl Moment {
 
 impl Scope<Moment> {
     /// Answers with what `work` makes of the state that the parameters name.
-    pub(crate) async fn answer<T: Serialize>(
+    pub(crate) async fn answer<T: Serialize + 'static>(
         self,
         work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
     ) -> ApiResult<Answer> {
         let at = self.params.at()?;
         self.run(at, StatusCode::OK, work).await
+    }
+}
+
+impl Scope<Moment> {
+    /// Answers with what `work` reads of the state that the parameters name.
+    pub(crate) async fn read<T: Serialize + 'static>(
+        self,
+        work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
+    ) -> ApiResult<Answer> {
+        match self.params.at()? {
+            At::Now => self.read_now(work).await,
+            // A transaction may be at work for another request.
+            at => self.run(at, StatusCode::OK, work).await,
+        }
     }
 }
 
@@ -91,7 +105,7 @@ impl<P> Scope<P> {
     }
 
     /// Answers with what `work` makes of the present.
-    pub(crate) async fn now<T: Serialize>(
+    pub(crate) async fn now<T: Serialize + 'static>(
         self,
         work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
     ) -> ApiResult<Answer> {
@@ -99,31 +113,51 @@ impl<P> Scope<P> {
     }
 
     /// The same, for what is new afterwards.
-    pub(crate) async fn created<T: Serialize>(
+    pub(crate) async fn created<T: Serialize + 'static>(
         self,
         work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
     ) -> ApiResult<Answer> {
         self.run(At::Now, StatusCode::CREATED, work).await
     }
 
-    async fn run<T: Serialize>(
+    async fn run<T: Serialize + 'static>(
         self,
         at: At,
         status: StatusCode,
         work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
     ) -> ApiResult<Answer> {
-        let caller = self.caller;
-        let answer = move |tenant: &Arc<_>| {
-            let call = Call {
-                tenant: Arc::clone(tenant),
-                caller,
-                at,
-            };
-            Answer::new(status, &work(&call)?)
-        };
+        let answer = of_call(self.caller, at, status, work);
         self.app
             .with_tenant(self.tenant, self.deadline, answer)
             .await
+    }
+
+    /// Answers with what `work` reads of the present.
+    pub(crate) async fn read_now<T: Serialize + 'static>(
+        self,
+        work: impl FnOnce(&Call) -> ApiResult<T> + Send + 'static,
+    ) -> ApiResult<Answer> {
+        let answer = of_call(self.caller, At::Now, StatusCode::OK, work);
+        self.app
+            .read_tenant(self.tenant, self.deadline, answer)
+            .await
+    }
+}
+
+/// What `work` makes of the call of `caller` at a state, ready to be sent.
+fn of_call<T: Serialize + 'static>(
+    caller: Caller,
+    at: At,
+    status: StatusCode,
+    work: impl FnOnce(&Call) -> ApiResult<T>,
+) -> impl FnOnce(&Arc<Tenant>) -> ApiResult<Answer> {
+    move |tenant| {
+        let call = Call {
+            tenant: Arc::clone(tenant),
+            caller,
+            at,
+        };
+        Answer::new(status, &work(&call)?)
     }
 }
 

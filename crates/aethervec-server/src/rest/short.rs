@@ -22,6 +22,6 @@ pub(crate) async fn insert(scope: Scope, body: Body) -> ApiResult<Answer> {
 )]
 pub(crate) async fn query(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
-        .now(move |call| crate::short::query(call, &body.parse::<Query>()?))
+        .read_now(move |call| crate::short::query(call, &body.parse::<Query>()?))
         .await
 }

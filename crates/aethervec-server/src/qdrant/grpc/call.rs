@@ -66,10 +66,14 @@ impl Service {
         let Asked {
             tenant,
             deadline,
+            action,
             work,
         } = self.asked(request, about, work, answer)?;
-        let answered = self.0.with_tenant(tenant, deadline, work);
-        Ok(Response::new(answered.await.map_err(Failure::from)??))
+        let answered = match action {
+            Action::Read => self.0.read_tenant(tenant, deadline, work).await,
+            _ => self.0.with_tenant(tenant, deadline, work).await,
+        };
+        Ok(Response::new(answered.map_err(Failure::from)??))
     }
 
     /// As [`answer`](Service::answer), for what takes as long as a collection is large.
@@ -88,6 +92,7 @@ impl Service {
             tenant,
             deadline,
             work,
+            ..
         } = self.asked(request, about, work, answer)?;
         let answered = self.0.with_tenant_at_length(tenant, deadline, work);
         Ok(Response::new(answered.await.map_err(Failure::from)??))
@@ -131,6 +136,7 @@ impl Service {
         Ok(Asked {
             tenant,
             deadline,
+            action,
             work,
         })
     }
@@ -140,6 +146,7 @@ impl Service {
 struct Asked<W> {
     tenant: TenantName,
     deadline: Deadline,
+    action: Action,
     work: W,
 }
 

@@ -165,9 +165,10 @@ impl Call {
             });
             Ok::<_, crate::ApiError>(answer)
         };
-        let answered = match turn {
-            Turn::Short => app.with_tenant(tenant, deadline, answer).await,
-            Turn::Long => app.with_tenant_at_length(tenant, deadline, answer).await,
+        let answered = match (turn, action) {
+            (Turn::Long, _) => app.with_tenant_at_length(tenant, deadline, answer).await,
+            (Turn::Short, Action::Read) => app.read_tenant(tenant, deadline, answer).await,
+            (Turn::Short, _) => app.with_tenant(tenant, deadline, answer).await,
         };
         match answered.map_err(Failure::from).and_then(|answer| answer) {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
