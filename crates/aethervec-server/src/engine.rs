@@ -6,13 +6,12 @@
 //! A turn that has begun is finished even if its caller has gone away, and keeps its place until then.
 //!
 //! Handing a call over to another thread and its result back takes about as long as a search. Reads that have been short lately
-//! ([`Pace`]) therefore run where their request is, on a thread of the runtime, as long as one of these is left for connections.
+//! ([`Pace`]) therefore run where their request is, on a thread of the runtime.
 
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::observe::metrics::histogram::{Distribution, Histogram};
 use crate::observe::request;
 use crate::pace::Pace;
-use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -25,9 +24,6 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Inner>);
 
-/// A thread of the runtime, and a turn on it.
-type Here<'a> = (SemaphorePermit<'a>, SemaphorePermit<'a>);
-
 #[derive(Debug)]
 struct Inner {
     turns: Arc<Semaphore>,
@@ -36,8 +32,6 @@ struct Inner {
     /// Calls that wait for a turn.
     waiting: AtomicUsize,
     waiting_max: usize,
-    /// Threads of the runtime that may run calls themselves.
-    here: Semaphore,
     /// How long calls waited for their turn.
     waits: Histogram,
     refused: RefusedCounts,
@@ -59,9 +53,10 @@ pub(crate) struct Refused {
     pub(crate) late: u64,
 }
 
-/// Threads of the runtime: one more than there are cores, so that one is left for connections while reads run on the others.
+/// Threads of the runtime: as many as there are cores, and two at least, so that a read that takes longer than the last ones did
+/// does not stop all connections.
 pub fn runtime_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get) + 1
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
 }
 
 /// When nobody waits for an answer any more.
@@ -95,7 +90,6 @@ impl Gate {
             running_max,
             waiting: AtomicUsize::new(0),
             waiting_max,
-            here: Semaphore::new(runtime_threads() - 1),
             waits: Histogram::default(),
             refused: RefusedCounts::default(),
         }))
@@ -229,17 +223,12 @@ impl Gate {
         turn
     }
 
-    /// A turn on this thread; none when it is needed for connections, or when all turns are taken.
-    fn turn_here(&self, deadline: Deadline) -> ApiResult<Option<Here<'_>>> {
+    /// A turn at once; none when all are taken.
+    fn turn_here(&self, deadline: Deadline) -> ApiResult<Option<SemaphorePermit<'_>>> {
         if deadline.left().is_zero() {
             return Err(Deadline::passed());
         }
-        let inner = &*self.0;
-        Ok(inner
-            .here
-            .try_acquire()
-            .ok()
-            .zip(inner.turns.try_acquire().ok()))
+        Ok(self.0.turns.try_acquire().ok())
     }
 
     async fn turn(&self, deadline: Deadline) -> ApiResult<OwnedSemaphorePermit> {

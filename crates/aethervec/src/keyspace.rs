@@ -24,7 +24,8 @@ pub(crate) use vectors::{buffer as vector_buffer, encoded_bytes as vector_bytes}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CollectionId(pub(crate) u32);
 
-/// The part of the memory for rows that ids take: where distances are exact, searches need nothing else.
+/// The part of the memory for rows that ids take, and that rows of documents take: where distances are exact, searches need
+/// nothing else.
 const IDS_SHARE: usize = 4;
 
 /// The keyspaces of a database.
@@ -41,6 +42,8 @@ pub(crate) struct Keyspaces {
     pub(crate) row_cache: Arc<PointCache<Bytes>>,
     /// The documents of points.
     pub(crate) id_cache: Arc<PointCache<DocId>>,
+    /// Their rows of `docs`, as they were when the points were the newest.
+    pub(crate) doc_cache: Arc<PointCache<Bytes>>,
     /// The last write before this opening: nothing in memory knows of earlier states.
     pub(crate) opened_at: SeqNo,
     /// Whether past moments can be read.
@@ -74,9 +77,10 @@ impl Keyspaces {
                 },
             )?,
             row_cache: Arc::new(PointCache::new(
-                row_cache_bytes - row_cache_bytes / IDS_SHARE,
+                row_cache_bytes - 2 * (row_cache_bytes / IDS_SHARE),
             )),
             id_cache: Arc::new(PointCache::new(row_cache_bytes / IDS_SHARE)),
+            doc_cache: Arc::new(PointCache::new(row_cache_bytes / IDS_SHARE)),
             opened_at: db.last_seq(),
             keeps_past,
         })

@@ -1,8 +1,8 @@
 //! Candidates become hits: which of them the reader sees, and what hits carry.
 //!
 //! The truth is in the rows: a point is visible exactly if its document's row in `docs` names it. Of the newest state,
-//! memory knows the same ([`CollectionView::sees_first`]): then the rows in `docs` are read only for payloads, and those in
-//! `points`, or the ids in them where nothing else is needed, come from a cache, if they were found lately.
+//! memory knows the same ([`CollectionView::sees_first`]): then the rows in `docs` are read only for payloads, and all of them,
+//! or the ids of points where nothing else is needed, come from caches, if they were found lately.
 
 use super::allowed::Allowed;
 use super::candidates::Candidates;
@@ -91,12 +91,20 @@ pub(super) fn into_hits(
     found.into_iter().map(hit).collect()
 }
 
-/// Reads the rows of those documents that were not read yet.
+/// Reads the rows of those documents that were not read yet: their points are visible.
 fn read_documents(view: &CollectionView, found: &mut [Found]) -> Result<()> {
-    let mut unread: Vec<&mut Found> = found
-        .iter_mut()
-        .filter(|found| found.doc_row.is_none())
-        .collect();
+    let (cache, collection) = (&view.core.keyspaces.doc_cache, view.core.id);
+    let mut unread = Vec::new();
+    for found in found.iter_mut().filter(|found| found.doc_row.is_none()) {
+        // Each version of a document has a point of its own: what names it is the same for ever.
+        found.doc_row = cache.get(collection, found.candidate.point);
+        if found.doc_row.is_none() {
+            unread.push(found);
+        }
+    }
+    if unread.is_empty() {
+        return Ok(());
+    }
     let keys = unread.iter().map(|found| view.doc_key(&found.id));
     let keys: Vec<Vec<u8>> = keys.collect();
     let rows = view.doc_rows(&keys)?;
@@ -108,6 +116,8 @@ fn read_documents(view: &CollectionView, found: &mut [Found]) -> Result<()> {
             let what = format!("it names point {named}, but {point} is alive");
             return Err(keyspace::bad("docs", key, &what));
         }
+        let row = Bytes::copy_from_slice(&row);
+        cache.insert(collection, point, row.clone());
         found.doc_row = Some(row);
     }
     Ok(())
