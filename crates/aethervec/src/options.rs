@@ -24,7 +24,7 @@ pub struct DbOptions {
     /// this and `storage.retention` holds. More: what was replaced or deleted within that time stays on disk and in the
     /// indexes as long.
     pub retention: Duration,
-    /// Memory for the rows and ids of documents that searches have found lately, over all collections. More: less is looked up
+    /// Memory for the rows, ids and payloads of documents that searches have found lately, over all collections. More: less is looked up
     /// for a search whose hits were found before.
     pub row_cache_bytes: usize,
     /// How the storage engine is used.
