@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::options::{TENANT, tenant_value};
 use crate::pool::{Lease, Pool};
 use crate::retry::{Pauses, Repeat, Retry};
+use aethervec_proto::v1::administration_client::AdministrationClient;
 use aethervec_proto::v1::vector_database_client::VectorDatabaseClient;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,27 @@ use tonic::{Request, Response, Status};
 
 /// The generated client, over one connection.
 pub(crate) type Rpc = VectorDatabaseClient<Channel>;
+
+/// The generated client of what there is besides documents.
+pub(crate) type AdministrationRpc = AdministrationClient<Channel>;
+
+/// A generated client.
+pub(crate) trait Service {
+    /// It, over one connection. What is too large, the server knows.
+    fn over(channel: Channel) -> Self;
+}
+
+impl Service for Rpc {
+    fn over(channel: Channel) -> Rpc {
+        VectorDatabaseClient::new(channel).max_decoding_message_size(usize::MAX)
+    }
+}
+
+impl Service for AdministrationRpc {
+    fn over(channel: Channel) -> AdministrationRpc {
+        AdministrationClient::new(channel).max_decoding_message_size(usize::MAX)
+    }
+}
 
 /// Makes calls. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,10 +85,10 @@ impl Caller {
     }
 
     /// Makes a call that changes nothing.
-    pub(crate) async fn read<M: Clone, R, F>(
+    pub(crate) async fn read<S: Service, M: Clone, R, F>(
         &self,
         message: M,
-        send: impl Fn(Rpc, Request<M>) -> F,
+        send: impl Fn(S, Request<M>) -> F,
     ) -> Result<R>
     where
         F: Future<Output = std::result::Result<Response<R>, Status>>,
@@ -75,10 +97,10 @@ impl Caller {
     }
 
     /// Makes a call that may change something.
-    pub(crate) async fn write<M: Clone, R, F>(
+    pub(crate) async fn write<S: Service, M: Clone, R, F>(
         &self,
         message: M,
-        send: impl Fn(Rpc, Request<M>) -> F,
+        send: impl Fn(S, Request<M>) -> F,
     ) -> Result<R>
     where
         F: Future<Output = std::result::Result<Response<R>, Status>>,
@@ -89,14 +111,14 @@ impl Caller {
     /// A connection for a stream, and the request that opens it. It takes as long as it does, and is not repeated.
     pub(crate) fn stream<M>(&self, message: M) -> (Rpc, Lease, Request<M>) {
         let lease = self.pool.lease();
-        (rpc(&lease), lease, self.request(message))
+        (Rpc::over(lease.channel()), lease, self.request(message))
     }
 
-    async fn call<M: Clone, R, F>(
+    async fn call<S: Service, M: Clone, R, F>(
         &self,
         repeat: Repeat,
         message: M,
-        send: impl Fn(Rpc, Request<M>) -> F,
+        send: impl Fn(S, Request<M>) -> F,
     ) -> Result<R>
     where
         F: Future<Output = std::result::Result<Response<R>, Status>>,
@@ -108,7 +130,8 @@ impl Caller {
             let mut request = self.request(message.clone());
             request.set_timeout(left);
             let lease = self.pool.lease();
-            let answer = tokio::time::timeout_at(deadline, send(rpc(&lease), request)).await;
+            let answer =
+                tokio::time::timeout_at(deadline, send(S::over(lease.channel()), request)).await;
             drop(lease);
             let error = match answer {
                 Ok(Ok(answer)) => return Ok(answer.into_inner()),
@@ -133,9 +156,4 @@ impl Caller {
         *request.metadata_mut() = MetadataMap::clone(&self.metadata);
         request
     }
-}
-
-fn rpc(lease: &Lease) -> Rpc {
-    // What is too large, the server knows.
-    VectorDatabaseClient::new(lease.channel()).max_decoding_message_size(usize::MAX)
 }

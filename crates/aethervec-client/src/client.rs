@@ -21,7 +21,7 @@ use std::time::Duration;
 /// that nothing was written. See [`Retry`](crate::Retry).
 #[derive(Clone, Debug)]
 pub struct VectorDatabaseClient {
-    caller: Caller,
+    pub(crate) caller: Caller,
 }
 
 /// Whether a server is there.

@@ -27,11 +27,12 @@
 //! them works with either.
 //!
 //! ```text
-//! client   collection, search   session   stream      what a program holds
+//! client   administration   collection   search   session   stream      what a program holds
 //!             call                            deadline, repetition, metadata
 //!         pool      retry                     connections; what may be repeated, and when
 //! ```
 
+mod administration;
 mod call;
 mod client;
 mod collection;
@@ -47,6 +48,9 @@ mod session;
 mod short;
 mod stream;
 
+pub use administration::{
+    LongOperation, OperationProgress, OperationState, OperationStatus, Quota, Quotas,
+};
 pub use client::{Health, VectorDatabaseClient};
 pub use collection::Collection;
 pub use description::{DenseState, DescribedIndex, Description, IndexState, RecallState};
@@ -59,8 +63,8 @@ pub use short::{Inserted, Similar, SimilarVector, Trained, Vector};
 pub use stream::{Export, Importer};
 
 pub use aethervec::{
-    AsOf, CollectionSchema, DocId, Document, FacetCount, FacetRequest, Filter, GroupRequest,
-    IndexConfig, Isolation, Matrix, MatrixRequest, Metric, Outcome, Patch, PayloadIndexKind,
-    Prefetch, Query, QueryRequest, ScrollPage, ScrollRequest, SearchRequest, SeqNo, Timestamp,
-    Upserted, Write,
+    AliasChange, AsOf, BinaryField, CollectionSchema, DenseField, DocId, Document, FacetCount,
+    FacetRequest, Filter, GroupRequest, IndexConfig, Isolation, Matrix, MatrixRequest, Metric,
+    MultiField, Outcome, Patch, PayloadIndexKind, Prefetch, Query, QueryRequest, ScrollPage,
+    ScrollRequest, SearchRequest, SeqNo, SparseField, Timestamp, Upserted, VectorField, Write,
 };

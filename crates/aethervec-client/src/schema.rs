@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use aethervec::{
     BinaryField, CollectionSchema, DenseField, HnswParams, IndexConfig, IvfParams, MultiField,
-    VectorField,
+    SparseField, VectorField,
 };
 use serde_json::{Map, Value, json};
 
@@ -21,7 +21,8 @@ pub(crate) fn to_json(schema: &CollectionSchema) -> Result<Value> {
     Ok(json)
 }
 
-fn field_to_json(field: &VectorField) -> Result<Value> {
+/// `{"kind": "dense", …}`.
+pub(crate) fn field_to_json(field: &VectorField) -> Result<Value> {
     Ok(match field {
         VectorField::Dense(DenseField {
             dim,
@@ -33,7 +34,7 @@ fn field_to_json(field: &VectorField) -> Result<Value> {
             "index": index_to_json(index)?,
         }),
         VectorField::Binary(BinaryField { bits }) => json!({"kind": "binary", "bits": bits}),
-        VectorField::Sparse(_) => json!({"kind": "sparse"}),
+        VectorField::Sparse(SparseField { idf }) => json!({"kind": "sparse", "idf": idf}),
         VectorField::Multi(MultiField {
             dim,
             metric,

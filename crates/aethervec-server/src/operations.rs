@@ -82,15 +82,9 @@ impl Operations {
     /// Calls an operation off. It ends soon, unless it is past that.
     ///
     /// # Errors
-    /// [`ApiErrorKind::NotFound`] when there is none, [`ApiErrorKind::Unsupported`] when it cannot be called off.
+    /// [`ApiErrorKind::NotFound`] when there is none.
     pub(crate) fn cancel(&self, tenant: &TenantName, id: Uuid) -> ApiResult<Operation> {
         let entry = self.find(tenant, id)?;
-        if !entry.begin.can_be_cancelled() {
-            return Err(ApiError::new(
-                ApiErrorKind::Unsupported,
-                "operation: this kind cannot be called off: it ends by itself",
-            ));
-        }
         entry.cancelled.store(true, Ordering::Relaxed);
         Ok(entry.operation())
     }
@@ -137,12 +131,10 @@ impl Entry {
     fn run(&self, call: &Call) {
         let done = match &self.begin {
             Begin::Check {} => self.check(&call.tenant),
-            Begin::Reclaim {} => call
-                .tenant
-                .db
-                .reclaim()
-                .map(|()| Value::Null)
-                .map_err(ApiError::from),
+            Begin::Reclaim {} => {
+                let reclaimed = call.tenant.db.reclaim_while(&|| self.goes_on());
+                reclaimed.map(|_| Value::Null).map_err(ApiError::from)
+            }
             Begin::Index { collection } => self.index(call, collection),
         };
         let mut state = self.state.lock();
@@ -158,7 +150,7 @@ impl Entry {
 
     /// Reads everything and compares.
     fn check(&self, tenant: &Tenant) -> ApiResult<Value> {
-        let report = tenant.db.check()?;
+        let report = tenant.db.check_while(&|| self.goes_on())?;
         let problems = report.problems.iter().map(ToString::to_string);
         let collections = report.collections.iter().map(|collection| {
             json!({
@@ -188,11 +180,16 @@ impl Entry {
             if let Some(error) = status.error {
                 return Err(ApiError::new(ApiErrorKind::Internal, error));
             }
-            if self.cancelled.load(Ordering::Relaxed) {
+            if !self.goes_on() {
                 return Ok(Value::Null);
             }
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Nobody has called it off.
+    fn goes_on(&self) -> bool {
+        !self.cancelled.load(Ordering::Relaxed)
     }
 
     fn is_running(&self) -> bool {

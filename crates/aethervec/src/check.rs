@@ -22,6 +22,9 @@ mod payload;
 /// Problems of one kind in one collection that are told one by one; of the others only the number is told.
 const TOLD_MAX: usize = 20;
 
+/// Rows that are read before it is asked again whether to go on.
+const ROWS_BETWEEN_LOOKS: u64 = 1_024;
+
 /// What [`AetherDB::check`] has found.
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
@@ -117,14 +120,28 @@ impl AetherDB {
     /// # Errors
     /// When it cannot be read at all. What is damaged is in the report.
     pub fn check(&self) -> Result<CheckReport> {
+        self.check_while(&|| true)
+    }
+
+    /// As [`check`](AetherDB::check), as long as `go_on`, which is asked before each file and now and then within a collection. The
+    /// report of a check that was called off says what was found by then.
+    ///
+    /// # Errors
+    /// As [`check`](AetherDB::check).
+    pub fn check_while(&self, go_on: &dyn Fn() -> bool) -> Result<CheckReport> {
         self.inner.open()?;
-        check(self, &self.inner.storage, &self.inner.keyspaces)
+        check(self, &self.inner.storage, &self.inner.keyspaces, go_on)
     }
 }
 
-fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckReport> {
+fn check(
+    db: &AetherDB,
+    storage: &DB,
+    keyspaces: &Keyspaces,
+    go_on: &dyn Fn() -> bool,
+) -> Result<CheckReport> {
     let mut report = CheckReport {
-        storage: storage.verify()?,
+        storage: storage.verify_while(go_on)?,
         ..CheckReport::default()
     };
     for problem in &report.storage.problems {
@@ -142,9 +159,11 @@ fn check(db: &AetherDB, storage: &DB, keyspaces: &Keyspaces) -> Result<CheckRepo
         };
         match db
             .collection(&info.name)
-            .and_then(|collection| check_collection(&collection, &mut problems))
+            .and_then(|collection| check_collection(&collection, go_on, &mut problems))
         {
-            Ok(counts) => report.collections.push(counts),
+            Ok(Some(counts)) => report.collections.push(counts),
+            // Called off: what was not read is missing from what was.
+            Ok(None) => return Ok(report),
             Err(error) if error.kind() == ErrorKind::Corruption => problems.add_error(&error),
             // Dropped meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -178,7 +197,12 @@ struct OnDisk {
     ends: BTreeSet<(u64, PointId)>,
 }
 
-fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<CollectionCheck> {
+/// `None` when it was called off.
+fn check_collection(
+    collection: &Collection,
+    go_on: &dyn Fn() -> bool,
+    problems: &mut Problems,
+) -> Result<Option<CollectionCheck>> {
     let core = &*collection.core;
     // While the lane is held, nothing leaves an index; while the writer is held, memory and snapshot agree.
     let _lane = core.lane.lock();
@@ -206,8 +230,11 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
         documents: 0,
         ends: BTreeSet::new(),
     };
-    check_points(core, &mut disk, problems)?;
-    check_documents(core, &mut disk, problems)?;
+    if !check_points(core, &mut disk, go_on, problems)?
+        || !check_documents(core, &mut disk, go_on, problems)?
+    {
+        return Ok(None);
+    }
     check_ends(core, &disk, problems)?;
     check_numbers(core, &disk, next, problems)?;
     let unreachable = index::check(core, &disk, next, problems)?;
@@ -220,7 +247,7 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
         problems.add(ProblemKind::Counter, message);
     }
     let status = core.status();
-    Ok(CollectionCheck {
+    Ok(Some(CollectionCheck {
         name: core.name.clone(),
         documents: disk.documents,
         points: disk.points,
@@ -229,16 +256,24 @@ fn check_collection(collection: &Collection, problems: &mut Problems) -> Result<
         unreachable,
         scanned: status.scanned,
         pending_entries: disk.pending.len() as u64,
-    })
+    }))
 }
 
-/// Every point belongs to the document that names it, or waits to be purged.
-fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Result<()> {
+/// Every point belongs to the document that names it, or waits to be purged. False when it was called off.
+fn check_points(
+    core: &Core,
+    disk: &mut OnDisk,
+    go_on: &dyn Fn() -> bool,
+    problems: &mut Problems,
+) -> Result<bool> {
     let mut rows = disk
         .snapshot
         .prefix(&core.keyspaces.points, keyspace::collection_prefix(core.id));
     while let Some((key, value)) = rows.try_next()? {
         disk.points += 1;
+        if disk.points.is_multiple_of(ROWS_BETWEEN_LOOKS) && !go_on() {
+            return Ok(false);
+        }
         let parsed = keyspace::decode_number("points", &key).and_then(|number| {
             let row = PointRow::parse(&key, &value)?;
             let present = disk
@@ -276,16 +311,24 @@ fn check_points(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Resu
             format!("point {point} is alive and waits to be purged"),
         );
     }
-    Ok(())
+    Ok(go_on())
 }
 
-/// Every document has a point, and can be decoded.
-fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> Result<()> {
+/// Every document has a point, and can be decoded. False when it was called off.
+fn check_documents(
+    core: &Core,
+    disk: &mut OnDisk,
+    go_on: &dyn Fn() -> bool,
+    problems: &mut Problems,
+) -> Result<bool> {
     let mut rows = disk
         .snapshot
         .prefix(&core.keyspaces.docs, keyspace::collection_prefix(core.id));
     while let Some((key, value)) = rows.try_next()? {
         disk.documents += 1;
+        if disk.documents.is_multiple_of(ROWS_BETWEEN_LOOKS) && !go_on() {
+            return Ok(false);
+        }
         let parsed: Result<(DocId, PointId)> = keyspace::decode_doc_key(&key).and_then(|id| {
             let row = DocRow::parse(&key, &value)?;
             row.payload(&key)?;
@@ -305,7 +348,7 @@ fn check_documents(core: &Core, disk: &mut OnDisk, problems: &mut Problems) -> R
             Err(error) => problems.add_error(&error),
         }
     }
-    Ok(())
+    Ok(go_on())
 }
 
 /// Documents that end, and no others, are in `expiry`.

@@ -403,9 +403,17 @@ impl AetherDB {
     /// # Errors
     /// Those of the storage engine, a full disk for example. Nothing is lost then.
     pub fn reclaim(&self) -> Result<()> {
+        self.reclaim_while(&|| true).map(drop)
+    }
+
+    /// As [`reclaim`](AetherDB::reclaim), as long as `go_on`, which is asked now and then. False when it was called off: what was
+    /// given back by then stays so.
+    ///
+    /// # Errors
+    /// As [`reclaim`](AetherDB::reclaim).
+    pub fn reclaim_while(&self, go_on: &dyn Fn() -> bool) -> Result<bool> {
         self.inner.open()?;
-        self.inner.pool.wait_for_purges();
-        Ok(self.inner.storage.compact()?)
+        Ok(self.inner.pool.wait_for_purges(go_on) && self.inner.storage.compact_while(go_on)?)
     }
 
     /// Ends background work, saves what is worth saving and closes the files. All handles are of no use afterwards.

@@ -22,6 +22,15 @@ impl Running {
 
     /// One with the databases in `folder`, at this port.
     pub(crate) async fn start_in(folder: TempDir, port: u16) -> Running {
+        Running::start_with(folder, port, |config| config).await
+    }
+
+    /// One with the databases in `folder`, at this port, configured by `change`.
+    pub(crate) async fn start_with(
+        folder: TempDir,
+        port: u16,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Running {
         let config = Config {
             data_dir: folder.path().to_owned(),
             http_port: None,
@@ -32,7 +41,7 @@ impl Running {
             retention_s: 3_600,
             ..Config::default()
         };
-        let server = Server::bind(config).await.unwrap();
+        let server = Server::bind(change(config)).await.unwrap();
         let port = server.addresses().grpc.unwrap().port();
         let stop = CancellationToken::new();
         let served = tokio::spawn(server.serve(stop.clone()));

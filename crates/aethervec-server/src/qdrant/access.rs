@@ -1,6 +1,7 @@
 //! A tenant's database, as far as who calls may use it.
 
 use crate::auth::{Action, Caller};
+use crate::error::{ApiError, ApiErrorKind};
 use crate::qdrant::error::{Failure, Result};
 use crate::tenants::Tenant;
 use aether_env::Storage;
@@ -8,6 +9,10 @@ use aethervec::{AetherDB, Collection, Write};
 use parking_lot::MutexGuard;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request about a snapshot waits for another one.
+const SNAPSHOT_TURN: Duration = Duration::from_secs(10);
 
 /// The database of a request. Operations on the collection that the request names may use it as it is: that has been allowed.
 /// What touches others asks first.
@@ -66,9 +71,15 @@ impl<'a> Access<'a> {
         &self.tenant.files
     }
 
-    /// One snapshot at a time is made, read back or removed: as long as this is held.
-    pub(crate) fn snapshot_turn(&self) -> MutexGuard<'_, ()> {
-        self.tenant.snapshot_turn.lock()
+    /// One snapshot at a time is made, read back or removed: as long as this is held. Nobody waits long for that.
+    pub(crate) fn snapshot_turn(&self) -> Result<MutexGuard<'_, ()>> {
+        let turn = self.tenant.snapshot_turn.try_lock_for(SNAPSHOT_TURN);
+        turn.ok_or_else(|| {
+            Failure::from(ApiError::new(
+                ApiErrorKind::Overloaded,
+                "another snapshot is being made, read or removed: try again later",
+            ))
+        })
     }
 
     /// Whether a list may name this collection.

@@ -12,7 +12,7 @@ pub(crate) enum Begin {
     Check {},
     /// Give the space of what was deleted back now, instead of bit by bit.
     Reclaim {},
-    /// Wait until everything written is in the index of a collection. Can be called off.
+    /// Wait until everything written is in the index of a collection.
     Index { collection: String },
 }
 
@@ -50,11 +50,4 @@ pub(crate) struct Progress {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Operations {
     pub(crate) operations: Vec<Operation>,
-}
-
-impl Begin {
-    /// Whether it looks up now and then.
-    pub(crate) fn can_be_cancelled(&self) -> bool {
-        matches!(self, Begin::Index { .. })
-    }
 }

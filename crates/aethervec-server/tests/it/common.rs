@@ -156,3 +156,22 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
         serde_json::from_str(&text).unwrap_or(Value::String(text)),
     )
 }
+
+/// Seeds for tests with chance in them, printed as they come: `AETHER_SEED`, or as many as `AETHER_ROUNDS` says, or one.
+pub(crate) fn seeds() -> impl Iterator<Item = u64> {
+    const FIRST: u64 = 20_261_121;
+    let number = |variable| {
+        std::env::var(variable)
+            .ok()
+            .map(|text| text.parse().unwrap())
+    };
+    let (seed, rounds): (Option<u64>, Option<u64>) =
+        (number("AETHER_SEED"), number("AETHER_ROUNDS"));
+    let first = seed.unwrap_or(FIRST);
+    let count = if seed.is_some() {
+        1
+    } else {
+        rounds.unwrap_or(1)
+    };
+    (first..first + count).inspect(|seed| println!("AETHER_SEED={seed}"))
+}

@@ -28,6 +28,9 @@ use std::time::Duration;
 /// How often parked and sleeping lanes are looked at.
 const PARKED_RETRY: Duration = Duration::from_millis(250);
 
+/// How often who waits for purges is asked whether to go on.
+const PURGE_LOOK: Duration = Duration::from_millis(50);
+
 /// How long lanes gather what commits leave to do.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -128,18 +131,20 @@ impl Pool {
         self.shared.arrived.notify_one();
     }
 
-    /// Waits until the keys of all dropped collections are removed, or the pool is closed.
-    pub(crate) fn wait_for_purges(&self) {
+    /// Waits until the keys of all dropped collections are removed, or the pool is closed, as long as `go_on`: what it says at last.
+    pub(crate) fn wait_for_purges(&self, go_on: &dyn Fn() -> bool) -> bool {
         if self.is_manual() {
-            while self.shared.queue.lock().purges > 0 {
+            while go_on() && self.shared.queue.lock().purges > 0 {
                 self.tick();
             }
-            return;
+            return go_on();
         }
         let mut queue = self.shared.queue.lock();
-        while queue.purges > 0 {
-            self.shared.purged.wait(&mut queue);
+        while queue.purges > 0 && go_on() {
+            self.shared.purged.wait_for(&mut queue, PURGE_LOOK);
         }
+        drop(queue);
+        go_on()
     }
 
     /// Looks at parked lanes soon: a snapshot has ended.

@@ -37,8 +37,8 @@ pub(super) fn step(engine: &Engine) -> Result<bool> {
     done.map(|()| true)
 }
 
-/// Merges each keyspace into its last level.
-pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
+/// Merges each keyspace into its last level, as long as `go_on`: false when it was called off.
+pub(crate) fn compact_everything(engine: &Engine, go_on: &dyn Fn() -> bool) -> Result<bool> {
     let keyspaces: Vec<KeyspaceId> = engine
         .state
         .load()
@@ -47,6 +47,9 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
         .map(|(keyspace, _)| keyspace)
         .collect();
     for keyspace in keyspaces {
+        if !go_on() {
+            return Ok(false);
+        }
         let turn = Turn::wait(engine, keyspace)?;
         let tree = engine.state.load().version.tree(keyspace).cloned();
         let plans = tree.map_or_else(Vec::new, |tree| compaction::everything(&tree));
@@ -56,7 +59,7 @@ pub(crate) fn compact_everything(engine: &Engine) -> Result<()> {
         engine.work.ring();
     }
     *engine.compaction_error.lock() = None;
-    Ok(())
+    Ok(true)
 }
 
 /// What the policy needs of the options.

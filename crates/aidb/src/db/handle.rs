@@ -318,9 +318,19 @@ impl DB {
     /// Flushes, and merges each keyspace into its last level: deleted and overwritten data that no snapshot reads
     /// leave the disk.
     pub fn compact(&self) -> Result<()> {
+        self.compact_while(&|| true).map(drop)
+    }
+
+    /// As [`compact`](DB::compact), as long as `go_on`, which is asked before each keyspace. False when it was called off: the
+    /// keyspaces before are merged.
+    ///
+    /// # Errors
+    /// As [`compact`](DB::compact).
+    pub fn compact_while(&self, go_on: &dyn Fn() -> bool) -> Result<bool> {
         self.flush()?;
-        background::compact_everything(self.engine())?;
-        background::clean_up(self.engine())
+        let is_done = background::compact_everything(self.engine(), go_on)?;
+        background::clean_up(self.engine())?;
+        Ok(is_done)
     }
 
     /// Reads everything and compares it with its checksums, its order and the manifest. Damage is in the report, not
@@ -329,7 +339,16 @@ impl DB {
     /// # Errors
     /// When the report cannot be made: the database is closed, or its files cannot be listed.
     pub fn verify(&self) -> Result<VerifyReport> {
-        verify::verify(self.engine())
+        verify::verify(self.engine(), &|| true)
+    }
+
+    /// As [`verify`](DB::verify), as long as `go_on`, which is asked before each file: the report says nothing of the files behind
+    /// the one where it was called off.
+    ///
+    /// # Errors
+    /// As [`verify`](DB::verify).
+    pub fn verify_while(&self, go_on: &dyn Fn() -> bool) -> Result<VerifyReport> {
+        verify::verify(self.engine(), go_on)
     }
 
     /// Figures of this moment.

@@ -60,7 +60,7 @@ impl VerifyReport {
     }
 }
 
-pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
+pub(super) fn verify(engine: &Engine, go_on: &dyn Fn() -> bool) -> Result<VerifyReport> {
     engine.check_open()?;
     let mut report = VerifyReport::default();
     background::collect_attachments(engine)?;
@@ -74,9 +74,9 @@ pub(super) fn verify(engine: &Engine) -> Result<VerifyReport> {
         check_logs(engine, &mut report);
         engine.state.load_full()
     };
-    check_tables(&state, &mut report);
-    verify_values::check_files(&engine.files, &state, &mut report);
-    check_attachments(engine, &mut report)?;
+    check_tables(&state, go_on, &mut report);
+    verify_values::check_files(&engine.files, &state, go_on, &mut report);
+    check_attachments(engine, go_on, &mut report)?;
     Ok(report)
 }
 
@@ -162,10 +162,10 @@ fn check_logs(engine: &Engine, report: &mut VerifyReport) {
     }
 }
 
-fn check_tables(state: &State, report: &mut VerifyReport) {
+fn check_tables(state: &State, go_on: &dyn Fn() -> bool, report: &mut VerifyReport) {
     for (_, tree) in state.version.trees() {
         for (level, run) in tree.levels().iter().enumerate() {
-            for table in run.iter() {
+            for table in run.iter().take_while(|_| go_on()) {
                 report.tables += 1;
                 report.bytes += table.meta.info.bytes;
                 match check_table(table) {
@@ -204,14 +204,19 @@ fn check_table(table: &Table) -> Result<u64> {
     Ok(entries)
 }
 
-fn check_attachments(engine: &Engine, report: &mut VerifyReport) -> Result<()> {
+fn check_attachments(
+    engine: &Engine,
+    go_on: &dyn Fn() -> bool,
+    report: &mut VerifyReport,
+) -> Result<()> {
     let now = Held::new(engine);
-    check_attachments_at(engine, now.seq(), report)
+    check_attachments_at(engine, now.seq(), go_on, report)
 }
 
 fn check_attachments_at(
     engine: &Engine,
     at: crate::SeqNo,
+    go_on: &dyn Fn() -> bool,
     report: &mut VerifyReport,
 ) -> Result<()> {
     let (mut entries, _state) = engine.visible(
@@ -220,7 +225,9 @@ fn check_attachments_at(
         Bound::Unbounded,
         Bound::Unbounded,
     )?;
-    while let Some((key, value)) = entries.next()? {
+    while go_on()
+        && let Some((key, value)) = entries.next()?
+    {
         let Some(record) = AttachmentRecord::decode(&value) else {
             let key = key.escape_ascii();
             report.problem(

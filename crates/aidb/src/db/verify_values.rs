@@ -15,8 +15,13 @@ use super::recover;
 use super::verify::VerifyReport;
 
 /// Checks every value file from front to back.
-pub(super) fn check_files(files: &Files, state: &State, report: &mut VerifyReport) {
-    for file in state.version.values().iter() {
+pub(super) fn check_files(
+    files: &Files,
+    state: &State,
+    go_on: &dyn Fn() -> bool,
+    report: &mut VerifyReport,
+) {
+    for file in state.version.values().iter().take_while(|_| go_on()) {
         report.value_files += 1;
         report.bytes += file.record.bytes;
         if let Err(error) = check_file(files, file) {

@@ -50,7 +50,7 @@ impl proto::snapshots_server::Snapshots for Service {
         &self,
         request: Request<proto::DeleteSnapshotRequest>,
     ) -> Answer<proto::DeleteSnapshotResponse> {
-        self.answer(
+        self.answer_at_length(
             request,
             |message| about(Action::Manage, &message.collection_name),
             |db, message| snapshots::delete(db, &message.collection_name, &message.snapshot_name),

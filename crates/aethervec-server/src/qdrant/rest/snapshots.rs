@@ -11,7 +11,7 @@ use crate::qdrant::service::snapshots;
 use crate::streams::{self, ChunkSource};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::multipart::{Multipart, MultipartError};
+use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -34,7 +34,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .post(at_length(Manage, |db, at| {
             snapshots::create(db, at.collection())
         }));
-    let one = get(download).delete(plain(Manage, |db, at| {
+    let one = get(download).delete(at_length(Manage, |db, at| {
         snapshots::delete(db, at.collection(), part(at, "snapshot"))
     }));
     Router::new()
@@ -71,8 +71,16 @@ async fn recover(call: Call, body: Bytes) -> Response {
     call.answer_at_length(Manage, work).await
 }
 
-async fn upload(call: Call, uri: Uri, mut form: Multipart) -> Response {
+async fn upload(
+    call: Call,
+    uri: Uri,
+    form: std::result::Result<Multipart, MultipartRejection>,
+) -> Response {
     let begin = call.begin;
+    let mut form = match form {
+        Ok(form) => form,
+        Err(error) => return Failure::wrong(error.body_text()).into_response_after(begin),
+    };
     let Query(Uploading { checksum }) = match Query::try_from_uri(&uri) {
         Ok(query) => query,
         Err(error) => return Failure::wrong(error).into_response_after(begin),

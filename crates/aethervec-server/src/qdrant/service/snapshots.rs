@@ -65,7 +65,7 @@ pub(crate) fn list(db: &Access<'_>, name: &str) -> Result<Vec<SnapshotDescriptio
 pub(crate) fn create(db: &Access<'_>, name: &str) -> Result<SnapshotDescription> {
     let collection = collection(db, name)?;
     let view = collection.view()?;
-    let _turn = db.snapshot_turn();
+    let _turn = db.snapshot_turn()?;
     let files = &**db.files();
     let snapshot = begin(files, collection.name())?;
     db.room()?;
@@ -79,7 +79,7 @@ pub(crate) fn create(db: &Access<'_>, name: &str) -> Result<SnapshotDescription>
 /// Removes a snapshot of a collection.
 pub(crate) fn delete(db: &Access<'_>, name: &str, snapshot: &str) -> Result<bool> {
     let own = collection(db, name)?.name().to_owned();
-    let _turn = db.snapshot_turn();
+    let _turn = db.snapshot_turn()?;
     find(db, &own, snapshot)?;
     // Without its description it is gone.
     let files = db.files();
@@ -106,7 +106,7 @@ pub(crate) fn recover(db: &Access<'_>, name: &str, request: RecoverSnapshot) -> 
         .next()
         .unwrap_or_default();
     let snapshot = place.rsplit('/').next().unwrap_or_default();
-    let _turn = db.snapshot_turn();
+    let _turn = db.snapshot_turn()?;
     let none = || {
         Failure::not_found(format!(
             "Snapshot `{snapshot}`: this server has none of this name, and fetches nothing from {place:?}: upload it instead"
@@ -132,17 +132,13 @@ pub(crate) fn recover(db: &Access<'_>, name: &str, request: RecoverSnapshot) -> 
 pub(crate) fn upload(
     db: &Access<'_>,
     name: &str,
-    mut bytes: impl Read,
+    bytes: impl BufRead,
     checksum: Option<&str>,
 ) -> Result<bool> {
-    let _turn = db.snapshot_turn();
+    let _turn = db.snapshot_turn()?;
     let files = &**db.files();
     let snapshot = begin(files, name)?;
-    let recovered = write(files, &snapshot, |out| {
-        io::copy(&mut bytes, out).map_err(|error| Failure::wrong(format!("snapshot: {error}")))?;
-        Ok(())
-    })
-    .and_then(|(_, found)| {
+    let recovered = write(files, &snapshot, |out| copy(bytes, out)).and_then(|(_, found)| {
         compare("checksum", checksum, &found)?;
         prove(db, &snapshot)?;
         replace(db, name, &snapshot)
@@ -328,6 +324,20 @@ fn digest(mut bytes: impl BufRead) -> Result<String> {
         digest.update(piece);
         let read = piece.len();
         bytes.consume(read);
+    }
+}
+
+fn copy(mut from: impl BufRead, to: &mut dyn Write) -> Result<()> {
+    loop {
+        let piece = from
+            .fill_buf()
+            .map_err(|error| Failure::wrong(format!("snapshot: {error}")))?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        to.write_all(piece).map_err(unusable)?;
+        let read = piece.len();
+        from.consume(read);
     }
 }
 

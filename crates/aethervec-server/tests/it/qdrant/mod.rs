@@ -5,6 +5,8 @@ mod collections;
 mod grpc;
 mod points;
 mod queries;
+mod random;
+mod snapshots;
 
 use crate::common::{Running, answer};
 use serde_json::{Value, json};
