@@ -115,8 +115,9 @@ fn reaches_the_recall_asked_for(shape: Shape) {
             );
             let measured = calibration.measured().unwrap();
             assert_eq!(measured.asked, recall);
+            // Few efforts were tried, and that of the smaller one is told: rather too little than too much.
             assert!(
-                (measured.found - reached).abs() < 0.1,
+                (reached - 0.2..reached + 0.05).contains(&measured.found),
                 "k {k}: {measured:?}, and {reached} in fact"
             );
         }
