@@ -205,10 +205,17 @@ def judge(name, table, figures):
 
 
 def filters(binary, directory, work, options, figures):
-    """Filters of five shares, which have or have not to do with the vectors; queries unlike the vectors; other k."""
+    """Filters of five shares, which have (the source of a text, its document; what is near a point) or have hardly to do with the vectors (chance;
+    the length of a text); queries unlike the vectors; other k."""
     data = DataSet(directory, "minilm", *((10_000, 200) if options.quick else (None, 500)))
     random = np.random.default_rng(1)
-    scores = {"random": random.random(data.rows), "near one point": -(data.base @ data.base[random.integers(data.rows)])}
+    labels = {label: np.load(os.path.join(directory, f"minilm_{label}.npy"))[:data.rows].astype(np.int64) for label in ("source", "doc", "tokens")}
+    scores = {
+        "random": random.random(data.rows),
+        "length": labels["tokens"] + random.random(data.rows),
+        "source and document": labels["source"] * 65_536 + labels["doc"],
+        "near one point": -(data.base @ data.base[random.integers(data.rows)]),
+    }
     for family in FAMILIES:
         library = ours(binary, family, work)
         library.load(directory, data)

@@ -8,10 +8,11 @@
 //! - `scan FILE [K]`: the same by comparing with everything that is allowed;
 //! - `save DIR`: writes a checkpoint there, in place of the index in memory;
 //! - `cold EF FILE QUERIES [K]`: as `search`, so many queries, each in that checkpoint newly opened, with nothing in memory but what all
-//!   searches need: how many pages each reads (`reads`), and how often it waits for the disk (`waits`), on average.
+//!   searches need: how many pages each reads (`reads`), how often it waits for the disk (`waits`), how long opening and searching take, on average.
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use aether_distance::{ElementType, Metric};
 use aether_index::{
@@ -215,6 +216,7 @@ impl Bench {
         let data = self.data.as_mut().ok_or("nothing is loaded")?;
         data.queries.truncate(queries);
         let (mut bytes, mut waits) = (0, 0);
+        let (mut opening, mut searching) = (Duration::ZERO, Duration::ZERO);
         let arguments: Vec<&str> = [arguments[0]]
             .into_iter()
             .chain(arguments.get(2).copied())
@@ -222,12 +224,16 @@ impl Bench {
         let answer = self.answer(&arguments, |bench, query, k| {
             bench.index = None;
             let image = checkpoint.open()?;
+            let start = Instant::now();
             bench.index = Some(match is_graph {
                 true => Index::Graph(Box::new(Hnsw::open(image)?)),
                 false => Index::Buckets(Box::new(Ivf::open(image)?)),
             });
+            opening += start.elapsed();
             let before = Reads::now()?;
+            let start = Instant::now();
             let found = bench.search(query, k, ef);
+            searching += start.elapsed();
             let after = Reads::now()?;
             bytes += after.bytes - before.bytes;
             waits += after.waits - before.waits;
@@ -236,7 +242,11 @@ impl Bench {
         self.checkpoint = Some((is_graph, checkpoint));
         answer?;
         let mean = |sum: u64| sum as f64 / queries.max(1) as f64;
-        Ok(json!({ "reads": mean(bytes / PAGE), "waits": mean(waits) }))
+        let mean_ms = |sum: Duration| sum.as_secs_f64() * 1_000.0 / queries.max(1) as f64;
+        Ok(json!({
+            "reads": mean(bytes / PAGE), "waits": mean(waits),
+            "open_ms": mean_ms(opening), "search_ms": mean_ms(searching),
+        }))
     }
 
     fn search(&mut self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Candidate>> {

@@ -1,7 +1,7 @@
 //! Writing a checkpoint, and reading all of one to see that it is whole.
 //!
-//! Nodes are numbered anew in the order in which a walk from the entry point meets them, so that neighbours are near
-//! each other in the file; free slots are left out.
+//! Nodes are numbered anew in the order in which a walk from the entry point meets them, each followed by as many of its neighbours
+//! as their fine codes fit on one page with its own: what a search compares exactly is near each other. Free slots are left out.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::Hnsw;
 use super::format::{self, Header, SECTIONS};
 use super::graph::{Entry, Graph, linked};
 use crate::memory::{NO_SLOT, Node, Reader, State, tail};
-use crate::pages::{Section, Trailer, section};
+use crate::pages::{Section, Trailer, in_page, section};
 use crate::points::{places_for, probe_places};
 use crate::{PointId, Result};
 
@@ -99,7 +99,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// Breadth first from the entry point along layer 0; what is not reached so comes last.
+    /// Breadth first from the entry point along layer 0, what is not reached so last; then page by page.
     fn new(graph: &Graph, reader: &Reader<'_>) -> Numbers {
         let bound = graph.nodes.bound();
         let mut numbers = Numbers {
@@ -120,6 +120,29 @@ impl Numbers {
                 for slot in linked(node.links()) {
                     numbers.add(reader, slot);
                 }
+            }
+        }
+        numbers.gather(reader, in_page(graph.nodes.layout().cold_stride()) as usize)
+    }
+
+    /// The same order, but each node that begins a page of so many brings those of its neighbours there that have no place yet.
+    fn gather(self, reader: &Reader<'_>, in_page: usize) -> Numbers {
+        let mut numbers = Numbers {
+            old: Vec::with_capacity(self.old.len()),
+            new: vec![NO_SLOT; self.new.len()],
+            next: 0,
+        };
+        for first in self.old {
+            numbers.add(reader, first);
+            if numbers.old.last() != Some(&first) {
+                continue;
+            }
+            let links = reader.node(first).map(|node| node.links());
+            for slot in links.into_iter().flat_map(linked) {
+                if in_page == 0 || numbers.old.len().is_multiple_of(in_page) {
+                    break;
+                }
+                numbers.add(reader, slot);
             }
         }
         numbers
