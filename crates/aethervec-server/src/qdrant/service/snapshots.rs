@@ -138,11 +138,10 @@ pub(crate) fn upload(
     let _turn = db.snapshot_turn()?;
     let files = &**db.files();
     let snapshot = begin(files, name)?;
-    let recovered = write(files, &snapshot, |out| copy(bytes, out)).and_then(|(_, found)| {
-        compare("checksum", checksum, &found)?;
-        prove(db, &snapshot)?;
-        replace(db, name, &snapshot)
-    });
+    let (_, found) = write(files, &snapshot, |out| copy(bytes, out))?;
+    let recovered = compare("checksum", checksum, &found)
+        .and_then(|()| prove(db, &snapshot))
+        .and_then(|()| replace(db, name, &snapshot));
     // It was only here to be read twice.
     files.delete(&snapshot).map_err(unusable)?;
     recovered
