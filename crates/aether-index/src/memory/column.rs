@@ -154,8 +154,12 @@ impl Pages {
 
     /// Bytes at the ends of the pages before that of a slot.
     #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a page's number is at most the slot's"
+    )]
     fn skipped(self, slot: u32) -> usize {
-        (u128::from(slot) * self.inverse >> 64) as usize * self.left
+        ((u128::from(slot) * self.inverse) >> 64) as usize * self.left
     }
 }
 
