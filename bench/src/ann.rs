@@ -12,7 +12,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aether_distance::{ElementType, Metric};
 use aether_index::{
@@ -21,7 +21,7 @@ use aether_index::{
 };
 use serde_json::{Value, json};
 
-use crate::clock::{Took, resident_bytes};
+use crate::clock::{Took, now, resident_bytes};
 use crate::cold::{Checkpoint, PAGE, Reads};
 use crate::data::{Matrix, metric};
 use crate::protocol::{Commands, Result, argument};
@@ -224,14 +224,14 @@ impl Bench {
         let answer = self.answer(&arguments, |bench, query, k| {
             bench.index = None;
             let image = checkpoint.open()?;
-            let start = Instant::now();
+            let start = now();
             bench.index = Some(match is_graph {
                 true => Index::Graph(Box::new(Hnsw::open(image)?)),
                 false => Index::Buckets(Box::new(Ivf::open(image)?)),
             });
             opening += start.elapsed();
             let before = Reads::now()?;
-            let start = Instant::now();
+            let start = now();
             let found = bench.search(query, k, ef);
             searching += start.elapsed();
             let after = Reads::now()?;
