@@ -1,9 +1,10 @@
 //! The routes: all of the core, the older ones, and what clients ask before they begin.
 
-use super::call::{Call, Place};
+use super::call::Place;
+use super::handlers::{part, plain, refused, with};
 use super::snapshots;
 use crate::app::App;
-use crate::auth::Action::{self, Manage, Read, Write};
+use crate::auth::Action::{Manage, Read, Write};
 use crate::qdrant::VERSION;
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Result};
@@ -13,27 +14,15 @@ use crate::qdrant::model::{
     Selector, SetPayload, UpdateOperation, UpdateResult, UpdateVectors, Upsert,
 };
 use crate::qdrant::service::{cluster, collections, points, queries, telemetry, updates};
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::pin::Pin;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// An operation that takes no body.
-type Plain<T> = fn(&Access<'_>, &Place) -> Result<T>;
-
-/// An operation that takes a body.
-type WithBody<B, T> = fn(&Access<'_>, &Place, B) -> Result<T>;
-
-/// An answer that is being made.
-pub(super) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// All routes of the port.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -332,11 +321,6 @@ async fn unknown(uri: Uri) -> Response {
         .into_response_after(Instant::now())
 }
 
-/// What the path says for `name`, which is in its route.
-pub(super) fn part<'a>(at: &'a Place, name: &str) -> &'a str {
-    at.get(name).unwrap_or_default()
-}
-
 fn id(text: &str) -> Result<PointId> {
     match text.parse::<u64>() {
         Ok(number) => Ok(PointId(number.into())),
@@ -346,27 +330,4 @@ fn id(text: &str) -> Result<PointId> {
 
 fn update(db: &Access<'_>, at: &Place, operation: UpdateOperation) -> Result<UpdateResult> {
     updates::update(db, at.collection(), operation, at.wait)
-}
-
-/// A handler of requests without a body.
-pub(super) fn plain<T: Serialize + 'static>(
-    action: Action,
-    work: Plain<T>,
-) -> impl Fn(Call) -> Answer + Clone + Send + Sync + 'static {
-    move |call| Box::pin(call.answer(action, work))
-}
-
-/// A handler that says that this is not done here.
-pub(super) fn refused(
-    what: &'static str,
-) -> impl Fn() -> std::future::Ready<Response> + Clone + Send + Sync {
-    move || std::future::ready(Failure::unsupported(what).into_response_after(Instant::now()))
-}
-
-/// A handler of requests with a body.
-fn with<B: DeserializeOwned + 'static, T: Serialize + 'static>(
-    action: Action,
-    work: WithBody<B, T>,
-) -> impl Fn(Call, Bytes) -> Answer + Clone + Send + Sync + 'static {
-    move |call, body| Box::pin(call.answer_body(action, body, work))
 }

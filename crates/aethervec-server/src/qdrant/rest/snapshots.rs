@@ -1,9 +1,9 @@
 //! The routes of snapshots: files go in and out as streams, in memory a piece at a time.
 
 use super::call::{Call, Place};
-use super::routes::{Answer, part, plain, refused};
+use super::handlers::{at_length, part, plain, refused};
 use crate::app::App;
-use crate::auth::Action::{self, Manage, Read};
+use crate::auth::Action::{Manage, Read};
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::RecoverSnapshot;
@@ -16,7 +16,7 @@ use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::io::BufRead;
 use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,14 +53,6 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/snapshots/{snapshot}",
             delete(refused(whole_server)).get(refused(whole_server)),
         )
-}
-
-/// A handler of requests that take as long as a collection is large.
-fn at_length<T: Serialize + 'static>(
-    action: Action,
-    work: fn(&Access<'_>, &Place) -> Result<T>,
-) -> impl Fn(Call) -> Answer + Clone + Send + Sync + 'static {
-    move |call| Box::pin(call.answer_at_length(action, work))
 }
 
 async fn recover(call: Call, body: Bytes) -> Response {
