@@ -1,8 +1,10 @@
 """The comparison `server`: the server under load, against the embedded database and against what must hold."""
 import argparse
+import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,13 +60,19 @@ def run(program, part, settings, data, work):
     command = [program, part, "--data", data, "--work", work]
     for name, value in settings.items():
         command += [f"--{name}", str(value)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent)
     if done.returncode != 0:
         sys.exit(f"{part} failed")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     for line in lines:
         emit(**line)
     return lines
+
+
+def end_with_parent():
+    """Has the program killed when this process ends, however that comes about; the program does the same for its server."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def figures(lines):
@@ -90,6 +98,8 @@ def figures(lines):
             figures.at_most("kill -9 under load: seconds until the first search is answered", line["ready_s"], 2, 0.5)
         elif part == "tenants":
             figures.at_most("an idle tenant, bytes", line["idle_bytes"], 100_000, 50_000)
+            figures.at_most("an idle tenant that was just made, bytes", line["made_idle_bytes"], 100_000, 50_000)
+            figures.at_most("a tenant that was closed because it was idle, bytes", line["closed_bytes"], 100_000, 10_000)
             figures.at_most("the first request of a tenant, p99, ms", line["open_p99_ms"], 20, 5)
     return figures
 

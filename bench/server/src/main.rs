@@ -1,7 +1,7 @@
 //! `serverbench PART --data DIR --work DIR [--set NAME] [--seconds S] [--connections N] [--count N]`
 //!
 //! One part of `bench/run server`; a JSON line per result. The server is a process of its own: this program again, as
-//! `serverbench serve DIR`, which calls what `aethervec serve` calls. Parts:
+//! `serverbench serve …`, which calls what `aethervec serve` calls. Parts:
 //!
 //! - `latency`: one connection, gRPC and REST, beside the embedded call;
 //! - `throughput`: many connections, beside the embedded database with as many threads as there are cores;
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<()> {
     let (part, rest) = arguments.split_first().ok_or("which part?")?;
     if part == "serve" {
-        return target::serve(rest.first().ok_or("missing DIR")?);
+        return target::serve(rest);
     }
     let options = parse(rest)?;
     std::fs::create_dir_all(&options.work)?;

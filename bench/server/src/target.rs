@@ -1,4 +1,4 @@
-//! The server: a process of its own.
+//! The server: a process of its own, which ends when this one does, however that comes about.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use aethervec_server::Config;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use serde_json::Value;
 
 use crate::protocol::Result;
@@ -21,9 +21,17 @@ pub struct Target {
 impl Target {
     /// Starts one with the databases in `dir`; it listens when this returns.
     pub fn start(dir: &Path) -> Result<Target> {
+        Target::start_with(dir, None)
+    }
+
+    /// As [`Target::start`]; tenants are closed when they were idle for so many seconds.
+    pub fn start_with(dir: &Path, tenant_idle_s: Option<u64>) -> Result<Target> {
+        let tenant_idle_s = tenant_idle_s.unwrap_or(Config::default().tenant_idle_s);
         let mut process = Command::new(std::env::current_exe()?)
             .arg("serve")
             .arg(dir)
+            .arg(tenant_idle_s.to_string())
+            .arg(std::process::id().to_string())
             .stdout(Stdio::piped())
             .spawn()?;
         let out = process.stdout.take().ok_or("no standard output")?;
@@ -87,10 +95,20 @@ impl Drop for Target {
     }
 }
 
-/// `serverbench serve DIR`: a server with all settings as they are by default, but for its ports and its folder.
-pub fn serve(dir: &str) -> Result<()> {
+/// `serverbench serve DIR IDLE_S PARENT`: a server with all settings as they are by default, but for its ports, its folder and
+/// the seconds after which idle tenants are closed. It is killed when the process PARENT, which has started it, ends.
+pub fn serve(arguments: &[String]) -> Result<()> {
+    let [dir, tenant_idle_s, parent] = arguments else {
+        return Err("serve DIR IDLE_S PARENT".into());
+    };
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let is_orphan = getppid().is_none_or(|now| now.as_raw_nonzero().to_string() != *parent);
+    if is_orphan {
+        return Err("who has started this has ended".into());
+    }
     let config = Config {
         data_dir: dir.into(),
+        tenant_idle_s: tenant_idle_s.parse()?,
         http_port: Some(0),
         grpc_port: Some(0),
         qdrant_http_port: None,

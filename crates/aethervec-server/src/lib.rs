@@ -28,6 +28,7 @@ mod log;
 mod net;
 mod notify;
 pub mod observe;
+mod open_files;
 pub mod operations;
 pub mod pace;
 pub mod peer;

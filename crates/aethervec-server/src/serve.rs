@@ -13,7 +13,7 @@ use crate::net::{self, Net};
 use crate::observe::metrics::Counted;
 use crate::observe::operation::Protocol;
 use crate::observe::watched;
-use crate::{engine, grpc, log, notify, qdrant, reload, rest};
+use crate::{engine, grpc, log, notify, open_files, qdrant, reload, rest};
 use axum::Router;
 use std::fmt;
 use std::net::SocketAddr;
@@ -264,6 +264,7 @@ fn setting(protocol: Protocol) -> &'static str {
 /// As [`Server::bind`].
 pub fn run(config: Config, ready: impl FnOnce(Addresses)) -> ApiResult<()> {
     log::init(&config)?;
+    open_files::raise(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(engine::runtime_threads())
         .enable_all()

@@ -262,16 +262,18 @@ impl Tenants {
         let mut closed = 0;
         for slot in slots {
             let mut tenant = slot.lock();
-            let unused = |tenant: &Arc<Tenant>| {
+            let is_unused = |tenant: &Arc<Tenant>| {
                 let without_sessions = tenant.sessions.give_up_idle();
                 Arc::strong_count(tenant) == 1
                     && without_sessions
                     && tenant.used.lock().elapsed() >= idle
             };
-            if tenant.as_ref().is_some_and(unused)
-                && let Some(tenant) = tenant.take()
-            {
-                report(&tenant.name, tenant.db.close());
+            let unused = tenant.take_if(|tenant| is_unused(tenant));
+            if let Some(unused) = unused {
+                report(&unused.name, unused.db.close());
+                drop(tenant);
+                drop(slot);
+                self.forget(&unused.name);
                 closed += 1;
             }
         }
@@ -373,7 +375,7 @@ impl Tenants {
         Arc::clone(self.slots.lock().entry(name.clone()).or_default())
     }
 
-    /// Names that are asked for and do not exist take no memory.
+    /// A tenant that is closed, or does not exist, takes no memory.
     fn forget(&self, name: &TenantName) {
         let mut slots = self.slots.lock();
         let unused = |slot: &Arc<Slot>| {

@@ -93,13 +93,7 @@ impl AetherDB {
         let threads = options.lane_threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
         });
-        let pool = Pool::start(spawner, threads).map_err(|error| {
-            Error::with_source(
-                ErrorKind::Io,
-                format!("background threads could not be started: {error}"),
-                error,
-            )
-        })?;
+        let pool = Pool::new(spawner, threads);
         for &id in &catalog.dropped {
             pool.purge(Purge::new(id, &storage, &keyspaces, None));
         }

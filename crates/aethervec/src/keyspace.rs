@@ -62,20 +62,27 @@ impl Keyspaces {
             },
             ..KeyspaceOptions::DEFAULT
         };
+        let appended = KeyspaceOptions {
+            merge: Some(Arc::new(Append)),
+            ..KeyspaceOptions::DEFAULT
+        };
+        let [catalog, docs, points, expiry, pending, index, filter] = db.keyspaces([
+            ("catalog", plain()),
+            ("docs", plain()),
+            ("points", vectors),
+            ("expiry", plain()),
+            ("pending", plain()),
+            ("index", plain()),
+            ("filter", appended),
+        ])?;
         Ok(Keyspaces {
-            catalog: db.keyspace("catalog", plain())?,
-            docs: db.keyspace("docs", plain())?,
-            points: db.keyspace("points", vectors)?,
-            expiry: db.keyspace("expiry", plain())?,
-            pending: db.keyspace("pending", plain())?,
-            index: db.keyspace("index", plain())?,
-            filter: db.keyspace(
-                "filter",
-                KeyspaceOptions {
-                    merge: Some(Arc::new(Append)),
-                    ..KeyspaceOptions::DEFAULT
-                },
-            )?,
+            catalog,
+            docs,
+            points,
+            expiry,
+            pending,
+            index,
+            filter,
             row_cache: Arc::new(PointCache::new(
                 row_cache_bytes - 2 * (row_cache_bytes / IDS_SHARE),
             )),

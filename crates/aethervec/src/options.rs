@@ -14,7 +14,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DbOptions {
-    /// Threads that keep the indexes up to date, over all collections. More: new documents move from the exact scan
+    /// Threads that keep the indexes up to date, over all collections, while there is something to do. More: new documents move from the exact scan
     /// into their index sooner, if the machine has idle cores. `None`: half of the machine's, at least one. `Some(0)`:
     /// none at all; [`AetherDB::tick`](crate::AetherDB::tick) does the work.
     pub lane_threads: Option<usize>,

@@ -18,12 +18,12 @@ use aether_env::{FileMap, RandomFile, WritableFile};
 use parking_lot::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::file_name;
 use crate::files::{FILE_BYTES_MAX, Files};
 use crate::key::SeqNo;
 use crate::keyspace::KeyspaceId;
-use crate::signal::Signal;
 
 /// Bytes gathered before they go to the file, and read at once for a check.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -78,7 +78,7 @@ pub(crate) struct Registry {
     suspicion: AtomicBool,
     /// A registered file becomes unreachable at this sequence number.
     wake_at: AtomicU64,
-    bell: Arc<Signal>,
+    bell: Arc<Bell>,
     /// Held while somebody looks for unreachable files.
     collecting: Mutex<()>,
 }
@@ -95,7 +95,7 @@ struct Known {
 }
 
 impl Registry {
-    pub(crate) fn new(database: u64, files: Arc<Files>, bell: Arc<Signal>) -> Registry {
+    pub(crate) fn new(database: u64, files: Arc<Files>, bell: Arc<Bell>) -> Registry {
         Registry {
             database,
             files,

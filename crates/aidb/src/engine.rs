@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 
 use crate::attachment::Registry;
 use crate::background::{self, Claims, Pace, Requests};
+use crate::bell::Bell;
 use crate::conflicts::Conflicts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name;
@@ -75,7 +76,7 @@ pub(crate) struct Engine {
     /// Compactions that somebody waits for.
     pub(crate) requests: Requests,
     /// Rings when there is work for the background.
-    pub(crate) work: Arc<Signal>,
+    pub(crate) work: Arc<Bell>,
     /// Rings when background threads are to end.
     pub(crate) halt: Signal,
     /// Rings when the background has done some.

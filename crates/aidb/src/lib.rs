@@ -46,6 +46,7 @@ mod attachment;
 mod background;
 mod backup;
 mod batch;
+mod bell;
 mod cache;
 mod changes;
 mod checksum;

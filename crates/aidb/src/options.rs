@@ -124,8 +124,9 @@ pub struct Options {
     /// blocks have. More: fewer reads from the disk. Memtables get at most three quarters of it: with less,
     /// `memtable_bytes` counts for less.
     pub memory_bytes: u64,
-    /// Threads that compact, behind all others where processors are scarce; one more flushes. 0: no threads at all; [`crate::DB::tick`] does the work, or a writer
-    /// that has reached a limit.
+    /// Threads that compact, behind all others where processors are scarce; one more flushes. They are started when there is
+    /// work, and end when there has been none for a second. 0: no threads at all; [`crate::DB::tick`] does the work, or a
+    /// writer that has reached a limit.
     pub background_threads: usize,
     /// What [`crate::DB::put`] and [`crate::DB::delete`] wait for.
     pub durability: Durability,

@@ -20,11 +20,11 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 /// The most slots; one bit of 32 is left to pools.
 pub(crate) const SLOTS_MAX: u32 = 1 << 31;
 
-/// Records in the first block.
-const FIRST: u32 = 64;
+/// Records in the first block: few, so that a small collection takes little memory.
+const FIRST: u32 = 4;
 
 /// Blocks that it takes to reach `SLOTS_MAX`, and one for what the checkpoint shifts.
-const BLOCKS: usize = 27;
+const BLOCKS: usize = 31;
 
 /// Memory for records of `stride` bytes; what is in them is up to the owner.
 #[derive(Debug)]

@@ -11,18 +11,19 @@
 //! Indexes that are built of many points at once take longer than a step may: one more thread runs them, one after the other, as
 //! long as there are any. Without threads they are steps.
 //!
-//! Queries never run here, threads that answer somebody come first, and the threads hold no handle of the database.
+//! Threads are started when there is work, and end when there has been none for a while: a database that rests has none. Queries
+//! never run here, threads that answer somebody come first, and the threads hold no handle of the database.
 
 use crate::index::core::Core;
 use crate::index::lane::{self, Step};
 use crate::index::purge::Purge;
 use crate::index::successor::{Build, Turn};
 use aether_env::Spawner;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How often parked and sleeping lanes are looked at.
@@ -30,6 +31,9 @@ const PARKED_RETRY: Duration = Duration::from_millis(250);
 
 /// How often who waits for purges is asked whether to go on.
 const PURGE_LOOK: Duration = Duration::from_millis(50);
+
+/// A thread that has had nothing to do for so long ends.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long lanes gather what commits leave to do.
 const GATHER: Duration = Duration::from_millis(5);
@@ -49,7 +53,7 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct Shared {
     spawner: Arc<dyn Spawner>,
-    /// How many serve the queue. 0: nobody does, but for who calls [`Pool::tick`].
+    /// How many serve the queue at most. 0: nobody does, but for who calls [`Pool::tick`].
     servers: usize,
     queue: Mutex<Queue>,
     arrived: Condvar,
@@ -72,6 +76,9 @@ struct Queue {
     builds: VecDeque<Build>,
     /// Whether there is that thread.
     is_building: bool,
+    /// Threads that serve the queue, and how many of them wait for something to do.
+    serving: usize,
+    waiting: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -83,25 +90,22 @@ enum Job {
 }
 
 impl Pool {
-    /// Starts `threads` threads.
-    pub(crate) fn start(spawner: Arc<dyn Spawner>, threads: usize) -> std::io::Result<Pool> {
-        let shared = Arc::new(Shared {
+    /// A queue for which `servers` threads are started at most, when they are needed.
+    pub(crate) fn new(spawner: Arc<dyn Spawner>, servers: usize) -> Pool {
+        let shared = Shared {
             spawner,
-            servers: threads,
+            servers,
             queue: Mutex::default(),
             arrived: Condvar::new(),
             purged: Condvar::new(),
             closing: AtomicBool::new(false),
-        });
-        for number in 0..threads {
-            let serve = Shared::serve;
-            let thread = shared.spawn(&format!("aethervec-lane-{number}"), serve)?;
-            shared.queue.lock().threads.push(thread);
+        };
+        Pool {
+            shared: Arc::new(shared),
         }
-        Ok(Pool { shared })
     }
 
-    /// Whether no threads were started, so that somebody has to call [`tick`](Pool::tick).
+    /// Whether no threads are started, so that somebody has to call [`tick`](Pool::tick).
     pub(crate) fn is_manual(&self) -> bool {
         self.shared.servers == 0
     }
@@ -111,14 +115,14 @@ impl Pool {
         let mut queue = self.shared.queue.lock();
         queue.end_gathering();
         queue.push(core);
-        drop(queue);
-        self.shared.arrived.notify_one();
+        self.shared.call(queue);
     }
 
     /// Says that there was a commit in each of `cores`.
     pub(crate) fn committed<'a>(&self, cores: impl IntoIterator<Item = &'a Arc<Core>>) {
-        if self.shared.queue.lock().gather(cores) {
-            self.shared.arrived.notify_one();
+        let mut queue = self.shared.queue.lock();
+        if queue.gather(cores) {
+            self.shared.call(queue);
         }
     }
 
@@ -127,8 +131,7 @@ impl Pool {
         let mut queue = self.shared.queue.lock();
         queue.purges += 1;
         queue.jobs.push_back(Job::Purge(purge));
-        drop(queue);
-        self.shared.arrived.notify_one();
+        self.shared.call(queue);
     }
 
     /// Waits until the keys of all dropped collections are removed, or the pool is closed, as long as `go_on`: what it says at last.
@@ -151,10 +154,8 @@ impl Pool {
     pub(crate) fn unpark(&self) {
         let mut queue = self.shared.queue.lock();
         let parked = std::mem::take(&mut queue.parked);
-        let is_first = queue.gather(&parked);
-        drop(queue);
-        if is_first {
-            self.shared.arrived.notify_one();
+        if queue.gather(&parked) {
+            self.shared.call(queue);
         }
     }
 
@@ -226,31 +227,64 @@ impl Shared {
         }
     }
 
+    /// Has a thread see what was put into `queue`: one that waits, or one more.
+    fn call(self: &Arc<Shared>, mut queue: MutexGuard<'_, Queue>) {
+        let wanted = queue.jobs.len() + usize::from(!queue.gathering.is_empty());
+        let is_short = wanted > queue.waiting && queue.serving < self.servers;
+        if !is_short || self.closing.load(Ordering::Acquire) {
+            drop(queue);
+            self.arrived.notify_one();
+            return;
+        }
+        let name = format!("aethervec-lane-{}", queue.serving);
+        // Where no thread is to be had now, the next call may have one.
+        if let Ok(thread) = self.spawn(&name, Shared::serve) {
+            queue.serving += 1;
+            queue.threads.push(thread);
+        }
+    }
+
     fn serve(self: &Arc<Shared>) {
-        loop {
-            let job = {
-                let mut queue = self.queue.lock();
-                loop {
-                    if self.closing.load(Ordering::Acquire) {
-                        return;
-                    }
-                    if let Some(job) = queue.take() {
-                        break job;
-                    }
-                    if !queue.gathering.is_empty() {
-                        if self.arrived.wait_for(&mut queue, GATHER).timed_out() {
-                            queue.end_gathering();
-                        }
-                    } else if queue.parked.is_empty() && queue.sleeping.is_empty() {
-                        self.arrived.wait(&mut queue);
-                    } else if self.arrived.wait_for(&mut queue, PARKED_RETRY).timed_out() {
-                        queue.unpark();
-                        queue.wake();
-                    }
-                }
-            };
+        while let Some(job) = self.next() {
             self.run(job);
         }
+    }
+
+    /// What a thread does next; none when it ends.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue.lock();
+        loop {
+            if self.closing.load(Ordering::Acquire) {
+                return None;
+            }
+            if let Some(job) = queue.take() {
+                return Some(job);
+            }
+            if !queue.gathering.is_empty() {
+                if self.has_waited(&mut queue, GATHER) {
+                    queue.end_gathering();
+                }
+            } else if !queue.parked.is_empty() || !queue.sleeping.is_empty() {
+                if self.has_waited(&mut queue, PARKED_RETRY) {
+                    queue.unpark();
+                    queue.wake();
+                }
+            } else if self.has_waited(&mut queue, LINGER) && queue.is_empty() {
+                queue.serving -= 1;
+                // Nobody will wait for its end: the system takes its stack back by itself.
+                let own = thread::current().id();
+                queue.threads.retain(|thread| thread.thread().id() != own);
+                return None;
+            }
+        }
+    }
+
+    /// Waits to be called; true when that has not happened for `time`.
+    fn has_waited(&self, queue: &mut MutexGuard<'_, Queue>, time: Duration) -> bool {
+        queue.waiting += 1;
+        let has_waited = self.arrived.wait_for(queue, time).timed_out();
+        queue.waiting -= 1;
+        has_waited
     }
 
     /// Runs a build on the thread for builds, or, without threads, when its turn comes. Where no thread is to be had it is
@@ -294,11 +328,12 @@ impl Shared {
         }
     }
 
-    fn run_build(&self, build: &Build) {
+    fn run_build(self: &Arc<Shared>, build: &Build) {
         build.run(self.servers.max(1), &self.closing);
         if !self.closing.load(Ordering::Acquire) {
-            self.queue.lock().push(&build.core);
-            self.arrived.notify_one();
+            let mut queue = self.queue.lock();
+            queue.push(&build.core);
+            self.call(queue);
         }
     }
 
@@ -327,6 +362,13 @@ impl Shared {
 }
 
 impl Queue {
+    /// Nothing is left that a thread has to see to.
+    fn is_empty(&self) -> bool {
+        let waits =
+            !self.gathering.is_empty() || !self.parked.is_empty() || !self.sleeping.is_empty();
+        self.jobs.is_empty() && !waits
+    }
+
     fn push(&mut self, core: &Arc<Core>) {
         match core.scheduled.load(Ordering::Relaxed) {
             IDLE => {

@@ -1,7 +1,8 @@
 //! Background work: flushes, compactions, the next log, and files to be deleted. The only place that starts threads.
 //!
-//! One thread flushes (and keeps house), `background_threads` threads compact, behind those of writers and readers. Without threads, [`step`] does one unit
-//! of the same work, in the same order, when somebody calls.
+//! One thread flushes (and keeps house), `background_threads` threads compact, behind those of writers and readers. They are
+//! there only while there is something to do (bell.rs). Without threads, [`step`] does one unit of the same work, in the same
+//! order, when somebody calls.
 
 mod claims;
 mod collect;
@@ -12,13 +13,12 @@ mod request;
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aether_env::Task;
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub(crate) use claims::{Claims, hold_all, wait_for_all};
 pub(crate) use collect::{adopt_attachments, collect_attachments};
@@ -30,38 +30,47 @@ pub(crate) use request::Requests;
 /// A thread without work looks again after this time, for what no ring announces.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// A thread that has found nothing to do, and need not look again by itself, leaves after this time.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The wait after a failure; it doubles with every further one. A disk that was full is noticed to have room again
 /// within the longest of them.
 const RETRY_MIN: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_millis(500);
 
-/// Starts the threads that the options ask for.
-pub(crate) fn start(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>> {
-    let mut threads = Vec::new();
-    if engine.options.background_threads == 0 {
-        return Ok(threads);
+/// Has the threads that the options ask for started whenever there is work, and now, if there may be some.
+pub(crate) fn start(engine: &Arc<Engine>) {
+    let compacting = engine.options.background_threads;
+    if compacting == 0 {
+        return;
     }
-    let started = (|| -> io::Result<()> {
-        let spawner = &engine.env.spawner;
-        threads.push(spawner.spawn("aidb-flush", run(engine, flush::step))?);
-        for number in 0..engine.options.background_threads {
-            let name = format!("aidb-compact-{number}");
-            threads.push(spawner.spawn_behind(&name, run(engine, compact::step))?);
+    // Not the engine itself, which has the bell.
+    let weak = Arc::downgrade(engine);
+    let start = move |worker: usize| {
+        let engine = weak.upgrade().ok_or(io::ErrorKind::NotFound)?;
+        let spawner = Arc::clone(&engine.env.spawner);
+        match worker.checked_sub(1) {
+            None => spawner.spawn("aidb-flush", run(engine, worker, flush::step)),
+            Some(number) => {
+                let name = format!("aidb-compact-{number}");
+                spawner.spawn_behind(&name, run(engine, worker, compact::step))
+            }
         }
-        Ok(())
-    })();
-    if let Err(error) = started {
-        stop(engine, threads);
-        return Err(Error::io("start a background thread", error));
+    };
+    engine.work.hire(1 + compacting, Box::new(start));
+    let state = engine.state.load();
+    let has_tables = state.version.trees().next().is_some();
+    if has_tables || !state.sealed.is_empty() || !is_at_rest(engine) {
+        engine.work.ring();
     }
-    Ok(threads)
 }
 
 /// Ends the threads, and waits for that. A flush under way is finished; a compaction is given up.
-pub(crate) fn stop(engine: &Engine, threads: Vec<JoinHandle<()>>) {
+pub(crate) fn stop(engine: &Engine) {
     engine
         .stopping
         .store(true, std::sync::atomic::Ordering::Release);
+    let threads = engine.work.dismiss();
     engine.halt.ring();
     engine.work.ring();
     engine.progress.ring();
@@ -97,13 +106,12 @@ pub(crate) fn step(engine: &Engine) -> Result<bool> {
     }
 }
 
-/// Takes steps until the engine stops.
-fn run(engine: &Arc<Engine>, step: fn(&Engine) -> Result<bool>) -> Task {
-    let shared = Arc::clone(engine);
-    Box::new(move || step_on(&shared, step))
+/// Takes steps until the engine stops, or there have been none to take for a while.
+fn run(engine: Arc<Engine>, worker: usize, step: fn(&Engine) -> Result<bool>) -> Task {
+    Box::new(move || step_on(&engine, worker, step))
 }
 
-fn step_on(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
+fn step_on(engine: &Engine, worker: usize, step: fn(&Engine) -> Result<bool>) {
     let mut retry = RETRY_MIN;
     loop {
         // The rings first: a stop that comes between the two looks has rung after the first.
@@ -111,8 +119,15 @@ fn step_on(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
         if engine.is_stopping() {
             return;
         }
+        let rests = is_at_rest(engine);
         match step(engine) {
             Ok(true) => retry = RETRY_MIN,
+            Ok(false) if rests => {
+                engine.work.wait(seen, LINGER);
+                if engine.work.leave(worker, seen) {
+                    return;
+                }
+            }
             Ok(false) => engine.work.wait(seen, IDLE),
             Err(_) => {
                 // The error is kept where writers and statistics see it. A full disk may have room again soon.
@@ -123,4 +138,9 @@ fn step_on(engine: &Engine, step: fn(&Engine) -> Result<bool>) {
             }
         }
     }
+}
+
+/// True when whatever there will be to do is rung for. Otherwise time alone, or the end of a reader, may make work.
+fn is_at_rest(engine: &Engine) -> bool {
+    engine.options.retention.is_zero() && engine.snapshots.count() == 0
 }

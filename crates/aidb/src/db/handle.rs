@@ -5,7 +5,6 @@ use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
 use aether_env::{Env, Timestamp};
 use arc_swap::ArcSwap;
@@ -45,7 +44,6 @@ pub struct DB(Arc<Owner>);
 struct Owner {
     engine: Arc<Engine>,
     default: ArcSwap<KeyspaceRecord>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
     /// What closing came to, once it happened.
     closed: Mutex<Option<Result<()>>>,
 }
@@ -71,7 +69,7 @@ impl DB {
     /// Opens the database in `env.storage`; as [`DB::open`].
     pub fn open_with(env: Env, options: Options) -> Result<DB> {
         let engine = Arc::new(open::open(env, options)?);
-        let threads = background::start(&engine)?;
+        background::start(&engine);
         let default = engine
             .keyspaces
             .load()
@@ -86,7 +84,6 @@ impl DB {
         Ok(DB(Arc::new(Owner {
             engine,
             default: ArcSwap::new(default),
-            threads: Mutex::new(threads),
             closed: Mutex::new(None),
         })))
     }
@@ -138,42 +135,89 @@ impl DB {
     /// [`KEYSPACE_NAME_BYTES_MAX`](crate::KEYSPACE_NAME_BYTES_MAX), and for another merge operator than the one that the
     /// keyspace was made with.
     pub fn keyspace(&self, name: &str, options: KeyspaceOptions) -> Result<Keyspace> {
-        keyspace::check_name(name)?;
-        options.check()?;
+        let [keyspace] = self.keyspaces([(name, options)])?;
+        Ok(keyspace)
+    }
+
+    /// Opens several keyspaces, each as [`DB::keyspace`] does. Those that have to be made, or changed, are so at once: all or
+    /// none, for the price of one.
+    ///
+    /// ```
+    /// use aidb::{DB, KeyspaceOptions, Options};
+    ///
+    /// # fn main() -> aidb::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// let db = DB::open(directory.path(), Options::default())?;
+    /// let wanted = ["users", "orders"].map(|name| (name, KeyspaceOptions::default()));
+    /// let [users, orders] = db.keyspaces(wanted)?;
+    /// users.put("1", "Ada")?;
+    /// assert_eq!(orders.get("1")?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`DB::keyspace`]; none is made or changed then.
+    pub fn keyspaces<const N: usize>(
+        &self,
+        wanted: [(&str, KeyspaceOptions); N],
+    ) -> Result<[Keyspace; N]> {
+        for (name, options) in &wanted {
+            keyspace::check_name(name)?;
+            options.check()?;
+        }
         let engine = self.engine();
         engine.check_open()?;
-        let known = engine.keyspaces.load().by_name(name).cloned();
-        if let Some(known) = known {
-            known.check_operator(&options)?;
-            if known.options == options {
-                return Ok(Keyspace::new(self.clone(), known));
-            }
+        let mut records = match find(&engine.keyspaces.load(), &wanted)? {
+            Some(records) => records,
+            None => self.make_keyspaces(wanted)?,
         }
+        .into_iter();
+        let mut next = || {
+            records
+                .next()
+                .expect("there is one for each that is wanted")
+        };
+        Ok(std::array::from_fn(|_| Keyspace::new(self.clone(), next())))
+    }
+
+    /// The records of `wanted`, which are made or changed where they have to be.
+    fn make_keyspaces<const N: usize>(
+        &self,
+        wanted: [(&str, KeyspaceOptions); N],
+    ) -> Result<Vec<Arc<KeyspaceRecord>>> {
+        let engine = self.engine();
         let _turn = engine.keyspace_turn.lock();
         let mut keyspaces = Keyspaces::clone(&engine.keyspaces.load());
-        let known = keyspaces.by_name(name).cloned();
-        known
-            .as_ref()
-            .map_or(Ok(()), |known| known.check_operator(&options))?;
-        let id = known.as_ref().map(|known| known.id);
-        let id = id
-            .or_else(|| keyspaces.free_id())
-            .ok_or_else(|| Error::invalid("there are no numbers left for keyspaces"))?;
-        let record = KeyspaceRecord::new(id, name, options);
-        if known.is_none_or(|known| known.stored() != record.stored()) {
-            let edit = Edit {
-                keyspaces: vec![record.stored()],
-                ..Edit::default()
-            };
+        let mut edit = Edit::default();
+        let mut records = Vec::with_capacity(N);
+        for (name, options) in wanted {
+            let known = keyspaces.by_name(name).cloned();
+            known
+                .as_ref()
+                .map_or(Ok(()), |known| known.check_operator(&options))?;
+            let id = known.as_ref().map(|known| known.id);
+            let id = id
+                .or_else(|| keyspaces.free_id())
+                .ok_or_else(|| Error::invalid("there are no numbers left for keyspaces"))?;
+            let record = Arc::new(KeyspaceRecord::new(id, name, options));
+            if known.is_none_or(|known| known.stored() != record.stored()) {
+                edit.keyspaces.push(record.stored());
+            }
+            keyspaces.insert(Arc::clone(&record));
+            records.push(record);
+        }
+        if !edit.keyspaces.is_empty() {
             engine.commit_edit(edit, &[], None)?;
         }
-        let record = Arc::new(record);
-        keyspaces.insert(Arc::clone(&record));
         engine.keyspaces.store(Arc::new(keyspaces));
-        if id == KeyspaceId::DEFAULT {
-            self.0.default.store(Arc::clone(&record));
+        let default = records
+            .iter()
+            .find(|record| record.id == KeyspaceId::DEFAULT);
+        if let Some(default) = default {
+            self.0.default.store(Arc::clone(default));
         }
-        Ok(Keyspace::new(self.clone(), record))
+        Ok(records)
     }
 
     /// Opens the keyspace `name` with the options that are stored: for programs that do not know how it was made. A merge
@@ -373,6 +417,25 @@ impl DB {
     }
 }
 
+/// The records of `wanted` among `known`, if they are all there and as they are wanted.
+fn find(
+    known: &Keyspaces,
+    wanted: &[(&str, KeyspaceOptions)],
+) -> Result<Option<Vec<Arc<KeyspaceRecord>>>> {
+    let mut records = Vec::with_capacity(wanted.len());
+    for (name, options) in wanted {
+        let Some(record) = known.by_name(name) else {
+            return Ok(None);
+        };
+        record.check_operator(options)?;
+        if record.options != *options {
+            return Ok(None);
+        }
+        records.push(Arc::clone(record));
+    }
+    Ok(Some(records))
+}
+
 impl Owner {
     fn close(&self) -> Result<()> {
         let mut closed = self.closed.lock();
@@ -383,7 +446,7 @@ impl Owner {
         engine.closed.store(true, Ordering::Release);
         // Writers that had got past their check are done once the lock was free.
         drop(engine.log.lock());
-        background::stop(engine, std::mem::take(&mut *self.threads.lock()));
+        background::stop(engine);
         // Other threads may be in the middle of `compact` or `flush`.
         background::wait_for_all(engine);
         let result = finish(engine);

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 
 use crate::attachment::Registry;
 use crate::background::{self, Pace};
+use crate::bell::Bell;
 use crate::cache::Cache;
 use crate::conflicts::Conflicts;
 use crate::engine::{Engine, LogState};
@@ -153,7 +154,7 @@ fn assemble(
 ) -> Engine {
     static ENGINES: AtomicU64 = AtomicU64::new(1);
     let id = ENGINES.fetch_add(1, Ordering::Relaxed);
-    let work = Arc::new(Signal::default());
+    let work = Arc::new(Bell::default());
     let catalog = manifest.catalog();
     let tables: Vec<_> = catalog
         .tables

@@ -71,7 +71,6 @@ impl Engine {
                 is_retried = true;
                 *self.flush_error.lock() = None;
                 *self.compaction_error.lock() = None;
-                self.work.ring();
             }
             if self.env.clock.elapsed().saturating_sub(from) > STALL_MAX {
                 let message = format!(
@@ -80,6 +79,8 @@ impl Engine {
                 );
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
+            // Threads that could not be started before are by this, if they can be now.
+            self.work.ring();
             let before = self.env.clock.elapsed();
             self.progress.wait(seen, Duration::from_secs(1));
             let waited = self.env.clock.elapsed().saturating_sub(before);

@@ -5,13 +5,30 @@
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 
-/// Bytes of a chunk. Small enough for a memtable of a few writes, large enough that chunks do not matter.
-const CHUNK_BYTES: usize = 64 << 10;
+/// Bytes of the first chunk, which do for a memtable of a few writes; each further one has twice as many, up to so many that
+/// chunks do not matter.
+const CHUNK_BYTES_MIN: usize = 2 << 10;
+const CHUNK_BYTES_MAX: usize = 64 << 10;
 
 /// See the head of this module.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
-    chunk: Mutex<BytesMut>,
+    chunk: Mutex<Chunk>,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    free: BytesMut,
+    /// Bytes that it had when it was made.
+    bytes: usize,
+}
+
+impl Chunk {
+    #[cold]
+    fn renew(&mut self, bytes_min: usize) {
+        self.bytes = (2 * self.bytes).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        self.free = BytesMut::with_capacity(self.bytes.max(bytes_min));
+    }
 }
 
 impl Arena {
@@ -19,12 +36,12 @@ impl Arena {
     pub(super) fn copy(&self, key: &[u8], value: &[u8]) -> (Bytes, Bytes) {
         let bytes = key.len() + value.len();
         let mut chunk = self.chunk.lock();
-        if chunk.capacity() - chunk.len() < bytes {
-            *chunk = BytesMut::with_capacity(CHUNK_BYTES.max(bytes));
+        if chunk.free.capacity() - chunk.free.len() < bytes {
+            chunk.renew(bytes);
         }
-        chunk.extend_from_slice(key);
-        chunk.extend_from_slice(value);
-        let mut copy = chunk.split().freeze();
+        chunk.free.extend_from_slice(key);
+        chunk.free.extend_from_slice(value);
+        let mut copy = chunk.free.split().freeze();
         if value.is_empty() {
             return (copy, Bytes::new());
         }
@@ -53,7 +70,7 @@ mod tests {
         for (number, (key, value)) in copies.into_iter().enumerate() {
             assert_eq!((key.to_vec(), value.to_vec()), parts(number));
         }
-        let large = vec![7; CHUNK_BYTES * 2];
+        let large = vec![7; CHUNK_BYTES_MAX * 2];
         assert_eq!(arena.copy(b"k", &large).1, large);
     }
 }

@@ -1,11 +1,12 @@
 //! The writes of a memtable in the order in which they came: appended, never moved, never changed.
 //!
 //! ```text
-//! shelf s  = 2^s chunks, made when the first of them is needed
-//! chunk    = CHUNK_WRITES cells, each filled once
+//! shelf s  = FIRST_WRITES * 2^s cells, in chunks that are made when they are needed
+//! chunk    = CHUNK_WRITES cells, or all of a shelf that has fewer; each is filled once
 //! ```
 //!
-//! So a write stays where it is while readers look at it, and room for the next ones is made in small steps. The
+//! So a write stays where it is while readers look at it, a few writes take little memory, and room for the next ones is made
+//! in small steps. The
 //! versions of a key are chained, newest first. Each also knows one that is further back, so far that any moment is
 //! found in a logarithmic number of steps (Myers 1983, "An applicative random-access stack").
 
@@ -22,11 +23,14 @@ use crate::sync::atomic::AtomicU32;
 use crate::sync::unless_modelled;
 use crate::wal::LogPosition;
 
-/// Cells that are made at once.
-const CHUNK_WRITES: u32 = unless_modelled(1024, 2);
+/// Cells of the first shelf.
+const FIRST_WRITES: u64 = unless_modelled(32, 1);
+
+/// Cells that are made at once, at most.
+const CHUNK_WRITES: u64 = unless_modelled(1024, 2);
 
 /// Enough for all 32-bit numbers.
-const SHELVES: usize = 23;
+const SHELVES: usize = unless_modelled(28, 33);
 
 /// The place of a write in the order of all writes of its memtable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,8 +146,9 @@ impl Writes {
             chain: self.chain(id, previous),
         };
         let (shelf, chunk, cell) = place(id);
-        let chunks = self.shelves[shelf].get_or_init(|| empty(1 << shelf));
-        let cells = chunks[chunk].get_or_init(|| empty(CHUNK_WRITES as usize));
+        let all = FIRST_WRITES << shelf;
+        let chunks = self.shelves[shelf].get_or_init(|| empty(all.div_ceil(CHUNK_WRITES)));
+        let cells = chunks[chunk].get_or_init(|| empty(all.min(CHUNK_WRITES)));
         assert!(
             cells[cell].set(write).is_ok(),
             "two threads write to one memtable"
@@ -203,18 +208,20 @@ impl Writes {
     }
 }
 
-fn empty<T>(cells: usize) -> Box<[OnceLock<T>]> {
-    std::iter::repeat_with(OnceLock::new).take(cells).collect()
+fn empty<T>(cells: u64) -> Box<[OnceLock<T>]> {
+    (0..cells).map(|_| OnceLock::new()).collect()
 }
 
 /// Shelf, chunk in the shelf, cell in the chunk.
+#[inline]
 fn place(id: WriteId) -> (usize, usize, usize) {
-    let chunk = id.0 / CHUNK_WRITES + 1;
-    let shelf = chunk.ilog2();
+    let shifted = u64::from(id.0) + FIRST_WRITES;
+    let power = shifted.ilog2();
+    let in_shelf = shifted - (1 << power);
     (
-        shelf as usize,
-        (chunk - (1 << shelf)) as usize,
-        (id.0 % CHUNK_WRITES) as usize,
+        (power - FIRST_WRITES.ilog2()) as usize,
+        (in_shelf / CHUNK_WRITES) as usize,
+        (in_shelf % CHUNK_WRITES) as usize,
     )
 }
 
@@ -227,12 +234,15 @@ mod tests {
     fn every_id_has_a_cell_of_its_own() {
         let mut expected = (0, 0, 0);
         for id in 0..CHUNK_WRITES * 70 {
-            assert_eq!(place(WriteId(id)), expected);
+            let id = WriteId(u32::try_from(id).unwrap());
+            assert_eq!(place(id), expected);
             expected.2 += 1;
-            if expected.2 == CHUNK_WRITES as usize {
+            let all = usize::try_from(FIRST_WRITES).unwrap() << expected.0;
+            let chunk = all.min(usize::try_from(CHUNK_WRITES).unwrap());
+            if expected.2 == chunk {
                 expected = (expected.0, expected.1 + 1, 0);
             }
-            if expected.1 == 1 << expected.0 {
+            if expected.1 * chunk == all {
                 expected = (expected.0 + 1, 0, 0);
             }
         }
