@@ -94,6 +94,12 @@ impl Bell {
         true
     }
 
+    /// How many workers are away.
+    #[cfg(test)]
+    pub(crate) fn away(&self) -> usize {
+        self.rings.lock().away.len()
+    }
+
     /// Nobody is started any more; the threads that may still run.
     pub(crate) fn dismiss(&self) -> Vec<JoinHandle<()>> {
         let threads = self.crew.get().and_then(|crew| crew.threads.lock().take());

@@ -61,15 +61,18 @@ pub(crate) struct Turn<'a> {
     engine: &'a Engine,
     id: u64,
     pub(super) keyspace: KeyspaceId,
+    /// Whoever has it will not look for work afterwards.
+    is_visit: bool,
 }
 
 impl<'a> Turn<'a> {
-    /// A range that was just taken.
+    /// A range that was just taken, by a thread that looks for work afterwards.
     pub(super) fn new(engine: &'a Engine, id: u64, keyspace: KeyspaceId) -> Turn<'a> {
         Turn {
             engine,
             id,
             keyspace,
+            is_visit: false,
         }
     }
 
@@ -83,7 +86,12 @@ impl<'a> Turn<'a> {
                 let mut claims = engine.compacting.lock();
                 if claims.is_untouched(keyspace) {
                     let id = claims.take(keyspace, None);
-                    return Ok(Turn::new(engine, id, keyspace));
+                    return Ok(Turn {
+                        engine,
+                        id,
+                        keyspace,
+                        is_visit: true,
+                    });
                 }
             }
             engine.progress.wait(seen, WAIT);
@@ -95,6 +103,11 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut claims = self.engine.compacting.lock();
         claims.held.retain(|claim| claim.id != self.id);
+        drop(claims);
+        if self.is_visit {
+            // Others may have looked in vain meanwhile.
+            self.engine.work.ring();
+        }
     }
 }
 
@@ -145,4 +158,36 @@ pub(crate) fn hold_all(engine: &Engine) -> Result<Vec<Turn<'_>>> {
         .into_iter()
         .map(|keyspace| Turn::wait(engine, keyspace))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DB, Options};
+    use aether_env::{Env, MemoryStorage};
+
+    /// Compactions that came up while somebody read all of the database were forgotten when nothing was flushed afterwards: its
+    /// threads had looked in vain and gone, and writers waited for level 0.
+    #[test]
+    fn what_comes_up_while_all_is_held_is_done_afterwards() {
+        let options = Options {
+            level0_compact_runs: 1,
+            ..Options::DEFAULT
+        };
+        let db = DB::open_with(Env::memory(MemoryStorage::new()), options).unwrap();
+        let fill = || {
+            db.put("key", "value").unwrap();
+            db.flush().unwrap();
+        };
+        fill();
+        let held = hold_all(db.engine()).unwrap();
+        (0..4).for_each(|_| fill());
+        while db.engine().work.away() < 2 {
+            std::thread::yield_now();
+        }
+        drop(held);
+        while db.stats().compactions == 0 {
+            std::thread::yield_now();
+        }
+    }
 }

@@ -56,7 +56,6 @@ pub(crate) fn compact_everything(engine: &Engine, go_on: &dyn Fn() -> bool) -> R
         request::carry_out_all(engine, keyspace, plans, carry_out_thoroughly)?;
         drop(turn);
         engine.progress.ring();
-        engine.work.ring();
     }
     *engine.compaction_error.lock() = None;
     Ok(true)

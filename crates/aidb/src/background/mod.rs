@@ -122,7 +122,7 @@ fn step_on(engine: &Engine, worker: usize, step: fn(&Engine) -> Result<bool>) {
         let rests = is_at_rest(engine);
         match step(engine) {
             Ok(true) => retry = RETRY_MIN,
-            Ok(false) if rests => {
+            Ok(false) if rests && is_at_rest(engine) => {
                 engine.work.wait(seen, LINGER);
                 if engine.work.leave(worker, seen) {
                     return;

@@ -12,6 +12,9 @@ use crate::state::State;
 /// The longest that one write waits for flushes and compactions before it fails.
 const STALL_MAX: Duration = Duration::from_secs(120);
 
+/// How long a write waits for progress before it looks again.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Slows a write of `entries` in `bytes` down by as much as the background is behind, or makes it wait.
     pub(super) fn throttle(&self, bytes: usize, entries: u32) -> Result<()> {
@@ -71,6 +74,7 @@ impl Engine {
                 is_retried = true;
                 *self.flush_error.lock() = None;
                 *self.compaction_error.lock() = None;
+                self.work.ring();
             }
             if self.env.clock.elapsed().saturating_sub(from) > STALL_MAX {
                 let message = format!(
@@ -79,12 +83,14 @@ impl Engine {
                 );
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
-            // Threads that could not be started before are by this, if they can be now.
-            self.work.ring();
             let before = self.env.clock.elapsed();
-            self.progress.wait(seen, Duration::from_secs(1));
+            self.progress.wait(seen, LOOK);
             let waited = self.env.clock.elapsed().saturating_sub(before);
             self.counters.pauses.add(waited);
+            if waited >= LOOK {
+                // A thread that could not be started may be by now.
+                self.work.ring();
+            }
         }
     }
 
