@@ -173,5 +173,5 @@ pub(crate) fn seeds() -> impl Iterator<Item = u64> {
     } else {
         rounds.unwrap_or(1)
     };
-    (first..first + count).inspect(|seed| println!("AETHER_SEED={seed}"))
+    (first..first + count).inspect(|seed| eprintln!("AETHER_SEED={seed}"))
 }

@@ -99,6 +99,10 @@ impl Service {
     }
 
     /// Who asks, and what is to be done.
+    #[expect(
+        clippy::type_complexity,
+        reason = "what is to be done has no name, and a box for each call is not worth one"
+    )]
     fn asked<M, T, A>(
         &self,
         request: Request<M>,

@@ -159,7 +159,7 @@ async fn the_client_for_rust_makes_lists_and_removes_them() {
     let made = client.create_snapshot("cities").await.unwrap();
     let made = made.snapshot_description.unwrap();
     let listed = client.list_snapshots("cities").await.unwrap();
-    assert_eq!(listed.snapshot_descriptions, [made.clone()]);
+    assert_eq!(listed.snapshot_descriptions, std::slice::from_ref(&made));
     let delete = DeleteSnapshotRequestBuilder::new("cities", &made.name);
     client.delete_snapshot(delete.clone()).await.unwrap();
     assert!(client.delete_snapshot(delete).await.is_err());
