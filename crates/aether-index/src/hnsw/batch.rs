@@ -1,6 +1,5 @@
 //! Many searches at once: two walks take turns, so that one computes while the other waits for memory.
 
-use super::query::doubt;
 use super::scratch::Scratch;
 use super::{Hnsw, SearchParams};
 use crate::memory::{Node, Reader, State};
@@ -48,7 +47,8 @@ impl Hnsw {
                         continue;
                     }
                     let near = lane.walk.front.pool.entries();
-                    found[number] = self.rerank(&reader, &lane.query, near, doubt(params), alive);
+                    found[number] =
+                        self.rerank(&reader, &lane.query, near, self.doubt(params), alive);
                 }
                 let mut begun = waiting
                     .by_ref()

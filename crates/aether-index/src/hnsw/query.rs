@@ -23,11 +23,6 @@ const SCAN_BATCH: usize = 32;
 /// Candidates for each of the nearest with which a search usually finds nineteen of twenty.
 const EF_USUAL: usize = 4;
 
-/// How many points a search is for, and how much it doubts estimates.
-pub(super) fn doubt(params: SearchParams) -> (usize, f32) {
-    (params.k, deviations(params.ef, params.k, EF_USUAL))
-}
-
 /// What a search that steps over points has come to.
 enum Stepped {
     Found(Vec<Candidate>),
@@ -132,7 +127,7 @@ impl Hnsw {
                 reader,
                 prepared,
                 walk.front.pool.entries(),
-                doubt(params),
+                self.doubt(params),
                 alive,
             )
         }))
@@ -222,6 +217,16 @@ impl Hnsw {
             (k, DEVIATIONS_MAX),
             alive,
         ))
+    }
+
+    /// How many points a search is for, and how much it doubts estimates: less where a fine code may have to be read from the disk.
+    pub(super) fn doubt(&self, params: SearchParams) -> (usize, f32) {
+        let deviations = if self.graph.nodes.is_opened() {
+            deviations(params.ef, params.k, EF_USUAL)
+        } else {
+            DEVIATIONS_MAX
+        };
+        (params.k, deviations)
     }
 
     /// The `k` nearest of a pool by distances from all that is stored, which takes about `k` of them: the rest is too
@@ -361,7 +366,7 @@ impl Hnsw {
         Ok(match ended {
             Ended::Full => {
                 let near = walk.front.pool.entries();
-                Stepped::Found(self.rerank(reader, prepared, near, doubt(params), alive))
+                Stepped::Found(self.rerank(reader, prepared, near, self.doubt(params), alive))
             }
             Ended::Short => Stepped::Short,
             Ended::GaveUp => Stepped::GaveUp,

@@ -82,6 +82,11 @@ impl Column {
         Some(column)
     }
 
+    /// Whether some of the records lie in a checkpoint.
+    pub(super) fn is_opened(&self) -> bool {
+        self.image.is_some()
+    }
+
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }

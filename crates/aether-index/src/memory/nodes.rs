@@ -154,6 +154,11 @@ impl Nodes {
         self.layout
     }
 
+    /// Whether some of them lie in a checkpoint.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.hot.is_opened()
+    }
+
     /// Every slot in use is below this.
     pub(crate) fn bound(&self) -> u32 {
         self.bound.load(Acquire)
