@@ -50,4 +50,4 @@ def median(values):
 
 
 def rounded(value, digits=4):
-    return None if value is None else round(value, digits)
+    return round(value, digits) if isinstance(value, float) else value
