@@ -1,7 +1,7 @@
 //! What all protocols share.
 
 use crate::audit::Audit;
-use crate::auth::Authenticator;
+use crate::auth::{Action, Authenticator};
 use crate::config::Config;
 use crate::engine::{Deadline, Gate};
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
@@ -14,6 +14,27 @@ use aether_env::{Clock, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// For nothing, if it can be: a read of the present.
+    Read,
+    /// For a turn among all requests.
+    Short,
+    /// For one among those that take as long as a collection is large.
+    Long,
+}
+
+impl Turn {
+    /// That of a request to the present which does not depend on how large a collection is.
+    pub(crate) fn of(action: Action) -> Turn {
+        match action {
+            Action::Read => Turn::Read,
+            _ => Turn::Short,
+        }
+    }
+}
 
 /// A server without its ports: configuration, databases, and the way to them.
 #[derive(Debug)]
@@ -85,24 +106,34 @@ impl App {
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
-        let tenants = Arc::clone(&self.tenants);
-        let counted = self.quotas.enter(&name, Instant::now())?;
-        self.gate
-            .run(deadline, move || {
-                let _counted = counted;
-                request::of_tenant(&name);
-                let tenant = tenants.get(&name)?;
-                call(&tenant).map_err(Into::into)
-            })
-            .await
+        self.through(&self.gate, name, deadline, call).await
     }
 
-    /// As [`with_tenant`](App::with_tenant), for what takes as long as a collection is large: in a turn of the long kind.
+    /// As [`with_tenant`](App::with_tenant), in a turn of this kind.
     ///
     /// # Errors
     /// As [`with_tenant`](App::with_tenant).
-    pub async fn with_tenant_at_length<T, E>(
+    pub(crate) async fn in_turn<T, E>(
         &self,
+        turn: Turn,
+        name: TenantName,
+        deadline: Deadline,
+        call: impl FnOnce(&Arc<Tenant>) -> Result<T, E> + Send + 'static,
+    ) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        match turn {
+            Turn::Read => self.read_tenant(name, deadline, call).await,
+            Turn::Short => self.through(&self.gate, name, deadline, call).await,
+            Turn::Long => self.through(&self.streams, name, deadline, call).await,
+        }
+    }
+
+    async fn through<T, E>(
+        &self,
+        gate: &Gate,
         name: TenantName,
         deadline: Deadline,
         call: impl FnOnce(&Arc<Tenant>) -> Result<T, E> + Send + 'static,
@@ -113,14 +144,13 @@ impl App {
     {
         let tenants = Arc::clone(&self.tenants);
         let counted = self.quotas.enter(&name, Instant::now())?;
-        self.streams
-            .run(deadline, move || {
-                let _counted = counted;
-                request::of_tenant(&name);
-                let tenant = tenants.get(&name)?;
-                call(&tenant).map_err(Into::into)
-            })
-            .await
+        gate.run(deadline, move || {
+            let _counted = counted;
+            request::of_tenant(&name);
+            let tenant = tenants.get(&name)?;
+            call(&tenant).map_err(Into::into)
+        })
+        .await
     }
 
     /// As [`with_tenant`](App::with_tenant), for a read of the present, which waits for nobody.

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -138,10 +138,8 @@ impl Gate {
                 result
             }
         };
-        let turn = match pace.is_short() {
-            true => self.turn_here(deadline)?,
-            false => None,
-        };
+        let is_here = pace.is_short() && !deadline.left().is_zero();
+        let turn = is_here.then(|| self.0.turns.try_acquire().ok()).flatten();
         let Some(turn) = turn else {
             return self.run(deadline, timed).await;
         };
@@ -221,14 +219,6 @@ impl Gate {
             Err(_) => drop(refused.late.fetch_add(1, Ordering::Relaxed)),
         }
         turn
-    }
-
-    /// A turn at once; none when all are taken.
-    fn turn_here(&self, deadline: Deadline) -> ApiResult<Option<SemaphorePermit<'_>>> {
-        if deadline.left().is_zero() {
-            return Err(Deadline::passed());
-        }
-        Ok(self.0.turns.try_acquire().ok())
     }
 
     async fn turn(&self, deadline: Deadline) -> ApiResult<OwnedSemaphorePermit> {

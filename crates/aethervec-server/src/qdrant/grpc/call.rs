@@ -1,13 +1,13 @@
 //! From a message to an operation and back.
 
-use crate::app::App;
+use crate::app::{App, Turn};
 use crate::auth::{Action, Caller};
 use crate::engine::Deadline;
-use crate::error::ApiResult;
+use crate::error::ApiError;
 use crate::qdrant::VERSION;
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Kind, Result};
-use crate::tenants::{Tenant, TenantName};
+use crate::tenants::Tenant;
 use qdrant_client::qdrant as proto;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(super) struct Service(Arc<App>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About<'a> {
     pub(super) action: Action,
+    pub(super) turn: Turn,
     pub(super) collection: Option<&'a str>,
     /// In seconds.
     pub(super) timeout: Option<u64>,
@@ -34,8 +35,17 @@ pub(super) struct About<'a> {
 /// A request to do `action` to `collection`.
 pub(super) fn about(action: Action, collection: &str) -> About<'_> {
     About {
-        action,
         collection: Some(collection),
+        ..everywhere(action)
+    }
+}
+
+/// A request to do `action` that is about no collection by name.
+pub(super) fn everywhere(action: Action) -> About<'static> {
+    About {
+        action,
+        turn: Turn::of(action),
+        collection: None,
         timeout: None,
     }
 }
@@ -43,6 +53,14 @@ pub(super) fn about(action: Action, collection: &str) -> About<'_> {
 impl About<'_> {
     pub(super) fn within(self, timeout: Option<u64>) -> Self {
         About { timeout, ..self }
+    }
+
+    /// It takes as long as the collection is large.
+    pub(super) fn at_length(self) -> Self {
+        About {
+            turn: Turn::Long,
+            ..self
+        }
     }
 }
 
@@ -63,63 +81,13 @@ impl Service {
         M: Send + 'static,
         A: Send + 'static,
     {
-        let Asked {
-            tenant,
-            deadline,
-            action,
-            work,
-        } = self.asked(request, about, work, answer)?;
-        let answered = match action {
-            Action::Read => self.0.read_tenant(tenant, deadline, work).await,
-            _ => self.0.with_tenant(tenant, deadline, work).await,
-        };
-        Ok(Response::new(answered.map_err(Failure::from)??))
-    }
-
-    /// As [`answer`](Service::answer), for what takes as long as a collection is large.
-    pub(super) async fn answer_at_length<M, T, A>(
-        &self,
-        request: Request<M>,
-        about: impl FnOnce(&M) -> About<'_>,
-        work: impl FnOnce(&Access<'_>, M) -> Result<T> + Send + 'static,
-        answer: impl FnOnce(T, f64) -> A + Send + 'static,
-    ) -> Answer<A>
-    where
-        M: Send + 'static,
-        A: Send + 'static,
-    {
-        let Asked {
-            tenant,
-            deadline,
-            work,
-            ..
-        } = self.asked(request, about, work, answer)?;
-        let answered = self.0.with_tenant_at_length(tenant, deadline, work);
-        Ok(Response::new(answered.await.map_err(Failure::from)??))
-    }
-
-    /// Who asks, and what is to be done.
-    #[expect(
-        clippy::type_complexity,
-        reason = "what is to be done has no name, and a box for each call is not worth one"
-    )]
-    fn asked<M, T, A>(
-        &self,
-        request: Request<M>,
-        about: impl FnOnce(&M) -> About<'_>,
-        work: impl FnOnce(&Access<'_>, M) -> Result<T> + Send + 'static,
-        answer: impl FnOnce(T, f64) -> A + Send + 'static,
-    ) -> Result<Asked<impl FnOnce(&Arc<Tenant>) -> ApiResult<Result<A>> + Send + 'static>>
-    where
-        M: Send + 'static,
-        A: Send + 'static,
-    {
         let begin = Instant::now();
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller.unwrap_or_else(Caller::nobody);
         let tenant = caller.tenant.clone().unwrap_or_default();
         let About {
             action,
+            turn,
             collection,
             timeout,
         } = about(request.get_ref());
@@ -135,23 +103,11 @@ impl Service {
         let work = move |tenant: &Arc<Tenant>| {
             let access = Access::new(tenant, &caller, action, collection.as_deref());
             let result = access.and_then(|access| work(&access, message));
-            Ok(result.map(|it| answer(it, begin.elapsed().as_secs_f64())))
+            Ok::<_, ApiError>(result.map(|it| answer(it, begin.elapsed().as_secs_f64())))
         };
-        Ok(Asked {
-            tenant,
-            deadline,
-            action,
-            work,
-        })
+        let answered = self.0.in_turn(turn, tenant, deadline, work).await;
+        Ok(Response::new(answered.map_err(Failure::from)??))
     }
-}
-
-/// What a request asks for.
-struct Asked<W> {
-    tenant: TenantName,
-    deadline: Deadline,
-    action: Action,
-    work: W,
 }
 
 #[tonic::async_trait]

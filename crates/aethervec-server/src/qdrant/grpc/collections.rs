@@ -1,6 +1,6 @@
 //! The service `Collections`.
 
-use super::call::{About, Answer, Service, about};
+use super::call::{Answer, Service, about, everywhere};
 use super::schema;
 use super::values::need;
 use crate::auth::Action::{Manage, Read};
@@ -10,15 +10,6 @@ use crate::qdrant::service::{cluster, collections};
 use proto::collections_server::Collections;
 use qdrant_client::qdrant as proto;
 use tonic::{Request, Status, async_trait};
-
-/// A request that is about no collection by name.
-fn everywhere<M>(_: &M) -> About<'_> {
-    About {
-        action: Read,
-        collection: None,
-        timeout: None,
-    }
-}
 
 fn done(result: bool, time: f64) -> proto::CollectionOperationResponse {
     proto::CollectionOperationResponse { result, time }
@@ -64,7 +55,7 @@ impl Collections for Service {
     ) -> Answer<proto::ListCollectionsResponse> {
         self.answer(
             request,
-            everywhere,
+            |_| everywhere(Read),
             |db, _| collections::list(db),
             |found, time| {
                 let names = found.collections.into_iter();
@@ -129,11 +120,7 @@ impl Collections for Service {
     ) -> Answer<proto::CollectionOperationResponse> {
         self.answer(
             request,
-            |it| About {
-                action: Manage,
-                collection: None,
-                timeout: it.timeout,
-            },
+            |it| everywhere(Manage).within(it.timeout),
             |db, it| {
                 let actions = it.actions.into_iter().map(alias_action);
                 let actions = actions.collect::<Result<_>>()?;
@@ -163,7 +150,7 @@ impl Collections for Service {
     ) -> Answer<proto::ListAliasesResponse> {
         self.answer(
             request,
-            everywhere,
+            |_| everywhere(Read),
             |db, _| collections::aliases(db),
             aliases,
         )

@@ -15,9 +15,9 @@ impl proto::snapshots_server::Snapshots for Service {
         &self,
         request: Request<proto::CreateSnapshotRequest>,
     ) -> Answer<proto::CreateSnapshotResponse> {
-        self.answer_at_length(
+        self.answer(
             request,
-            |message| about(Action::Manage, &message.collection_name),
+            |message| about(Action::Manage, &message.collection_name).at_length(),
             |db, message| described(snapshots::create(db, &message.collection_name)?),
             |snapshot, time| proto::CreateSnapshotResponse {
                 snapshot_description: Some(snapshot),
@@ -50,9 +50,9 @@ impl proto::snapshots_server::Snapshots for Service {
         &self,
         request: Request<proto::DeleteSnapshotRequest>,
     ) -> Answer<proto::DeleteSnapshotResponse> {
-        self.answer_at_length(
+        self.answer(
             request,
-            |message| about(Action::Manage, &message.collection_name),
+            |message| about(Action::Manage, &message.collection_name).at_length(),
             |db, message| snapshots::delete(db, &message.collection_name, &message.snapshot_name),
             |_, time| proto::DeleteSnapshotResponse { time },
         )

@@ -2,7 +2,7 @@
 //!
 //! Bodies are read, and answers written, on the engine's side of the gate: both can be large.
 
-use crate::app::App;
+use crate::app::{App, Turn};
 use crate::auth::{Action, Caller};
 use crate::engine::Deadline;
 use crate::qdrant::access::Access;
@@ -19,13 +19,6 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Which turn a request waits for.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    Short,
-    Long,
-}
 
 /// A request without its body.
 #[derive(Debug)]
@@ -122,7 +115,7 @@ impl Call {
         action: Action,
         work: impl FnOnce(&Access<'_>, &Place) -> Result<T> + Send + 'static,
     ) -> Response {
-        self.answer_in(Turn::Short, action, work).await
+        self.answer_in(Turn::of(action), action, work).await
     }
 
     /// Answers a request that takes as long as a collection is large.
@@ -165,11 +158,7 @@ impl Call {
             });
             Ok::<_, crate::ApiError>(answer)
         };
-        let answered = match (turn, action) {
-            (Turn::Long, _) => app.with_tenant_at_length(tenant, deadline, answer).await,
-            (Turn::Short, Action::Read) => app.read_tenant(tenant, deadline, answer).await,
-            (Turn::Short, _) => app.with_tenant(tenant, deadline, answer).await,
-        };
+        let answered = app.in_turn(turn, tenant, deadline, answer).await;
         match answered.map_err(Failure::from).and_then(|answer| answer) {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             Err(failure) => failure.into_response_after(begin),
