@@ -1,6 +1,7 @@
-//! Checkpoints of which some bytes are replaced, for fuzzers and for the test that reads what they have found.
+//! Compressed vectors of any bytes, and checkpoints of which some bytes are replaced, for fuzzers and for the test that reads
+//! what they have found.
 //!
-//! Any error is fine, and so are wrong answers; a panic, a hang or unbounded memory is a bug. Inputs are lists of
+//! Any error is fine, and so are wrong answers; a panic, a hang or unbounded memory is a bug. Inputs for checkpoints are lists of
 //! replacements, five bytes each: where (`u32`, little endian, modulo the length) and by what. Header and trailer get their
 //! checksums anew, or hardly any input would get past them.
 
@@ -9,6 +10,7 @@ use std::fmt;
 use aether_distance::{ElementType, Metric, VectorRef};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::alp;
 use crate::pages::{CHECKED, PAGE};
 use crate::{
     Hnsw, HnswParams, Image, Ivf, IvfParams, IvfScratch, PointId, Result, Scratch, SearchParams,
@@ -20,44 +22,60 @@ const POINTS: u64 = 300;
 /// Steps of maintenance: more than a pass takes.
 const STEPS: usize = 20;
 
-/// A kind of checkpoint.
+/// What reads bytes.
 pub struct Target {
-    /// Nothing is replaced.
+    /// What it reads as the crate writes it; of a checkpoint nothing is replaced.
     pub start: Vec<u8>,
-    whole: Vec<u8>,
-    examine: fn(Image) -> Result<()>,
+    examine: Box<Examine>,
 }
 
-/// The target `name`, `graph` or `buckets`; none for another name.
+type Examine = dyn Fn(&[u8]) + Send + Sync;
+
+/// The target `name`, `graph`, `buckets` or `vectors`; none for another name.
 pub fn target(name: &str) -> Option<Target> {
-    let (written, examine): (_, fn(Image) -> Result<()>) = match name {
-        "graph" => (graph(), examine_graph),
-        "buckets" => (buckets(), examine_buckets),
-        _ => return None,
-    };
-    Some(Target {
-        start: Vec::new(),
-        whole: written.expect("vectors and parameters are good ones"),
-        examine,
-    })
+    match name {
+        "graph" => Some(Target::of_checkpoint(graph(), examine_graph)),
+        "buckets" => Some(Target::of_checkpoint(buckets(), examine_buckets)),
+        "vectors" => Some(Target {
+            start: vectors(),
+            examine: Box::new(examine_vectors),
+        }),
+        _ => None,
+    }
 }
 
 impl Target {
-    /// Opens and uses the checkpoint with these replacements.
-    pub fn examine(&self, replacements: &[u8]) {
-        let mut bytes = self.whole.clone();
-        for &[a, b, c, d, by] in replacements.as_chunks().0 {
-            let at = u32::from_le_bytes([a, b, c, d]) as usize;
-            let at = at % bytes.len();
-            bytes[at] = by;
+    /// Opens and uses the checkpoint with replacements.
+    fn of_checkpoint(written: Result<Vec<u8>>, examine: fn(Image) -> Result<()>) -> Target {
+        let whole = written.expect("vectors and parameters are good ones");
+        let examine = move |replacements: &[u8]| {
+            let _ = examine(Image::from(replaced(&whole, replacements)));
+        };
+        Target {
+            start: Vec::new(),
+            examine: Box::new(examine),
         }
-        for page in [0, bytes.len() - PAGE] {
-            let page = &mut bytes[page..][..PAGE];
-            let checksum = xxh3_64(&page[..CHECKED]);
-            page[CHECKED..].copy_from_slice(&checksum.to_le_bytes());
-        }
-        let _ = (self.examine)(Image::from(bytes));
     }
+
+    /// Reads these bytes.
+    pub fn examine(&self, bytes: &[u8]) {
+        (self.examine)(bytes);
+    }
+}
+
+fn replaced(whole: &[u8], replacements: &[u8]) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    for &[a, b, c, d, by] in replacements.as_chunks().0 {
+        let at = u32::from_le_bytes([a, b, c, d]) as usize;
+        let at = at % bytes.len();
+        bytes[at] = by;
+    }
+    for page in [0, bytes.len() - PAGE] {
+        let page = &mut bytes[page..][..PAGE];
+        let checksum = xxh3_64(&page[..CHECKED]);
+        page[CHECKED..].copy_from_slice(&checksum.to_le_bytes());
+    }
+    bytes
 }
 
 impl fmt::Debug for Target {
@@ -166,6 +184,38 @@ fn examine_buckets(image: Image) -> Result<()> {
     Ok(())
 }
 
+/// A block of each scheme.
+fn vectors() -> Vec<u8> {
+    let value = |i: u32| match i as usize / alp::BLOCK_VALUES {
+        0 => i as f32 / 10.0,
+        1 => (i as f32).sqrt(),
+        _ => f32::from_bits(i.wrapping_mul(0x9e37_79b9)),
+    };
+    let values: Vec<f32> = (0..2_100).map(value).collect();
+    let mut bytes = Vec::new();
+    alp::encode(&values, &mut bytes);
+    bytes
+}
+
+/// As compressed vectors, and as vectors to be compressed: those come back.
+fn examine_vectors(bytes: &[u8]) {
+    if let Ok(count) = alp::values(bytes) {
+        let mut values = vec![0.0; count];
+        let _ = alp::decode(bytes, &mut values);
+        let part = values.len() / 3;
+        let _ = alp::decode_range(bytes, part, &mut values[..part]);
+    }
+    let values = bytes.as_chunks().0.iter();
+    let values: Vec<f32> = values.map(|&four| f32::from_le_bytes(four)).collect();
+    let mut encoded = Vec::new();
+    alp::encode(&values, &mut encoded);
+    let mut again = vec![0.0; values.len()];
+    let decoded = alp::decode(&encoded, &mut again);
+    assert_eq!(decoded.expect("it was just encoded"), encoded.len());
+    let mut pairs = again.iter().zip(&values);
+    assert!(pairs.all(|(again, value)| again.to_bits() == value.to_bits()));
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -175,9 +225,9 @@ mod tests {
 
     #[test]
     fn what_fuzzers_have_found_is_read() {
-        for name in ["graph", "buckets"] {
+        for name in ["graph", "buckets", "vectors"] {
             let target = target(name).unwrap();
-            target.examine(&[]);
+            target.examine(&target.start);
             let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
             let inputs = fs::read_dir(corpus.join(name)).unwrap();
             for path in inputs.map(|input| input.unwrap().path()) {

@@ -9,6 +9,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod alp;
+
 mod doubt;
 mod error;
 mod exact;
