@@ -87,6 +87,17 @@ impl Centroids {
         self
     }
 
+    /// Centroids from their rows, with a way to the nearest ones if they are many: finding these costs `k` to the power of a half then, and
+    /// one in some hundred is missed.
+    pub(crate) fn with_way(dim: usize, rows: Vec<f32>, seed: u64) -> Result<Centroids> {
+        let all = Centroids::new(dim, rows);
+        if all.len() < CELLS_FROM {
+            return Ok(all);
+        }
+        let coarse = Centroids::fit(&all.rows, dim, all.len().isqrt(), seed, &Work::alone())?;
+        Ok(all.with_cells(coarse))
+    }
+
     /// Trains `k` centroids on `points` (rows of `dim` components, finite), or as many as there are points, if these are
     /// fewer. About `points * sqrt(k) * 16 + points * k * 2` distances, [`fit_steps`](Centroids::fit_steps) of work.
     pub(crate) fn fit(

@@ -12,6 +12,7 @@
 pub mod alp;
 
 mod doubt;
+mod drift;
 mod error;
 mod exact;
 mod flat;
@@ -21,6 +22,7 @@ mod hnsw;
 mod ivf;
 mod kmeans;
 mod memory;
+mod nearest;
 mod order;
 mod pages;
 mod partition;
@@ -30,6 +32,7 @@ pub mod quantize;
 mod selection;
 mod work;
 
+pub use drift::{Drift, DriftScratch, DriftStats, DriftSummary, ImageCache, Row, Store, Upkeep};
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{
     BinaryRows, Exact, Frequencies, MultiQuery, MultiRows, Rows, SparseRef, SparseRows,

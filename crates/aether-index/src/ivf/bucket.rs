@@ -119,7 +119,7 @@ impl Bucket {
     }
 
     /// Slot and id of all points, in their order.
-    pub(super) fn points(&self) -> impl Iterator<Item = (u32, PointId)> {
+    pub(crate) fn points(&self) -> impl Iterator<Item = (u32, PointId)> {
         let ids = self
             .blocks()
             .flat_map(|block| block.ids.iter().copied().map(PointId));
@@ -160,7 +160,7 @@ impl Bucket {
     }
 
     /// The same with nothing but the points of which `stays`, given their slots, is true.
-    pub(super) fn copy_of(&self, stays: impl Fn(u32) -> bool) -> Result<Bucket> {
+    pub(crate) fn copy_of(&self, stays: impl Fn(u32) -> bool) -> Result<Bucket> {
         let mut copy = Bucket::new(self.code_bytes);
         let mut code = Code {
             bits: vec![0; self.code_bytes / BLOCK_CODES],

@@ -148,7 +148,7 @@ impl Ivf {
                 rows
             };
             let (own, others) = (rows_of(bucket), rows_of(beside));
-            directory.align(&self.space, centroid, &own, &others);
+            directory.align(centroid, &own, &others);
         }
     }
 

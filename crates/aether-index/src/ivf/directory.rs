@@ -2,27 +2,14 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use aether_distance::{BLOCK_CODES, Metric, prefetch};
+use aether_distance::{BLOCK_CODES, prefetch};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::bucket::Bucket;
+use super::rank::{self, Ranked, Ranking};
 use super::space::{Code, Outlook, Query, Space};
 use crate::memory::NO_SLOT;
-use crate::order::{order, unorder};
 use crate::{PointId, Result};
-
-/// By how many standard deviations a bucket's points differ from its mean towards a query, at most, as far as a search that
-/// looks for the nearest of them is concerned. More: searches look into more buckets for the same `ef`.
-const HOPE: f32 = 3.0;
-
-/// Points of a bucket for which [`HOPE`] was chosen.
-pub(super) const BUCKET_USUAL: u32 = 128;
-
-/// Pairs of points by which the alignment of buckets is measured at a time.
-const PAIRS: usize = 256;
-
-/// What a new measurement of it weighs, against all those before.
-const NEWS: f32 = 1.0 / 16.0;
 
 /// The buckets. Readers hold a lock on all of them while they search, so that none is split or given up meanwhile; points
 /// are added under the lock of one bucket.
@@ -40,39 +27,6 @@ pub(super) struct Directory {
     alignment: AtomicU32,
     /// How often buckets came or went.
     pub(super) changes: u64,
-}
-
-/// A bucket that a search may look into: what can be hoped of it, and its number. The most promising one is the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ranked(u64);
-
-impl Ranked {
-    #[inline]
-    fn new(hope: f32, bucket: u32) -> Ranked {
-        Ranked(u64::from(order(hope)) << 32 | u64::from(bucket))
-    }
-
-    /// The distance of the nearest point that can be hoped for.
-    #[inline]
-    pub(super) fn hope(self) -> f32 {
-        unorder((self.0 >> 32) as u32)
-    }
-
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "takes the lower half")]
-    pub(super) fn bucket(self) -> u32 {
-        self.0 as u32
-    }
-}
-
-/// How far the nearest of so many points reaches beyond their mean, against that of [`BUCKET_USUAL`]: the extreme of as many
-/// samples of a normal distribution grows with the root of the logarithm of their number.
-fn luck(points: u32) -> f32 {
-    if points == BUCKET_USUAL {
-        return 1.0;
-    }
-    let of = |points: u32| (1.0 + points as f32).ln();
-    (of(points) / of(BUCKET_USUAL)).sqrt()
 }
 
 fn code_of(space: &Space, centroid: &[f32]) -> Code {
@@ -146,41 +100,9 @@ impl Directory {
     }
 
     /// Measures how points `own` of a bucket lie towards the `others` of one beside it; all of them rotated rows.
-    pub(super) fn align(&self, space: &Space, centroid: &[f32], own: &[f32], others: &[f32]) {
-        let width = space.width();
-        let (points, queries) = (own.len() / width, others.len() / width);
-        if points == 0 || queries == 0 {
-            return;
-        }
-        let (mut along, mut square) = (0.0, 0.0);
-        for pair in 0..PAIRS {
-            let point = &own[pair % points * width..][..width];
-            let query = &others[(pair + pair / points) % queries * width..][..width];
-            let (mut product, mut reach) = (0.0, 0.0);
-            for ((x, q), c) in point.iter().zip(query).zip(centroid) {
-                product += (x - c) * (q - c);
-                reach += (q - c) * (q - c);
-                square += (x - c) * (x - c);
-            }
-            along += if reach > 0.0 {
-                product * product / reach
-            } else {
-                0.0
-            };
-        }
-        // Points on a line lie in that direction altogether, but for the rounding of sums.
-        let measured = if square > 0.0 {
-            (along / square).min(1.0)
-        } else {
-            return;
-        };
-        let known = self.alignment();
-        let mixed = if known > 0.0 {
-            known + (measured - known) * NEWS
-        } else {
-            measured
-        };
-        self.alignment.store(mixed.to_bits(), Relaxed);
+    pub(super) fn align(&self, centroid: &[f32], own: &[f32], others: &[f32]) {
+        let measured = rank::alignment(self.alignment(), centroid, own, others);
+        self.alignment.store(measured.to_bits(), Relaxed);
     }
 
     /// 0 before the first measurement.
@@ -257,28 +179,17 @@ impl Directory {
         ranked: &mut Vec<Ranked>,
         points_of: impl Fn(u32) -> u32,
     ) {
-        let hope = HOPE * self.alignment().sqrt();
-        let (reach_squared, own, factor) = match space.metric {
-            Metric::InnerProduct => (Some(query.table.norm().powi(2)), 0.0, hope),
-            Metric::L2Squared | Metric::Cosine => (None, 1.0, 2.0 * hope),
-        };
-        query.table.set_base(space.base_of_origin(query));
+        let ranking = Ranking::new(space, query, self.alignment());
         ranked.clear();
         let blocks = self.codes.blocks().zip(self.spreads.chunks(BLOCK_CODES));
         for (first, (block, spreads)) in (0..).step_by(BLOCK_CODES).zip(blocks) {
-            let mut bases = [0.0; BLOCK_CODES];
-            query
-                .table
-                .estimate32(block.codes, block.factors, f32::INFINITY, &mut bases);
+            let bases = Ranking::bases(query, &block);
             let buckets = (first..).zip(bases.iter().zip(spreads));
             let buckets = buckets.map(|(bucket, of)| (bucket, points_of(bucket), of));
             let some = buckets.filter(|&(_, points, _)| points > 0);
             ranked.extend(some.map(|(bucket, points, (&base, spread))| {
                 let spread = f32::from_bits(spread.load(Relaxed));
-                let reach_squared = reach_squared.unwrap_or(base.max(0.0));
-                let along = (reach_squared * spread).sqrt();
-                let hope = base + own * spread - factor * luck(points) * along;
-                Ranked::new(hope, bucket)
+                ranking.rank(bucket, base, spread, points)
             }));
         }
     }

@@ -53,7 +53,7 @@ impl Ivf {
                 .collect()
         };
         let mut directory = self.directory.write();
-        directory.align(&self.space, centroids.row(0), &rows_of(0), &rows_of(1));
+        directory.align(centroids.row(0), &rows_of(0), &rows_of(1));
         directory.push(&self.space, centroids.row(1), new_spread, new)?;
         directory.replace(&self.space, bucket, centroids.row(0), old_spread, old);
         self.version.change();

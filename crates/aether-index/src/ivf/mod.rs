@@ -22,10 +22,11 @@ mod dead;
 mod directory;
 mod format;
 mod maintain;
-mod nibbles;
+pub(crate) mod nibbles;
 mod open;
 mod params;
 mod pool;
+pub(crate) mod rank;
 mod search;
 mod selected;
 mod space;
@@ -51,7 +52,7 @@ use directory::Directory;
 use maintain::Pass;
 use nibbles::Nibbles;
 pub(crate) use pool::{Near, Pool};
-pub(crate) use space::{Code, Space};
+pub(crate) use space::{Code, Query, Space};
 
 /// Vectors are shorter than the root of this, so that squared distances of them and their centroids are finite.
 pub(crate) const SQUARE_MAX: f32 = f32::MAX / 64.0;
@@ -334,31 +335,7 @@ impl Ivf {
     }
 
     fn suits(&self, vector: &VectorRef<'_>, element: ElementType) -> Result<()> {
-        self.check_dim(vector.dim())?;
-        if vector.element() != element {
-            let given = vector.element();
-            return Err(Error::invalid(format!(
-                "a vector of {given} for an index of {element}"
-            )));
-        }
-        let square = vector.square(self.space.kernels);
-        if square < SQUARE_MAX {
-            Ok(())
-        } else {
-            Err(Error::invalid(format!(
-                "the squared length of a vector is {square}, but must be below {SQUARE_MAX:e}"
-            )))
-        }
-    }
-
-    fn check_dim(&self, dim: usize) -> Result<()> {
-        if dim != self.dim() {
-            let own = self.dim();
-            return Err(Error::invalid(format!(
-                "a vector of {dim} components for an index of {own}"
-            )));
-        }
-        Ok(())
+        self.space.suits(vector, element)
     }
 
     /// The vector of a node. Records start on multiples of 8, so components are aligned.
@@ -403,7 +380,7 @@ impl fmt::Debug for Ivf {
     }
 }
 
-fn check_limits(dim: usize) -> Result<()> {
+pub(crate) fn check_limits(dim: usize) -> Result<()> {
     if !(1..=DIM_MAX).contains(&dim) {
         return Err(Error::invalid(format!(
             "dimension is {dim}, but must be 1 to {DIM_MAX}"

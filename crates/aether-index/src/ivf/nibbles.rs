@@ -46,7 +46,7 @@ pub(super) struct Nibbles {
 }
 
 /// Bytes of the code of a vector of `width` rotated components.
-pub(super) fn code_bytes(width: usize) -> usize {
+pub(crate) fn code_bytes(width: usize) -> usize {
     width / 2 + FACTOR_BYTES
 }
 
@@ -55,7 +55,7 @@ pub(super) fn code_bytes(width: usize) -> usize {
     clippy::cast_possible_truncation,
     reason = "a cast of floats saturates"
 )]
-pub(super) fn encode(space: &Space, rotated: &[f32], code: &mut [u8]) {
+pub(crate) fn encode(space: &Space, rotated: &[f32], code: &mut [u8]) {
     let (levels, factors) = code.split_at_mut(rotated.len() / 2);
     let largest = rotated
         .iter()
@@ -84,6 +84,24 @@ pub(super) fn encode(space: &Space, rotated: &[f32], code: &mut [u8]) {
     let (add_bytes, scale_bytes) = factors.split_at_mut(size_of::<f32>());
     add_bytes.copy_from_slice(&add.to_le_bytes());
     scale_bytes.copy_from_slice(&scale.to_le_bytes());
+}
+
+/// The distance of a query to the vector of a code, and one standard deviation of the error. `base`:
+/// [`Space::base_of_origin`]. `None` when the code is too short.
+#[inline]
+pub(crate) fn estimate(space: &Space, query: &Query, base: f32, code: &[u8]) -> Option<(f32, f32)> {
+    let (levels, factors) = code.split_last_chunk::<FACTOR_BYTES>()?;
+    let [a, b, c, d, e, f, g, h] = *factors;
+    let (add, scale) = (
+        f32::from_le_bytes([a, b, c, d]),
+        f32::from_le_bytes([e, f, g, h]),
+    );
+    let estimate = base + add + scale * query.table.dot_levels(levels, MIDDLE);
+    let reach = match space.metric {
+        Metric::InnerProduct => query.table.norm(),
+        Metric::L2Squared | Metric::Cosine => estimate.max(0.0).sqrt(),
+    };
+    Some((estimate, ROUNDING * scale.abs() * reach))
 }
 
 impl Nibbles {
@@ -137,23 +155,12 @@ impl Nibbles {
                 ask(ahead);
             }
             let near = &mut entries[i];
-            let Some((levels, factors)) = self
-                .code(near.slot(), width)
-                .and_then(|code| code.split_last_chunk::<FACTOR_BYTES>())
-            else {
-                continue;
-            };
-            let [a, b, c, d, e, f, g, h] = *factors;
-            let (add, scale) = (
-                f32::from_le_bytes([a, b, c, d]),
-                f32::from_le_bytes([e, f, g, h]),
-            );
-            let estimate = base + add + scale * query.table.dot_levels(levels, MIDDLE);
-            let reach = match space.metric {
-                Metric::InnerProduct => query.table.norm(),
-                Metric::L2Squared | Metric::Cosine => estimate.max(0.0).sqrt(),
-            };
-            *near = Near::new(estimate, ROUNDING * scale.abs() * reach, near.slot());
+            let code = self.code(near.slot(), width);
+            if let Some((estimate, error)) =
+                code.and_then(|code| self::estimate(space, query, base, code))
+            {
+                *near = Near::new(estimate, error, near.slot());
+            }
         }
     }
 }

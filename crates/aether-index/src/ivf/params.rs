@@ -20,7 +20,7 @@ impl IvfParams {
     /// The most `bucket_points`.
     pub const BUCKET_POINTS_MAX: u16 = 8_192;
 
-    pub(super) fn validate(self) -> Result<IvfParams> {
+    pub(crate) fn validate(self) -> Result<IvfParams> {
         let (min, max) = (IvfParams::BUCKET_POINTS_MIN, IvfParams::BUCKET_POINTS_MAX);
         if !(min..=max).contains(&self.bucket_points) {
             return Err(Error::invalid(format!(
@@ -32,12 +32,12 @@ impl IvfParams {
     }
 
     /// A bucket with more points is split.
-    pub(super) fn bucket_points_max(self) -> usize {
+    pub(crate) fn bucket_points_max(self) -> usize {
         2 * usize::from(self.bucket_points)
     }
 
     /// A bucket with fewer points is given up.
-    pub(super) fn bucket_points_min(self) -> usize {
+    pub(crate) fn bucket_points_min(self) -> usize {
         usize::from(self.bucket_points) / 8
     }
 }

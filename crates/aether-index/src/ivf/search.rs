@@ -1,18 +1,19 @@
 //! Searching: which buckets, which of their points, and which of these are the nearest.
 
-use std::collections::BinaryHeap;
 use std::ops::Deref;
 
 use aether_distance::{BLOCK_CODES, Distance, Query as ExactQuery};
 
 use super::Ivf;
 use super::bucket::Bucket;
-use super::directory::{BUCKET_USUAL, Directory, Ranked};
+use super::directory::Directory;
 use super::pool::{Near, Pool};
+use super::rank::{BUCKET_USUAL, Promising, Ranked};
 use super::space;
 use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::hnsw::SearchParams;
 use crate::memory::Reader;
+use crate::nearest::Nearest;
 use crate::pages::in_page;
 use crate::{Candidate, PointId, Result};
 
@@ -25,9 +26,6 @@ const EF_USUAL: usize = 8;
 
 /// Vectors asked from memory ahead of their use.
 const AHEAD: usize = 8;
-
-/// Buckets that are sorted at first, and then twice as many each time.
-const SORTED: usize = 48;
 
 /// Slots that a scan asks from memory at a time.
 const SCAN_BATCH: usize = 32;
@@ -122,7 +120,7 @@ impl Ivf {
         params: SearchParams,
         scratch: &mut IvfScratch,
     ) -> Result<bool> {
-        self.check_dim(query.len())?;
+        self.space.check_dim(query.len())?;
         self.space.query(query, &mut scratch.query);
         let ef = params.ef.max(params.k);
         scratch.pool.reset(ef.min(self.nodes.bound() as usize));
@@ -214,10 +212,7 @@ impl Ivf {
             }
             None => (params.k + SURELY, DEVIATIONS_MAX),
         };
-        let mut nearest = Nearest {
-            k: params.k,
-            heap: BinaryHeap::with_capacity(params.k.min(pool.len()) + 1),
-        };
+        let mut nearest = Nearest::new(params.k, pool.len());
         let exact = ExactQuery::new(self.space.kernels, self.metric(), query);
         let (surely, others) = pool.split(surely);
         self.compare(
@@ -239,7 +234,7 @@ impl Ivf {
             scratch.in_page = in_page(self.nodes.layout().hot_stride());
         }
         self.compare(reader, &exact, maybe.map(|near| near.slot()), &mut nearest);
-        nearest.heap.into_sorted_vec()
+        nearest.into_sorted()
     }
 
     /// What estimates say for an exact distance.
@@ -342,15 +337,12 @@ impl Ivf {
         allowed: impl Fn(PointId) -> bool,
         mut next: impl FnMut(&Reader<'_>, &mut Vec<u32>) -> bool,
     ) -> Result<Vec<Candidate>> {
-        self.check_dim(query.len())?;
+        self.space.check_dim(query.len())?;
         if k == 0 {
             return Ok(Vec::new());
         }
         let exact = ExactQuery::new(self.space.kernels, self.metric(), query);
-        let mut nearest = Nearest {
-            k,
-            heap: BinaryHeap::new(),
-        };
+        let mut nearest = Nearest::new(k, 0);
         let slots = &mut scratch.slots;
         slots.clear();
         while next(reader, slots) {
@@ -365,75 +357,6 @@ impl Ivf {
             self.compare(reader, &exact, counted, &mut nearest);
             slots.clear();
         }
-        Ok(nearest.heap.into_sorted_vec())
-    }
-}
-
-/// Buckets in order, sorted a few at a time: a search rarely looks into all of them.
-struct Promising<'a> {
-    /// How many are sorted next.
-    count: usize,
-    sorted: std::slice::Iter<'a, Ranked>,
-    rest: &'a mut [Ranked],
-}
-
-impl<'a> Promising<'a> {
-    fn new(ranked: &'a mut [Ranked]) -> Promising<'a> {
-        Promising {
-            count: SORTED,
-            sorted: [].iter(),
-            rest: ranked,
-        }
-    }
-
-    #[cold]
-    fn sort(&mut self) {
-        let rest = std::mem::take(&mut self.rest);
-        let count = self.count.min(rest.len());
-        self.count *= 2;
-        if count < rest.len() {
-            rest.select_nth_unstable(count);
-        }
-        let (first, rest) = rest.split_at_mut(count);
-        first.sort_unstable();
-        (self.sorted, self.rest) = (first.iter(), rest);
-    }
-}
-
-impl Iterator for Promising<'_> {
-    type Item = Ranked;
-
-    #[inline]
-    fn next(&mut self) -> Option<Ranked> {
-        if self.sorted.len() == 0 && !self.rest.is_empty() {
-            self.sort();
-        }
-        self.sorted.next().copied()
-    }
-}
-
-/// The `k` nearest points so far.
-struct Nearest {
-    k: usize,
-    heap: BinaryHeap<Candidate>,
-}
-
-impl Nearest {
-    #[inline]
-    fn push(&mut self, candidate: Candidate) {
-        if self.heap.len() < self.k {
-            self.heap.push(candidate);
-        } else if let Some(mut farthest) = self.heap.peek_mut()
-            && candidate < *farthest
-        {
-            *farthest = candidate;
-        }
-    }
-
-    /// Nothing farther is among the nearest.
-    fn farthest(&self) -> Distance {
-        let full = self.heap.len() == self.k;
-        let farthest = self.heap.peek().filter(|_| full);
-        farthest.map_or(Distance::INFINITE, |candidate| candidate.distance)
+        Ok(nearest.into_sorted())
     }
 }

@@ -16,7 +16,9 @@
 
 use aether_distance::{ElementType, Kernels, Metric, VectorRef};
 
+use super::SQUARE_MAX;
 use crate::quantize::{QueryTable, Rotation};
+use crate::{Error, Result};
 
 /// The standard deviation of an estimate, in units of `|scale| * |q - c|`: `sqrt(1 - a²)` for `a`, the cosine of the angle
 /// between a vector and its signs, which is near `sqrt(2 / pi)` for all vectors of many components.
@@ -75,6 +77,36 @@ impl Space {
             rotation: Rotation::new(dim, seed),
             centre,
         }
+    }
+
+    /// Whether a vector can be here.
+    pub(crate) fn suits(&self, vector: &VectorRef<'_>, element: ElementType) -> Result<()> {
+        self.check_dim(vector.dim())?;
+        if vector.element() != element {
+            let given = vector.element();
+            return Err(Error::invalid(format!(
+                "a vector of {given} for an index of {element}"
+            )));
+        }
+        let square = vector.square(self.kernels);
+        if square < SQUARE_MAX {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!(
+                "the squared length of a vector is {square}, but must be below {SQUARE_MAX:e}"
+            )))
+        }
+    }
+
+    /// Whether a query can be asked.
+    pub(crate) fn check_dim(&self, dim: usize) -> Result<()> {
+        if dim != self.dim {
+            let own = self.dim;
+            return Err(Error::invalid(format!(
+                "a vector of {dim} components for an index of {own}"
+            )));
+        }
+        Ok(())
     }
 
     /// Components of rotated vectors, a multiple of 64.
@@ -154,6 +186,11 @@ impl Space {
         query.floats.resize(self.width(), 0.0);
         self.rotation.apply(&mut query.floats);
         query.table.prepare(self.kernels, &query.floats);
+    }
+
+    /// Prepares a vector that is in this space already as a query.
+    pub(crate) fn query_of(&self, rotated: &[f32], query: &mut Query) {
+        query.table.prepare(self.kernels, rotated);
     }
 
     /// What estimates have in common in a bucket around the origin.

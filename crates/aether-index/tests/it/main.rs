@@ -11,6 +11,7 @@ mod checkpoint;
 mod churn;
 mod concurrent;
 mod data;
+mod drift;
 mod ivf;
 mod ivf_checkpoint;
 mod numbers;

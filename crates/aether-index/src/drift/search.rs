@@ -1,0 +1,290 @@
+//! Searching: codes of one bit choose whom codes of four bits estimate, and these choose the few whose exact vectors are read.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use aether_distance::{BLOCK_CODES, Distance, Metric, Query as ExactQuery};
+
+use super::record::Image;
+use super::view::InView;
+use super::{Drift, Store};
+use crate::doubt::{DEVIATIONS_MAX, deviations};
+use crate::hnsw::SearchParams;
+use crate::ivf::rank::{Promising, Ranked};
+use crate::ivf::{Near, Pool, Query, nibbles};
+use crate::nearest::Nearest;
+use crate::{Candidate, PointId};
+
+/// Candidates for each of the nearest with which a search usually finds nineteen of twenty.
+const EF_USUAL: usize = 8;
+
+/// Candidates for each of the nearest in a search of all buckets: exact but for what codes of one bit hide.
+const EF_SCAN: usize = 16;
+
+/// The fewest candidates of such a search.
+const EF_SCAN_MIN: usize = 512;
+
+/// Working memory of searches. Give the same one to each search of a thread.
+#[derive(Debug, Default)]
+pub struct DriftScratch {
+    query: Query,
+    ranked: Vec<Ranked>,
+    pool: Pool,
+    /// The points of the pool's places.
+    ids: Vec<u64>,
+    points: Vec<PointId>,
+}
+
+/// How far a search goes.
+#[derive(Clone, Copy)]
+struct Reach {
+    k: usize,
+    ef: usize,
+    budget: usize,
+    /// Whether to look into all buckets.
+    everywhere: bool,
+}
+
+impl Drift {
+    /// The nearest points, nearest first; fewer than `k` when there are no more that are allowed.
+    ///
+    /// `query`: `dim` floats, not normalized; not finite ones give arbitrary answers. Approximate, as
+    /// [`Ivf::search`](crate::Ivf::search). Of all points that are alive and `allowed`, which is asked about points with small
+    /// estimates only. Gives up, with `None`, when it has looked at the codes of more than `budget` points and still has fewer than `ef`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the dimension differs; those of the store.
+    pub fn search<S: Store>(
+        &self,
+        query: &[f32],
+        params: SearchParams,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        budget: usize,
+        store: &S,
+        scratch: &mut DriftScratch,
+    ) -> Result<Option<Vec<Candidate>>, S::Error> {
+        let reach = Reach {
+            k: params.k,
+            ef: params.ef.max(params.k),
+            budget,
+            everywhere: false,
+        };
+        self.find(query, reach, allowed, store, scratch)
+    }
+
+    /// The `k` nearest of all points that are alive and `allowed`, by looking into all buckets: about one in ten thousand is missed.
+    ///
+    /// # Errors
+    /// As [`search`](Drift::search).
+    pub fn scan_all<S: Store>(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: &dyn Fn(PointId) -> bool,
+        store: &S,
+        scratch: &mut DriftScratch,
+    ) -> Result<Vec<Candidate>, S::Error> {
+        let reach = Reach {
+            k,
+            ef: k.saturating_mul(EF_SCAN).max(EF_SCAN_MIN),
+            budget: usize::MAX,
+            everywhere: true,
+        };
+        let found = self.find(query, reach, Some(allowed), store, scratch)?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The `k` nearest of `points` that are alive, by comparing with each: exact.
+    ///
+    /// # Errors
+    /// As [`search`](Drift::search).
+    pub fn scan<S: Store>(
+        &self,
+        query: &[f32],
+        k: usize,
+        points: &[PointId],
+        store: &S,
+    ) -> Result<Vec<Candidate>, S::Error> {
+        self.space.check_dim(query.len())?;
+        let exact = ExactQuery::new(self.space.kernels, self.space.metric, query);
+        let mut nearest = Nearest::new(k, points.len());
+        if k > 0 {
+            compare(&exact, points, store, &mut nearest)?;
+        }
+        Ok(nearest.into_sorted())
+    }
+
+    fn find<S: Store>(
+        &self,
+        query: &[f32],
+        reach: Reach,
+        allowed: Option<&dyn Fn(PointId) -> bool>,
+        store: &S,
+        scratch: &mut DriftScratch,
+    ) -> Result<Option<Vec<Candidate>>, S::Error> {
+        self.space.check_dim(query.len())?;
+        if reach.k == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        self.space.query(query, &mut scratch.query);
+        let records = usize::try_from(self.records()).unwrap_or(usize::MAX);
+        scratch.pool.reset(reach.ef.min(records));
+        scratch.ids.clear();
+        let ended = match allowed {
+            Some(allowed) => self.fill(reach, &|id| allowed(PointId(id)), store, scratch)?,
+            None => self.fill(reach, &|_| true, store, scratch)?,
+        };
+        if !ended {
+            return Ok(None);
+        }
+        self.rerank(query, reach, store, scratch).map(Some)
+    }
+
+    /// Fills the pool from the promising buckets; false when it gave up.
+    fn fill<S: Store>(
+        &self,
+        reach: Reach,
+        counts: &impl Fn(u64) -> bool,
+        store: &S,
+        scratch: &mut DriftScratch,
+    ) -> Result<bool, S::Error> {
+        let view = self.view();
+        let DriftScratch {
+            query,
+            ranked,
+            pool,
+            ids,
+            ..
+        } = scratch;
+        view.rank(&self.space, query, ranked);
+        let (mut buckets, mut scanned, mut ended) = (0, 0, true);
+        for ranked in Promising::new(ranked) {
+            if !reach.everywhere && ranked.hope() >= pool.bound() {
+                break;
+            }
+            let bucket = view.bucket(ranked.bucket() as usize);
+            let image = self.image(bucket, store)?;
+            self.scan_bucket(bucket, &image, query, counts, pool, ids);
+            pool.tighten_once();
+            buckets += 1;
+            scanned += image.codes.len();
+            if scanned > reach.budget && !pool.is_full() {
+                ended = false;
+                break;
+            }
+        }
+        pool.tighten();
+        self.counters.searches.fetch_add(1, Relaxed);
+        self.counters.scanned.fetch_add(buckets, Relaxed);
+        Ok(ended)
+    }
+
+    fn scan_bucket(
+        &self,
+        bucket: InView<'_>,
+        image: &Image,
+        query: &mut Query,
+        counts: &impl Fn(u64) -> bool,
+        pool: &mut Pool,
+        ids: &mut Vec<u64>,
+    ) {
+        let outlook = self.space.outlook(query, &bucket.entry().centroid);
+        query.table.set_base(outlook.base);
+        let base = self.space.base_of_origin(query);
+        let code_bytes = nibbles::code_bytes(self.space.width());
+        let mut estimates = [0.0; BLOCK_CODES];
+        for (first, block) in (0..).step_by(BLOCK_CODES).zip(image.codes.blocks()) {
+            let table = &query.table;
+            let mut near =
+                table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);
+            while near != 0 {
+                let lane = near.trailing_zeros() as usize;
+                near &= near - 1;
+                let id = block.ids[lane];
+                let code = image.nibbles(first + lane, code_bytes);
+                let Some((estimate, error)) = nibbles::estimate(&self.space, query, base, code)
+                else {
+                    continue;
+                };
+                if estimate < pool.bound() && counts(id) {
+                    let place = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+                    ids.push(id);
+                    pool.push(Near::new(estimate, error, place));
+                }
+            }
+        }
+    }
+
+    /// The `k` nearest of the pool by exact distances.
+    fn rerank<S: Store>(
+        &self,
+        query: &[f32],
+        reach: Reach,
+        store: &S,
+        scratch: &mut DriftScratch,
+    ) -> Result<Vec<Candidate>, S::Error> {
+        let bound = match reach.everywhere {
+            true => DEVIATIONS_MAX,
+            false => deviations(reach.ef, reach.k, EF_USUAL),
+        };
+        let DriftScratch {
+            pool, ids, points, ..
+        } = scratch;
+        let exact = ExactQuery::new(self.space.kernels, self.space.metric, query);
+        let mut nearest = Nearest::new(reach.k, pool.len());
+        let (surely, others) = pool.split(reach.k);
+        let point = |near: &Near| PointId(ids[near.slot() as usize]);
+        points.clear();
+        points.extend(surely.iter().map(point));
+        distinct(points);
+        compare(&exact, points, store, &mut nearest)?;
+        let farthest = self.estimate_of(nearest.farthest());
+        let seen = points.len();
+        let maybe = others
+            .iter()
+            .filter(|near| near.estimate() - bound * near.error < farthest);
+        points.extend(maybe.map(point));
+        // A point that moved between two buckets while this search looked into them is in both.
+        let (first, rest) = points.split_at_mut(seen);
+        rest.sort_unstable();
+        let mut rest: Vec<PointId> = rest
+            .iter()
+            .filter(|point| first.binary_search(point).is_err())
+            .copied()
+            .collect();
+        rest.dedup();
+        compare(&exact, &rest, store, &mut nearest)?;
+        Ok(nearest.into_sorted())
+    }
+
+    /// What estimates say for an exact distance.
+    fn estimate_of(&self, distance: Distance) -> f32 {
+        match self.space.metric {
+            Metric::Cosine => 2.0 * distance.0,
+            Metric::L2Squared | Metric::InnerProduct => distance.0,
+        }
+    }
+}
+
+/// Sorts points, each once.
+fn distinct(points: &mut Vec<PointId>) {
+    points.sort_unstable();
+    points.dedup();
+}
+
+/// Compares the query with the exact vectors of points.
+fn compare<S: Store>(
+    exact: &ExactQuery<'_>,
+    points: &[PointId],
+    store: &S,
+    nearest: &mut Nearest,
+) -> Result<(), S::Error> {
+    if points.is_empty() {
+        return Ok(());
+    }
+    store.vectors(points, &mut |place, vector| {
+        nearest.push(Candidate {
+            point: points[place],
+            distance: exact.distance(vector),
+        });
+    })
+}
