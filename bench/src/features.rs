@@ -275,13 +275,13 @@ fn cases(name: &str, attributes: &[(&str, Vec<u32>)], rows: usize) -> Vec<Case> 
 }
 
 /// What a number of searches took and found.
-struct Measured {
-    recall: f64,
-    p50: f64,
-    p99: f64,
-    qps: f64,
+pub(crate) struct Measured {
+    pub(crate) recall: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) qps: f64,
     /// The same by comparing with all that may be hits.
-    exact_p99: f64,
+    pub(crate) exact_p99: f64,
 }
 
 /// A search that asks for a recall.
@@ -294,7 +294,7 @@ fn asking(query: &[f32], recall: f32) -> SearchRequest<'_> {
 }
 
 /// Searches that ask for a recall.
-fn measured(
+pub(crate) fn measured(
     collection: &Collection,
     queries: &[Vec<f32>],
     filter: Option<&Filter>,
@@ -308,7 +308,7 @@ fn measured(
 }
 
 /// Searches that hold `ef` candidates.
-fn with_effort(collection: &Collection, queries: &[Vec<f32>], ef: usize) -> Result<Measured> {
+pub(crate) fn with_effort(collection: &Collection, queries: &[Vec<f32>], ef: usize) -> Result<Measured> {
     let request = |query| SearchRequest {
         recall: None,
         ef: Some(ef),
@@ -386,7 +386,7 @@ fn scanned(
 }
 
 /// The median, and the 99th percentile.
-pub fn quantiles(took: &mut [f64]) -> (f64, f64) {
+pub(crate) fn quantiles(took: &mut [f64]) -> (f64, f64) {
     took.sort_by(f64::total_cmp);
     (took[took.len() / 2], took[took.len() * 99 / 100])
 }

@@ -1,6 +1,6 @@
 //! The Rust side of `bench/run`: measures AetherVec where the driver tells it to.
 //!
-//! `aether-bench kernels` prints a table; `ann`, `db` and `features` read one command per line and answer each with one line of
+//! `aether-bench kernels` prints a table; `ann`, `db`, `drift` and `features` read one command per line and answer each with one line of
 //! JSON, so that the driver can take turns between this process and a peer. See bench/README.md.
 
 mod ann;
@@ -8,6 +8,7 @@ mod clock;
 mod cold;
 mod data;
 mod db;
+mod drift;
 mod features;
 mod kernels;
 mod protocol;
@@ -24,8 +25,9 @@ fn main() -> ExitCode {
         }
         "ann" => protocol::serve(ann::Bench::default()),
         "db" => protocol::serve(db::Bench::default()),
+        "drift" => protocol::serve(drift::Bench),
         "features" => protocol::serve(features::Bench),
-        _ => Err(format!("unknown mode {mode:?}: use kernels, ann, db or features").into()),
+        _ => Err(format!("unknown mode {mode:?}: use kernels, ann, db, drift or features").into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

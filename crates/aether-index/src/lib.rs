@@ -32,7 +32,7 @@ pub mod quantize;
 mod selection;
 mod work;
 
-pub use drift::{Drift, DriftScratch, DriftStats, DriftSummary, ImageCache, Row, Store, Upkeep};
+pub use drift::{Drift, DriftScratch, DriftStats, DriftSummary, ImageCache, Row, Store};
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{
     BinaryRows, Exact, Frequencies, MultiQuery, MultiRows, Rows, SparseRef, SparseRows,

@@ -55,6 +55,9 @@ fn index_to_json(index: &IndexConfig) -> Result<Value> {
         IndexConfig::Ivf(IvfParams { bucket_points }) => {
             json!({"kind": "ivf", "bucket_points": bucket_points})
         }
+        IndexConfig::Drift(IvfParams { bucket_points }) => {
+            json!({"kind": "drift", "bucket_points": bucket_points})
+        }
         IndexConfig::Auto(params) => match params.memory_bytes_max {
             Some(bytes) => json!({"kind": "auto", "memory_bytes_max": bytes}),
             None => json!({"kind": "auto"}),

@@ -1,13 +1,21 @@
-//! The approximate index of a dense field, of either family: a graph or buckets. What they have in common, and no more.
+//! The approximate index of a dense field, of any family: a graph or buckets in memory, or buckets in the database. What they have in
+//! common, and no more.
 
+use crate::error::{Error, Result};
+use crate::index::drift::DriftIndex;
+use crate::index::matrix::Matrix;
+use crate::index::record::AnnRecord;
 use crate::schema::DenseField;
 use aether_distance::VectorRef;
 use aether_index::{
-    BuildOptions, Candidate, CheckSummary, Consolidation, Hnsw, HnswParams, Image, Ivf, IvfParams,
-    IvfScratch, PointId, Scratch, SearchParams, Selection,
+    BuildOptions, Candidate, CheckSummary, DriftScratch, DriftStats, Hnsw, HnswParams, Image, Ivf,
+    IvfParams, IvfScratch, PointId, Scratch, SearchParams, Selection,
 };
 use std::fmt;
 use std::io;
+
+/// Dead points, as a share of all, from which on an index in memory is maintained: one in this many.
+const CONSOLIDATE_SHARE: usize = 10;
 
 /// The families of approximate indexes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +24,8 @@ pub(crate) enum Family {
     Graph,
     /// Buckets of codes of one bit per component.
     Buckets,
+    /// Buckets in the database itself.
+    Drift,
 }
 
 /// A family and the shape of an index of it.
@@ -23,6 +33,7 @@ pub(crate) enum Family {
 pub(crate) enum Shape {
     Graph(HnswParams),
     Buckets(IvfParams),
+    Drift(IvfParams),
 }
 
 /// An approximate index.
@@ -30,6 +41,7 @@ pub(crate) enum Shape {
 pub(crate) enum Ann {
     Graph(Box<Hnsw>),
     Buckets(Box<Ivf>),
+    Drift(Box<DriftIndex>),
 }
 
 /// Working memory of searches.
@@ -37,6 +49,7 @@ pub(crate) enum Ann {
 pub(crate) struct AnnScratch {
     graph: Scratch,
     buckets: IvfScratch,
+    drift: DriftScratch,
 }
 
 impl Family {
@@ -45,6 +58,7 @@ impl Family {
         match self {
             Family::Graph => "graph",
             Family::Buckets => "buckets",
+            Family::Drift => "drift",
         }
     }
 
@@ -53,6 +67,7 @@ impl Family {
         match self {
             Family::Graph => "4 bits per component, and behind them 16 (of bytes: 8)",
             Family::Buckets => "1 bit per component, and behind them the vectors as given",
+            Family::Drift => "1 bit per component, and behind them 4",
         }
     }
 
@@ -60,7 +75,7 @@ impl Family {
     pub(crate) fn effort(self, k: usize) -> usize {
         match self {
             Family::Graph => k.saturating_mul(2).max(128),
-            Family::Buckets => k.saturating_mul(6).max(256),
+            Family::Buckets | Family::Drift => k.saturating_mul(6).max(256),
         }
     }
 }
@@ -76,12 +91,13 @@ impl Shape {
         match self {
             Shape::Graph(_) => Family::Graph,
             Shape::Buckets(_) => Family::Buckets,
+            Shape::Drift(_) => Family::Drift,
         }
     }
 }
 
 impl Ann {
-    /// An index of `points`, whose vectors `vector` gives by their place in `points`.
+    /// An index in memory of `points`, whose vectors `vector` gives by their place in `points`.
     pub(crate) fn build<'v>(
         shape: Shape,
         spec: &DenseField,
@@ -100,6 +116,7 @@ impl Ann {
                 let buckets = Ivf::build(kind, params, seed, points, vector, options)?;
                 Ann::Buckets(Box::new(buckets))
             }
+            Shape::Drift(_) => unreachable!("it is made in its keyspace (`index/successor.rs`)"),
         })
     }
 
@@ -108,6 +125,7 @@ impl Ann {
         Ok(match family {
             Family::Graph => Ann::Graph(Box::new(Hnsw::open(image)?)),
             Family::Buckets => Ann::Buckets(Box::new(Ivf::open(image)?)),
+            Family::Drift => unreachable!("it has no checkpoint"),
         })
     }
 
@@ -116,6 +134,7 @@ impl Ann {
         match family {
             Family::Graph => aether_index::verify_checkpoint(bytes).map(drop),
             Family::Buckets => Ivf::verify_checkpoint(bytes).map(drop),
+            Family::Drift => Ok(()),
         }
     }
 
@@ -123,12 +142,13 @@ impl Ann {
         match self {
             Ann::Graph(_) => Family::Graph,
             Ann::Buckets(_) => Family::Buckets,
+            Ann::Drift(_) => Family::Drift,
         }
     }
 
-    /// Whether it has the vectors as they were given, so that its distances are exact.
+    /// Whether it has the vectors as they were given, or reads them, so that its distances are exact.
     pub(crate) fn keeps_vectors(&self) -> bool {
-        matches!(self, Ann::Buckets(_))
+        matches!(self, Ann::Buckets(_) | Ann::Drift(_))
     }
 
     /// Whether it is an index of vectors like those of `spec`.
@@ -136,19 +156,35 @@ impl Ann {
         let kind = match self {
             Ann::Graph(graph) => (graph.dim(), graph.metric(), graph.element()),
             Ann::Buckets(buckets) => (buckets.dim(), buckets.metric(), buckets.element()),
+            Ann::Drift(drift) => return drift.suits(spec),
         };
         kind == (spec.dim, spec.metric, spec.element)
     }
 
-    /// Adds a point. False when it is here already, dead or alive.
+    /// Adds points with their vectors, those that are not here already, dead or alive. `record`: what is said of the index then, if it
+    /// is one that saves each of its changes.
     pub(crate) fn insert(
         &self,
-        point: PointId,
-        vector: VectorRef<'_>,
-    ) -> aether_index::Result<bool> {
+        points: &[PointId],
+        vectors: &Matrix,
+        record: Option<AnnRecord>,
+    ) -> Result<()> {
+        let insert = |(i, &point): (usize, &PointId)| {
+            let inserted = match self {
+                Ann::Graph(graph) => graph.insert(point, vectors.row(i))?,
+                Ann::Buckets(buckets) => buckets.insert(point, vectors.row(i))?,
+                Ann::Drift(_) => true,
+            };
+            if inserted || self.contains(point) {
+                return Ok(());
+            }
+            Err(Error::corruption(format!(
+                "the index does not take point {point}: it holds a dead one of that number"
+            )))
+        };
         match self {
-            Ann::Graph(graph) => graph.insert(point, vector),
-            Ann::Buckets(buckets) => buckets.insert(point, vector),
+            Ann::Drift(drift) => drift.append(points, vectors, record),
+            Ann::Graph(_) | Ann::Buckets(_) => points.iter().enumerate().try_for_each(insert),
         }
     }
 
@@ -157,6 +193,7 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.remove(point),
             Ann::Buckets(buckets) => buckets.remove(point),
+            Ann::Drift(drift) => drift.remove(point),
         }
     }
 
@@ -165,6 +202,7 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.contains(point),
             Ann::Buckets(buckets) => buckets.contains(point),
+            Ann::Drift(drift) => drift.contains(point),
         }
     }
 
@@ -173,6 +211,7 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.len(),
             Ann::Buckets(buckets) => buckets.len(),
+            Ann::Drift(drift) => drift.len(),
         }
     }
 
@@ -181,6 +220,7 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.dead(),
             Ann::Buckets(buckets) => buckets.dead(),
+            Ann::Drift(drift) => drift.dead(),
         }
     }
 
@@ -188,14 +228,16 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.memory_bytes(),
             Ann::Buckets(buckets) => buckets.memory_bytes(),
+            Ann::Drift(drift) => drift.memory_bytes(),
         }
     }
 
     /// All live points, in no order.
-    pub(crate) fn points(&self) -> Vec<PointId> {
+    pub(crate) fn points(&self) -> Result<Vec<PointId>> {
         match self {
-            Ann::Graph(graph) => graph.points().collect(),
-            Ann::Buckets(buckets) => buckets.points().collect(),
+            Ann::Graph(graph) => Ok(graph.points().collect()),
+            Ann::Buckets(buckets) => Ok(buckets.points().collect()),
+            Ann::Drift(drift) => drift.points(),
         }
     }
 
@@ -207,13 +249,16 @@ impl Ann {
         allowed: Option<&dyn Fn(PointId) -> bool>,
         budget: usize,
         scratch: &mut AnnScratch,
-    ) -> aether_index::Result<Option<Vec<Candidate>>> {
+    ) -> Result<Option<Vec<Candidate>>> {
         match self {
             Ann::Graph(graph) => {
-                graph.search_within(query, params, allowed, budget, &mut scratch.graph)
+                Ok(graph.search_within(query, params, allowed, budget, &mut scratch.graph)?)
             }
             Ann::Buckets(buckets) => {
-                buckets.search_within(query, params, allowed, budget, &mut scratch.buckets)
+                Ok(buckets.search_within(query, params, allowed, budget, &mut scratch.buckets)?)
+            }
+            Ann::Drift(drift) => {
+                drift.search_within(query, params, allowed, budget, &mut scratch.drift)
             }
         }
     }
@@ -225,11 +270,14 @@ impl Ann {
         params: SearchParams,
         allowed: Option<&dyn Fn(PointId) -> bool>,
         scratch: &mut AnnScratch,
-    ) -> aether_index::Result<Vec<Candidate>> {
-        match self {
-            Ann::Graph(graph) => graph.search(query, params, allowed, &mut scratch.graph),
-            Ann::Buckets(buckets) => buckets.search(query, params, allowed, &mut scratch.buckets),
-        }
+    ) -> Result<Vec<Candidate>> {
+        let found = self.search_within(query, params, allowed, usize::MAX, scratch)?;
+        Ok(found.expect("a search without a budget comes to its end"))
+    }
+
+    /// Whether points can be looked up for many searches among them.
+    pub(crate) fn selects(&self) -> bool {
+        !matches!(self, Ann::Drift(_))
     }
 
     /// Looks those of `points` up that are here, for many searches among them.
@@ -240,6 +288,7 @@ impl Ann {
         match self {
             Ann::Graph(graph) => Ok(graph.select(points)),
             Ann::Buckets(buckets) => buckets.select(points),
+            Ann::Drift(_) => unreachable!("nobody selects where `selects` says no"),
         }
     }
 
@@ -259,6 +308,7 @@ impl Ann {
             Ann::Buckets(buckets) => {
                 buckets.search_selected(query, params, selection, &mut scratch.buckets)
             }
+            Ann::Drift(_) => Ok(None),
         }
     }
 
@@ -275,6 +325,7 @@ impl Ann {
             Ann::Buckets(buckets) => {
                 buckets.scan_selected(query, k, selection, &mut scratch.buckets)
             }
+            Ann::Drift(_) => Ok(None),
         }
     }
 
@@ -285,10 +336,13 @@ impl Ann {
         k: usize,
         points: impl Iterator<Item = PointId>,
         scratch: &mut AnnScratch,
-    ) -> aether_index::Result<Vec<Candidate>> {
+    ) -> Result<Vec<Candidate>> {
         match self {
-            Ann::Graph(graph) => graph.scan(query, k, points, false, &mut scratch.graph),
-            Ann::Buckets(buckets) => buckets.scan(query, k, points, false, &mut scratch.buckets),
+            Ann::Graph(graph) => Ok(graph.scan(query, k, points, false, &mut scratch.graph)?),
+            Ann::Buckets(buckets) => {
+                Ok(buckets.scan(query, k, points, false, &mut scratch.buckets)?)
+            }
+            Ann::Drift(drift) => drift.scan(query, k, points),
         }
     }
 
@@ -299,28 +353,37 @@ impl Ann {
         k: usize,
         allowed: &dyn Fn(PointId) -> bool,
         scratch: &mut AnnScratch,
-    ) -> aether_index::Result<Vec<Candidate>> {
+    ) -> Result<Vec<Candidate>> {
         match self {
-            Ann::Graph(graph) => graph.scan_all(query, k, allowed, false, &mut scratch.graph),
-            Ann::Buckets(buckets) => {
-                buckets.scan_all(query, k, allowed, false, &mut scratch.buckets)
+            Ann::Graph(graph) => {
+                Ok(graph.scan_all(query, k, allowed, false, &mut scratch.graph)?)
             }
+            Ann::Buckets(buckets) => {
+                Ok(buckets.scan_all(query, k, allowed, false, &mut scratch.buckets)?)
+            }
+            Ann::Drift(drift) => drift.scan_all(query, k, allowed, &mut scratch.drift),
         }
     }
 
-    /// A step of maintenance, which looks at about `budget` points.
-    pub(crate) fn consolidate(&self, budget: usize) -> aether_index::Result<Consolidation> {
+    /// A step of maintenance, which looks at about `budget` points. False when it is not needed.
+    pub(crate) fn maintain(&self, budget: usize) -> Result<bool> {
+        let dead = self.dead();
+        let is_needed = dead > 0 && dead * CONSOLIDATE_SHARE >= self.len() + dead;
         match self {
-            Ann::Graph(graph) => graph.consolidate(budget),
-            Ann::Buckets(buckets) => buckets.consolidate(budget),
-        }
+            Ann::Drift(drift) => return drift.maintain(budget),
+            _ if !is_needed => return Ok(false),
+            Ann::Graph(graph) => graph.consolidate(budget)?,
+            Ann::Buckets(buckets) => buckets.consolidate(budget)?,
+        };
+        Ok(true)
     }
 
     /// Reads everything to see that it is sound.
-    pub(crate) fn check(&self) -> aether_index::Result<CheckSummary> {
+    pub(crate) fn check(&self) -> Result<CheckSummary> {
         match self {
-            Ann::Graph(graph) => graph.check(),
-            Ann::Buckets(buckets) => buckets.check(),
+            Ann::Graph(graph) => Ok(graph.check()?),
+            Ann::Buckets(buckets) => Ok(buckets.check()?),
+            Ann::Drift(drift) => drift.check(),
         }
     }
 
@@ -329,6 +392,15 @@ impl Ann {
         match self {
             Ann::Graph(graph) => graph.write_checkpoint(out),
             Ann::Buckets(buckets) => buckets.write_checkpoint(out),
+            Ann::Drift(_) => unreachable!("it saves each of its changes"),
+        }
+    }
+
+    /// How buckets in the database are doing.
+    pub(crate) fn drift_stats(&self) -> Option<DriftStats> {
+        match self {
+            Ann::Drift(drift) => Some(drift.stats()),
+            Ann::Graph(_) | Ann::Buckets(_) => None,
         }
     }
 }

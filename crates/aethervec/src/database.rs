@@ -88,7 +88,11 @@ impl AetherDB {
         };
         let keeps_past = !storage.retention.is_zero();
         let storage = DB::open_with(env, storage)?;
-        let keyspaces = Keyspaces::open(&storage, options.row_cache_bytes, keeps_past)?;
+        let keyspaces = Keyspaces::open(
+            &storage,
+            (options.row_cache_bytes, options.bucket_cache_bytes),
+            keeps_past,
+        )?;
         let catalog = Catalog::read(&storage.snapshot(), &keyspaces)?;
         let threads = options.lane_threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))

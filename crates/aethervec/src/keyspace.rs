@@ -7,16 +7,18 @@
 use crate::error::{Error, Result};
 use crate::id::DocId;
 use crate::index::point_cache::PointCache;
-use aether_index::PointId;
+use aether_index::{ImageCache, PointId};
 use aidb::{Append, Compression, DB, Keyspace, KeyspaceOptions, SeqNo, TableOptions};
 use bytes::Bytes;
 use std::ops::Bound;
 use std::sync::Arc;
 use uuid::Uuid;
 
+mod buckets;
 mod rows;
 mod vectors;
 
+pub(crate) use buckets::BucketKey;
 pub(crate) use rows::{DocRow, FieldNumber, PointRow, doc_value, point_value};
 pub(crate) use vectors::{buffer as vector_buffer, encoded_bytes as vector_bytes};
 
@@ -38,6 +40,9 @@ pub(crate) struct Keyspaces {
     pub(crate) pending: Keyspace,
     pub(crate) index: Keyspace,
     pub(crate) filter: Keyspace,
+    pub(crate) buckets: Keyspace,
+    /// Copies of rows of `buckets`.
+    pub(crate) bucket_cache: Arc<ImageCache>,
     /// Rows of `points`.
     pub(crate) row_cache: Arc<PointCache<Bytes>>,
     /// The documents of points.
@@ -52,7 +57,11 @@ pub(crate) struct Keyspaces {
 
 impl Keyspaces {
     /// Opens all keyspaces, creating those that are missing. `keeps_past`: whether past moments can be read.
-    pub(crate) fn open(db: &DB, row_cache_bytes: usize, keeps_past: bool) -> Result<Keyspaces> {
+    pub(crate) fn open(
+        db: &DB,
+        (row_cache_bytes, bucket_cache_bytes): (usize, usize),
+        keeps_past: bool,
+    ) -> Result<Keyspaces> {
         let plain = || KeyspaceOptions::DEFAULT;
         // Vectors do not shrink, and they are read by their own number, which is nearly always there.
         let vectors = KeyspaceOptions {
@@ -66,7 +75,21 @@ impl Keyspaces {
             merge: Some(Arc::new(Append)),
             ..KeyspaceOptions::DEFAULT
         };
-        let [catalog, docs, points, expiry, pending, index, filter] = db.keyspaces([
+        // Codes do not shrink either.
+        let records = KeyspaceOptions {
+            merge: Some(Arc::new(Append)),
+            ..vectors.clone()
+        };
+        let [
+            catalog,
+            docs,
+            points,
+            expiry,
+            pending,
+            index,
+            filter,
+            buckets,
+        ] = db.keyspaces([
             ("catalog", plain()),
             ("docs", plain()),
             ("points", vectors),
@@ -74,6 +97,7 @@ impl Keyspaces {
             ("pending", plain()),
             ("index", plain()),
             ("filter", appended),
+            ("buckets", records),
         ])?;
         Ok(Keyspaces {
             catalog,
@@ -83,6 +107,8 @@ impl Keyspaces {
             pending,
             index,
             filter,
+            buckets,
+            bucket_cache: ImageCache::new(bucket_cache_bytes),
             row_cache: Arc::new(PointCache::new(
                 row_cache_bytes - 2 * (row_cache_bytes / IDS_SHARE),
             )),
@@ -94,7 +120,7 @@ impl Keyspaces {
     }
 
     /// The keyspaces whose keys begin with a collection's number.
-    pub(crate) fn of_collections(&self) -> [&Keyspace; 6] {
+    pub(crate) fn of_collections(&self) -> [&Keyspace; 7] {
         [
             &self.docs,
             &self.points,
@@ -102,6 +128,7 @@ impl Keyspaces {
             &self.pending,
             &self.index,
             &self.filter,
+            &self.buckets,
         ]
     }
 }

@@ -27,6 +27,9 @@ pub struct DbOptions {
     /// Memory for the rows, ids and payloads of documents that searches have found lately, over all collections. More: less is looked up
     /// for a search whose hits were found before.
     pub row_cache_bytes: usize,
+    /// Memory for copies of buckets of the family `drift`, over all collections. More: searches read fewer of them from the
+    /// storage engine.
+    pub bucket_cache_bytes: usize,
     /// How the storage engine is used.
     pub storage: aidb::Options,
 }
@@ -38,6 +41,7 @@ impl DbOptions {
         durability: Durability::Sync,
         retention: Duration::ZERO,
         row_cache_bytes: 64 << 20,
+        bucket_cache_bytes: 1 << 30,
         storage: aidb::Options::DEFAULT,
     };
 
@@ -48,6 +52,7 @@ impl DbOptions {
         durability: Durability::Sync,
         retention: Duration::ZERO,
         row_cache_bytes: 64 << 20,
+        bucket_cache_bytes: 1 << 30,
         storage: aidb::Options {
             background_threads: 0,
             ..aidb::Options::DEFAULT

@@ -222,6 +222,11 @@ pub enum IndexConfig {
     /// faster where nearly all of the nearest are to be found; slower from some hundred thousand vectors on. Few vectors are
     /// searched exactly until buckets are worthwhile.
     Ivf(IvfParams),
+    /// Buckets in the database itself, which maintain themselves: approximate. Memory is needed for the centroids, and as much as there
+    /// is ([`DbOptions::bucket_cache_bytes`](crate::DbOptions)) for copies of buckets; exact vectors are read from the documents. Each change
+    /// is small and saved at once, however many vectors there are. For more vectors than memory holds, and for those that come and go all the time. Few
+    /// vectors are searched exactly until buckets are worthwhile.
+    Drift(IvfParams),
     /// What suits the vectors that there are: an exact scan, buckets, or a graph, chosen by how many there are, their
     /// dimension and the metric, and again whenever that changes. [`index_status`](crate::Collection::index_status) tells what
     /// was chosen, and why.
@@ -231,14 +236,14 @@ pub enum IndexConfig {
 /// What an index that is chosen by itself has to keep to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AutoParams {
-    /// About so many bytes of memory are to be enough for the index, vectors included. Where the fastest index would take more,
-    /// the smallest is taken, whatever that takes. While one index takes the place of another both are there. `None`: no limit.
+    /// About so many bytes of memory are to be enough for the index, vectors included. Where the fastest index would take more, a
+    /// smaller one is taken; where that would, too, one in the database itself ([`IndexConfig::Drift`]). While one index takes the place of another both are there. `None`: no limit.
     pub memory_bytes_max: Option<u64>,
 }
 
 impl IndexConfig {
     /// The names that [`new_with_default_config`](IndexConfig::new_with_default_config) knows.
-    pub const NAMES: [&'static str; 4] = ["auto", "hnsw", "ivf", "flat"];
+    pub const NAMES: [&'static str; 5] = ["auto", "hnsw", "ivf", "drift", "flat"];
 
     /// The index called `name`, with its default parameters.
     ///
@@ -247,7 +252,7 @@ impl IndexConfig {
     ///
     /// assert_eq!(IndexConfig::new_with_default_config("auto")?, IndexConfig::default());
     /// let error = IndexConfig::new_with_default_config("btree").unwrap_err();
-    /// assert_eq!(error.to_string(), "index: \"btree\" is not known: it must be one of auto, hnsw, ivf, flat");
+    /// assert_eq!(error.to_string(), "index: \"btree\" is not known: it must be one of auto, hnsw, ivf, drift, flat");
     /// # Ok::<(), aethervec::Error>(())
     /// ```
     ///
@@ -258,6 +263,7 @@ impl IndexConfig {
             "auto" => Ok(IndexConfig::default()),
             "hnsw" => Ok(IndexConfig::Hnsw(HnswParams::DEFAULT)),
             "ivf" => Ok(IndexConfig::Ivf(IvfParams::DEFAULT)),
+            "drift" => Ok(IndexConfig::Drift(IvfParams::DEFAULT)),
             "flat" => Ok(IndexConfig::Flat),
             _ => Err(unknown("index", name, &IndexConfig::NAMES)),
         }
@@ -269,6 +275,7 @@ impl IndexConfig {
             IndexConfig::Flat => "flat",
             IndexConfig::Hnsw(_) => "hnsw",
             IndexConfig::Ivf(_) => "ivf",
+            IndexConfig::Drift(_) => "drift",
             IndexConfig::Auto(_) => "auto",
         }
     }
@@ -294,6 +301,9 @@ impl fmt::Display for IndexConfig {
             }
             IndexConfig::Ivf(params) => {
                 write!(f, "ivf (bucket_points {})", params.bucket_points)
+            }
+            IndexConfig::Drift(params) => {
+                write!(f, "drift (bucket_points {})", params.bucket_points)
             }
             IndexConfig::Auto(params) => match params.memory_bytes_max {
                 None => f.write_str("auto"),

@@ -113,7 +113,7 @@ fn index(index: &IndexConfig) -> Result<()> {
                 limits::EF_CONSTRUCTION_RANGE,
             )
         }
-        IndexConfig::Ivf(params) => range(
+        IndexConfig::Ivf(params) | IndexConfig::Drift(params) => range(
             "index.bucket_points",
             params.bucket_points,
             limits::BUCKET_POINTS_RANGE,

@@ -10,9 +10,13 @@ use super::format::{self, Row};
 use super::record::{self, Image, Writer};
 use super::view::{Cell, Entry, InView};
 use super::{Drift, Maintainer, Store};
+use crate::ivf::rank;
 use crate::kmeans::Centroids;
 use crate::work::Work;
 use crate::{PointId, Result};
+
+/// Of the first buckets, so many tell how points lie.
+const ALIGNED_BUCKETS: usize = 64;
 
 /// Changes that are committed together.
 #[derive(Debug, Default)]
@@ -100,13 +104,26 @@ impl Drift {
         let width = self.space.width();
         let buckets = (points.len() / usize::from(self.params.bucket_points)).max(1);
         let centroids = Centroids::fit(rows, width, buckets, self.seed, &Work::alone())?;
+        let mut members: Vec<(Vec<PointId>, Vec<f32>)> = vec![Default::default(); centroids.len()];
         let of = centroids.nearest(rows);
+        for ((&point, row), of) in points.iter().zip(rows.chunks_exact(width)).zip(of) {
+            let (points, rows) = &mut members[of as usize];
+            points.push(point);
+            rows.extend_from_slice(row);
+        }
+        let around = centroids.around(2, &Work::alone())?;
+        for (bucket, near) in around.chunks(2).enumerate().take(ALIGNED_BUCKETS) {
+            if let Some(&beside) = near.iter().find(|&&other| other as usize != bucket) {
+                let (own, others) = (&members[bucket].1, &members[beside as usize].1);
+                let known = maintainer.state.alignment;
+                let centroid = centroids.row(bucket);
+                maintainer.state.alignment = rank::alignment(known, centroid, own, others);
+            }
+        }
         let mut writer = Writer::default();
-        for bucket in 0..centroids.len() {
+        for (bucket, (points, rows)) in members.iter().enumerate() {
+            let members = points.iter().copied().zip(rows.chunks_exact(width));
             let centroid = centroids.row(bucket);
-            let members = points.iter().zip(rows.chunks_exact(width)).zip(&of);
-            let members = members.filter(|&(_, &of)| of as usize == bucket);
-            let members = members.map(|((&point, row), _)| (point, row));
             let created = self.bucket_of(maintainer, centroid, members, &mut writer);
             edit.created
                 .extend(Some(created).filter(|it| it.contents.records > 0));
@@ -309,7 +326,7 @@ impl Drift {
         if let Some(image) = bucket.image() {
             return Ok(image);
         }
-        let number = bucket.entry().number;
+        let (number, counted) = (bucket.entry().number, bucket.points());
         let Some(body) = store.body(number)? else {
             // It went after this view was made, and has left its contents.
             return bucket.image().ok_or_else(|| missing(number).into());
@@ -318,10 +335,10 @@ impl Drift {
         let is_dead = |point| store.is_dead(point);
         let image = Image::decode(&self.space, number, body.as_ref(), is_dead)?;
         let image = Arc::new(image);
-        if image.records < bucket.points() {
-            let (found, expected) = (image.records, bucket.points());
+        if image.records < counted {
+            let found = image.records;
             let what = format!(
-                "body of bucket {number}: {found} records, but its header counts {expected}"
+                "body of bucket {number}: {found} records, but its header counts {counted}"
             );
             return Err(format::bad(&what).into());
         }

@@ -46,7 +46,6 @@ pub use cache::ImageCache;
 pub use check::DriftSummary;
 pub use format::Row;
 pub use search::DriftScratch;
-pub use tidy::Upkeep;
 
 use crate::ivf::Space;
 use crate::{Error, IvfParams, PointId, Result};

@@ -51,6 +51,8 @@ impl Drift {
             .filter(|&point| !store.is_dead(point))
             .collect();
         let (points, rows) = self.rows_of(&alive, store)?;
+        let dead = u64::from(image.records).saturating_sub(points.len() as u64);
+        maintainer.state.cleaned += dead;
         let mut edit = Edit::default();
         edit.removed.push((number, image));
         if points.len() <= self.params.bucket_points_max() {
@@ -100,6 +102,7 @@ impl Drift {
         maintainer.state.moves += moves;
         self.commit(maintainer, edit, store)?;
         self.counters.splits.store(maintainer.state.splits, Relaxed);
+        self.counters.cleaned.store(maintainer.state.cleaned, Relaxed);
         self.counters.moves.store(maintainer.state.moves, Relaxed);
         Ok(())
     }

@@ -18,22 +18,9 @@ pub(super) struct Pass {
     rest: Vec<u32>,
 }
 
-/// What a step of maintenance has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upkeep {
-    /// There is nothing to do.
-    Idle,
-    /// There may be more to do.
-    Working,
-    /// A pass through all buckets has begun: what is dead now will be in none of them when it ends.
-    PassBegan,
-    /// It has ended.
-    PassEnded,
-}
-
 impl Drift {
     /// One step of maintenance, which looks at about `budget` points; `dead` is how many of the records are those of dead points. Each of its
-    /// changes is a commit of its own. Searches go on meanwhile. Call until [`Upkeep::Idle`].
+    /// changes is a commit of its own. Searches go on meanwhile. False when there is nothing to do.
     ///
     /// # Errors
     /// Those of the store; [`ErrorKind::Corruption`](crate::ErrorKind::Corruption) when a bucket is not what it should be.
@@ -42,7 +29,7 @@ impl Drift {
         budget: usize,
         dead: u64,
         store: &S,
-    ) -> std::result::Result<Upkeep, S::Error> {
+    ) -> std::result::Result<bool, S::Error> {
         let mut maintainer = self.maintainer.lock();
         let mut looked_at = 0;
         while let Some(long) = maintainer.long.pop() {
@@ -52,19 +39,19 @@ impl Drift {
             }
             looked_at += self.params.bucket_points_max();
             if looked_at >= budget {
-                return Ok(Upkeep::Working);
+                return Ok(true);
             }
         }
         if looked_at > 0 {
-            return Ok(Upkeep::Working);
+            return Ok(true);
         }
         let Some(mut pass) = maintainer.pass.take() else {
             if dead == 0 || dead * DEAD_SHARE < self.records() {
-                return Ok(Upkeep::Idle);
+                return Ok(false);
             }
             let rest = maintainer.places.keys().copied().collect();
             maintainer.pass = Some(Pass { rest });
-            return Ok(Upkeep::PassBegan);
+            return Ok(true);
         };
         while let Some(number) = pass.rest.pop() {
             let tidied = self.tidy(&mut maintainer, number, store);
@@ -78,10 +65,10 @@ impl Drift {
             }
             if looked_at >= budget {
                 maintainer.pass = Some(pass);
-                return Ok(Upkeep::Working);
+                return Ok(true);
             }
         }
-        Ok(Upkeep::PassEnded)
+        Ok(true)
     }
 
     /// Takes the dead out of a bucket; gives it up if hardly a point is left. How many records were looked at.

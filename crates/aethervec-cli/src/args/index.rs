@@ -21,11 +21,12 @@ pub(crate) struct Index {
     ))]
     pub(crate) ef_construction: Option<u16>,
     #[arg(long, value_name = "N", help = or_default(
-        "ivf: points of a bucket, about. Fewer: less to look at for each search, but more centroids to compare with",
+        "ivf, drift: points of a bucket, about. Fewer: less to look at for each search, but more centroids to compare with",
         IvfParams::DEFAULT.bucket_points,
     ))]
     pub(crate) bucket_points: Option<u16>,
-    /// auto: memory for the index and its vectors, about: where the fastest index would take more, the smallest is taken
+    /// auto: memory for the index and its vectors, about: where the fastest index would take more, a smaller one is taken, or one
+    /// that is in the database
     #[arg(long, value_name = "MIB")]
     pub(crate) index_memory: Option<u64>,
 }
@@ -63,7 +64,10 @@ impl Index {
     pub(crate) fn config(&self) -> Outcome<IndexConfig> {
         let first = self.given().next().map(|(_, index)| index);
         let index = self.index.or(first).unwrap_or(IndexName::Auto);
-        if let Some((option, other)) = self.given().find(|&(_, other)| other != index) {
+        let belongs = |other: IndexName| {
+            other == index || (other, index) == (IndexName::Ivf, IndexName::Drift)
+        };
+        if let Some((option, other)) = self.given().find(|&(_, other)| !belongs(other)) {
             return Err(Failure::invalid(format!(
                 "{option} belongs to --index {}, not to {}",
                 other.name(),
@@ -85,6 +89,11 @@ impl Index {
                     .bucket_points
                     .unwrap_or(IvfParams::DEFAULT.bucket_points),
             }),
+            IndexName::Drift => IndexConfig::Drift(IvfParams {
+                bucket_points: self
+                    .bucket_points
+                    .unwrap_or(IvfParams::DEFAULT.bucket_points),
+            }),
             IndexName::Flat => IndexConfig::Flat,
         })
     }
@@ -99,6 +108,8 @@ pub(crate) enum IndexName {
     Hnsw,
     /// Buckets of short codes: approximate, smaller and sooner built
     Ivf,
+    /// Buckets in the database itself, which maintain themselves: for more vectors than memory holds
+    Drift,
     /// None: each search compares with every vector
     Flat,
 }
@@ -109,6 +120,7 @@ impl IndexName {
             IndexName::Auto => "auto",
             IndexName::Hnsw => "hnsw",
             IndexName::Ivf => "ivf",
+            IndexName::Drift => "drift",
             IndexName::Flat => "flat",
         }
     }

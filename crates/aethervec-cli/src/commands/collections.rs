@@ -76,6 +76,9 @@ pub(crate) fn described(name: &str, schema: &CollectionSchema) -> Value {
             IndexConfig::Ivf(params) => {
                 json!({"kind": "ivf", "bucket_points": params.bucket_points})
             }
+            IndexConfig::Drift(params) => {
+                json!({"kind": "drift", "bucket_points": params.bucket_points})
+            }
             IndexConfig::Auto(AutoParams {
                 memory_bytes_max: Some(bytes),
             }) => json!({"kind": "auto", "memory_bytes_max": bytes}),

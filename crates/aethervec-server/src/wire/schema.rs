@@ -115,6 +115,12 @@ pub(crate) enum Index {
         #[serde(default = "bucket_points")]
         bucket_points: u16,
     },
+    /// Buckets in the database itself, which maintain themselves: for more vectors than memory holds.
+    Drift {
+        /// Points of a bucket.
+        #[serde(default = "bucket_points")]
+        bucket_points: u16,
+    },
     /// Each search compares with everything.
     Flat {},
 }
@@ -243,6 +249,7 @@ impl From<Index> for IndexConfig {
                 IndexConfig::Hnsw(HnswParams { m, ef_construction })
             }
             Index::Ivf { bucket_points } => IndexConfig::Ivf(IvfParams { bucket_points }),
+            Index::Drift { bucket_points } => IndexConfig::Drift(IvfParams { bucket_points }),
             Index::Auto { memory_bytes_max } => IndexConfig::Auto(AutoParams { memory_bytes_max }),
             Index::Flat {} => IndexConfig::Flat,
         }
@@ -260,6 +267,9 @@ impl From<&IndexConfig> for Index {
                 memory_bytes_max: params.memory_bytes_max,
             },
             IndexConfig::Ivf(params) => Index::Ivf {
+                bucket_points: params.bucket_points,
+            },
+            IndexConfig::Drift(params) => Index::Drift {
                 bucket_points: params.bucket_points,
             },
             _ => Index::Flat {},

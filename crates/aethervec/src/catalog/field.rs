@@ -119,7 +119,9 @@ impl From<&IndexConfig> for IndexRecord {
                 record.m = Some(params.m);
                 record.ef_construction = Some(params.ef_construction);
             }
-            IndexConfig::Ivf(params) => record.bucket_points = Some(params.bucket_points),
+            IndexConfig::Ivf(params) | IndexConfig::Drift(params) => {
+                record.bucket_points = Some(params.bucket_points);
+            }
             IndexConfig::Auto(params) => record.memory_bytes_max = params.memory_bytes_max,
         }
         record
@@ -148,6 +150,11 @@ impl TryFrom<IndexRecord> for IndexConfig {
                 bucket_points: Some(bucket_points),
                 ..
             } if kind == "ivf" => Ok(IndexConfig::Ivf(IvfParams { bucket_points })),
+            IndexRecord {
+                kind,
+                bucket_points: Some(bucket_points),
+                ..
+            } if kind == "drift" => Ok(IndexConfig::Drift(IvfParams { bucket_points })),
             IndexRecord { kind, .. } => Err(Error::corruption(format!(
                 "index {kind:?} is not known or incomplete"
             ))),

@@ -6,10 +6,11 @@
 //!
 //! A collection without an approximate index has nothing to save: then only entries and dead rows are removed.
 
-use crate::ann::Ann;
+use crate::ann::{Ann, Family};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::core::{Core, Lane};
 use crate::index::dense::DenseIndex;
+use crate::index::drift;
 use crate::index::field::{Field, Fields};
 use crate::index::record::{AnnRecord, CollectionState};
 use crate::keyspace::{self, PendingEntry};
@@ -24,6 +25,9 @@ const PROGRESS_MIN: u64 = 20_000;
 
 /// … unless they are so large that this is less than one in so many of their points.
 const PROGRESS_SHARE: u64 = 4;
+
+/// The same of those that save each of their changes: only entries and rows are removed.
+const PROGRESS_DRIFT: u64 = 4_096;
 
 /// When closing, less progress than this is left to the next opening …
 const PROGRESS_AT_CLOSE: u64 = 1_000;
@@ -46,6 +50,7 @@ pub(crate) fn write_if_due(lane: &mut Lane, core: &Core) -> Result<bool> {
         Some(points) => {
             lane.progress >= PROGRESS_MIN.max(points / PROGRESS_SHARE).max(lane.retry_at)
         }
+        None if has_drift(core) => lane.progress >= PROGRESS_DRIFT.max(lane.retry_at),
         None => lane.reaped.max(lane.reaped_points) >= COVERED_MIN,
     };
     if due {
@@ -67,13 +72,23 @@ pub(crate) fn write_at_close(lane: &mut Lane, core: &Core) -> Result<()> {
     }
 }
 
-/// How many points are in approximate indexes; `None` when there is none.
+/// How many points are in approximate indexes that are saved as a whole; `None` when there is none.
 fn points_in_anns(core: &Core) -> Option<u64> {
     let fields = core.fields.load();
     let anns = fields
         .dense()
-        .filter_map(|(_, index)| index.ann.load_full());
+        .filter_map(|(_, index)| index.ann.load_full())
+        .filter(|ann| ann.family() != Family::Drift);
     anns.map(|ann| ann.len() as u64).reduce(|a, b| a + b)
+}
+
+/// Whether there are indexes that save each of their changes.
+fn has_drift(core: &Core) -> bool {
+    let fields = core.fields.load();
+    let mut anns = fields
+        .dense()
+        .filter_map(|(_, index)| index.ann.load_full());
+    anns.any(|ann| ann.family() == Family::Drift)
 }
 
 /// Saves the approximate indexes that have changed, and removes everything that is settled then.
@@ -173,7 +188,18 @@ fn write_field(
         family: ann.family(),
     };
     batch.put(&core.keyspaces.index, key, record.encode());
-    let changed = index.unsaved.load(Ordering::Acquire) > 0 || !index.saved.load(Ordering::Acquire);
+    let is_new = !index.saved.load(Ordering::Acquire);
+    if ann.family() == Family::Drift {
+        // It saves each of its changes itself.
+        if is_new {
+            batch.detach(&core.keyspaces.index, key);
+        }
+        return Ok(is_new);
+    }
+    if is_new {
+        drift::remove_rows(core, field.number, batch);
+    }
+    let changed = is_new || index.unsaved.load(Ordering::Acquire) > 0;
     if changed {
         batch.attach(&core.keyspaces.index, key, save(core, ann)?);
     }
@@ -191,6 +217,7 @@ pub(crate) fn remove_left_over(core: &Core) -> Result<()> {
         let key = keyspace::ann_key(core.id, *number);
         batch.detach(&core.keyspaces.index, key);
         batch.delete(&core.keyspaces.index, key);
+        drift::remove_rows(core, *number, &mut batch);
     }
     let removed = core.db.write(batch, Durability::Sync);
     if removed.is_err() {

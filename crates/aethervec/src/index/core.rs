@@ -11,6 +11,7 @@ use crate::payload::Payload;
 use crate::plan::calibration::MeasuredRecall;
 use crate::search::RecentFilters;
 use aether_distance::Kernels;
+use aether_index::DriftStats;
 use aidb::{DB, SeqNo};
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
@@ -183,6 +184,8 @@ pub struct DenseStatus {
     pub effort: usize,
     /// The recall that searches get which ask for one, measured; `None` before enough of them have.
     pub recall: Option<MeasuredRecall>,
+    /// How its buckets are doing, if the family is `drift`.
+    pub drift: Option<DriftStats>,
 }
 
 impl Core {

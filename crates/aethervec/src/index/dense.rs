@@ -1,10 +1,11 @@
 //! The index of a dense field: an approximate one, and the points that are not in it yet.
 
 use crate::ann::{Ann, Family};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::core::{DenseStatus, IndexStatus};
+use crate::index::drift;
+use crate::index::matrix::Matrix;
 use crate::index::successor::{Successor, Wanted, build_points_max};
-use crate::keyspace;
 use crate::plan::calibration::Calibration;
 use crate::plan::choice::{Choice, choose};
 use crate::schema::DenseField;
@@ -18,14 +19,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Points moved into the approximate index in one step.
 const APPLY_POINTS: usize = 256;
 
+/// The same of one that saves each of its changes: what a commit costs is shared by more.
+pub(crate) const APPEND_POINTS: usize = 8_192;
+
 /// Numbers looked at in one step: not each belongs to a point that is still alive.
 const APPLY_NUMBERS: u64 = 1 << 16;
 
 /// Points looked at in one step of maintenance.
 const CONSOLIDATE_POINTS: usize = 1_024;
-
-/// Dead points, as a share of all, from which on there is maintenance: one in this many.
-const CONSOLIDATE_SHARE: usize = 10;
 
 /// Points in the delta from which on all are built of at once, rather than inserted into an index that there is …
 const REBUILD_POINTS: usize = 10_000;
@@ -122,6 +123,7 @@ impl DenseIndex {
         let (applied, waiting) = (self.applied(), self.delta.len());
         let ann = self.ann.load();
         let takes_delta = applied < committed
+            && !(ann.is_none() && shape.family() == Family::Drift)
             && ann.as_ref().is_none_or(|ann| {
                 let most = build_points_max(self.spec.dim * self.spec.element.bytes());
                 let taken = waiting.min(most.saturating_sub(ann.len()));
@@ -129,6 +131,7 @@ impl DenseIndex {
                     (Family::Graph, Metric::InnerProduct) => return false, // built by inserts
                     (Family::Graph, _) => REBUILD_GRAPH_SHARE,
                     (Family::Buckets, _) => REBUILD_BUCKETS_SHARE,
+                    (Family::Drift, _) => return false, // appended to
                 };
                 taken >= REBUILD_POINTS && taken / share >= ann.len()
             });
@@ -176,6 +179,7 @@ impl DenseIndex {
             codes: family.map_or("the vectors as given", Family::codes),
             effort: self.effort(10),
             recall: self.calibration.measured(),
+            drift: self.ann.load().as_ref().and_then(|ann| ann.drift_stats()),
         }
     }
 
@@ -262,29 +266,23 @@ impl DenseIndex {
         let Some(ann) = self.ann.load_full() else {
             return Ok(0);
         };
-        let mut vector = keyspace::vector_buffer(self.spec.element);
-        let mut moved = Vec::with_capacity(APPLY_POINTS);
+        let most = match ann.family() {
+            Family::Drift => APPEND_POINTS,
+            Family::Graph | Family::Buckets => APPLY_POINTS,
+        };
+        // A copy, so that nobody waits for the insertion.
+        let mut vectors = Matrix::new(self.spec.dim, self.spec.element);
+        let mut moved = Vec::with_capacity(most);
         let first = self.applied();
         let mut number = first;
         let end = committed.min(number.saturating_add(APPLY_NUMBERS));
-        while number < end && moved.len() < APPLY_POINTS && !closing.load(Ordering::Relaxed) {
+        while number < end && moved.len() < most && !closing.load(Ordering::Relaxed) {
             let point = PointId(number);
-            // A copy, so that nobody waits for the insertion.
-            if self
-                .delta
-                .get(point, |stored| vector.clone_from_ref(stored))
-                .is_some()
-            {
-                if !ann.insert(point, vector.as_ref())? && !ann.contains(point) {
-                    let text = format!(
-                        "the index does not take point {point}: it holds a dead one of that number"
-                    );
-                    return Err(Error::corruption(text));
-                }
-                moved.push(point);
-            }
+            let stored = self.delta.get(point, |stored| vectors.push(stored));
+            moved.extend(stored.map(|()| point));
             number += 1;
         }
+        ann.insert(&moved, &vectors, Some(drift::record(number)))?;
         // In the index first, out of the delta second: a search that looks in this order's reverse misses nothing.
         self.applied.store(number, Ordering::Release);
         self.unsaved.fetch_add(moved.len() as u64, Ordering::AcqRel);
@@ -294,16 +292,21 @@ impl DenseIndex {
         Ok(number - first)
     }
 
-    /// Maintains the approximate index when too many points in it are dead. False when they are not.
-    pub(crate) fn consolidate(&self) -> Result<bool> {
-        let Some(ann) = self.ann.load_full() else {
-            return Ok(false);
-        };
-        let dead = ann.dead();
-        if dead == 0 || dead * CONSOLIDATE_SHARE < ann.len() + dead {
-            return Ok(false);
+    /// Some of the vectors that are not in the approximate index.
+    pub(crate) fn sample(&self) -> Matrix {
+        let mut vectors = Matrix::new(self.spec.dim, self.spec.element);
+        for point in self.delta.points().into_iter().take(APPEND_POINTS) {
+            self.delta.get(point, |stored| vectors.push(stored));
         }
-        ann.consolidate(CONSOLIDATE_POINTS)?;
-        Ok(true)
+        vectors
+    }
+
+    /// Maintains the approximate index. False when that is not needed.
+    pub(crate) fn maintain(&self) -> Result<bool> {
+        match &*self.ann.load() {
+            Some(ann) if ann.family() == Family::Drift => ann.maintain(APPEND_POINTS),
+            Some(ann) => ann.maintain(CONSOLIDATE_POINTS),
+            None => Ok(false),
+        }
     }
 }

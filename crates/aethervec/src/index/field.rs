@@ -244,15 +244,15 @@ impl FieldIndex {
     }
 
     /// All points, in no order.
-    pub(crate) fn points(&self) -> Vec<PointId> {
+    pub(crate) fn points(&self) -> Result<Vec<PointId>> {
         // The lane moves points the other way: none is missed.
         let mut points = self.scanned_points();
         if let FieldIndex::Dense(index) = self
             && let Some(ann) = &*index.ann.load()
         {
-            points.extend(ann.points());
+            points.extend(ann.points()?);
         }
-        points
+        Ok(points)
     }
 
     /// All points that are searched exactly, in no order.

@@ -7,15 +7,18 @@
 //! 5. *succeed*: have an index built of many points at once where that is better, and put it into its place;
 //! 6. *apply*: committed points move from the deltas into the approximate indexes;
 //! 7. build payload indexes that are not complete, and sweep the dead out of the others;
-//! 8. *consolidate*: mend a graph around its dead nodes, take the dead out of buckets.
+//! 8. *maintain*: mend a graph around its dead nodes, take the dead out of buckets, split those that are too long.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
 //! but time.
 
+use crate::ann::{Ann, Shape};
 use crate::error::Result;
 use crate::expiry;
 use crate::index::checkpoint;
 use crate::index::core::{Committed, Core, Lane};
+use crate::index::dense::DenseIndex;
+use crate::index::drift::DriftIndex;
 use crate::index::field::Field;
 use crate::index::successor::{self, Succession, Turn};
 use crate::payload;
@@ -103,7 +106,7 @@ impl Lane {
         // By turns: where writes never end, the dead would pile up behind them.
         let (indexed, waits) = self.index(core, turn)?;
         let built = payload::build_step(core)? || payload::sweep_step(core)?;
-        if consolidate(core)? || indexed || built {
+        if maintain(core)? || indexed || built {
             return Ok(Step::More);
         }
         if waits || self.reaped < self.entries.len() {
@@ -159,6 +162,7 @@ impl Lane {
             let now = (self.committed, seed(core, field));
             match successor::step(core, field, index, now, turn)? {
                 Succession::On(on) => {
+                    begin_drift(core, field, index, seed(core, field))?;
                     numbers += on + index.apply(self.committed, turn.closing)?;
                 }
                 Succession::Waits => waits = true,
@@ -169,15 +173,29 @@ impl Lane {
     }
 }
 
+/// Begins an index that grows by appending, where one is wanted and there is none.
+fn begin_drift(core: &Core, field: &Field, index: &DenseIndex, seed: u64) -> Result<()> {
+    let Some(Shape::Drift(params)) = index.choice().shape else {
+        return Ok(());
+    };
+    if index.ann.load().is_none() {
+        let sample = index.sample();
+        let vectors = (0..sample.len()).map(|i| sample.row(i));
+        let drift = DriftIndex::create(core, field, (&index.spec, params), seed, vectors)?;
+        index.ann.store(Some(Arc::new(Ann::Drift(Box::new(drift)))));
+    }
+    Ok(())
+}
+
 /// The seed of a field's index: it only has to differ between fields.
 fn seed(core: &Core, field: &Field) -> u64 {
     u64::from(core.id.0) << 16 | u64::from(field.number.0)
 }
 
-/// Maintains an approximate index in which too many points are dead. False when there is none.
-fn consolidate(core: &Core) -> Result<bool> {
+/// Maintains an approximate index that needs it. False when there is none.
+fn maintain(core: &Core) -> Result<bool> {
     for (_, index) in core.fields.load().dense() {
-        if index.consolidate()? {
+        if index.maintain()? {
             return Ok(true);
         }
     }

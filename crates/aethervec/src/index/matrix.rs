@@ -42,6 +42,16 @@ impl Matrix {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        let components = match &self.components {
+            Components::F32(all) => all.len(),
+            Components::F16(all) => all.len(),
+            Components::U8(all) => all.len(),
+        };
+        components / self.dim
+    }
+
     /// One of them.
     pub(crate) fn row(&self, i: usize) -> VectorRef<'_> {
         let range = i * self.dim..(i + 1) * self.dim;

@@ -14,6 +14,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod core;
 pub(crate) mod deaths;
 pub(crate) mod dense;
+pub(crate) mod drift;
 pub(crate) mod field;
 pub(crate) mod lane;
 pub(crate) mod matrix;

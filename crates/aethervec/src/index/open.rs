@@ -8,13 +8,14 @@ use crate::catalog::CollectionRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::core::{Committed, Core, Newest};
 use crate::index::dense::DenseIndex;
+use crate::index::drift::DriftIndex;
 use crate::index::field::{Field, Fields};
 use crate::index::record::{AnnRecord, CollectionState};
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry, PointRow};
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
 use crate::schema::{DenseField, IndexConfig};
 use aether_env::FileMap;
-use aether_index::{Image, PointId};
+use aether_index::{Image, IvfParams, PointId};
 use aidb::{DB, Snapshot};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -153,7 +154,7 @@ fn open_field(
     let Some(record) = read_ann(core.id, field.number, &core.keyspaces, snapshot)? else {
         return Ok(());
     };
-    match open_ann(core, snapshot, field, &index.spec, record.family) {
+    match open_ann(core, snapshot, field, &index.spec, record) {
         Ok(ann) => {
             index.start_with(ann, record.applied, died.iter());
             Ok(())
@@ -172,12 +173,13 @@ fn open_ann(
     snapshot: &Snapshot,
     field: &Field,
     spec: &DenseField,
-    family: Family,
+    AnnRecord { family, applied }: AnnRecord,
 ) -> Result<Ann> {
     let belongs = match spec.index {
         IndexConfig::Flat => false,
         IndexConfig::Hnsw(_) => family == Family::Graph,
         IndexConfig::Ivf(_) => family == Family::Buckets,
+        IndexConfig::Drift(_) => family == Family::Drift,
         IndexConfig::Auto(_) => true,
     };
     if !belongs {
@@ -185,6 +187,16 @@ fn open_ann(
             "a field whose index is {} has a saved one of {family}",
             spec.index.name()
         )));
+    }
+    if family == Family::Drift {
+        let params = match spec.index {
+            IndexConfig::Drift(params) => params,
+            _ => IvfParams::DEFAULT,
+        };
+        let mut alive = payload::all_points(core.id, &core.keyspaces, snapshot)?;
+        alive.remove_range(applied..);
+        let drift = DriftIndex::open(core, snapshot, field, (spec, params), alive)?;
+        return Ok(Ann::Drift(Box::new(drift)));
     }
     let key = keyspace::ann_key(core.id, field.number);
     let file = snapshot

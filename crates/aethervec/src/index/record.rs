@@ -10,6 +10,7 @@ const RECORD_VERSION: u8 = 1;
 // Numbers of families.
 const GRAPH: u64 = 1;
 const BUCKETS: u64 = 2;
+const DRIFT: u64 = 3;
 
 /// What `index` says about a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl AnnRecord {
         let family = match self.family {
             Family::Graph => GRAPH,
             Family::Buckets => BUCKETS,
+            Family::Drift => DRIFT,
         };
         encode([self.applied, family])
     }
@@ -53,6 +55,7 @@ impl AnnRecord {
         let family = match family {
             GRAPH => Family::Graph,
             BUCKETS => Family::Buckets,
+            DRIFT => Family::Drift,
             _ => return Err(keyspace::bad("index", key, "its family is not known")),
         };
         Ok(AnnRecord { applied, family })
@@ -98,7 +101,7 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(CollectionState::decode(b"key", &bytes[..end]).is_err());
         }
-        for family in [Family::Graph, Family::Buckets] {
+        for family in [Family::Graph, Family::Buckets, Family::Drift] {
             let record = AnnRecord { applied: 7, family };
             assert_eq!(AnnRecord::decode(b"key", &record.encode()).unwrap(), record);
         }

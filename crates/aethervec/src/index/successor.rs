@@ -11,14 +11,15 @@
 //! A build that is not wanted any more, or whose database is closed, ends in some hundredths of a second.
 
 use crate::ann::{Ann, Family, Shape};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::core::Core;
-use crate::index::dense::DenseIndex;
+use crate::index::dense::{APPEND_POINTS, DenseIndex};
+use crate::index::drift::DriftIndex;
 use crate::index::field::{Field, FieldIndex};
 use crate::index::matrix::Matrix;
 use crate::keyspace::{self, PointRow};
 use crate::vector::{Vector, VectorValue};
-use aether_index::{BuildOptions, PointId};
+use aether_index::{BuildOptions, IvfParams, PointId};
 use aidb::Snapshot;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -181,10 +182,13 @@ pub(crate) fn step(
     };
     let (first, end) = (next.reached.load(Ordering::Acquire), index.applied());
     let rows = Rows::new(core, field, index);
+    let (mut points, mut vectors) = (Vec::new(), Matrix::new(index.spec.dim, index.spec.element));
     let reached = rows.each(first, end, FILL_POINTS, turn.closing, |point, vector| {
-        ann.insert(point, vector.as_ref())?;
+        points.push(point);
+        vectors.push(vector.as_ref());
         Ok(())
     })?;
+    ann.insert(&points, &vectors, None)?;
     next.reached.store(reached, Ordering::Release);
     if reached < end {
         return Ok(Succession::On(reached - first));
@@ -243,6 +247,9 @@ impl Build {
 
     fn ann(&self, index: &DenseIndex, threads: usize, closing: &AtomicBool) -> Result<Ann> {
         let (next, spec) = (&*self.next, &index.spec);
+        if let Shape::Drift(params) = next.wanted.shape {
+            return self.drift(index, params, closing);
+        }
         let mut points = Vec::with_capacity(next.points);
         let mut vectors = Matrix::new(spec.dim, spec.element);
         let rows = Rows::new(&self.core, &self.field, index);
@@ -269,6 +276,42 @@ impl Build {
         let ann = Ann::build(next.wanted.shape, spec, self.seed, &points, vector, options)?;
         next.reached.store(first, Ordering::Release);
         Ok(ann)
+    }
+
+    /// An index that is not made in memory: points are appended as they are read.
+    fn drift(&self, index: &DenseIndex, params: IvfParams, closing: &AtomicBool) -> Result<Ann> {
+        let (next, spec) = (&*self.next, &index.spec);
+        let rows = Rows::new(&self.core, &self.field, index);
+        let mut drift: Option<DriftIndex> = None;
+        let (mut first, end) = (0, next.wanted.end);
+        while first < end && self.goes_on(closing) {
+            let (mut points, mut vectors) = (Vec::new(), Matrix::new(spec.dim, spec.element));
+            first = rows.each(first, end, APPEND_POINTS, closing, |point, vector| {
+                points.push(point);
+                vectors.push(vector.as_ref());
+                Ok(())
+            })?;
+            let drift = match &drift {
+                Some(drift) => drift,
+                None => {
+                    let sample = (0..vectors.len()).map(|i| vectors.row(i));
+                    let spec = (spec, params);
+                    drift.insert(DriftIndex::create(
+                        &self.core,
+                        &self.field,
+                        spec,
+                        self.seed,
+                        sample,
+                    )?)
+                }
+            };
+            drift.append(&points, &vectors, None)?;
+            while drift.maintain(APPEND_POINTS)? && self.goes_on(closing) {}
+            next.done.fetch_add(points.len(), Ordering::Relaxed);
+        }
+        next.reached.store(first, Ordering::Release);
+        let drift = drift.ok_or_else(|| Error::new(ErrorKind::Unavailable, "it was called off"))?;
+        Ok(Ann::Drift(Box::new(drift)))
     }
 
     fn goes_on(&self, closing: &AtomicBool) -> bool {

@@ -174,7 +174,7 @@ impl CollectionView {
             Filter::Field { path, test } => self.find_values(path, test, visible)?,
             Filter::HasId(ids) => Found::exactly(self.points_of(ids)? & visible),
             Filter::Nested { path, filter } => self.find_nested(path, filter, visible)?,
-            Filter::HasVector(field) => Found::exactly(self.points_with_vector(field) & visible),
+            Filter::HasVector(field) => Found::exactly(self.points_with_vector(field)? & visible),
         })
     }
 
@@ -207,11 +207,13 @@ impl CollectionView {
 
     /// The points that have a vector in the field called `name`; dead ones may be among them. A vector's index has each point from before
     /// its commit until nobody sees it any more.
-    fn points_with_vector(&self, name: &str) -> RoaringTreemap {
+    fn points_with_vector(&self, name: &str) -> Result<RoaringTreemap> {
         let fields = self.core.fields.load();
-        let points = fields.get(name).map(|field| field.index.points());
-        let points = points.into_iter().flatten();
-        points.map(|point| point.0).collect()
+        let Ok(field) = fields.get(name) else {
+            return Ok(RoaringTreemap::new());
+        };
+        let points = field.index.points()?;
+        Ok(points.into_iter().map(|point| point.0).collect())
     }
 
     /// Whether a point that the view sees has a vector in the field called `name`.

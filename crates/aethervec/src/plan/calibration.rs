@@ -14,7 +14,8 @@
 //! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors.
 
 use crate::ann::{Ann, AnnScratch, Family};
-use aether_index::{Candidate, PointId, Result, SearchParams};
+use crate::error::Result;
+use aether_index::{Candidate, PointId, SearchParams};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -301,7 +302,7 @@ impl Samples {
     /// The curve that costs least: a small first effort has to be repeated often, a great one is more than most need.
     fn cheapest(&self, depth: usize, recall: f32) -> Curve {
         let search_cost = match self.family {
-            Some(Family::Buckets) => SEARCH_COST_BUCKETS,
+            Some(Family::Buckets | Family::Drift) => SEARCH_COST_BUCKETS,
             _ => SEARCH_COST_GRAPH,
         };
         let cost = |curve: &Curve| -> usize {
@@ -323,7 +324,7 @@ impl Samples {
     /// A curve like `stepped` that has the same effort for all queries: one that is enough for the harder ones, too. Buckets
     /// only: how far a walk through a graph has to go for queries that are unlike the samples, these do not tell.
     fn level(&self, stepped: &Curve) -> Option<Curve> {
-        if self.family != Some(Family::Buckets) {
+        if self.family == Some(Family::Graph) {
             return None;
         }
         let Curve { depth, recall, .. } = *stepped;

@@ -44,6 +44,8 @@ pub(crate) enum Why {
     Graph(usize),
     /// The other family would take so many bytes, and only so many are to be taken.
     Memory(u64, u64),
+    /// The smallest index in memory would take so many bytes, and only so many are to be taken.
+    Disk(u64, u64),
 }
 
 impl Choice {
@@ -62,6 +64,7 @@ pub(crate) fn choose(spec: &DenseField, points: usize, now: Option<Family>) -> C
         IndexConfig::Flat => declared(None),
         IndexConfig::Hnsw(params) => declared(Some(Shape::Graph(*params))),
         IndexConfig::Ivf(params) => declared(Some(Shape::Buckets(*params))),
+        IndexConfig::Drift(params) => declared(Some(Shape::Drift(*params))),
         IndexConfig::Auto(params) => automatic(spec, params, points, now),
     };
     if now.is_none() && points < ANN_POINTS_MIN && chosen.shape.is_some() {
@@ -82,17 +85,34 @@ fn automatic(spec: &DenseField, params: &AutoParams, points: usize, now: Option<
         (Family::Graph, Family::Buckets, Why::Graph(max))
     };
     let bytes = |family| bytes_per_point(family, spec) * points as u64;
-    if let Some(limit) = params.memory_bytes_max
-        && bytes(best) * stays(other) as u64 > limit
-        && bytes(other) < bytes(best)
-    {
+    let Some(limit) = params.memory_bytes_max else {
         return Choice {
-            shape: Some(shape(other)),
-            why: Why::Memory(bytes(best), limit),
+            shape: Some(shape(best)),
+            why,
         };
-    }
+    };
+    // What was too large comes back only when twice as much would do.
+    let fits = |family| {
+        let was_too_large = match now {
+            Some(Family::Drift) => true,
+            Some(present) => family == best && present != best,
+            None => false,
+        };
+        let factor = if was_too_large { GROWN_BACK } else { 1 };
+        bytes(family) * factor as u64 <= limit
+    };
+    let smaller = if bytes(other) < bytes(best) {
+        other
+    } else {
+        best
+    };
+    let (family, why) = match [best, smaller].into_iter().find(|&family| fits(family)) {
+        Some(family) if family == best => (best, why),
+        Some(family) => (family, Why::Memory(bytes(best), limit)),
+        None => (Family::Drift, Why::Disk(bytes(smaller), limit)),
+    };
     Choice {
-        shape: Some(shape(best)),
+        shape: Some(shape(family)),
         why,
     }
 }
@@ -106,6 +126,7 @@ fn shape(family: Family) -> Shape {
     match family {
         Family::Graph => Shape::Graph(HnswParams::DEFAULT),
         Family::Buckets => Shape::Buckets(IvfParams::DEFAULT),
+        Family::Drift => Shape::Drift(IvfParams::DEFAULT),
     }
 }
 
@@ -122,6 +143,8 @@ fn bytes_per_point(family: Family, spec: &DenseField) -> u64 {
             components / 2 + fine + links + 75
         }
         Family::Buckets => components * spec.element.bytes() as u64 + components / 8 + 95,
+        // Copies of buckets take what they are given.
+        Family::Drift => 4 * components / u64::from(IvfParams::DEFAULT.bucket_points) + 4,
     }
 }
 
@@ -141,6 +164,10 @@ impl fmt::Display for Why {
             Why::Memory(bytes, limit) => write!(
                 f,
                 "what would be faster takes about {bytes} bytes, and {limit} are allowed"
+            ),
+            Why::Disk(bytes, limit) => write!(
+                f,
+                "an index in memory takes about {bytes} bytes or more, and {limit} are allowed"
             ),
         }
     }

@@ -30,6 +30,9 @@ const CODES_PER_VECTOR: f64 = 40.0;
 /// What a comparison costs in a scan in the order of the memory, against one at a random place.
 const IN_ORDER: f64 = 0.6;
 
+/// What a comparison with a vector costs that is read from the storage engine first.
+const STORED: f64 = 10.0;
+
 /// How the approximate index of a dense field is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -72,7 +75,13 @@ pub(crate) fn route(family: Family, points: usize, allowed: Option<u64>, ef: usi
     // with the vectors.
     let search = match family {
         Family::Graph => WALK_PER_EF * ef / share,
-        Family::Buckets => (CODES_PER_EF * ef / share).min(points) / CODES_PER_VECTOR,
+        Family::Buckets | Family::Drift => {
+            (CODES_PER_EF * ef / share).min(points) / CODES_PER_VECTOR
+        }
+    };
+    let scan = match family {
+        Family::Drift => scan * STORED,
+        Family::Graph | Family::Buckets => scan,
     };
     if search >= scan {
         return cheapest_scan(points, allowed);

@@ -28,6 +28,9 @@ impl Selections {
         ann: &Arc<Ann>,
         points: &RoaringTreemap,
     ) -> Result<Option<Arc<Selection>>> {
+        if !ann.selects() {
+            return Ok(None);
+        }
         let mut selections = self.0.lock();
         let Some(place) = selections.iter().position(|of| of.is_of(ann)) else {
             selections.retain(|of| of.ann.strong_count() > 0);

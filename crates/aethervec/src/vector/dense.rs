@@ -37,22 +37,6 @@ impl Vector {
         }
     }
 
-    /// Becomes a copy of `other`, in the memory that it has if the element type is the same.
-    pub(crate) fn clone_from_ref(&mut self, other: VectorRef<'_>) {
-        fn refill<T: Copy>(out: &mut Vec<T>, components: &[T]) {
-            out.clear();
-            out.extend_from_slice(components);
-        }
-        match (self, other) {
-            (Vector::F32(out), VectorRef::F32(components)) => refill(out, components),
-            (Vector::F16(out), VectorRef::F16(components)) => refill(out, components),
-            (Vector::U8(out), VectorRef::U8(components)) => refill(out, components),
-            (out, VectorRef::F32(components)) => *out = Vector::F32(components.to_vec()),
-            (out, VectorRef::F16(components)) => *out = Vector::F16(components.to_vec()),
-            (out, VectorRef::U8(components)) => *out = Vector::U8(components.to_vec()),
-        }
-    }
-
     /// The components as 32-bit floats; exact.
     ///
     /// ```

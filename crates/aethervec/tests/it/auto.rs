@@ -142,12 +142,44 @@ fn memory_that_is_allowed_decides() {
 }
 
 #[test]
+fn what_memory_does_not_hold_goes_to_disk_and_comes_back() {
+    let storage = SimStorage::new(0);
+    let db = open(&storage);
+    let index = IndexConfig::Auto(AutoParams {
+        memory_bytes_max: Some(200_000),
+    });
+    let collection = db.create_collection("c", DIM, "l2", index).unwrap();
+    let rng = &mut fastrand::Rng::with_seed(10);
+    write(&collection, rng, 0..1_200);
+    becomes(&db, &collection, rng, "buckets");
+    write(&collection, rng, 1_200..2_500);
+    becomes(&db, &collection, rng, "drift");
+    let status = collection.wait_indexed(|_| {}).unwrap();
+    let dense = &status.dense[""];
+    assert!(dense.why.ends_with("and 200000 are allowed"), "{dense:?}");
+    assert_eq!(dense.drift.unwrap().records, 2_500);
+    collection.checkpoint().unwrap();
+    drop((collection, db));
+
+    let db = open(&storage);
+    let collection = db.collection("c").unwrap();
+    assert_eq!(family(&collection), "drift");
+    check_searches(&collection, rng);
+    let gone: Vec<_> = (0..2_000u64).map(Into::into).collect();
+    collection.delete_batch(&gone).unwrap();
+    becomes(&db, &collection, rng, "buckets");
+    collection.checkpoint().unwrap();
+    let report = db.check().unwrap();
+    assert!(report.is_clean(), "{:#?}", report.problems);
+}
+
+#[test]
 fn many_points_at_once_are_built_of_while_others_come_and_go() {
     const POINTS: u64 = 12_000;
     let dir = tempfile::tempdir().unwrap();
     let db = AetherDB::open(dir.path()).unwrap();
     let rng = &mut fastrand::Rng::with_seed(8);
-    for name in ["hnsw", "ivf"] {
+    for name in ["hnsw", "ivf", "drift"] {
         let index = IndexConfig::new_with_default_config(name).unwrap();
         let collection = db.create_collection(name, DIM, "l2", index).unwrap();
         // A small index first, then more than it has.

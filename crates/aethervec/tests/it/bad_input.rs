@@ -231,7 +231,7 @@ fn unknown_metric_index_and_parameters() {
     );
     refused(
         IndexConfig::new_with_default_config("btree"),
-        "index: \"btree\" is not known: it must be one of auto, hnsw, ivf, flat",
+        "index: \"btree\" is not known: it must be one of auto, hnsw, ivf, drift, flat",
     );
     let with = |m, ef_construction| {
         db.create_collection(

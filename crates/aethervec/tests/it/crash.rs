@@ -355,6 +355,11 @@ fn nor_does_it_with_buckets() {
 }
 
 #[test]
+fn nor_does_it_with_buckets_in_the_database() {
+    cut_at_every_io(&IndexConfig::Drift(IvfParams { bucket_points: 32 }));
+}
+
+#[test]
 fn nor_while_one_index_takes_the_place_of_another() {
     cut_at_every_io(&IndexConfig::default());
 }

@@ -18,7 +18,7 @@ const STEPS: usize = 160;
 const K: usize = 10;
 
 /// Every combination that behaves differently at least once.
-const SHAPES: [(&str, Metric, ElementType, IndexConfig); 6] = [
+const SHAPES: [(&str, Metric, ElementType, IndexConfig); 8] = [
     ("graph-l2", Metric::L2Squared, ElementType::F32, GRAPH),
     ("graph-cosine", Metric::Cosine, ElementType::F16, GRAPH),
     ("graph-bytes", Metric::L2Squared, ElementType::U8, GRAPH),
@@ -29,6 +29,8 @@ const SHAPES: [(&str, Metric, ElementType, IndexConfig); 6] = [
         BUCKETS,
     ),
     ("buckets-l2", Metric::L2Squared, ElementType::F32, BUCKETS),
+    ("drift-l2", Metric::L2Squared, ElementType::F32, DRIFT),
+    ("drift-cosine", Metric::Cosine, ElementType::U8, DRIFT),
     (
         "flat-dot",
         Metric::InnerProduct,
@@ -43,6 +45,8 @@ const GRAPH: IndexConfig = IndexConfig::Hnsw(HnswParams {
 });
 
 const BUCKETS: IndexConfig = IndexConfig::Ivf(IvfParams { bucket_points: 32 });
+
+const DRIFT: IndexConfig = IndexConfig::Drift(IvfParams { bucket_points: 32 });
 
 type Model = BTreeMap<&'static str, Docs>;
 

@@ -52,7 +52,7 @@ fn recall(collection: &Collection, queries: &[Vector], ef: Option<usize>) -> f64
 
 /// With each family of approximate indexes.
 fn check(metric: Metric, element: ElementType, base: &str, queries: &str) {
-    for name in ["hnsw", "ivf"] {
+    for name in ["hnsw", "ivf", "drift"] {
         let index = IndexConfig::new_with_default_config(name).unwrap();
         check_index(metric, element, index, (base, queries));
     }
@@ -169,7 +169,7 @@ fn equal_and_short_vectors_are_no_damage() {
     // In one dimension there are two directions: half of the vectors are equal, and so is the other half.
     for ((metric, dim), index) in [("cosine", 1), ("dot", 1), ("dot", 8)]
         .into_iter()
-        .flat_map(|shape| ["hnsw", "ivf"].map(|index| (shape, index)))
+        .flat_map(|shape| ["hnsw", "ivf", "drift"].map(|index| (shape, index)))
     {
         let name = format!("{metric}-{dim}-{index}");
         let index = IndexConfig::new_with_default_config(index).unwrap();
@@ -190,7 +190,7 @@ fn equal_and_short_vectors_are_no_damage() {
 
 #[test]
 fn the_dead_do_not_pile_up_while_writes_go_on() {
-    for name in ["hnsw", "ivf"] {
+    for name in ["hnsw", "ivf", "drift"] {
         the_dead_do_not_pile_up(&IndexConfig::new_with_default_config(name).unwrap());
     }
 }

@@ -23,17 +23,19 @@ pub(super) fn field(random: &mut Rng) -> (&'static str, VectorField) {
         m: 4,
         ef_construction: 16,
     });
+    let drift = IndexConfig::Drift(IvfParams { bucket_points: 32 });
     let buckets = IndexConfig::Ivf(IvfParams { bucket_points: 32 });
     let (l2, cosine, dot) = (Metric::L2Squared, Metric::Cosine, Metric::InnerProduct);
     let halves = |field| MultiField {
         element: ElementType::F16,
         ..field
     };
-    match random.u8(..9) {
+    match random.u8(..10) {
         0 => ("", dense(3, l2, ElementType::F32, IndexConfig::Flat)),
         1 => ("", dense(2, dot, ElementType::U8, graph)),
         2 => ("", SparseField::default().into()),
         3 => ("image", dense(4, cosine, ElementType::F16, buckets)),
+        9 => ("image", dense(4, l2, ElementType::F32, drift)),
         4 => ("image", BinaryField { bits: 19 }.into()),
         5 => ("text", SparseField::default().into()),
         6 => ("text", BinaryField { bits: 8 }.into()),

@@ -1,0 +1,319 @@
+//! Buckets that maintain themselves: how fast they take and find, and what becomes of them as the data move.
+//!
+//! - `cached DIR NAME DB ROWS QUERIES INDEX`: recall and queries a second by effort, everything in memory;
+//! - `grow DB POINTS DIM`: points in batches as fast as they go, and until all of them are in the index; what the disk got;
+//! - `window DB POINTS DIM WINDOWS`: a window of points slides over data that move, until all were replaced `WINDOWS` times;
+//! - `large DB POINTS DIM CACHE_MIB`: many points with little memory: building, opening, searching.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use aether_env::Env;
+use aethervec::{
+    AetherDB, Collection, CollectionSchema, DbOptions, DenseField, DocId, Document, IndexConfig,
+    Metric, SearchRequest, Vector,
+};
+use serde_json::{Value, json};
+
+use crate::clock::{Took, now, resident_bytes};
+use crate::data::{Matrix, metric};
+use crate::features::{measured, quantiles, with_effort};
+use crate::protocol::{Commands, Result, argument};
+
+const K: usize = 10;
+
+/// The recall that searches ask for.
+const RECALL: f32 = 0.95;
+
+const EFFORTS: [usize; 9] = [32, 48, 64, 96, 128, 192, 256, 384, 512];
+
+/// Documents of a batch.
+const BATCH: usize = 1_000;
+
+/// Clusters of synthetic points.
+const CLUSTERS: usize = 256;
+
+const SEED: u64 = 4_242;
+
+#[derive(Default)]
+pub struct Bench;
+
+impl Commands for Bench {
+    fn run(&mut self, command: &str, arguments: &[&str]) -> Result<Value> {
+        let path = |position| argument::<PathBuf>(arguments, position, "DIR");
+        let number = |position| argument::<usize>(arguments, position, "NUMBER");
+        match command {
+            "cached" => cached(
+                (&path(0)?, &argument::<String>(arguments, 1, "NAME")?),
+                &path(2)?,
+                (number(3)?, number(4)?),
+                &argument::<String>(arguments, 5, "INDEX")?,
+            ),
+            "grow" => grow(&path(0)?, number(1)?, number(2)?),
+            "window" => window(&path(0)?, number(1)?, number(2)?, number(3)?),
+            "large" => large(&path(0)?, number(1)?, number(2)?, number(3)?),
+            _ => Err(format!("unknown command {command:?}").into()),
+        }
+    }
+}
+
+/// Points around centres that move.
+struct Source {
+    random: fastrand::Rng,
+    centres: Vec<Vec<f32>>,
+    directions: Vec<Vec<f32>>,
+}
+
+impl Source {
+    fn new(dim: usize) -> Source {
+        let mut random = fastrand::Rng::with_seed(SEED);
+        let mut rows = |scale: f32| -> Vec<Vec<f32>> {
+            let mut row = || (0..dim).map(|_| gauss(&mut random) * scale).collect();
+            (0..CLUSTERS).map(|_| row()).collect()
+        };
+        let (centres, directions) = (rows(2.0), rows(1.0));
+        Source {
+            random,
+            centres,
+            directions,
+        }
+    }
+
+    /// A point, at a time that counts in distances between two centres, about.
+    fn point(&mut self, time: f32) -> Vec<f32> {
+        let cluster = self.random.usize(..CLUSTERS);
+        let middle = self.centres[cluster].iter().zip(&self.directions[cluster]);
+        let random = &mut self.random;
+        middle
+            .map(|(centre, direction)| centre + direction * time + gauss(random))
+            .collect()
+    }
+}
+
+/// A sum of uniform numbers, which is normal enough.
+fn gauss(random: &mut fastrand::Rng) -> f32 {
+    (0..6).map(|_| random.f32() - 0.5).sum::<f32>() * 1.414
+}
+
+fn collection(database: &AetherDB, dim: usize) -> Result<Collection> {
+    let index = IndexConfig::new_with_default_config("drift")?;
+    let schema = CollectionSchema::new(dim, Metric::L2Squared, index);
+    Ok(database.create_collection_with("vectors", schema)?)
+}
+
+fn cached(
+    (dir, name): (&Path, &str),
+    db: &Path,
+    (rows, queries): (usize, usize),
+    index: &str,
+) -> Result<Value> {
+    let base = Matrix::read(dir, &format!("{name}_base"), rows)?;
+    let queries = Matrix::read(dir, &format!("{name}_query"), queries)?.to_queries();
+    let database = AetherDB::open(db)?;
+    let index = IndexConfig::new_with_default_config(index)?;
+    let schema = CollectionSchema::of(DenseField {
+        element: base.element(),
+        ..DenseField::new(base.dim(), metric(dir, name)?, index)
+    });
+    let collection = database.create_collection_with("vectors", schema)?;
+    let (done, took) = Took::of(|| -> Result<()> {
+        for start in (0..base.rows()).step_by(BATCH) {
+            let rows = start..base.rows().min(start + BATCH);
+            let documents = rows.map(|row| Document::new(base.vector(row), row as u64));
+            collection.upsert_batch(documents.collect())?;
+        }
+        collection.wait_indexed(|_| {})?;
+        Ok(())
+    });
+    done?;
+    let mut efforts = Vec::new();
+    for ef in EFFORTS {
+        with_effort(&collection, &queries[..queries.len().min(100)], ef)?;
+        let found = with_effort(&collection, &queries, ef)?;
+        efforts.push(json!({"ef": ef, "recall": found.recall, "qps": found.qps, "p99_us": found.p99}));
+    }
+    let status = collection.index_status();
+    let stats = format!("{:?}", status.dense[""].drift);
+    database.close()?;
+    Ok(json!({
+        "rows": base.rows(), "ingest": took.to_json(), "efforts": efforts,
+        "memory_mb": status.memory_bytes as f64 / 1e6, "stats": stats,
+    }))
+}
+
+fn grow(db: &Path, points: usize, dim: usize) -> Result<Value> {
+    let mut source = Source::new(dim);
+    let database = AetherDB::open(db)?;
+    let collection = collection(&database, dim)?;
+    let batches: Vec<Vec<Vector>> = (0..points.div_ceil(BATCH))
+        .map(|_| (0..BATCH).map(|_| source.point(0.0).into()).collect())
+        .collect();
+    let begin = now();
+    let (mut id, mut scanned_max, mut slowest) = (0, 0, 0.0_f64);
+    let (done, took) = Took::of(|| -> Result<f64> {
+        for batch in batches {
+            let documents = batch.into_iter().map(|vector| {
+                id += 1;
+                Document::new(vector, id)
+            });
+            let begin = now();
+            collection.upsert_batch(documents.collect())?;
+            slowest = slowest.max(begin.elapsed().as_secs_f64());
+            scanned_max = scanned_max.max(collection.index_status().scanned);
+        }
+        let ingested = begin.elapsed().as_secs_f64();
+        collection.wait_indexed(|_| {})?;
+        Ok(ingested)
+    });
+    let ingested = done?;
+    let rows = id as f64;
+    let stats = database.stats().storage;
+    let written = stats.bytes_logged + stats.bytes_flushed + stats.bytes_compacted;
+    let raw = rows * dim as f64 * 4.0;
+    let drift = format!("{:?}", collection.index_status().dense[""].drift);
+    let queries: Vec<Vec<f32>> = (0..200).map(|_| source.point(0.0)).collect();
+    let mut efforts = Vec::new();
+    for ef in [64, 128, 256, 512] {
+        let found = with_effort(&collection, &queries, ef)?;
+        efforts.push(json!({"ef": ef, "recall": found.recall, "qps": found.qps, "p99_us": found.p99}));
+    }
+    database.close()?;
+    Ok(json!({
+        "points": id, "into_delta_per_s": rows / ingested, "indexed_per_s": rows / took.wall_s,
+        "cpu_us_per_point": took.cpu_s / rows * 1e6, "waiting_max": scanned_max, "slowest_batch_ms": slowest * 1e3,
+        "written_per_raw": written as f64 / raw, "logged_per_raw": stats.bytes_logged as f64 / raw,
+        "compacted_per_raw": stats.bytes_compacted as f64 / raw, "on_disk_per_raw": disk_bytes(db)? as f64 / raw,
+        "resident_mb": resident_bytes() / 1_000_000, "drift": drift, "efforts": efforts,
+    }))
+}
+
+fn window(db: &Path, points: usize, dim: usize, windows: usize) -> Result<Value> {
+    let mut source = Source::new(dim);
+    let database = AetherDB::open(db)?;
+    let collection = collection(&database, dim)?;
+    let (mut newest, mut oldest) = (0u64, 0u64);
+    let mut rounds = Vec::new();
+    for round in 0..=windows {
+        for step in 0..points.div_ceil(BATCH) {
+            let time = round as f32 + (step * BATCH) as f32 / points as f32;
+            let documents: Vec<Document> = (newest..newest + BATCH as u64)
+                .map(|id| Document::new(source.point(time), id))
+                .collect();
+            collection.upsert_batch(documents)?;
+            newest += BATCH as u64;
+            if newest - oldest > points as u64 {
+                let ids: Vec<DocId> = (oldest..oldest + BATCH as u64).map(DocId::from).collect();
+                collection.delete_batch(&ids)?;
+                oldest += BATCH as u64;
+            }
+        }
+        collection.wait_indexed(|_| {})?;
+        let queries: Vec<Vec<f32>> = (0..400).map(|_| source.point(round as f32 + 0.5)).collect();
+        let (learning, queries) = queries.split_at(100);
+        for query in learning {
+            let request = SearchRequest {
+                recall: Some(RECALL),
+                ..SearchRequest::new(query, K)
+            };
+            collection.search_with(request)?;
+        }
+        let found = measured(&collection, queries, None, RECALL)?;
+        let stats = collection.index_status().dense[""].drift;
+        rounds.push(json!({
+            "round": round, "recall": found.recall, "p50_us": found.p50, "p99_us": found.p99,
+            "stats": format!("{stats:?}"),
+            "on_disk_per_raw": disk_bytes(db)? as f64 / (points * dim * 4) as f64,
+        }));
+    }
+    let stats = database.stats().storage;
+    let written = stats.bytes_logged + stats.bytes_flushed + stats.bytes_compacted;
+    let raw = newest as f64 * dim as f64 * 4.0;
+    let report = database.check()?;
+    database.close()?;
+    Ok(json!({
+        "rounds": rounds, "written_per_raw": written as f64 / raw, "problems": report.problems.len(),
+    }))
+}
+
+fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value> {
+    let mut source = Source::new(dim);
+    let options = || DbOptions {
+        bucket_cache_bytes: cache_mib << 20,
+        ..DbOptions::DEFAULT
+    };
+    let open = || -> Result<AetherDB> { Ok(AetherDB::open_with(Env::local(db)?, options())?) };
+    let database = open()?;
+    let collection = collection(&database, dim)?;
+    let begin = now();
+    let mut peak = 0;
+    for start in (0..points as u64).step_by(BATCH) {
+        let documents: Vec<Document> = (start..start + BATCH as u64)
+            .map(|id| Document::new(source.point(0.0), id))
+            .collect();
+        collection.upsert_batch(documents)?;
+        peak = peak.max(resident_bytes());
+    }
+    collection.wait_indexed(|_| peak = peak.max(resident_bytes()))?;
+    let built_s = begin.elapsed().as_secs_f64();
+    let queries: Vec<Vec<f32>> = (0..300).map(|_| source.point(0.0)).collect();
+    let (learning, queries) = queries.split_at(100);
+    drop(collection);
+    database.close()?;
+    let (database, opened) = Took::of(open);
+    let database = database?;
+    let collection = database.collection("vectors")?;
+    for query in learning {
+        let request = SearchRequest {
+            recall: Some(RECALL),
+            ..SearchRequest::new(query, K)
+        };
+        collection.search_with(request)?;
+        peak = peak.max(resident_bytes());
+    }
+    let (mut took, mut hits) = (Vec::new(), 0);
+    for query in queries {
+        let request = SearchRequest {
+            recall: Some(RECALL),
+            ..SearchRequest::new(query, K)
+        };
+        let begin = now();
+        let found = collection.search_with(request)?;
+        took.push(begin.elapsed().as_secs_f64() * 1e6);
+        // Few: each reads all vectors.
+        if took.len() <= 20 {
+            let exact = SearchRequest {
+                exact: true,
+                ..SearchRequest::new(query, K)
+            };
+            let truth: HashSet<DocId> = collection
+                .search_with(exact)?
+                .into_iter()
+                .map(|hit| hit.id)
+                .collect();
+            hits += found.iter().filter(|hit| truth.contains(&hit.id)).count();
+        }
+        peak = peak.max(resident_bytes());
+    }
+    let (p50, p99) = quantiles(&mut took);
+    let stats = format!("{:?}", collection.index_status().dense[""].drift);
+    database.close()?;
+    Ok(json!({
+        "built_s": built_s, "opened_s": opened.wall_s, "peak_resident_mb": peak / 1_000_000, "recall": hits as f64 / 200.0,
+        "p50_us": p50, "p99_us": p99, "stats": stats,
+        "on_disk_per_raw": disk_bytes(db)? as f64 / (points * dim * 4) as f64,
+    }))
+}
+
+/// Bytes of all files of a database.
+fn disk_bytes(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += match metadata.is_dir() {
+            true => disk_bytes(&entry.path())?,
+            false => metadata.len(),
+        };
+    }
+    Ok(bytes)
+}
