@@ -102,7 +102,9 @@ impl Drift {
         maintainer.state.moves += moves;
         self.commit(maintainer, edit, store)?;
         self.counters.splits.store(maintainer.state.splits, Relaxed);
-        self.counters.cleaned.store(maintainer.state.cleaned, Relaxed);
+        self.counters
+            .cleaned
+            .store(maintainer.state.cleaned, Relaxed);
         self.counters.moves.store(maintainer.state.moves, Relaxed);
         Ok(())
     }

@@ -310,13 +310,13 @@ mod tests {
         for _ in 0..300 {
             let numbers: Vec<u32> = places.keys().copied().collect();
             let goes = random.usize(..=numbers.len().min(3));
-            let comes = random.usize(..6);
+            let comes = random.u32(..6);
             let removed: Vec<usize> = numbers[..goes]
                 .iter()
                 .map(|number| places.remove(number).unwrap())
                 .collect();
-            let created: Vec<Cell> = (0..comes as u32).map(|i| cell(next + i)).collect();
-            next += comes as u32;
+            let created: Vec<Cell> = (0..comes).map(|i| cell(next + i)).collect();
+            next += comes;
             let (changed, moved) = view.changed(&space, removed, created, 0.1).unwrap();
             places.extend(moved);
             view = changed;

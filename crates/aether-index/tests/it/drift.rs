@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const DIM: usize = 24;
 
+/// A header and a body.
+type Contents = (Vec<u8>, Vec<u8>);
+
 /// Rows and vectors in memory.
 #[derive(Default)]
 struct Memory {
     state: RwLock<Vec<u8>>,
-    buckets: RwLock<BTreeMap<u32, (Vec<u8>, Vec<u8>)>>,
+    buckets: RwLock<BTreeMap<u32, Contents>>,
     vectors: RwLock<HashMap<u64, Vec<f32>>>,
     dead: RwLock<HashSet<u64>>,
     /// Commits fail while this is set.

@@ -231,7 +231,7 @@ impl InAnn<'_> {
             }
             self.allowed.forget_selection(ann);
         }
-        Ok(ann.search_within(query, params, self.may_be_hit, budget, scratch)?)
+        ann.search_within(query, params, self.may_be_hit, budget, scratch)
     }
 
     fn scan_allowed(&self, k: usize, scratch: &mut AnnScratch) -> Result<Vec<Candidate>> {
@@ -243,7 +243,7 @@ impl InAnn<'_> {
             self.allowed.forget_selection(ann);
         }
         let points = self.allowed.points().into_iter().flatten().map(PointId);
-        Ok(ann.scan(query, k, points, scratch)?)
+        ann.scan(query, k, points, scratch)
     }
 }
 
