@@ -47,7 +47,16 @@ pub struct ConnectOptions {
     connections: usize,
     retry: Retry,
     #[cfg(feature = "tls")]
-    tls: Option<tonic::transport::ClientTlsConfig>,
+    tls: Option<Tls>,
+}
+
+/// Who is trusted, and what is shown.
+#[cfg(feature = "tls")]
+#[derive(Clone, Default)]
+struct Tls {
+    config: tonic::transport::ClientTlsConfig,
+    /// Those that are trusted, and nobody else; `None`: those that the system trusts.
+    authorities: Option<Vec<u8>>,
 }
 
 impl ConnectOptions {
@@ -107,12 +116,13 @@ impl ConnectOptions {
         ConnectOptions { retry, ..self }
     }
 
-    /// Trusts the server's certificate if this authority has signed it, in PEM. Without it: those that the system trusts.
+    /// Trusts the server's certificate if this authority has signed it, or one of these, in PEM; nobody else is trusted then. Without
+    /// it: those that the system trusts.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn ca_certificate(self, pem: impl AsRef<[u8]>) -> ConnectOptions {
-        let certificate = tonic::transport::Certificate::from_pem(pem);
-        self.with_tls(|tls| tls.ca_certificate(certificate))
+        let authorities = Some(pem.as_ref().to_owned());
+        self.with_tls(|tls| Tls { authorities, ..tls })
     }
 
     /// Shows the server this certificate, in PEM with its key.
@@ -124,7 +134,10 @@ impl ConnectOptions {
         key_pem: impl AsRef<[u8]>,
     ) -> ConnectOptions {
         let identity = tonic::transport::Identity::from_pem(certificate_pem, key_pem);
-        self.with_tls(|tls| tls.identity(identity))
+        self.with_tls(|tls| Tls {
+            config: tls.config.identity(identity),
+            ..tls
+        })
     }
 
     /// The name that the server's certificate has to be for. Without it: the host of the URL.
@@ -132,7 +145,10 @@ impl ConnectOptions {
     #[must_use]
     pub fn server_name(self, name: impl Into<String>) -> ConnectOptions {
         let name = name.into();
-        self.with_tls(|tls| tls.domain_name(name))
+        self.with_tls(|tls| Tls {
+            config: tls.config.domain_name(name),
+            ..tls
+        })
     }
 
     /// Connects.
@@ -175,9 +191,9 @@ impl ConnectOptions {
                 "url: certificates are for https://, and this is http://",
             )),
             (tls, true) => {
-                let tls = tls.clone().unwrap_or_default().with_enabled_roots();
                 let unusable = |error| Error::invalid(format!("certificates: {error}"));
-                endpoint.tls_config(tls).map_err(unusable)
+                let config = tls.clone().unwrap_or_default().trusting()?;
+                endpoint.tls_config(config).map_err(unusable)
             }
         }
     }
@@ -216,14 +232,31 @@ impl ConnectOptions {
     }
 
     #[cfg(feature = "tls")]
-    fn with_tls(
-        self,
-        change: impl FnOnce(tonic::transport::ClientTlsConfig) -> tonic::transport::ClientTlsConfig,
-    ) -> ConnectOptions {
+    fn with_tls(self, change: impl FnOnce(Tls) -> Tls) -> ConnectOptions {
         ConnectOptions {
             tls: Some(change(self.tls.unwrap_or_default())),
             ..self
         }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Tls {
+    /// With those that are trusted.
+    fn trusting(self) -> Result<tonic::transport::ClientTlsConfig> {
+        const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+        let Some(pem) = self.authorities else {
+            return Ok(self.config.with_enabled_roots());
+        };
+        if !pem
+            .windows(CERTIFICATE.len())
+            .any(|text| text == CERTIFICATE)
+        {
+            let why = "ca_certificate: there is no certificate in it, in PEM";
+            return Err(Error::invalid(why));
+        }
+        let authorities = tonic::transport::Certificate::from_pem(pem);
+        Ok(self.config.ca_certificate(authorities))
     }
 }
 

@@ -11,6 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use ring::hmac;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
 
@@ -90,6 +91,55 @@ fn secured(
         tls_client_optional: true,
         ..config
     }
+}
+
+/// An authority of one's own is trusted instead of those of the system, and not beside them. The second half of the test runs as a
+/// process whose system trusts who has signed for the server.
+#[tokio::test]
+async fn an_authority_of_ones_own_is_the_only_one() {
+    const URL: &str = "AETHERVEC_TEST_URL";
+    const TRUSTED: &str = "SSL_CERT_FILE";
+    if let Ok(url) = std::env::var(URL) {
+        let system = std::fs::read(std::env::var(TRUSTED).unwrap()).unwrap();
+        let options = || VectorDatabaseClient::options(&url);
+        options().connect().await.unwrap();
+        options().ca_certificate(system).connect().await.unwrap();
+        let other = Certificates::new().authority;
+        let error = options().ca_certificate(other).connect().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        return;
+    }
+    let certificates = Certificates::new();
+    let files = tempfile::tempdir().unwrap();
+    let change = |config| secured(files.path(), &certificates, &[], config);
+    let server = Running::start_with(tempfile::tempdir().unwrap(), 0, change).await;
+    let mut trusting = Command::new(std::env::current_exe().unwrap());
+    trusting
+        .args([
+            "--exact",
+            "secured::an_authority_of_ones_own_is_the_only_one",
+        ])
+        .env(URL, format!("https://localhost:{}", server.port()))
+        .env(TRUSTED, files.path().join("ca.pem"));
+    let output = tokio::task::spawn_blocking(move || trusting.output());
+    let output = output.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_authority_has_a_certificate() {
+    let options = VectorDatabaseClient::options("https://localhost:1");
+    let error = options
+        .ca_certificate("-----BEGIN PRIVATE KEY-----")
+        .connect();
+    let error = error.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().contains("ca_certificate"), "{error}");
 }
 
 #[tokio::test]
