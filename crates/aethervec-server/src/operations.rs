@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::engine::Deadline;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::tenants::{Tenant, TenantName};
-use crate::wire::operations::{Begin, Operation, Progress, State};
+use crate::wire::operations::{BeginOperation, Operation, Progress, State};
 use aethervec::Uuid;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub struct Operations(Mutex<VecDeque<Arc<Entry>>>);
 struct Entry {
     id: Uuid,
     tenant: TenantName,
-    begin: Begin,
+    begin: BeginOperation,
     state: Mutex<(State, Progress, Value)>,
     cancelled: AtomicBool,
 }
@@ -42,7 +42,11 @@ impl Operations {
     ///
     /// # Errors
     /// [`ApiErrorKind::Overloaded`] when too many are under way; when what it is about is not there.
-    pub(crate) async fn begin(app: &App, call: Call, begin: Begin) -> ApiResult<Operation> {
+    pub(crate) async fn begin(
+        app: &App,
+        call: Call,
+        begin: BeginOperation,
+    ) -> ApiResult<Operation> {
         let entry = Arc::new(Entry {
             id: Uuid::new_v4(),
             tenant: call.tenant.name.clone(),
@@ -130,12 +134,12 @@ impl Operations {
 impl Entry {
     fn run(&self, call: &Call) {
         let done = match &self.begin {
-            Begin::Check {} => self.check(&call.tenant),
-            Begin::Reclaim {} => {
+            BeginOperation::Check {} => self.check(&call.tenant),
+            BeginOperation::Reclaim {} => {
                 let reclaimed = call.tenant.db.reclaim_while(&|| self.goes_on());
                 reclaimed.map(|_| Value::Null).map_err(ApiError::from)
             }
-            Begin::Index { collection } => self.index(call, collection),
+            BeginOperation::Index { collection } => self.index(call, collection),
         };
         let mut state = self.state.lock();
         (state.0, state.2) = match done {

@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::error::{ApiError, ApiErrorKind, ApiResult};
 use crate::observe::request::{self, asking};
 use crate::observe::shape;
-use crate::wire::short::{Query, Similar, Vectors, Written};
+use crate::wire::short::{Similar, SimilarQuery, Vectors, Written};
 use aethervec::{
     Collection, CollectionSchema, Document, ErrorKind, IndexConfig, Metric, SearchRequest, Write,
 };
@@ -29,7 +29,7 @@ pub(crate) fn insert(call: &Call, request: Vectors) -> ApiResult<Written> {
 }
 
 /// What is similar to a vector. A collection that nobody has written to yet has nothing.
-pub(crate) fn query(call: &Call, request: &Query) -> ApiResult<Similar> {
+pub(crate) fn query(call: &Call, request: &SimilarQuery) -> ApiResult<Similar> {
     let collection = match call.collection(Action::Read, &request.collection) {
         Err(error) if error.kind == ApiErrorKind::NotFound => {
             return Ok(Similar {

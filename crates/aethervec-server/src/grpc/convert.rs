@@ -32,9 +32,9 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> ApiResult<String> {
 }
 
 /// A vector of the short forms, as a document.
-pub(super) fn short(vector: proto::InsertVector) -> ApiResult<crate::wire::short::Vector> {
+pub(super) fn short(vector: proto::InsertVector) -> ApiResult<crate::wire::short::NewVector> {
     let metadata = vector.metadata.as_deref();
-    Ok(crate::wire::short::Vector {
+    Ok(crate::wire::short::NewVector {
         id: id(vector.id)?,
         dimensions: vector.dimensions,
         metadata: metadata.map(|text| json("metadata", text)).transpose()?,

@@ -6,17 +6,17 @@ use crate::call::{At, Call, session_id};
 use crate::error::ApiResult;
 use crate::operations::Operations as Running;
 use crate::tenants::Tenant;
-use crate::wire::operations::{Begin, Operation, Operations};
+use crate::wire::operations::{BeginOperation, Operation, Operations};
 use axum::http::StatusCode;
 use std::sync::Arc;
 
 #[utoipa::path(
     post, path = "/v1/operations", tag = "operations",
-    request_body = Begin,
+    request_body = BeginOperation,
     responses((status = 202, body = Operation)),
 )]
 pub(crate) async fn begin(scope: Scope, body: Body) -> ApiResult<Answer> {
-    let begin: Begin = body.parse()?;
+    let begin: BeginOperation = body.parse()?;
     scope.caller.allow(Action::Manage, &scope.tenant, None)?;
     let call = |caller| {
         move |tenant: &Arc<Tenant>| -> ApiResult<Call> {

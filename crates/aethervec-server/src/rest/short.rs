@@ -2,7 +2,7 @@
 
 use super::scope::{Answer, Body, Scope};
 use crate::error::ApiResult;
-use crate::wire::short::{Query, Similar, Vectors, Written};
+use crate::wire::short::{Similar, SimilarQuery, Vectors, Written};
 
 #[utoipa::path(
     post, path = "/vectors", tag = "short",
@@ -17,11 +17,11 @@ pub(crate) async fn insert(scope: Scope, body: Body) -> ApiResult<Answer> {
 
 #[utoipa::path(
     post, path = "/query", tag = "short",
-    request_body = Query,
+    request_body = SimilarQuery,
     responses((status = 200, body = Similar)),
 )]
 pub(crate) async fn query(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
-        .read_now(move |call| crate::short::query(call, &body.parse::<Query>()?))
+        .read_now(move |call| crate::short::query(call, &body.parse::<SimilarQuery>()?))
         .await
 }

@@ -5,7 +5,7 @@ use crate::auth::Action;
 use crate::call::session_id;
 use crate::error::{ApiError, ApiResult};
 use crate::tenants::TenantName;
-use crate::wire::state::{Begin, Committed, Opened, Place, Tenants};
+use crate::wire::state::{BeginTransaction, Committed, Opened, Place, Tenants};
 use aethervec::{SeqNo, Uuid};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -60,13 +60,13 @@ pub(crate) async fn drop_tenant(scope: Scope) -> ApiResult<Answer> {
 
 #[utoipa::path(
     post, path = "/v1/transactions", tag = "transactions",
-    request_body = Begin,
+    request_body = BeginTransaction,
     responses((status = 201, body = Opened)),
 )]
 pub(crate) async fn begin(scope: Scope, body: Body) -> ApiResult<Answer> {
     scope
         .created(move |call| {
-            let Begin { isolation } = body.parse_or_default()?;
+            let BeginTransaction { isolation } = body.parse_or_default()?;
             let (id, seq) = call.begin(isolation.into())?;
             Ok(opened(id, seq))
         })

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// What is to be done.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum Begin {
+pub(crate) enum BeginOperation {
     /// Read everything and compare: all checksums, each document with its vectors and its entries in indexes.
     Check {},
     /// Give the space of what was deleted back now, instead of bit by bit.
@@ -20,7 +20,7 @@ pub(crate) enum Begin {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Operation {
     pub(crate) id: String,
-    pub(crate) operation: Begin,
+    pub(crate) operation: BeginOperation,
     pub(crate) state: State,
     pub(crate) progress: Progress,
     /// What came of it: a report, or the error.

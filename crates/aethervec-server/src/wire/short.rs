@@ -16,13 +16,13 @@ pub(crate) struct Vectors {
     /// The collection; made if it is missing, with the dimensions of the first vector and the metric cosine.
     #[serde(default = "collection")]
     pub(crate) collection: String,
-    pub(crate) vectors: Vec<Vector>,
+    pub(crate) vectors: Vec<NewVector>,
 }
 
 /// A vector and its id.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Vector {
+pub(crate) struct NewVector {
     #[schema(value_type = language::DocId)]
     pub(crate) id: DocId,
     pub(crate) dimensions: Vec<f32>,
@@ -40,7 +40,7 @@ pub(crate) struct Written {
 /// What is similar to a vector.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Query {
+pub(crate) struct SimilarQuery {
     /// The collection.
     #[serde(default = "collection")]
     pub(crate) collection: String,
@@ -74,8 +74,8 @@ fn k() -> usize {
     10
 }
 
-impl From<Vector> for Document {
-    fn from(vector: Vector) -> Document {
+impl From<NewVector> for Document {
+    fn from(vector: NewVector) -> Document {
         Document {
             payload: vector.metadata.map(Value::Object),
             ..Document::new(vector.dimensions, vector.id)

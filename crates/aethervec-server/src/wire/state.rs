@@ -13,7 +13,7 @@ pub(crate) struct Tenants {
 /// A transaction to begin.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Begin {
+pub(crate) struct BeginTransaction {
     pub(crate) isolation: IsolationName,
 }
 

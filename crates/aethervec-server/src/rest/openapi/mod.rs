@@ -147,6 +147,8 @@ mod tests {
     use super::*;
     use crate::observe::operation::{Operation, Protocol};
     use axum::http::Method;
+    use std::fs;
+    use std::path::PathBuf;
 
     #[test]
     fn figures_know_what_each_route_is_about() {
@@ -160,5 +162,36 @@ mod tests {
                 assert_ne!(operation, Operation::Other, "{method} {path}");
             }
         }
+    }
+    /// A name that two types share describes one of them only: `/query` had once the description of another query.
+    #[test]
+    fn each_schema_has_a_name_of_its_own() {
+        let mut names: Vec<String> = LANGUAGE.keys().cloned().collect();
+        let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ending| ending == "rs") {
+                    names.extend(described(&fs::read_to_string(path).unwrap()));
+                }
+            }
+        }
+        assert!(names.len() > 60, "{names:?}");
+        names.sort_unstable();
+        let shared: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(shared.is_empty(), "{shared:?}");
+    }
+
+    /// The types of a source that derive a schema.
+    fn described(source: &str) -> Vec<String> {
+        let derives = source.split("ToSchema)]").skip(1);
+        let name = |rest: &str| {
+            let mut words = rest.split(|c: char| !c.is_alphanumeric());
+            words.find(|word| matches!(*word, "struct" | "enum"))?;
+            words.next().map(str::to_owned)
+        };
+        derives.filter_map(name).collect()
     }
 }
