@@ -35,7 +35,7 @@ impl<'a> Access<'a> {
         match collection {
             Some(name) => access.allow(action, name)?,
             None if action == Action::Read => caller.allow_within(action, &tenant.name)?,
-            None => caller.allow(action, &tenant.name, None)?,
+            None => access.allow_whole(action)?,
         }
         Ok(access)
     }
@@ -43,6 +43,11 @@ impl<'a> Access<'a> {
     /// Asks for the right to do `action` to the collection that `name` stands for.
     pub(crate) fn allow(&self, action: Action, name: &str) -> Result<()> {
         Ok(self.tenant.allow(self.caller, action, name)?)
+    }
+
+    /// Asks for the right to do `action` to all of the tenant.
+    pub(crate) fn allow_whole(&self, action: Action) -> Result<()> {
+        Ok(self.caller.allow(action, &self.tenant.name, None)?)
     }
 
     /// Asks for the right to read these collections.

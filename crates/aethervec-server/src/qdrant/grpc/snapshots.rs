@@ -1,13 +1,13 @@
 //! The service of snapshots.
 
-use super::call::{Answer, Service, about};
+use super::call::{Answer, Service, about, everywhere};
 use crate::auth::Action;
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::SnapshotDescription;
-use crate::qdrant::service::snapshots;
+use crate::qdrant::service::snapshots::{self, whole};
 use aethervec::Timestamp;
 use qdrant_client::qdrant as proto;
-use tonic::{Request, Response};
+use tonic::Request;
 
 #[tonic::async_trait]
 impl proto::snapshots_server::Snapshots for Service {
@@ -36,7 +36,7 @@ impl proto::snapshots_server::Snapshots for Service {
             |message| about(Action::Read, &message.collection_name),
             |db, message| {
                 let snapshots = snapshots::list(db, &message.collection_name)?.into_iter();
-                snapshots.map(described).collect::<Result<Vec<_>>>()
+                snapshots.map(described).collect()
             },
             |snapshot_descriptions, time| proto::ListSnapshotsResponse {
                 snapshot_descriptions,
@@ -61,28 +61,48 @@ impl proto::snapshots_server::Snapshots for Service {
 
     async fn create_full(
         &self,
-        _: Request<proto::CreateFullSnapshotRequest>,
+        request: Request<proto::CreateFullSnapshotRequest>,
     ) -> Answer<proto::CreateSnapshotResponse> {
-        Err(of_the_server().into())
+        self.answer(
+            request,
+            |_| everywhere(Action::Manage).at_length(),
+            |db, _| described(whole::create(db)?),
+            |snapshot, time| proto::CreateSnapshotResponse {
+                snapshot_description: Some(snapshot),
+                time,
+            },
+        )
+        .await
     }
 
     async fn list_full(
         &self,
-        _: Request<proto::ListFullSnapshotsRequest>,
+        request: Request<proto::ListFullSnapshotsRequest>,
     ) -> Answer<proto::ListSnapshotsResponse> {
-        Ok(Response::new(proto::ListSnapshotsResponse::default()))
+        self.answer(
+            request,
+            |_| everywhere(Action::Read),
+            |db, _| whole::list(db)?.into_iter().map(described).collect(),
+            |snapshot_descriptions, time| proto::ListSnapshotsResponse {
+                snapshot_descriptions,
+                time,
+            },
+        )
+        .await
     }
 
     async fn delete_full(
         &self,
-        _: Request<proto::DeleteFullSnapshotRequest>,
+        request: Request<proto::DeleteFullSnapshotRequest>,
     ) -> Answer<proto::DeleteSnapshotResponse> {
-        Err(of_the_server().into())
+        self.answer(
+            request,
+            |_| everywhere(Action::Manage).at_length(),
+            |db, message| whole::delete(db, &message.snapshot_name),
+            |_, time| proto::DeleteSnapshotResponse { time },
+        )
+        .await
     }
-}
-
-fn of_the_server() -> Failure {
-    Failure::unsupported("a snapshot of the whole server")
 }
 
 fn described(snapshot: SnapshotDescription) -> Result<proto::SnapshotDescription> {

@@ -1,13 +1,13 @@
 //! The routes of snapshots: files go in and out as streams, in memory a piece at a time.
 
 use super::call::{Call, Place};
-use super::handlers::{at_length, part, plain, refused};
+use super::handlers::{at_length, part, plain};
 use crate::app::App;
 use crate::auth::Action::{Manage, Read};
 use crate::qdrant::access::Access;
 use crate::qdrant::error::{Failure, Result};
 use crate::qdrant::model::RecoverSnapshot;
-use crate::qdrant::service::snapshots;
+use crate::qdrant::service::snapshots::{self, whole};
 use crate::streams::{self, ChunkSource};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,7 +15,7 @@ use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post, put};
 use serde::Deserialize;
 use std::io::BufRead;
 use std::sync::Arc;
@@ -29,13 +29,17 @@ struct Uploading {
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
-    let whole_server = "a snapshot of the whole server";
     let all = get(plain(Read, |db, at| snapshots::list(db, at.collection())))
         .post(at_length(Manage, |db, at| {
             snapshots::create(db, at.collection())
         }));
     let one = get(download).delete(at_length(Manage, |db, at| {
         snapshots::delete(db, at.collection(), part(at, "snapshot"))
+    }));
+    let all_whole = get(plain(Read, |db, _| whole::list(db)))
+        .post(at_length(Manage, |db, _| whole::create(db)));
+    let one_whole = get(download).delete(at_length(Manage, |db, at| {
+        whole::delete(db, part(at, "snapshot"))
     }));
     Router::new()
         .route("/collections/{name}/snapshots", all)
@@ -45,14 +49,8 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/collections/{name}/snapshots/upload",
             post(upload).layer(DefaultBodyLimit::disable()),
         )
-        .route(
-            "/snapshots",
-            get(plain(Read, |_, _| Ok([(); 0]))).post(refused(whole_server)),
-        )
-        .route(
-            "/snapshots/{snapshot}",
-            delete(refused(whole_server)).get(refused(whole_server)),
-        )
+        .route("/snapshots", all_whole)
+        .route("/snapshots/{snapshot}", one_whole)
 }
 
 async fn recover(call: Call, body: Bytes) -> Response {
@@ -108,6 +106,7 @@ async fn feed(form: &mut Multipart, source: ChunkSource) -> Result<()> {
     Err(Failure::wrong("form: it has no field called \"snapshot\""))
 }
 
+/// A file of a collection, or of the whole database where the path names none.
 async fn download(call: Call) -> Response {
     let Call {
         app,
@@ -123,9 +122,13 @@ async fn download(call: Call) -> Response {
     let snapshot = part(&place, "snapshot").to_owned();
     // The database stays open as long as the stream.
     let opened = app.with_tenant(tenant, app.deadline(), move |tenant| {
-        let db = Access::new(tenant, &caller, Read, Some(place.collection()));
-        let file =
-            db.and_then(|db| snapshots::open(&db, place.collection(), part(&place, "snapshot")));
+        let collection = place.get("name");
+        let db = Access::new(tenant, &caller, Read, collection);
+        let snapshot = part(&place, "snapshot");
+        let file = db.and_then(|db| match collection {
+            Some(name) => snapshots::open(&db, name, snapshot),
+            None => whole::open(&db, snapshot),
+        });
         Ok::<_, crate::ApiError>(file.map(|file| (file, Arc::clone(tenant))))
     });
     let (mut file, tenant) = match opened

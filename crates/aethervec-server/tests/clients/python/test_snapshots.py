@@ -19,4 +19,7 @@ def test_a_collection_becomes_again_what_it_was(notes):
         notes.recover_snapshot("notes", location="http://elsewhere/a.snapshot")
     assert notes.delete_snapshot("notes", made.name)
     assert notes.list_snapshots("notes") == []
+    made = notes.create_full_snapshot()
+    assert [it.name for it in notes.list_full_snapshots()] == [made.name]
+    assert notes.delete_full_snapshot(made.name)
     assert notes.list_full_snapshots() == []
