@@ -18,6 +18,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod call;
+mod certificates;
 pub mod config;
 mod console;
 pub mod engine;

@@ -5,8 +5,8 @@ use crate::error::ApiResult;
 use crate::observe::request::asking;
 use crate::observe::shape;
 use aethervec::{
-    FacetCount, FacetRequest, Filter, GroupRequest, Hit, Matrix, MatrixRequest, QueryGroup,
-    QueryRequest, QueryResponse, SearchRequest,
+    DocId, Document, FacetCount, FacetRequest, Filter, GroupRequest, Hit, Matrix, MatrixRequest,
+    QueryGroup, QueryRequest, QueryResponse, ScrollPage, ScrollRequest, SearchRequest,
 };
 
 /// Errors: as [`Call::read`], or those of the method of the same name of a collection.
@@ -90,6 +90,24 @@ impl Call {
     pub(crate) fn matrix(&self, name: &str, request: &MatrixRequest) -> ApiResult<Matrix> {
         let ask = || Ok(self.view(name)?.matrix(request)?);
         asking(name, || shape::of(request), ask)
+    }
+
+    /// The documents called so, in this order.
+    pub(crate) fn get_batch(&self, name: &str, ids: &[DocId]) -> ApiResult<Vec<Option<Document>>> {
+        let ask = || {
+            self.read(
+                name,
+                |collection| collection.get_batch(ids),
+                |view| view.get_batch(ids),
+            )
+        };
+        asking(name, || shape::get(ids), ask)
+    }
+
+    /// A page of documents, in the order of their ids.
+    pub(crate) fn scroll(&self, name: &str, request: &ScrollRequest) -> ApiResult<ScrollPage> {
+        let ask = || Ok(self.view(name)?.scroll(request.clone())?);
+        asking(name, || shape::scroll(request), ask)
     }
 
     /// How many documents there are, or how many satisfy a filter.

@@ -9,6 +9,7 @@ use crate::index::open;
 use crate::keyspace::{self, CatalogKey, DocRow, PendingEntry};
 use crate::limits;
 use crate::overlay::{self, Overlay};
+use crate::plan::explain::Trace;
 use crate::snapshot::DbSnapshot;
 use crate::timestamp::Timestamp;
 use crate::validate;
@@ -107,6 +108,14 @@ impl CollectionView {
     pub fn get_batch(&self, ids: &[DocId]) -> Result<Vec<Option<Document>>> {
         validate::batch_len(ids.len())?;
         ids.iter().try_for_each(validate::id)?;
+        Trace::of_thread().step(
+            "rows",
+            || self.documents(ids),
+            |found| (found.iter().flatten().count() as u64, "by id".into()),
+        )
+    }
+
+    fn documents(&self, ids: &[DocId]) -> Result<Vec<Option<Document>>> {
         let keys: Vec<Vec<u8>> = ids.iter().map(|id| self.doc_key(id)).collect();
         let rows = self.doc_rows(&keys)?;
         let found = ids.iter().zip(keys.iter().zip(rows));
@@ -151,6 +160,14 @@ impl CollectionView {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `limit` is outside of its limits.
     pub fn scroll(&self, request: ScrollRequest) -> Result<ScrollPage> {
         validate::range("limit", request.limit, 1..=limits::SCROLL_LIMIT_MAX)?;
+        Trace::of_thread().step(
+            "rows",
+            || self.page(request),
+            |page| (page.documents.len() as u64, "in the order of ids".into()),
+        )
+    }
+
+    fn page(&self, request: ScrollRequest) -> Result<ScrollPage> {
         let mut rows = self.all_docs(request.after.map(|id| self.doc_key(&id)));
         let mut documents = Vec::new();
         let mut more = false;

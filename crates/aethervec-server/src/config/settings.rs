@@ -124,6 +124,8 @@ settings! {
     slow_query_ms: Option<u64> = Some(500);
     /// Collector of OpenTelemetry that traces are sent to, such as http://localhost:4318; null: there are no traces.
     otlp_endpoint: Option<String> = None;
+    /// File with the authorities that may speak for a collector at https://, in PEM; null: those that the system trusts.
+    otlp_ca: Option<PathBuf> = None;
     /// Share of the requests that are traced, 0 to 1, of those that do not say themselves by traceparent.
     trace_ratio: f64 = 0.1;
     /// Tenants with figures of their own, the largest ones; the others are added up.

@@ -276,11 +276,7 @@ impl VectorDatabase for Service {
             .read(message.at.take(), move |call| {
                 let ids = message.ids.into_iter().map(|id| convert::id(Some(id)));
                 let ids = ids.collect::<ApiResult<Vec<_>>>()?;
-                let documents = call.read(
-                    &message.collection,
-                    |collection| collection.get_batch(&ids),
-                    |view| view.get_batch(&ids),
-                )?;
+                let documents = call.get_batch(&message.collection, &ids)?;
                 let found = documents.into_iter().map(|document| Found {
                     document: document.map(Document::from),
                 });
@@ -298,7 +294,7 @@ impl VectorDatabase for Service {
                 let after = message.after.map(|id| convert::id(Some(id))).transpose()?;
                 let limit = message.limit.map_or(100, |limit| limit as usize);
                 let request = aethervec::ScrollRequest { after, limit };
-                let page = call.view(&message.collection)?.scroll(request)?;
+                let page = call.scroll(&message.collection, &request)?;
                 let documents = page.documents.into_iter().map(Document::from);
                 Ok(ScrollResponse {
                     documents: documents.collect(),

@@ -1,6 +1,6 @@
 //! A client that trusts one certificate and nothing else: to ask a server on this machine whether it is well.
 
-use super::tls::certificates;
+use crate::certificates;
 use crate::error::{ApiError, ApiResult};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// # Errors
 /// [`Invalid`](crate::ApiErrorKind::Invalid) when the file cannot be used.
 pub(crate) fn client(certificate: &Path) -> ApiResult<ClientConfig> {
-    let mut chain = certificates("tls_certificate", certificate)?;
+    let mut chain = certificates::read("tls_certificate", certificate)?;
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

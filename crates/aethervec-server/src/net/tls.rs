@@ -1,17 +1,17 @@
 //! Encryption of connections, and who a client's certificate says it is.
 
+use crate::certificates::{self, unusable};
 use crate::config::Config;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use std::fmt::Display;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -89,7 +89,7 @@ impl Tls {
 
 impl Files {
     fn read(&self) -> ApiResult<Arc<ServerConfig>> {
-        let chain = certificates("tls_certificate", &self.certificate)?;
+        let chain = certificates::read("tls_certificate", &self.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| unusable("tls_key", &self.key, &error))?;
         let provider = Arc::new(ring::default_provider());
@@ -100,12 +100,8 @@ impl Files {
             None => builder.with_no_client_auth(),
             Some(path) => {
                 let wrong = |error: &dyn Display| unusable("tls_client_ca", path, error);
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates("tls_client_ca", path)? {
-                    roots.add(certificate).map_err(|error| wrong(&error))?;
-                }
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let roots = Arc::new(certificates::authorities("tls_client_ca", path)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
                 let verifier = match self.client_optional {
                     true => verifier.allow_unauthenticated(),
                     false => verifier,
@@ -119,25 +115,6 @@ impl Files {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
-}
-
-pub(super) fn certificates(setting: &str, path: &Path) -> ApiResult<Vec<CertificateDer<'static>>> {
-    let wrong = |error: &dyn Display| unusable(setting, path, error);
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
-    let found = found
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(&error))?;
-    match found.is_empty() {
-        true => Err(wrong(&"there is no certificate in it")),
-        false => Ok(found),
-    }
-}
-
-fn unusable(setting: &str, path: &Path, why: &dyn Display) -> ApiError {
-    ApiError::invalid(format!(
-        "{setting}: {} cannot be used: {why}",
-        path.display()
-    ))
 }
 
 /// The names that a certificate gives its holder: alternative names, then common names. What is none of them counts for nothing.

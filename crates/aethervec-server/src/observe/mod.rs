@@ -6,7 +6,7 @@
 //! request    what is known of a request while it is answered, on whatever thread that happens
 //!   │
 //! metrics/   the figures: counted where they are events (atomics), looked up when somebody asks where they are states
-//! traces     what sampled requests did when, sent to a collector
+//! traces     what sampled requests did when, sent to a collector; collector: the way to it
 //! slow       the queries that took too long; shape: what they look like, without what they say
 //! names      what requests are called that come without a name
 //! operation  protocols, operations and outcomes: the labels of all these, a closed set
@@ -14,6 +14,7 @@
 //!
 //! A request that is neither sampled nor slow costs some atomic additions and two small allocations: no lock is taken.
 
+mod collector;
 pub(crate) mod metrics;
 mod names;
 pub(crate) mod operation;

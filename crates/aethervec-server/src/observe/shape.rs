@@ -1,6 +1,6 @@
 //! What a query looks like, without what it says: fields, operators and limits, and never vectors, ids or values of payloads.
 
-use aethervec::{FacetRequest, Filter, QueryVector, SearchRequest};
+use aethervec::{DocId, FacetRequest, Filter, QueryVector, ScrollRequest, SearchRequest};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -67,6 +67,17 @@ pub(crate) fn search(request: &SearchRequest<'_>) -> Value {
     Value::Object(said.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
+/// That of a question for documents: how many.
+pub(crate) fn get(ids: &[DocId]) -> Value {
+    json!({"ids": counted(ids.len())})
+}
+
+/// That of a question for a page of documents.
+pub(crate) fn scroll(request: &ScrollRequest) -> Value {
+    let ScrollRequest { after, limit } = request;
+    json!({"after": after.as_ref().map(|_| "?"), "limit": limit})
+}
+
 /// That of a question how many documents satisfy a filter.
 pub(crate) fn count(filter: Option<&Filter>) -> Value {
     json!({"filter": filter.map(of)})
@@ -120,10 +131,15 @@ fn masked(value: Value, shown: bool, depth: usize) -> Value {
 fn masked_items(items: Vec<Value>, shown: bool, depth: usize) -> Value {
     let is_plain = |item: &Value| !matches!(item, Value::Array(_) | Value::Object(_));
     if !shown && items.iter().all(is_plain) {
-        return json!(format!("[{}]", items.len()));
+        return counted(items.len());
     }
     let items = items.into_iter().take(ENTRIES_MAX);
     Value::Array(items.map(|item| masked(item, shown, depth)).collect())
+}
+
+/// So many of what must not be shown.
+fn counted(items: usize) -> Value {
+    json!(format!("[{items}]"))
 }
 
 /// A name, cut off where it is too long.

@@ -12,38 +12,31 @@
 //!       graph, rows, …   its steps
 //! ```
 
+use super::collector::Collector;
 use super::operation::Outcome;
 use super::request::RequestContext;
 use crate::config::Config;
 use crate::error::{ApiError, ApiResult};
 use aether_env::{Clock as _, SystemClock};
 use axum::http::HeaderMap;
-use bytes::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
     SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, ContextGuard, KeyValue};
-use opentelemetry_http::{HeaderExtractor, HttpClient, HttpError, Request, Response};
+use opentelemetry_http::HeaderExtractor;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::runtime::Handle;
 
 /// Where a collector takes traces.
 const PATH: &str = "/v1/traces";
 
-/// Bytes of a collector's answer that are read: it has nothing to say but how many spans it did not take.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-
 /// How long a collector may take for a batch.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes spans and sends them.
 pub(crate) struct Traces {
@@ -68,15 +61,11 @@ impl Traces {
             return Ok(None);
         };
         let wrong = |why: String| ApiError::invalid(format!("otlp_endpoint: {endpoint:?}: {why}"));
-        if !endpoint.starts_with("http://") {
-            return Err(wrong(
-                "it must begin with http://: a collector beside the server, which sends on".into(),
-            ));
-        }
+        let collector = Collector::new(endpoint, config.otlp_ca.as_deref())?;
         let endpoint = endpoint.trim_end_matches('/');
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Sender::new())
+            .with_http_client(collector)
             .with_endpoint(format!("{endpoint}{PATH}"))
             .with_timeout(TIMEOUT)
             .build()
@@ -219,43 +208,4 @@ impl Trace {
 /// The time of day.
 pub(crate) fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(SystemClock::new().now().0)
-}
-
-/// Sends batches by the runtime of the server, on behalf of the thread that collects them.
-#[derive(Debug)]
-struct Sender {
-    runtime: Handle,
-    client: Client<HttpConnector, http_body_util::Full<Bytes>>,
-}
-
-impl Sender {
-    fn new() -> Sender {
-        Sender {
-            runtime: Handle::current(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl HttpClient for Sender {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        let exchange = async move {
-            let (parts, body) = request.into_parts();
-            let request = Request::from_parts(parts, http_body_util::Full::new(body));
-            let (parts, body) = client.request(request).await?.into_parts();
-            let limited = http_body_util::Limited::new(body, ANSWER_BYTES_MAX);
-            let body = http_body_util::BodyExt::collect(limited).await?.to_bytes();
-            Ok::<_, HttpError>(Response::from_parts(parts, body))
-        };
-        // Within the runtime: here there is no clock.
-        let exchange = async move { tokio::time::timeout(TIMEOUT, exchange).await };
-        let sent = self.runtime.spawn(exchange);
-        let response = sent.await.map_err(HttpError::from).and_then(|sent| sent?);
-        if let Err(error) = &response {
-            tracing::debug!(%error, "traces could not be sent");
-        }
-        response
-    }
 }

@@ -112,12 +112,9 @@ pub(crate) async fn get_batch(scope: Scope<Moment>, body: Body) -> ApiResult<Ans
     scope
         .read(move |call| {
             let Ids { ids } = body.parse()?;
-            let documents = call.read(
-                &name,
-                |collection| collection.get_batch(&ids),
-                |view| view.get_batch(&ids),
-            )?;
-            Ok(Documents { documents })
+            Ok(Documents {
+                documents: call.get_batch(&name, &ids)?,
+            })
         })
         .await
 }
@@ -132,12 +129,8 @@ pub(crate) async fn get(scope: Scope<Moment>) -> ApiResult<Answer> {
     let id = id(&scope);
     scope
         .read(move |call| {
-            let found = call.read(
-                &name,
-                |collection| collection.get(id.clone()),
-                |view| view.get(id.clone()),
-            )?;
-            found.ok_or_else(|| absent(&name, &id))
+            let found = call.get_batch(&name, std::slice::from_ref(&id))?.pop();
+            found.flatten().ok_or_else(|| absent(&name, &id))
         })
         .await
 }
@@ -184,7 +177,7 @@ pub(crate) async fn scroll(scope: Scope<Moment>, body: Body) -> ApiResult<Answer
         .read(move |call| {
             let Scroll { after, limit } = body.parse()?;
             let request = ScrollRequest { after, limit };
-            Ok(Page::from(call.view(&name)?.scroll(request)?))
+            Ok(Page::from(call.scroll(&name, &request)?))
         })
         .await
 }

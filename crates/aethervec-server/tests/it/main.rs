@@ -28,3 +28,4 @@ mod state;
 mod streams;
 mod tls;
 mod tokens;
+mod traces;

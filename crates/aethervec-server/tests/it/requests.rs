@@ -1,18 +1,9 @@
-//! What is known of a request: its name, whether it was slow, its trace.
+//! What is known of a request: its name, and whether it was slow.
 
 use crate::common::Running;
 use aethervec_server::proto::vector_database_client::VectorDatabaseClient;
-use aethervec_server::proto::{CollectionRequest, HealthRequest};
-use axum::Router;
-use axum::body::Bytes;
-use axum::routing::post;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
+use aethervec_server::proto::{CollectionRequest, GetRequest, HealthRequest, ScrollRequest};
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tonic::Request;
 
 const NAME: &str = "x-request-id";
@@ -122,6 +113,76 @@ async fn slow_queries_are_kept_with_their_plan_and_without_what_they_say() {
 }
 
 #[tokio::test]
+async fn slow_reads_of_documents_are_kept_in_all_protocols() {
+    let server = Running::start_with(|mut config| {
+        config.slow_query_ms = Some(0);
+        config
+    })
+    .await;
+    server.notes().await;
+    server.get("/v1/collections/notes/documents/1").await;
+    let ids = json!({"ids": [1, "secret", 2]});
+    server.post("/v1/collections/notes/get", ids).await;
+    let page = json!({"after": "secret", "limit": 7});
+    server.post("/v1/collections/notes/scroll", page).await;
+    let grpc = format!("http://{}", server.addresses.grpc.unwrap());
+    let mut client = VectorDatabaseClient::connect(grpc).await.unwrap();
+    let collection = || "notes".to_owned();
+    let get = GetRequest {
+        collection: collection(),
+        ..GetRequest::default()
+    };
+    client.get(get).await.unwrap();
+    let scroll = ScrollRequest {
+        collection: collection(),
+        ..ScrollRequest::default()
+    };
+    client.scroll(scroll).await.unwrap();
+    let qdrant = format!(
+        "http://{}/collections/notes",
+        server.addresses.qdrant_http.unwrap()
+    );
+    for (path, body) in [
+        ("points", json!({"ids": [1, 2]})),
+        ("points/scroll", json!({"limit": 2})),
+        (
+            "points/scroll",
+            json!({"limit": 2, "filter": {"must": [{"key": "lang", "match": {"value": "secret"}}]}}),
+        ),
+    ] {
+        let request = server.http.post(format!("{qdrant}/{path}")).json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
+    }
+
+    let (_, list) = server.get("/v1/slow-queries").await;
+    let mut kept = list["queries"].as_array().unwrap().clone();
+    kept.reverse();
+    let told = kept.iter().map(|query| {
+        assert_ne!(query["steps"], json!([]), "{query}");
+        assert_eq!(query["collection"], "notes");
+        json!([query["protocol"], query["operation"], query["shape"]])
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>()[..6],
+        [
+            json!(["rest", "get", {"ids": "[1]"}]),
+            json!(["rest", "get", {"ids": "[3]"}]),
+            json!(["rest", "scroll", {"after": "?", "limit": 7}]),
+            json!(["grpc", "get", {"ids": "[0]"}]),
+            json!(["grpc", "scroll", {"after": null, "limit": 100}]),
+            json!(["qdrant_rest", "get", {"ids": "[2]"}]),
+        ]
+    );
+    for page in &kept[6..] {
+        assert_eq!(page["operation"], "scroll", "{page}");
+        assert_eq!(page["shape"]["limit"], 2, "{page}");
+    }
+    assert_eq!(kept.len(), 8);
+    assert!(!list.to_string().contains("secret"), "{list}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn fast_queries_are_not_kept() {
     let server = Running::start_with(|mut config| {
         config.slow_query_ms = None;
@@ -137,107 +198,5 @@ async fn fast_queries_are_not_kept() {
         .await;
     let (_, list) = server.get("/v1/slow-queries").await;
     assert_eq!(list, json!({"slow_query_ms": null, "queries": []}));
-    server.stop().await;
-}
-
-/// A collector: its address, and the spans that it is sent.
-async fn collector() -> (String, mpsc::UnboundedReceiver<Span>) {
-    let (sender, spans) = mpsc::unbounded_channel();
-    let take = async move |body: Bytes| {
-        let batch = ExportTraceServiceRequest::decode(body).unwrap();
-        let scopes = batch
-            .resource_spans
-            .into_iter()
-            .flat_map(|resource| resource.scope_spans);
-        for span in scopes.flat_map(|scope| scope.spans) {
-            sender.send(span).unwrap();
-        }
-    };
-    let router = Router::new().route("/v1/traces", post(take));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, spans)
-}
-
-#[tokio::test]
-async fn sampled_requests_are_traced_down_to_the_steps_of_queries() {
-    let (address, mut sent) = collector().await;
-    let server = Running::start_with(|mut config| {
-        config.otlp_endpoint = Some(address);
-        config.trace_ratio = 0.0;
-        config
-    })
-    .await;
-    // None of these says that it is to be sampled.
-    server.notes().await;
-    let trace = "0af7651916cd43dd8448eb211c80319c";
-    let parent = "b7ad6b7169203331";
-    let search = server.http.post(server.url("/v1/collections/notes/search"));
-    let search = search
-        .header("traceparent", format!("00-{trace}-{parent}-01"))
-        .json(&json!({"vector": [0.0, 0.0], "k": 2}));
-    assert_eq!(search.send().await.unwrap().status(), 200);
-    // What is still to be sent is sent in the end.
-    server.stop().await;
-
-    let mut spans = Vec::new();
-    while let Ok(span) = sent.try_recv() {
-        spans.push(span);
-    }
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    let named = |name: &str| {
-        let mut found = spans.iter().filter(|span| span.name == name);
-        let span = found
-            .next()
-            .unwrap_or_else(|| panic!("{name} in {spans:#?}"));
-        assert!(found.next().is_none(), "{name} twice");
-        span
-    };
-    assert!(spans.iter().all(|span| hex(&span.trace_id) == trace));
-    let root = named("rest search");
-    assert_eq!(hex(&root.parent_span_id), parent);
-    for (child, of) in [
-        ("queue", "rest search"),
-        ("engine", "rest search"),
-        ("query", "engine"),
-        ("rows", "query"),
-    ] {
-        assert_eq!(named(child).parent_span_id, named(of).span_id, "{child}");
-        let (child, of) = (named(child), named(of));
-        assert!(of.start_time_unix_nano <= child.start_time_unix_nano + 1_000_000);
-    }
-    let attribute = |span: &Span, name: &str| {
-        let found = span
-            .attributes
-            .iter()
-            .find(|attribute| attribute.key == name);
-        match found.and_then(|attribute| attribute.value.clone()?.value) {
-            Some(AnyValue::StringValue(text)) => text,
-            other => panic!("{name}: {other:?}"),
-        }
-    };
-    assert_eq!(attribute(root, "outcome"), "ok");
-    assert_eq!(attribute(root, "tenant"), "default");
-    assert_eq!(attribute(named("query"), "collection"), "notes");
-}
-
-#[tokio::test]
-async fn a_collector_that_is_away_holds_nobody_up() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
-    let server = Running::start_with(|mut config| {
-        config.otlp_endpoint = Some(format!("http://{address}"));
-        config.trace_ratio = 1.0;
-        config
-    })
-    .await;
-    server.notes().await;
     server.stop().await;
 }

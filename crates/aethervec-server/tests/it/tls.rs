@@ -22,16 +22,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, in PEM.
-struct Signed {
-    certificate: String,
-    key: String,
+pub(crate) struct Signed {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(crate) fn new() -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -49,7 +49,7 @@ impl Authority {
         }
     }
 
-    fn server(&self) -> Signed {
+    pub(crate) fn server(&self) -> Signed {
         let name = SanType::DnsName("localhost".try_into().unwrap());
         self.sign(vec![name], ExtendedKeyUsagePurpose::ServerAuth)
     }
@@ -59,7 +59,7 @@ impl Authority {
         self.sign(vec![name], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 

@@ -77,8 +77,8 @@ thread_local! {
     static RECORDED: RefCell<Option<Steps>> = const { RefCell::new(None) };
 }
 
-/// Does `work`, and says what the searches and queries did that it made on this thread: in the order in which their steps ended.
-/// That costs about a microsecond for each search.
+/// Does `work`, and says what the searches, queries and reads of documents did that it made on this thread: in the order in which
+/// their steps ended. That costs about a microsecond for each of them.
 ///
 /// ```
 /// # use aethervec::{AetherDB, Document, IndexConfig};

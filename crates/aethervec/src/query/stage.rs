@@ -116,17 +116,18 @@ impl<'a> Evaluation<'a> {
             let ids = found.iter().flat_map(|ranking| &ranking.hits);
             Domain::Found(ids.map(|hit| hit.id.clone()).collect())
         };
-        let mut ranking = match stage.query {
-            None => self.by_id(stage, &domain)?,
-            Some(query) => Trace::of_thread().step(
-                "stage",
-                || self.query(query, stage, &domain, &found, &at.field("query")),
-                |ranking| {
-                    let detail = format!("{}, at most {}", query.name(), stage.k);
-                    (ranking.hits.len() as u64, detail)
-                },
-            )?,
-        };
+        let mut ranking = Trace::of_thread().step(
+            "stage",
+            || match stage.query {
+                None => self.by_id(stage, &domain),
+                Some(query) => self.query(query, stage, &domain, &found, &at.field("query")),
+            },
+            |ranking| {
+                let name = stage.query.map_or("by id", Query::name);
+                let detail = format!("{name}, at most {}", stage.k);
+                (ranking.hits.len() as u64, detail)
+            },
+        )?;
         if let Some(threshold) = stage.score_threshold {
             let better = ranking.better;
             let limit = better.similarity(threshold);

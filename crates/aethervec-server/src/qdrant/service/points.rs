@@ -24,7 +24,8 @@ pub(crate) fn retrieve(db: &AetherDB, name: &str, request: PointsRequest) -> Res
     let with_vectors = convert::vector_selector(request.with_vector);
     let mut ids: Vec<DocId> = request.ids.into_iter().map(|id| id.0).collect();
     ids.dedup();
-    let documents = collection.get_batch(&ids)?.into_iter().flatten();
+    let documents = asking(name, || shape::get(&ids), || collection.get_batch(&ids))?;
+    let documents = documents.into_iter().flatten();
     Ok(documents
         .map(|mut document| {
             document.payload = document
@@ -75,7 +76,8 @@ pub(crate) fn scroll(db: &AetherDB, name: &str, request: ScrollRequest) -> Resul
         };
         let first = limit.min(limits::K_MAX);
         let query = reader.ordered(order_by, request.filter, first, &mut asked)?;
-        let hits = view.query(&query)?.hits.into_iter();
+        let found = asking(name, || shape::of(&query), || view.query(&query))?;
+        let hits = found.hits.into_iter();
         return Ok(ScrollResult {
             points: hits.map(|hit| asked.record(hit)).collect(),
             next_page_offset: None,
@@ -89,15 +91,14 @@ pub(crate) fn scroll(db: &AetherDB, name: &str, request: ScrollRequest) -> Resul
         .offset
         .and_then(|id| before(&id.0))
         .map(Cursor::behind);
-    page(&view, query, limit, &asked)
+    query.limit = limit;
+    asking(name, || shape::of(&query), || page(&view, &query, &asked))
 }
 
-fn page(
-    view: &CollectionView,
-    mut query: QueryRequest,
-    limit: usize,
-    asked: &Asked,
-) -> Result<ScrollResult> {
+/// What `query` finds without a vector, however many points it asks for.
+fn page(view: &CollectionView, query: &QueryRequest, asked: &Asked) -> Result<ScrollResult> {
+    let limit = query.limit;
+    let mut query = query.clone();
     let mut points = Vec::new();
     while points.len() < limit {
         query.limit = PAGE.min(limit - points.len());
