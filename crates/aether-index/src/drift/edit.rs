@@ -15,6 +15,9 @@ use crate::kmeans::Centroids;
 use crate::work::Work;
 use crate::{PointId, Result};
 
+/// The points of a bucket have moved when they spread so many times as much around its centroid as they did when it was their mean.
+const MOVED: f32 = 1.3;
+
 /// Of the first buckets, so many tell how points lie.
 const ALIGNED_BUCKETS: usize = 64;
 
@@ -33,6 +36,8 @@ pub(super) struct Edit {
 pub(super) struct Created {
     pub(super) number: u32,
     pub(super) centroid: Box<[f32]>,
+    /// The spread around it when it was the mean; `None`: it is.
+    pub(super) base: Option<f32>,
     pub(super) contents: Appended,
 }
 
@@ -43,6 +48,12 @@ pub(super) struct Appended {
     /// The sum of the squared distances of the points from the centroid.
     pub(super) squares: f32,
     pub(super) body: Vec<u8>,
+}
+
+impl Created {
+    fn base(&self) -> f32 {
+        self.base.unwrap_or_else(|| self.contents.spread())
+    }
 }
 
 impl Appended {
@@ -146,6 +157,7 @@ impl Drift {
         Created {
             number: maintainer.number(),
             centroid: centroid.into(),
+            base: None,
             contents,
         }
     }
@@ -222,7 +234,8 @@ impl Drift {
                     image.append(&self.space, &appended.body, |point| store.is_dead(point))
                 })?;
                 bucket.grow(appended.records, appended.squares);
-                self.note_length(&mut maintainer.long, number, bucket.points());
+                let has_moved = bucket.spread() > bucket.entry().base * MOVED;
+                self.note(&mut maintainer.due, number, bucket.points(), has_moved);
             }
         }
         let gone: u64 = removed
@@ -254,20 +267,27 @@ impl Drift {
             }
         }
         let mut cells: Vec<Cell> = Vec::new();
-        for Created {
-            number,
-            centroid,
-            contents,
-        } in &edit.created
-        {
+        for created in &edit.created {
+            let Created {
+                number,
+                centroid,
+                contents,
+                ..
+            } = created;
             if let Some(router) = &mut maintainer.router {
                 router.add(*number, centroid);
             }
-            let entry = Entry::new(*number, centroid.clone(), &self.space, &self.cache);
+            let entry = Entry::new(
+                *number,
+                centroid.clone(),
+                created.base(),
+                &self.space,
+                &self.cache,
+            );
             let is_dead = |point| store.is_dead(point);
             let image = Image::decode(&self.space, *number, &contents.body, is_dead)?;
             entry.slot().put(Arc::new(image));
-            self.note_length(&mut maintainer.long, *number, contents.records);
+            self.note(&mut maintainer.due, *number, contents.records, false);
             cells.push((Arc::new(entry), contents.records, contents.spread()));
         }
         let alignment = maintainer.state.alignment;
@@ -277,9 +297,11 @@ impl Drift {
         Ok(())
     }
 
-    fn note_length(&self, long: &mut Vec<u32>, number: u32, records: u32) {
-        if records as usize > self.params.bucket_points_max() && !long.contains(&number) {
-            long.push(number);
+    /// Remembers a bucket that is to be made anew.
+    fn note(&self, due: &mut Vec<u32>, number: u32, records: u32, has_moved: bool) {
+        let is_long = records as usize > self.params.bucket_points_max();
+        if (is_long || has_moved) && !due.contains(&number) {
+            due.push(number);
         }
     }
 
@@ -290,8 +312,8 @@ impl Drift {
         rows.extend(edit.removed.iter().map(|&(number, _)| Row::Remove(number)));
         rows.extend(edit.created.iter().map(|created| {
             let contents = &created.contents;
-            let header =
-                format::encode_header(contents.records, contents.spread(), &created.centroid);
+            let spreads = [contents.spread(), created.base()];
+            let header = format::encode_header(contents.records, spreads, &created.centroid);
             Row::Create(created.number, header, contents.body.clone())
         }));
         rows.extend(edit.appended.iter().map(|(&number, appended)| {

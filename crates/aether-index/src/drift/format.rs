@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! state    version u8 · next u32 · seed u64 · alignment f32 · splits u64 · merges u64 · moves u64 · cleaned u64 · centre f32 × dim
-//! header   points u32 · spread f32 · centroid f32 × width │ points u32 of each append
+//! header   points u32 · spread f32 · base f32 · centroid f32 × width │ points u32 of each append
 //! ```
 
 use crate::{Error, Result};
@@ -13,7 +13,7 @@ const VERSION: u8 = 1;
 const STATE_BYTES: usize = 1 + 4 + 8 + 4 + 4 * 8;
 
 /// Bytes of a header before the centroid.
-const HEADER_BYTES: usize = 8;
+const HEADER_BYTES: usize = 12;
 
 /// One row that a commit changes. Rows are known by what they are and by the number of their bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub(super) struct Header {
     pub(super) points: u32,
     /// The mean squared distance of its points from the centroid.
     pub(super) spread: f32,
+    /// The same when the centroid was their mean.
+    pub(super) base: f32,
     /// Rotated.
     pub(super) centroid: Box<[f32]>,
 }
@@ -113,10 +115,11 @@ pub(super) fn decode_state(bytes: &[u8], dim: usize) -> Result<(State, Vec<f32>)
     }
 }
 
-pub(super) fn encode_header(points: u32, spread: f32, centroid: &[f32]) -> Vec<u8> {
+pub(super) fn encode_header(points: u32, [spread, base]: [f32; 2], centroid: &[f32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + size_of_val(centroid));
     bytes.extend_from_slice(&points.to_le_bytes());
     bytes.extend_from_slice(&spread.to_le_bytes());
+    bytes.extend_from_slice(&base.to_le_bytes());
     bytes.extend(centroid.iter().flat_map(|x| x.to_le_bytes()));
     bytes
 }
@@ -127,7 +130,7 @@ pub(super) fn decode_header(number: u32, bytes: &[u8], width: usize) -> Result<H
     let mut rest = Rest(bytes);
     let mut header = || {
         let mut points = rest.u32()?;
-        let spread = rest.finite()?;
+        let (spread, base) = (rest.finite()?, rest.finite()?);
         let centroid = rest.floats(width)?.into_boxed_slice();
         while !rest.0.is_empty() {
             let more = rest.u32()?;
@@ -135,12 +138,13 @@ pub(super) fn decode_header(number: u32, bytes: &[u8], width: usize) -> Result<H
                 .checked_add(more)
                 .ok_or_else(|| bad("more points than can be counted"))?;
         }
-        if spread < 0.0 {
-            return Err(bad(&format!("the spread is {spread}")));
+        if spread < 0.0 || base < 0.0 {
+            return Err(bad(&format!("the spread is {spread}, and was {base}")));
         }
         Ok(Header {
             points,
             spread,
+            base,
             centroid,
         })
     };
@@ -211,13 +215,16 @@ mod tests {
             assert!(decode_state(&bytes[..end], 2).is_err());
         }
         assert!(decode_state(&bytes, 1).is_err());
-        let mut header = encode_header(5, 0.5, &[1.0; 64]);
+        let mut header = encode_header(5, [0.5, 0.25], &[1.0; 64]);
         for end in 0..header.len() {
             assert!(decode_header(3, &header[..end], 64).is_err());
         }
         header.extend_from_slice(&2u32.to_le_bytes());
         let decoded = decode_header(3, &header, 64).unwrap();
-        assert_eq!((decoded.points, decoded.spread), (7, 0.5));
+        assert_eq!(
+            (decoded.points, decoded.spread, decoded.base),
+            (7, 0.5, 0.25)
+        );
         header.extend_from_slice(&u32::MAX.to_le_bytes());
         let error = decode_header(3, &header, 64).unwrap_err().to_string();
         assert!(error.starts_with("header of bucket 3"), "{error}");
@@ -225,9 +232,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_refused() {
-        let nan = encode_header(1, f32::NAN, &[0.0; 64]);
+        let nan = encode_header(1, [f32::NAN, 0.0], &[0.0; 64]);
         assert!(decode_header(0, &nan, 64).is_err());
-        let negative = encode_header(1, -1.0, &[0.0; 64]);
+        let negative = encode_header(1, [0.0, -1.0], &[0.0; 64]);
         assert!(decode_header(0, &negative, 64).is_err());
     }
 }

@@ -21,16 +21,16 @@
 //! ```
 //!
 //! One thread at a time changes an index (`maintainer` is locked meanwhile); searches never wait for it. Changing:
-//! edit.rs (what one commit does), split.rs, tidy.rs. After LIRE (Xu et al. 2023, SPFresh, SOSP), with the routing and the codes of [`Ivf`](crate::Ivf).
+//! edit.rs (what one commit does), renew.rs (split, new centroids), tidy.rs (the dead). After LIRE (Xu et al. 2023, SPFresh, SOSP), with the routing and the codes of [`Ivf`](crate::Ivf).
 
 mod cache;
 mod check;
 mod edit;
 mod format;
 mod record;
+mod renew;
 mod router;
 mod search;
-mod split;
 mod tidy;
 mod view;
 
@@ -105,8 +105,8 @@ struct Maintainer {
     /// Where buckets are in the directory, by their numbers.
     places: HashMap<u32, usize>,
     router: Option<Router>,
-    /// Buckets that may be too long.
-    long: Vec<u32>,
+    /// Buckets that may be too long, or whose points have moved.
+    due: Vec<u32>,
     pass: Option<Pass>,
 }
 
@@ -122,6 +122,16 @@ struct Counters {
     scanned: AtomicU64,
     searches: AtomicU64,
     loads: AtomicU64,
+}
+
+impl Counters {
+    /// Shows what the state counts.
+    fn show(&self, state: &State) {
+        self.splits.store(state.splits, Relaxed);
+        self.merges.store(state.merges, Relaxed);
+        self.moves.store(state.moves, Relaxed);
+        self.cleaned.store(state.cleaned, Relaxed);
+    }
 }
 
 /// How an index is doing.
@@ -238,7 +248,7 @@ impl Drift {
             .zip(0..)
             .map(|((number, _), place)| (*number, place));
         let places = places.collect();
-        let long = headers
+        let due = headers
             .iter()
             .filter(|(_, header)| header.points as usize > params.bucket_points_max())
             .map(|&(number, _)| number)
@@ -246,16 +256,13 @@ impl Drift {
         let mut stored = 0;
         let entries = headers.into_iter().map(|(number, header)| {
             stored += u64::from(header.points);
-            let entry = Entry::new(number, header.centroid, &space, &cache);
+            let entry = Entry::new(number, header.centroid, header.base, &space, &cache);
             (Arc::new(entry), header.points, header.spread)
         });
         let view = View::new(&space, entries.collect(), state.alignment)?;
         let counters = Counters::default();
         counters.stored.store(stored, Relaxed);
-        counters.splits.store(state.splits, Relaxed);
-        counters.merges.store(state.merges, Relaxed);
-        counters.moves.store(state.moves, Relaxed);
-        counters.cleaned.store(state.cleaned, Relaxed);
+        counters.show(&state);
         Ok(Drift {
             params,
             seed: state.seed,
@@ -266,7 +273,7 @@ impl Drift {
                 state,
                 places,
                 router: None,
-                long,
+                due,
                 pass: None,
             }),
             counters,

@@ -1,7 +1,5 @@
-//! Maintenance: long buckets are split; when many records are those of dead points, a pass through all buckets takes them out and
+//! Maintenance: buckets that are too long, or whose points have moved, are made anew; when many records are those of dead points, a pass through all buckets takes them out and
 //! gives up buckets in which hardly a point is left.
-
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::edit::{Appended, Created, Edit};
 use super::record;
@@ -32,9 +30,9 @@ impl Drift {
     ) -> std::result::Result<bool, S::Error> {
         let mut maintainer = self.maintainer.lock();
         let mut looked_at = 0;
-        while let Some(long) = maintainer.long.pop() {
-            if let Err(error) = self.split(&mut maintainer, long, store) {
-                maintainer.long.push(long);
+        while let Some(due) = maintainer.due.pop() {
+            if let Err(error) = self.renew(&mut maintainer, due, store) {
+                maintainer.due.push(due);
                 return Err(error);
             }
             looked_at += self.params.bucket_points_max();
@@ -104,10 +102,7 @@ impl Drift {
                 .extend(self.rewritten(maintainer, bucket, body));
         }
         self.commit(maintainer, edit, store)?;
-        self.counters.merges.store(maintainer.state.merges, Relaxed);
-        self.counters
-            .cleaned
-            .store(maintainer.state.cleaned, Relaxed);
+        self.counters.show(&maintainer.state);
         Ok(records)
     }
 
@@ -122,6 +117,7 @@ impl Drift {
         let records = u32::try_from(records).ok().filter(|&records| records > 0)?;
         Some(Created {
             number: maintainer.number(),
+            base: Some(bucket.entry().base),
             centroid: bucket.entry().centroid.clone(),
             contents: Appended {
                 records,

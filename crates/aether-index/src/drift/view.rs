@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) number: u32,
     /// Rotated.
     pub(super) centroid: Box<[f32]>,
+    /// The mean squared distance of the points from the centroid when that was their mean.
+    pub(super) base: f32,
     /// Of the centroid, in the bucket around the origin.
     code: Code,
     slot: Arc<Slot>,
@@ -63,6 +65,7 @@ impl Entry {
     pub(super) fn new(
         number: u32,
         centroid: Box<[f32]>,
+        base: f32,
         space: &Space,
         cache: &Arc<ImageCache>,
     ) -> Entry {
@@ -71,6 +74,7 @@ impl Entry {
         Entry {
             number,
             centroid,
+            base,
             code,
             slot: Slot::new(cache),
         }
@@ -298,7 +302,7 @@ mod tests {
         let mut cell = |number: u32| -> Cell {
             let centroid = (0..space.width()).map(|_| random.f32()).collect();
             (
-                Arc::new(Entry::new(number, centroid, &space, &cache)),
+                Arc::new(Entry::new(number, centroid, 0.5, &space, &cache)),
                 number + 1,
                 0.5,
             )

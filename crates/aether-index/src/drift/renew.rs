@@ -1,7 +1,7 @@
-//! Long buckets become two, and points around them go where they are nearer: the index follows data that move.
+//! Long buckets become two, those whose points have moved get a new centroid, and points around them go where they are nearer: the index
+//! follows data that move.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::edit::{Appended, Edit};
 use super::record::{self, Image, Writer};
@@ -25,16 +25,20 @@ const MOVERS_SHARE: usize = 16;
 /// … and at least so many.
 const MOVERS_MIN: usize = 4;
 
-/// The two parts of a bucket: centroids, and the points and rotated rows that go to each.
-struct Halves {
+/// The parts that a bucket becomes: their centroids, and the points and rotated rows that go to each.
+struct Parts {
     centroids: Centroids,
-    members: [(Vec<PointId>, Vec<f32>); 2],
+    members: Vec<Members>,
 }
 
+/// Points, and their rotated rows.
+type Members = (Vec<PointId>, Vec<f32>);
+
 impl Drift {
-    /// Makes two buckets of one that is too long, around two centroids of its points. Those that are nearer to another bucket go
-    /// there, and points of the buckets around come if they are nearer to one of the two (LIRE's conditions).
-    pub(super) fn split<S: Store>(
+    /// Makes a bucket anew that is too long, or whose points have moved away from its centroid: two, around centroids of its points, or one around
+    /// their mean, if the dead were what made it long. Points that are nearer to another bucket go there, and points of the buckets around
+    /// come if they are nearer to one of the new ones (LIRE's conditions).
+    pub(super) fn renew<S: Store>(
         &self,
         maintainer: &mut Maintainer,
         number: u32,
@@ -52,68 +56,50 @@ impl Drift {
             .collect();
         let (points, rows) = self.rows_of(&alive, store)?;
         let dead = u64::from(image.records).saturating_sub(points.len() as u64);
-        maintainer.state.cleaned += dead;
         let mut edit = Edit::default();
         edit.removed.push((number, image));
-        if points.len() <= self.params.bucket_points_max() {
-            // The dead made it long.
-            let mut writer = Writer::default();
-            let members = points
-                .iter()
-                .copied()
-                .zip(rows.chunks_exact(self.space.width()));
-            let created =
-                self.bucket_of(maintainer, &bucket.entry().centroid, members, &mut writer);
-            edit.created.push(created);
-            return self.commit(maintainer, edit, store);
+        let mut parts = self.part(number, points, rows)?;
+        let is_split = parts.members.len() > 1;
+        let mut moves = self.leave(maintainer, number, &mut parts, &mut edit)?;
+        for (neighbour, movers) in self.gather(maintainer, number, &parts) {
+            moves += self.take(maintainer, neighbour, &movers, &mut parts, &mut edit, store)?;
         }
-        let mut halves = self.halve(number, &points, &rows)?;
-        let gain = bucket.spread() / GAIN_SHARE;
-        let mut moves = self.leave(maintainer, number, &mut halves, gain, &mut edit)?;
-        for (neighbour, movers) in self.gather(maintainer, number, &halves)? {
-            moves += self.take(
-                maintainer,
-                neighbour,
-                &movers,
-                &mut halves,
-                &mut edit,
-                store,
-            )?;
+        if let [first, second] = &parts.members[..] {
+            let known = maintainer.state.alignment;
+            let centroid = parts.centroids.row(0);
+            maintainer.state.alignment = rank::alignment(known, centroid, &first.1, &second.1);
         }
-        let [first, second] = &halves.members;
-        maintainer.state.alignment = rank::alignment(
-            maintainer.state.alignment,
-            halves.centroids.row(0),
-            &first.1,
-            &second.1,
-        );
         let mut writer = Writer::default();
-        for (half, (points, rows)) in halves.members.iter().enumerate() {
+        for (part, (points, rows)) in parts.members.iter().enumerate() {
             let members = points
                 .iter()
                 .copied()
                 .zip(rows.chunks_exact(self.space.width()));
-            let created =
-                self.bucket_of(maintainer, halves.centroids.row(half), members, &mut writer);
+            let centroid = parts.centroids.row(part);
+            let created = self.bucket_of(maintainer, centroid, members, &mut writer);
             edit.created
                 .extend(Some(created).filter(|it| it.contents.records > 0));
         }
-        maintainer.state.splits += 1;
+        maintainer.state.splits += u64::from(is_split);
         maintainer.state.moves += moves;
+        maintainer.state.cleaned += dead;
         self.commit(maintainer, edit, store)?;
-        self.counters.splits.store(maintainer.state.splits, Relaxed);
-        self.counters
-            .cleaned
-            .store(maintainer.state.cleaned, Relaxed);
-        self.counters.moves.store(maintainer.state.moves, Relaxed);
+        self.counters.show(&maintainer.state);
         Ok(())
     }
 
-    fn halve(&self, number: u32, points: &[PointId], rows: &[f32]) -> Result<Halves> {
+    /// The parts of these points: two if they are too many for one bucket.
+    fn part(&self, number: u32, points: Vec<PointId>, rows: Vec<f32>) -> Result<Parts> {
         let width = self.space.width();
+        if points.len() <= self.params.bucket_points_max() {
+            return Ok(Parts {
+                centroids: Centroids::new(width, mean(&rows, width)),
+                members: vec![(points, rows)],
+            });
+        }
         let seed = self.seed ^ u64::from(number);
-        let mut centroids = Centroids::fit(rows, width, 2, seed, &Work::alone())?;
-        let mut of = centroids.nearest(rows);
+        let mut centroids = Centroids::fit(&rows, width, 2, seed, &Work::alone())?;
+        let mut of = centroids.nearest(&rows);
         let second = of.iter().filter(|&&half| half == 1).count();
         if second.min(points.len() - second) < self.params.bucket_points_min().max(1) {
             // Points that are all alike cannot be told apart: any two halves are as good as others.
@@ -121,27 +107,23 @@ impl Drift {
             of.iter_mut()
                 .enumerate()
                 .for_each(|(i, half)| *half = u32::from(i >= middle));
-            let mean: Vec<f32> = (0..width)
-                .map(|i| rows[i..].iter().step_by(width).sum::<f32>() / points.len() as f32)
-                .collect();
-            centroids = Centroids::new(width, [&mean[..], &mean[..]].concat());
+            centroids = Centroids::new(width, mean(&rows, width).repeat(2));
         }
-        let mut members: [(Vec<PointId>, Vec<f32>); 2] = Default::default();
-        for ((&point, row), &half) in points.iter().zip(rows.chunks_exact(width)).zip(&of) {
+        let mut members = vec![Members::default(); 2];
+        for ((point, row), half) in points.into_iter().zip(rows.chunks_exact(width)).zip(of) {
             let (points, rows) = &mut members[half as usize & 1];
             points.push(point);
             rows.extend_from_slice(row);
         }
-        Ok(Halves { centroids, members })
+        Ok(Parts { centroids, members })
     }
 
-    /// Sends those to other buckets that are much nearer to one than to both halves. How many.
+    /// Sends those to other buckets that are much nearer to one than to their part's centroid. How many.
     fn leave(
         &self,
         maintainer: &mut Maintainer,
         number: u32,
-        halves: &mut Halves,
-        gain: f32,
+        parts: &mut Parts,
         edit: &mut Edit,
     ) -> Result<u64> {
         let (view, width, kernels) = (self.view(), self.space.width(), self.space.kernels);
@@ -151,8 +133,10 @@ impl Drift {
             stale => stale.insert(super::Router::new(&self.space, &view, self.seed)?),
         };
         let (mut moves, mut writer) = (0, Writer::default());
-        for (half, (points, rows)) in halves.members.iter_mut().enumerate() {
-            let own = halves.centroids.row(half);
+        for (part, (points, rows)) in parts.members.iter_mut().enumerate() {
+            let own = parts.centroids.row(part);
+            let squares = rows.chunks_exact(width).map(|row| kernels.l2_f32(row, own));
+            let gain = squares.sum::<f32>() / points.len().max(1) as f32 / GAIN_SHARE;
             let directory = (&*view, &*places);
             let routes = router.nearest(&self.space, directory, rows, 1, Some(number));
             let (mut staying, mut staying_rows) = (Vec::new(), Vec::new());
@@ -175,20 +159,22 @@ impl Drift {
         Ok(moves)
     }
 
-    /// Points of buckets around that are much nearer to one of the halves than to their own centroid, by estimates: by the numbers of
+    /// Points of buckets around that are much nearer to one of the parts than to their own centroid, by estimates: by the numbers of
     /// their buckets, if these are in memory and have enough of them.
     fn gather(
         &self,
         maintainer: &mut Maintainer,
         number: u32,
-        halves: &Halves,
-    ) -> Result<Vec<(u32, Vec<PointId>)>> {
+        parts: &Parts,
+    ) -> Vec<(u32, Vec<PointId>)> {
         let view = self.view();
         let Maintainer { places, router, .. } = maintainer;
         let Some(router) = router else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        let centroids = [halves.centroids.row(0), halves.centroids.row(1)];
+        let centroids: Vec<&[f32]> = (0..parts.members.len())
+            .map(|part| parts.centroids.row(part))
+            .collect();
         let directory = (&*view, &*places);
         let routes = router.nearest(
             &self.space,
@@ -210,20 +196,24 @@ impl Drift {
             let Some(image) = bucket.image() else {
                 continue;
             };
-            let movers = self.movers(bucket, &image, centroids);
+            let movers = self.movers(bucket, &image, &centroids);
             if movers.len() >= MOVERS_MIN.max(image.codes.len() / MOVERS_SHARE) {
                 gathered.push((bucket.entry().number, movers));
             }
         }
-        Ok(gathered)
+        gathered
     }
 
-    /// Points of a bucket that are much nearer to one of two centroids.
-    fn movers(&self, bucket: InView<'_>, image: &Image, centroids: [&[f32]; 2]) -> Vec<PointId> {
+    /// Points of a bucket that are much nearer to one of these centroids.
+    fn movers(&self, bucket: InView<'_>, image: &Image, centroids: &[&[f32]]) -> Vec<PointId> {
         let own = self.squares(&bucket.entry().centroid, image);
-        let others = centroids.map(|centroid| self.squares(centroid, image));
+        let mut nearest = vec![f32::INFINITY; own.len()];
+        for centroid in centroids {
+            let squares = self.squares(centroid, image);
+            let both = nearest.iter_mut().zip(squares);
+            both.for_each(|(nearest, square)| *nearest = nearest.min(square));
+        }
         let gain = bucket.spread() / GAIN_SHARE;
-        let nearest = others[0].iter().zip(&others[1]).map(|(a, b)| a.min(*b));
         let of_points = image.points().zip(own.iter().zip(nearest));
         of_points
             .filter(|(_, (own, nearest))| nearest + gain < **own)
@@ -252,13 +242,13 @@ impl Drift {
         (0..image.codes.len()).map(square).collect()
     }
 
-    /// Takes points out of a bucket, which gets a new number, and gives them to the halves they are nearest to. How many.
+    /// Takes points out of a bucket, which gets a new number, and gives them to the parts they are nearest to. How many.
     fn take<S: Store>(
         &self,
         maintainer: &mut Maintainer,
         neighbour: u32,
         movers: &[PointId],
-        halves: &mut Halves,
+        parts: &mut Parts,
         edit: &mut Edit,
         store: &S,
     ) -> std::result::Result<u64, S::Error> {
@@ -279,12 +269,12 @@ impl Drift {
         let body = record::filtered(&self.space, body.as_ref(), |point| {
             leaving.binary_search(&point).is_err() && !store.is_dead(point)
         });
-        let nearest = halves.centroids.nearest(&rows);
+        let nearest = parts.centroids.nearest(&rows);
         let moved = points
             .into_iter()
             .zip(rows.chunks_exact(self.space.width()));
-        for ((point, row), half) in moved.zip(nearest) {
-            let (points, rows) = &mut halves.members[half as usize & 1];
+        for ((point, row), part) in moved.zip(nearest) {
+            let (points, rows) = &mut parts.members[part as usize];
             points.push(point);
             rows.extend_from_slice(row);
         }
@@ -293,4 +283,11 @@ impl Drift {
             .extend(self.rewritten(maintainer, bucket, body));
         Ok(leaving.len() as u64)
     }
+}
+
+/// The mean of rows of `width` components; zeros for none.
+fn mean(rows: &[f32], width: usize) -> Vec<f32> {
+    let count = (rows.len() / width).max(1) as f32;
+    let sum = |i: usize| rows.iter().skip(i).step_by(width).sum::<f32>();
+    (0..width).map(|i| sum(i) / count).collect()
 }
