@@ -3,6 +3,7 @@
 //! ```text
 //! record   id u64 · add f32 · scale f32 · signs width / 8 · code of four bits (ivf/nibbles.rs)
 //! ```
+//! Both codes are of the vector less the centroid of its bucket: as precise as the bucket is narrow, wherever the data have moved to.
 //! All records of an index are equally long, so that a body is its records one after the other.
 
 use super::format::bad;
@@ -21,6 +22,7 @@ pub(super) fn record_bytes(space: &Space) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     code: Code,
+    residual: Vec<f32>,
     nibbles: Vec<u8>,
 }
 
@@ -35,7 +37,10 @@ impl Writer {
     ) -> f32 {
         let square = space.encode(rotated, centroid, &mut self.code);
         self.nibbles.resize(nibbles::code_bytes(space.width()), 0);
-        nibbles::encode(space, rotated, &mut self.nibbles);
+        self.residual.clear();
+        let residual = rotated.iter().zip(centroid).map(|(x, c)| x - c);
+        self.residual.extend(residual);
+        nibbles::encode(space, &self.residual, Some(centroid), &mut self.nibbles);
         body.extend_from_slice(&point.0.to_le_bytes());
         body.extend_from_slice(&self.code.add.to_le_bytes());
         body.extend_from_slice(&self.code.scale.to_le_bytes());

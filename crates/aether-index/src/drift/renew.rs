@@ -206,10 +206,10 @@ impl Drift {
 
     /// Points of a bucket that are much nearer to one of these centroids.
     fn movers(&self, bucket: InView<'_>, image: &Image, centroids: &[&[f32]]) -> Vec<PointId> {
-        let own = self.squares(&bucket.entry().centroid, image);
+        let own = self.squares(bucket, &bucket.entry().centroid, image);
         let mut nearest = vec![f32::INFINITY; own.len()];
         for centroid in centroids {
-            let squares = self.squares(centroid, image);
+            let squares = self.squares(bucket, centroid, image);
             let both = nearest.iter_mut().zip(squares);
             both.for_each(|(nearest, square)| *nearest = nearest.min(square));
         }
@@ -222,10 +222,10 @@ impl Drift {
     }
 
     /// The squared distances of a bucket's points from a centroid, by estimates, less what is the same for every centroid.
-    fn squares(&self, centroid: &[f32], image: &Image) -> Vec<f32> {
+    fn squares(&self, bucket: InView<'_>, centroid: &[f32], image: &Image) -> Vec<f32> {
         let (space, mut query) = (&self.space, Query::default());
         space.query_of(centroid, &mut query);
-        let base = space.base_of_origin(&query);
+        let base = space.outlook(&query, &bucket.entry().centroid).base;
         let code_bytes = nibbles::code_bytes(space.width());
         let square = |place: usize| {
             let code = image.nibbles(place, code_bytes);

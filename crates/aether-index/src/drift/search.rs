@@ -189,7 +189,7 @@ impl Drift {
     ) {
         let outlook = self.space.outlook(query, &bucket.entry().centroid);
         query.table.set_base(outlook.base);
-        let base = self.space.base_of_origin(query);
+        let base = outlook.base;
         let code_bytes = nibbles::code_bytes(self.space.width());
         let mut estimates = [0.0; BLOCK_CODES];
         for (first, block) in (0..).step_by(BLOCK_CODES).zip(image.codes.blocks()) {

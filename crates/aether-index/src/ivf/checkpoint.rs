@@ -211,7 +211,7 @@ impl<'a> Writer<'a> {
             rotated.clear();
             if let Some(vector) = self.ivf.vector(&node) {
                 space.place(vector, &mut floats, &mut rotated);
-                nibbles::encode(space, &rotated, &mut code);
+                nibbles::encode(space, &rotated, None, &mut code);
             }
             section.put(&code)?;
         }

@@ -50,12 +50,12 @@ pub(crate) fn code_bytes(width: usize) -> usize {
     width / 2 + FACTOR_BYTES
 }
 
-/// Writes the code of a rotated vector; `code` has [`code_bytes`].
+/// Writes the code of a rotated vector less its centroid; `code` has [`code_bytes`]. Without a centroid, of the vector itself.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a cast of floats saturates"
 )]
-pub(crate) fn encode(space: &Space, rotated: &[f32], code: &mut [u8]) {
+pub(crate) fn encode(space: &Space, rotated: &[f32], centroid: Option<&[f32]>, code: &mut [u8]) {
     let (levels, factors) = code.split_at_mut(rotated.len() / 2);
     let largest = rotated
         .iter()
@@ -79,15 +79,19 @@ pub(crate) fn encode(space: &Space, rotated: &[f32], code: &mut [u8]) {
     };
     let (add, scale) = match space.metric {
         Metric::InnerProduct => (0.0, -stretch * step),
-        Metric::L2Squared | Metric::Cosine => (square, -2.0 * stretch * step),
+        Metric::L2Squared | Metric::Cosine => {
+            let scale = -2.0 * stretch * step;
+            let of_centroid = centroid.map_or(0.0, |centroid| dot(centroid, levels));
+            (square - scale * of_centroid, scale)
+        }
     };
     let (add_bytes, scale_bytes) = factors.split_at_mut(size_of::<f32>());
     add_bytes.copy_from_slice(&add.to_le_bytes());
     scale_bytes.copy_from_slice(&scale.to_le_bytes());
 }
 
-/// The distance of a query to the vector of a code, and one standard deviation of the error. `base`:
-/// [`Space::base_of_origin`]. `None` when the code is too short.
+/// The distance of a query to the vector of a code, and one standard deviation of the error. `base`: of the centroid, or
+/// [`Space::base_of_origin`] without one. `None` when the code is too short.
 #[inline]
 pub(crate) fn estimate(space: &Space, query: &Query, base: f32, code: &[u8]) -> Option<(f32, f32)> {
     let (levels, factors) = code.split_last_chunk::<FACTOR_BYTES>()?;
@@ -102,6 +106,16 @@ pub(crate) fn estimate(space: &Space, query: &Query, base: f32, code: &[u8]) -> 
         Metric::L2Squared | Metric::Cosine => estimate.max(0.0).sqrt(),
     };
     Some((estimate, ROUNDING * scale.abs() * reach))
+}
+
+/// The product of a vector with levels less the middle.
+fn dot(vector: &[f32], levels: &[u8]) -> f32 {
+    let (lower, upper) = vector.split_at(levels.len());
+    let products = levels.iter().zip(lower.iter().zip(upper));
+    let products = products.map(|(levels, (low, high))| {
+        low * (f32::from(levels & 15) - MIDDLE) + high * (f32::from(levels >> 4) - MIDDLE)
+    });
+    products.sum()
 }
 
 impl Nibbles {

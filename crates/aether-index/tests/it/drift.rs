@@ -261,7 +261,7 @@ fn points_are_found_by_every_metric() {
         let stats = world.drift.stats();
         assert!(stats.buckets > 60 && stats.splits > 30, "{stats:?}");
         assert_eq!(stats.records, 4_000);
-        let recall = world.recall(300, 0.0);
+        let recall = world.recall(400, 0.0);
         assert!(recall >= 0.95, "{metric}: {recall}");
     }
 }
@@ -289,7 +289,7 @@ fn nothing_is_lost_however_it_changes_and_whenever_it_is_opened() {
             world.check();
         }
         world.maintain().unwrap();
-        let recall = world.recall(300, 5.8);
+        let recall = world.recall(400, 5.8);
         assert!(recall >= 0.95, "seed {seed}: {recall}");
     }
 }
@@ -305,7 +305,7 @@ fn a_commit_that_fails_changes_nothing() {
         assert!(matches!(world.append(100, 0.5), Err(Failure::Store)));
         assert!(matches!(world.maintain(), Err(Failure::Store) | Ok(())));
         world.check();
-        assert!(world.recall(300, 0.5) >= 0.95);
+        assert!(world.recall(400, 0.5) >= 0.95);
         world.store.fails.store(false, Ordering::Relaxed);
         world.maintain().unwrap();
         world.check();
@@ -329,7 +329,7 @@ fn buckets_follow_what_moves_away() {
     world.check();
     let stats = world.drift.stats();
     assert!(stats.cleaned > 500 && stats.buckets < 200, "{stats:?}");
-    assert!(world.recall(300, 9.75) >= 0.95);
+    assert!(world.recall(400, 9.75) >= 0.95);
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn a_full_memory_drops_buckets_and_reads_them_again() {
         world.append(400, 0.0).unwrap();
         world.maintain().unwrap();
     }
-    assert!(world.recall(300, 0.0) >= 0.95);
+    assert!(world.recall(400, 0.0) >= 0.95);
     let stats = world.drift.stats();
     assert!(stats.cached < stats.buckets / 2, "{stats:?}");
     assert!(stats.buckets_loaded > 100, "{stats:?}");
