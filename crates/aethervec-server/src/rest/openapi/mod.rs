@@ -184,13 +184,19 @@ mod tests {
         assert!(shared.is_empty(), "{shared:?}");
     }
 
-    /// The types of a source that derive a schema.
+    /// What the types of a source are called that derive a schema.
     fn described(source: &str) -> Vec<String> {
         let derives = source.split("ToSchema)]").skip(1);
         let name = |rest: &str| {
-            let mut words = rest.split(|c: char| !c.is_alphanumeric());
-            words.find(|word| matches!(*word, "struct" | "enum"))?;
-            words.next().map(str::to_owned)
+            let words = rest.split(|c: char| !c.is_alphanumeric());
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).take(32).collect();
+            let kind = words
+                .iter()
+                .position(|word| matches!(*word, "struct" | "enum"))?;
+            let own = words[..kind]
+                .windows(2)
+                .position(|pair| pair == ["schema", "as"]);
+            Some(words[own.map_or(kind + 1, |at| at + 2)].to_owned())
         };
         derives.filter_map(name).collect()
     }
