@@ -24,6 +24,7 @@ PARTS = {
         [dict(set="minilm", seconds=10), dict(set="fashion", seconds=10)],
         [dict(set="minilm", seconds=3), dict(set="fashion", seconds=3)],
     ),
+    "floor": ("16 connections to a server that does not search", [dict(seconds=10)], [dict(seconds=3)]),
     "soak": ("1,000 connections for ten minutes", [dict(connections=1000, seconds=600)], [dict(connections=1000, seconds=20)]),
     "import": ("a durable stream of vectors", [dict(set="minilm")] * 3, [dict(set="minilm")]),
     "crash": ("kill -9 under load", [dict(set="minilm", seconds=5)] * 3, [dict(set="minilm", seconds=2)]),
@@ -99,7 +100,6 @@ def figures(lines):
         elif part == "tenants":
             figures.at_most("an idle tenant, bytes", line["idle_bytes"], 100_000, 50_000)
             figures.at_most("an idle tenant that was just made, bytes", line["made_idle_bytes"], 100_000, 50_000)
-            figures.at_most("a tenant that was closed because it was idle, bytes", line["closed_bytes"], 100_000, 10_000)
             figures.at_most("the first request of a tenant, p99, ms", line["open_p99_ms"], 20, 5)
     return figures
 
@@ -113,7 +113,7 @@ def build():
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="bench/run server", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes: does it run, not how fast")
+    parser.add_argument("--quick", action="store_true", help="a few minutes: does it run, not how fast")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="A,B", help=", ".join(PARTS))
     parser.add_argument("--minutes", type=float, help="how long the soak takes (default: 10)")
     parser.add_argument("--data", default=os.environ.get("AETHERVEC_DATA", os.path.join(REPOSITORY, "..", "shared", "data")))

@@ -5,10 +5,12 @@
 //!
 //! - `latency`: one connection, gRPC and REST, beside the embedded call;
 //! - `throughput`: many connections, beside the embedded database with as many threads as there are cores;
+//! - `floor`: the same with a server that does not search, and a client that only calls;
 //! - `soak`: very many connections for a long time: errors, latency, memory;
 //! - `import`: a durable stream of vectors; `crash`: kill -9 under load; `tenants`: very many small databases.
 
 mod crash;
+mod floor;
 mod import;
 mod rest;
 mod search;
@@ -40,6 +42,13 @@ pub struct Options {
     count: usize,
 }
 
+impl Options {
+    /// Microseconds of each of so many calls a second, that took so many seconds together.
+    fn us_of_each(&self, seconds: f64, per_s: f64) -> f64 {
+        seconds * 1e6 / (per_s * self.seconds as f64)
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
@@ -53,14 +62,17 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[String]) -> Result<()> {
     let (part, rest) = arguments.split_first().ok_or("which part?")?;
-    if part == "serve" {
-        return target::serve(rest);
+    match part.as_str() {
+        "serve" => return target::serve(rest),
+        "serve-floor" => return floor::serve(rest),
+        _ => {}
     }
     let options = parse(rest)?;
     std::fs::create_dir_all(&options.work)?;
     match part.as_str() {
         "latency" => search::latency(&options),
         "throughput" => search::throughput(&options),
+        "floor" => floor::run(&options),
         "soak" => soak::run(&options),
         "import" => import::run(&options),
         "crash" => crash::run(&options),

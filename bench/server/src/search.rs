@@ -64,8 +64,7 @@ pub fn throughput(options: &Options) -> Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     let cpu = cpu_seconds();
     let embedded = embedded(options, &set, &collection, ef, cores)?;
-    let cpu_us = |seconds: f64, qps: f64| seconds * 1e6 / (qps * options.seconds as f64);
-    let embedded_cpu = cpu_us(cpu_seconds() - cpu, embedded);
+    let embedded_cpu = options.us_of_each(cpu_seconds() - cpu, embedded);
     close(db, collection)?;
     let target = Target::start(&set.dir)?;
     let (server_cpu, client_cpu) = (target.cpu_seconds(), cpu_seconds());
@@ -74,8 +73,8 @@ pub fn throughput(options: &Options) -> Result<()> {
         "part": "throughput", "set": options.set, "ef": ef, "recall": recall, "connections": options.connections,
         "embedded_threads": cores, "embedded_qps": embedded, "embedded_cpu_us": embedded_cpu,
         "grpc_qps": remote, "share": remote / embedded,
-        "server_cpu_us": cpu_us(target.cpu_seconds() - server_cpu, remote),
-        "client_cpu_us": cpu_us(cpu_seconds() - client_cpu, remote),
+        "server_cpu_us": options.us_of_each(target.cpu_seconds() - server_cpu, remote),
+        "client_cpu_us": options.us_of_each(cpu_seconds() - client_cpu, remote),
     });
     println!("{line}");
     target.stop()

@@ -27,10 +27,21 @@ impl Target {
     /// As [`Target::start`]; tenants are closed when they were idle for so many seconds.
     pub fn start_with(dir: &Path, tenant_idle_s: Option<u64>) -> Result<Target> {
         let tenant_idle_s = tenant_idle_s.unwrap_or(Config::default().tenant_idle_s);
-        let mut process = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .arg(dir)
-            .arg(tenant_idle_s.to_string())
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve").arg(dir).arg(tenant_idle_s.to_string());
+        Target::listening(command)
+    }
+
+    /// Starts one that does not search.
+    pub fn start_floor() -> Result<Target> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-floor");
+        Target::listening(command)
+    }
+
+    /// Starts one by `command`, which is also told who does.
+    fn listening(mut command: Command) -> Result<Target> {
+        let mut process = command
             .arg(std::process::id().to_string())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -101,11 +112,7 @@ pub fn serve(arguments: &[String]) -> Result<()> {
     let [dir, tenant_idle_s, parent] = arguments else {
         return Err("serve DIR IDLE_S PARENT".into());
     };
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    let is_orphan = getppid().is_none_or(|now| now.as_raw_nonzero().to_string() != *parent);
-    if is_orphan {
-        return Err("who has started this has ended".into());
-    }
+    end_with(parent)?;
     let config = Config {
         data_dir: dir.into(),
         tenant_idle_s: tenant_idle_s.parse()?,
@@ -119,4 +126,14 @@ pub fn serve(arguments: &[String]) -> Result<()> {
     };
     aethervec_server::run(config, |addresses| println!("{}", addresses.to_json()))?;
     Ok(())
+}
+
+/// Has this process killed when the process `parent`, which has started it, ends.
+pub fn end_with(parent: &str) -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let is_orphan = getppid().is_none_or(|now| now.as_raw_nonzero().to_string() != parent);
+    match is_orphan {
+        true => Err("who has started this has ended".into()),
+        false => Ok(()),
+    }
 }

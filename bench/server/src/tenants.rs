@@ -89,7 +89,10 @@ impl Tenants {
 
     /// What each of them takes, on the average.
     fn bytes_of_each(&self) -> Result<u64> {
-        let more = self.target.resident_bytes().saturating_sub(self.empty_bytes);
+        let more = self
+            .target
+            .resident_bytes()
+            .saturating_sub(self.empty_bytes);
         Ok(more / u64::try_from(self.count)?)
     }
 }
