@@ -38,6 +38,7 @@ pub(crate) mod aidb;
 pub(crate) mod apply;
 pub(crate) mod ask;
 pub(crate) mod client;
+pub(crate) mod drift;
 pub(crate) mod export;
 pub(crate) mod index;
 pub(crate) mod key;
@@ -93,6 +94,7 @@ pub(crate) enum Command {
     Check(Check),
     Bench(Bench),
     Demo(Demo),
+    DriftSim(drift::DriftSim),
     Serve(serve::Serve),
     Client(client::Client),
     Config(serve::Config),

@@ -9,6 +9,7 @@ mod client;
 mod collections;
 mod demo;
 mod documents;
+mod drift_sim;
 mod export;
 mod import;
 mod index;
@@ -24,6 +25,9 @@ use crate::session::Session;
 use aether_env::{Clock, SystemClock};
 use clap::CommandFactory;
 use std::time::Duration;
+
+pub(crate) use info::status_json;
+pub(crate) use search::percentile;
 
 /// Does what was asked.
 pub(crate) fn run(cli: &Cli) -> Outcome {
@@ -49,6 +53,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Check(_) => check::run(&session),
         Command::Bench(args) => bench::run(&session, args),
         Command::Demo(args) => demo::run(&session, args),
+        Command::DriftSim(args) => drift_sim::run(&session, args),
         Command::Serve(args) => serve::run(session.out, args),
         Command::Client(args) => client::run(session.out, args),
         Command::Config(args) => serve::config(session.out, args),
@@ -68,18 +73,18 @@ fn completions(out: Output, args: &Completions) -> Outcome {
 
 /// Measures time from its creation.
 #[derive(Debug)]
-struct Stopwatch {
+pub(crate) struct Stopwatch {
     clock: SystemClock,
 }
 
 impl Stopwatch {
-    fn start() -> Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
         Stopwatch {
             clock: SystemClock::new(),
         }
     }
 
-    fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 }

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod demo;
+mod drift;
 mod failure;
 mod human;
 mod import;

@@ -7,6 +7,7 @@ mod ask;
 mod bad_input;
 mod commands;
 mod demo;
+mod drift_sim;
 mod import;
 mod interrupt;
 mod key;
