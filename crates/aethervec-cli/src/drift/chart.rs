@@ -46,7 +46,7 @@ enum Scale {
 }
 
 const RECALL: Figure = Figure {
-    title: "recall@k: what is found of what exact search finds",
+    title: "recall: what is found of what exact search finds",
     scale: Scale::Share,
     value: |record| Some(record.recall),
 };

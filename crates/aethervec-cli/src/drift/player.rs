@@ -217,9 +217,9 @@ impl Player for CollectionPlayer {
 
     fn told(&self) -> Told {
         let status = status_json(&self.collection.index_status());
-        let figure = |name: &str| status["dense"][""][name].as_u64();
+        let figure = |name: &str| status["dense"][""]["drift"][name].as_u64();
         Told {
-            buckets_scanned: figure("buckets_scanned"),
+            buckets_scanned: figure("buckets_searched"),
             moves: figure("moves"),
             splits: figure("splits"),
             merges: figure("merges"),
@@ -293,7 +293,6 @@ impl Player for FixedPlayer {
     fn told(&self) -> Told {
         Told {
             buckets_scanned: Some(self.scanned),
-            moves: Some(0),
             ..Told::default()
         }
     }

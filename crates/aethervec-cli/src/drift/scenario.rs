@@ -175,11 +175,15 @@ impl<'a> Writer<'a> {
                 }
                 ScenarioName::Paper if number == windows => {
                     let leaving = self.any(points / 2);
-                    self.window(0, leaving, &mut anywhere(at), None);
+                    self.window(0, leaving, &mut anywhere(0.4 * at), None);
                 }
-                ScenarioName::GradualShift | ScenarioName::Paper => {
+                ScenarioName::GradualShift => {
                     let leaving = self.oldest(fifth);
                     self.window(fifth, leaving, &mut anywhere(0.2 * at), None);
+                }
+                ScenarioName::Paper => {
+                    let leaving = self.oldest(fifth);
+                    self.window(fifth, leaving, &mut anywhere(0.4 * at), None);
                 }
                 ScenarioName::SuddenShift => {
                     let time = if 2 * number < windows { 0.0 } else { 1.0 };

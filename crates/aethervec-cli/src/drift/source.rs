@@ -16,10 +16,10 @@ use std::path::Path;
 const CLUSTERS: usize = 32;
 
 /// Directions in which the vectors of a cluster differ.
-const DIRECTIONS: usize = 16;
+const DIRECTIONS: usize = 32;
 
 /// How far they differ, compared with how far clusters are apart.
-const NOISE: f32 = 0.6;
+const NOISE: f32 = 1.0;
 
 /// Of each cluster of a file, one row in so many is for queries.
 const HELD_OUT: usize = 10;

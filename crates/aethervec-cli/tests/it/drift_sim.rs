@@ -21,7 +21,7 @@ fn an_index_without_upkeep_rots_beside_one_that_keeps_up() {
         "--scenario",
         "paper",
         "--index",
-        "ivf,fixed",
+        "hnsw,fixed",
         "--points",
         "2000",
         "--dimension",
@@ -33,12 +33,15 @@ fn an_index_without_upkeep_rots_beside_one_that_keeps_up() {
         "--out",
         "aged",
     ]);
-    let (kept, fixed) = (of(&lines, "ivf"), of(&lines, "fixed"));
+    let (kept, fixed) = (of(&lines, "hnsw"), of(&lines, "fixed"));
     assert_eq!((kept.len(), fixed.len()), (7, 7));
     assert!(recall(fixed[0]) >= 0.95, "{:?}", fixed[0]);
     assert!(recall(fixed[5]) < 0.8, "{:?}", fixed[5]);
     assert!(kept.iter().all(|record| recall(record) >= 0.9), "{kept:?}");
-    assert_eq!((&kept[6]["points"], &kept[6]["deleted"]), (&json!(1000), &json!(1000)));
+    assert_eq!(
+        (&kept[6]["points"], &kept[6]["deleted"]),
+        (&json!(1000), &json!(1000))
+    );
     assert!(kept[6]["write_amplification"].as_f64().unwrap() > 1.0);
     assert!(fixed[6]["buckets_scanned"].as_f64().unwrap() >= 1.0);
 
@@ -58,7 +61,14 @@ fn an_index_without_upkeep_rots_beside_one_that_keeps_up() {
     // Records of others are drawn, too.
     let others = records.replace("\"fixed\"", "\"somebody else\"");
     let others = tool.file("others.jsonl", others);
-    let small = ["--scenario", "steady", "--index", "fixed", "--points", "200"];
+    let small = [
+        "--scenario",
+        "steady",
+        "--index",
+        "fixed",
+        "--points",
+        "200",
+    ];
     let options = ["--windows", "2", "--out", "both", "--with", &others];
     tool.json(&[&["drift-sim"], &small[..], &options[..]].concat());
     let page = std::fs::read_to_string(tool.path("both/drift-sim.html")).unwrap();
@@ -74,15 +84,28 @@ fn vectors_of_a_file_come_source_by_source_and_scenarios_go_to_others() {
     let asked = ["drift-sim", "--scenario", "by-source", "--data", &data];
     let options = ["--labels", &labels, "--metric", "cosine", "--windows", "3"];
     let exported = tool.object(&[&asked[..], &options, &["--export", "files"]].concat());
-    assert_eq!((&exported["vectors"], &exported["windows"]), (&json!(358), &json!(4)));
+    assert_eq!(
+        (&exported["vectors"], &exported["windows"]),
+        (&json!(358), &json!(4))
+    );
     let files = tool.path("files/by-source");
     let scenario = std::fs::read_to_string(files.join("scenario.json")).unwrap();
     let scenario: Value = serde_json::from_str(&scenario).unwrap();
-    assert_eq!((&scenario["dimension"], &scenario["metric"]), (&json!(8), &json!("cosine")));
+    assert_eq!(
+        (&scenario["dimension"], &scenario["metric"]),
+        (&json!(8), &json!("cosine"))
+    );
     assert_eq!(scenario["windows"][3]["points"], 358);
-    for (file, bytes) in [("vectors.npy", 358 * 32), ("queries.npy", 800 * 32), ("truth.npy", 3200)] {
+    for (file, bytes) in [
+        ("vectors.npy", 358 * 32),
+        ("queries.npy", 800 * 32),
+        ("truth.npy", 3200),
+    ] {
         let length = std::fs::metadata(files.join(file)).unwrap().len();
-        assert!((bytes + 64..bytes + 192).contains(&length), "{file}: {length}");
+        assert!(
+            (bytes + 64..bytes + 192).contains(&length),
+            "{file}: {length}"
+        );
     }
     let played = tool.json(&[&asked[..], &options, &["--index", "flat"]].concat());
     let flat = of(&played, "flat");
@@ -99,9 +122,20 @@ fn what_cannot_be_played_is_told() {
     let run = tool.fails(2, &["drift-sim", "--points", "10000000"]);
     assert!(run.contains("--windows"), "{run}");
     tool.fails(2, &["drift-sim", "--index", "nothing"]);
-    tool.fails(3, &["drift-sim", "--data", "missing.npy", "--scenario", "steady"]);
+    tool.fails(
+        3,
+        &["drift-sim", "--data", "missing.npy", "--scenario", "steady"],
+    );
     let empty = tool.file("empty.jsonl", "{}");
-    let small = ["drift-sim", "--scenario", "steady", "--index", "fixed", "--points", "99"];
+    let small = [
+        "drift-sim",
+        "--scenario",
+        "steady",
+        "--index",
+        "fixed",
+        "--points",
+        "99",
+    ];
     let run = tool.fails(2, &[&small[..], &["--with", &empty]].concat());
     assert!(run.contains("no records"), "{run}");
 }
