@@ -26,7 +26,6 @@ use aether_env::{Clock, SystemClock};
 use clap::CommandFactory;
 use std::time::Duration;
 
-pub(crate) use info::status_json;
 pub(crate) use search::percentile;
 
 /// Does what was asked.

@@ -5,7 +5,7 @@ use super::distance;
 use super::fixed::FixedBuckets;
 use super::record::Record;
 use super::scenario::{Batch, Scenario, Window};
-use crate::commands::{Stopwatch, percentile, status_json};
+use crate::commands::{Stopwatch, percentile};
 use crate::failure::{Failure, Outcome};
 use aether_env::Env;
 use aethervec::{AetherDB, Collection, DbOptions, DocId, Document, IndexConfig, SearchRequest};
@@ -216,13 +216,13 @@ impl Player for CollectionPlayer {
     }
 
     fn told(&self) -> Told {
-        let status = status_json(&self.collection.index_status());
-        let figure = |name: &str| status["dense"][""]["drift"][name].as_u64();
+        let status = self.collection.index_status();
+        let drift = status.dense.get("").and_then(|dense| dense.drift.as_ref());
         Told {
-            buckets_scanned: figure("buckets_searched"),
-            moves: figure("moves"),
-            splits: figure("splits"),
-            merges: figure("merges"),
+            buckets_scanned: drift.map(|drift| drift.buckets_searched),
+            moves: drift.map(|drift| drift.moves),
+            splits: drift.map(|drift| drift.splits),
+            merges: drift.map(|drift| drift.merges),
             bytes_written: Some(self.written.load(Ordering::Relaxed)),
         }
     }
