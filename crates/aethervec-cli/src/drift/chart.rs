@@ -318,7 +318,11 @@ impl Axis {
             _ => (0.0, if most > 0.0 { most } else { 1.0 }),
         };
         let step = round_step((high - low) / 4.0);
-        let high = low + ((high - low) / step - 1e-9).ceil() * step;
+        let range = ((high - low) / step - 1e-9).ceil() * step;
+        let (low, high) = match scale {
+            Scale::Share => (high - range, high),
+            _ => (low, low + range),
+        };
         let steps = (0..).map(|n| low + f64::from(n) * step);
         Axis {
             low,
@@ -375,7 +379,8 @@ mod tests {
     #[test]
     fn axes_hold_their_values_between_round_ticks() {
         let shares = Axis::new(Scale::Share, [0.61, 0.99].into_iter());
-        assert_eq!((shares.low, shares.high), (0.5, 1.0));
+        assert_eq!((label(shares.low), shares.high), ("0.4".to_owned(), 1.0));
+        assert_eq!(shares.ticks.len(), 4);
         let counts = Axis::new(Scale::Linear, [3.0, 37.0].into_iter());
         assert_eq!(counts.ticks, [0.0, 10.0, 20.0, 30.0, 40.0]);
         let times = Axis::new(Scale::Wide, [90.0, 2300.0].into_iter());

@@ -109,7 +109,7 @@ fn vectors_of_a_file_come_source_by_source_and_scenarios_go_to_others() {
     }
     let played = tool.json(&[&asked[..], &options, &["--index", "flat"]].concat());
     let flat = of(&played, "flat");
-    assert!(flat.iter().all(|record| recall(record) == 1.0), "{flat:?}");
+    assert!(flat.iter().all(|record| recall(record) > 0.999), "{flat:?}");
 }
 
 #[test]
