@@ -157,12 +157,19 @@ impl Drift {
         } = scratch;
         view.rank(&self.space, query, ranked);
         let (mut buckets, mut scanned, mut ended) = (0, 0, true);
-        for ranked in Promising::new(ranked) {
+        let mut promising = Promising::new(ranked);
+        let mut next = promising.next();
+        while let Some(ranked) = next {
             if !reach.everywhere && ranked.hope() >= pool.bound() {
                 break;
             }
             let bucket = view.bucket(ranked.bucket() as usize);
             let image = self.image(bucket, store)?;
+            // The next one comes from memory while this one is scanned.
+            next = promising.next();
+            if let Some(next) = next.and_then(|next| view.bucket(next.bucket() as usize).image()) {
+                next.codes.prefetch();
+            }
             self.scan_bucket(bucket, &image, query, counts, pool, ids);
             pool.tighten_once();
             buckets += 1;
@@ -194,11 +201,11 @@ impl Drift {
         let mut estimates = [0.0; BLOCK_CODES];
         for (first, block) in (0..).step_by(BLOCK_CODES).zip(image.codes.blocks()) {
             let table = &query.table;
-            let mut near =
-                table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);
-            while near != 0 {
-                let lane = near.trailing_zeros() as usize;
-                near &= near - 1;
+            let near = table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);
+            for lane in lanes(near) {
+                image.prefetch(first + lane, code_bytes);
+            }
+            for lane in lanes(near) {
                 let id = block.ids[lane];
                 let code = image.nibbles(first + lane, code_bytes);
                 let Some((estimate, error)) = nibbles::estimate(&self.space, query, base, code)
@@ -263,6 +270,15 @@ impl Drift {
             Metric::L2Squared | Metric::InnerProduct => distance.0,
         }
     }
+}
+
+/// The numbers of the bits that are set.
+fn lanes(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(lane)
+    })
 }
 
 /// Sorts points, each once.
