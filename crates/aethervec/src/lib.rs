@@ -61,6 +61,7 @@ mod whole;
 mod write;
 
 pub use aether_distance::{Distance, ElementType, Metric};
+pub use aether_index::DriftStats;
 pub use aether_index::{HnswParams, IvfParams};
 pub use aidb::{AsOf, Durability, Isolation, SeqNo};
 pub use aliases::AliasChange;

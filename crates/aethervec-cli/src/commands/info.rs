@@ -88,6 +88,10 @@ fn dense_json(status: &DenseStatus) -> Value {
         "codes": status.codes,
         "effort": status.effort,
         "recall": status.recall.map(|recall| json!({ "asked": recall.asked, "found": recall.found, "queries": recall.queries })),
+        "drift": status.drift.map(|stats| json!({
+            "buckets": stats.buckets, "cached": stats.cached, "records": stats.records, "sizes": stats.sizes, "splits": stats.splits,
+            "merges": stats.merges, "moves": stats.moves, "cleaned": stats.cleaned, "bytes_written": stats.bytes_written,
+        })),
     })
 }
 

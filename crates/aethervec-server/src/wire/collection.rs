@@ -4,7 +4,8 @@ use super::language;
 use super::schema::{Field, Schema};
 use crate::error::ApiResult;
 use aethervec::{
-    AliasChange, Collection, DenseStatus, IndexStatus, PayloadIndexInfo, PayloadIndexState,
+    AliasChange, Collection, DenseStatus, DriftStats, IndexStatus, PayloadIndexInfo,
+    PayloadIndexState,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -127,7 +128,7 @@ pub(crate) struct IndexState {
 /// How the vectors of a dense field are found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DenseState {
-    /// `scan`, `graph` or `buckets`.
+    /// `scan`, `graph`, `buckets` or `drift`.
     pub(crate) family: &'static str,
     /// What takes its place as soon as it is built.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +142,38 @@ pub(crate) struct DenseState {
     /// The recall that searches get which ask for one; not there before enough of them have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recall: Option<Recall>,
+    /// How its buckets are doing, if the family is `drift`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<DriftState>,
+}
+
+/// How buckets in the database are doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DriftState {
+    /// Buckets that there are.
+    pub(crate) buckets: u64,
+    /// Those of them of which memory has a copy.
+    pub(crate) cached: u64,
+    /// Records in them, those of dead points included.
+    pub(crate) records: u64,
+    /// Buckets by their records: up to an eighth of the usual number, a half, one, two, and more.
+    pub(crate) sizes: [u64; 5],
+    /// Buckets that were split since the index was made.
+    pub(crate) splits: u64,
+    /// Buckets that were given up.
+    pub(crate) merges: u64,
+    /// Points that moved to a nearer bucket.
+    pub(crate) moves: u64,
+    /// Records of dead points that were taken out.
+    pub(crate) cleaned: u64,
+    /// Bytes written since the opening.
+    pub(crate) bytes_written: u64,
+    /// Searches since the opening.
+    pub(crate) searches: u64,
+    /// Buckets that they have looked into.
+    pub(crate) buckets_searched: u64,
+    /// Buckets that were read from the storage engine for that.
+    pub(crate) buckets_loaded: u64,
 }
 
 /// How well a recall that is asked for is kept.
@@ -225,6 +258,26 @@ impl From<DenseStatus> for DenseState {
                 found: recall.found,
                 queries: recall.queries,
             }),
+            drift: status.drift.map(DriftState::from),
+        }
+    }
+}
+
+impl From<DriftStats> for DriftState {
+    fn from(stats: DriftStats) -> DriftState {
+        DriftState {
+            buckets: stats.buckets,
+            cached: stats.cached,
+            records: stats.records,
+            sizes: stats.sizes,
+            splits: stats.splits,
+            merges: stats.merges,
+            moves: stats.moves,
+            cleaned: stats.cleaned,
+            bytes_written: stats.bytes_written,
+            searches: stats.searches,
+            buckets_searched: stats.buckets_searched,
+            buckets_loaded: stats.buckets_loaded,
         }
     }
 }

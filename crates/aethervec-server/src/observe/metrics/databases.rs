@@ -7,7 +7,7 @@ use super::histogram::Distribution;
 use super::sheet::{Figure, Label, Sheet};
 use crate::app::App;
 use crate::tenants::Tenant;
-use aethervec::{Collection, IndexStatus, PayloadIndexState};
+use aethervec::{Collection, DriftStats, IndexStatus, PayloadIndexState};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -260,6 +260,9 @@ fn put_index(status: IndexStatus, row: &mut Row) {
                 f64::from(recall.asked),
             );
         }
+        if let Some(stats) = dense.drift {
+            put_buckets(&stats, &field, row);
+        }
         let labels = [
             field,
             dense.family.into(),
@@ -267,6 +270,27 @@ fn put_index(status: IndexStatus, row: &mut Row) {
             dense.codes.into(),
         ];
         row.put(Family::FieldIndex, labels, 1_u64);
+    }
+}
+
+fn put_buckets(stats: &DriftStats, field: &Label, row: &mut Row) {
+    for (family, value) in [
+        (Family::Buckets, stats.buckets),
+        (Family::BucketsCached, stats.cached),
+        (Family::BucketRecords, stats.records),
+        (Family::BucketBytesWritten, stats.bytes_written),
+        (Family::BucketsSearched, stats.buckets_searched),
+        (Family::BucketsLoaded, stats.buckets_loaded),
+    ] {
+        row.put(family, [field.clone()], value);
+    }
+    for (change, value) in [
+        ("split", stats.splits),
+        ("merge", stats.merges),
+        ("move", stats.moves),
+        ("clean", stats.cleaned),
+    ] {
+        row.put(Family::BucketChanges, [field.clone(), change.into()], value);
     }
 }
 

@@ -125,10 +125,17 @@ families! {
     IndexFailing: Gauge "vector_db_collection_index_failing" ["tenant" "collection"] "1 when the last background step of an index failed";
     IndexDamaged: Gauge "vector_db_collection_index_damaged" ["tenant" "collection"] "1 when a saved index could not be used and is built again";
     PayloadIndexLeft: Gauge "vector_db_collection_payload_index_left_points" ["tenant" "collection"] "Points that payload indexes under construction still have to look at";
-    FieldIndex: Info "vector_db_collection_index" ["tenant" "collection" "field" "family" "next" "codes"] "How the vectors of a field are found: scan, graph or buckets; what takes its place; what is kept of each vector";
+    FieldIndex: Info "vector_db_collection_index" ["tenant" "collection" "field" "family" "next" "codes"] "How the vectors of a field are found: scan, graph, buckets or drift; what takes its place; what is kept of each vector";
     FieldEffort: Gauge "vector_db_collection_search_effort" ["tenant" "collection" "field"] "Candidates that a search for ten neighbours holds when nothing else is asked for";
     FieldRecall: Gauge "vector_db_collection_recall_measured" ["tenant" "collection" "field"] "The recall that searches get which ask for one: the mean over the latest queries that were answered exactly, too";
     FieldRecallAsked: Gauge "vector_db_collection_recall_asked" ["tenant" "collection" "field"] "The recall that was asked for last";
+    Buckets: Gauge "vector_db_collection_buckets" ["tenant" "collection" "field"] "Buckets in the database";
+    BucketsCached: Gauge "vector_db_collection_buckets_cached" ["tenant" "collection" "field"] "Those of which memory has a copy";
+    BucketRecords: Gauge "vector_db_collection_bucket_records" ["tenant" "collection" "field"] "Records in buckets, those of dead points included";
+    BucketChanges: Counter "vector_db_collection_bucket_changes" ["tenant" "collection" "field" "change"] "Buckets that were split or merged, points that moved, records of dead points that were cleaned out";
+    BucketBytesWritten: Counter "vector_db_collection_bucket_written_bytes" ["tenant" "collection" "field"] "Bytes of rows of buckets that were written";
+    BucketsSearched: Counter "vector_db_collection_buckets_searched" ["tenant" "collection" "field"] "Buckets that searches have looked into";
+    BucketsLoaded: Counter "vector_db_collection_buckets_loaded" ["tenant" "collection" "field"] "Buckets that were read from the storage for that";
     // The process.
     Build: Info "vector_db_build" ["version"] "The version of the server";
     DiskFree: Gauge "vector_db_data_dir_free_bytes" [] "Bytes that may still be written to the disk of data_dir";
