@@ -38,7 +38,7 @@ impl Checkpoint {
         std::fs::create_dir_all(directory)?;
         let path = directory.join(NAME);
         std::fs::write(&path, bytes)?;
-        let file = File::open(&path)?;
+        let file = File::options().read(true).open(&path)?;
         file.sync_all()?;
         let env = Env::local(directory)?;
         Ok(Checkpoint { file, env, rare })

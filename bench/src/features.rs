@@ -11,7 +11,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aether_distance::{Kernels, Query as DistanceQuery};
+use aether_distance::{Kernels, Metric, Query as DistanceQuery};
 use aethervec::{
     AetherDB, Collection, CollectionSchema, DenseField, DocId, Document, FacetRequest, Filter,
     IndexConfig, PayloadIndexKind, Prefetch, Query, QueryRequest, SearchRequest,
@@ -141,16 +141,19 @@ fn filtered(set: &Set, db: &Path) -> Result<Value> {
     } else {
         &["tokens", "doc"]
     };
-    let attributes: Vec<(&str, Vec<u32>)> = fields
-        .iter()
-        .map(|field| {
-            Ok((
-                *field,
-                attribute(dir, &format!("{name}_{field}"), base.rows())?,
-            ))
-        })
-        .collect::<Result<_>>()?;
+    let mut attributes = Vec::new();
+    for &field in fields {
+        let values = attribute(dir, &format!("{name}_{field}"), base.rows())?;
+        attributes.push((field, values));
+    }
+    attributes.push(("near", nearness(&base, metric(dir, name)?)));
     let cases = cases(name, &attributes, base.rows());
+    let tenths = [
+        &format!("row < {}", tenth(&base)),
+        &format!("near < {}", tenth(&base)),
+    ];
+    let tenths = cases.iter().filter(|case| tenths.contains(&&case.name));
+    let narrow: Vec<Option<&Case>> = std::iter::once(None).chain(tenths.map(Some)).collect();
     let database = AetherDB::open(db)?;
     let (collection, ingest_s) = set.filled(&database, &base, &attributes)?;
 
@@ -176,7 +179,7 @@ fn filtered(set: &Set, db: &Path) -> Result<Value> {
     let mut asked = Vec::new();
     for (kind, queries) in &kinds {
         for recall in [0.9, 0.95, 0.98] {
-            for filter in [None, Some(&cases[3])] {
+            for &filter in &narrow {
                 let measured = measured(
                     &collection,
                     queries,
@@ -228,6 +231,25 @@ fn peer(set: &Set, db: &Path) -> Result<Value> {
     }))
 }
 
+/// A tenth of all rows.
+fn tenth(base: &Matrix) -> usize {
+    base.rows().div_ceil(10)
+}
+
+/// Of each row, how many others are nearer to the first one: a filter on that is one on the vectors.
+fn nearness(base: &Matrix, metric: Metric) -> Vec<u32> {
+    let mut first = Vec::new();
+    base.row(0).to_f32(&mut first);
+    let first = DistanceQuery::new(Kernels::detect(), metric, &first);
+    let mut order: Vec<usize> = (0..base.rows()).collect();
+    order.sort_by_cached_key(|&row| first.distance(base.row(row)));
+    let mut ranks = vec![0; base.rows()];
+    for (rank, row) in (0..).zip(order) {
+        ranks[row] = rank;
+    }
+    ranks
+}
+
 fn cases(name: &str, attributes: &[(&str, Vec<u32>)], rows: usize) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name: String, filter: Filter, passes: &dyn Fn(usize) -> bool| {
@@ -239,6 +261,15 @@ fn cases(name: &str, attributes: &[(&str, Vec<u32>)], rows: usize) -> Vec<Case> 
         add(format!("row < {bound}"), Filter::lt("row", bound), &|row| {
             (row as i64) < bound
         });
+    }
+    let (_, near) = &attributes[attributes.len() - 1];
+    for share in [0.01, 0.1, 0.5] {
+        let bound = (share * rows as f64).ceil() as u32;
+        add(
+            format!("near < {bound}"),
+            Filter::lt("near", i64::from(bound)),
+            &|row| near[row] < bound,
+        );
     }
     if name == "fashion" {
         let labels = &attributes[0].1;

@@ -11,11 +11,15 @@
 //!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
 //! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
-//! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors.
+//! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors (`trials`); how
+//! much more a filter takes that does, is learned from the searches under it (`lessons`).
 
+use super::lessons::Lessons;
+use super::trials::{SHARES, Trials, passes};
 use crate::ann::{Ann, AnnScratch, Family};
 use crate::error::Result;
-use aether_index::{Candidate, PointId, SearchParams};
+use crate::filter::Filter;
+use aether_index::{Candidate, SearchParams};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,7 +45,7 @@ const SAMPLES_MAX: usize = 512;
 const SAMPLE_EVERY: u64 = 64;
 
 /// So much less recall than was asked for does no harm, if chance has it so.
-const TOLERATED: f32 = 0.01;
+pub(super) const TOLERATED: f32 = 0.01;
 
 /// Samples by which one query is judged: half of them less hard.
 const PEERS: usize = 48;
@@ -61,18 +65,11 @@ const ANOTHER_KIND: f32 = 0.25;
 /// How much more than any known query an unknown one gets.
 const UNKNOWN_FACTOR: usize = 2;
 
-/// Of so many points one is let through by the filters with which searches are tried.
-const SHARES: [u64; 2] = [2, 10];
-
 /// Hits for which that is done.
 const FILTERED_DEPTH: usize = 10;
 
 /// Efforts up to which that is done: greater ones take as long as comparing with all that are allowed.
 const FILTERED_EFFORTS: usize = 9;
-
-/// How much more than that took a filtered search gets: a filter may have to do with the vectors, and buckets that have few of
-/// the allowed points are looked into less often than those of the trial.
-const FILTER_FACTOR: f64 = 1.6;
 
 /// What a search costs by itself, in candidates.
 const SEARCH_COST_GRAPH: usize = 20;
@@ -85,7 +82,7 @@ const CURVES_MAX: usize = 16;
 
 /// What is known about one approximate index.
 #[derive(Debug, Default)]
-pub(crate) struct Calibration(Mutex<Samples>);
+pub(crate) struct Calibration(Box<Mutex<Samples>>);
 
 #[derive(Debug, Default)]
 struct Samples {
@@ -102,6 +99,10 @@ struct Samples {
     curves: Vec<Arc<Curve>>,
     /// For how many hits and which recall somebody has asked last.
     asked: Option<(usize, f32)>,
+    /// The filters with which the last sample was tried.
+    trials: Option<Arc<Trials>>,
+    /// What is known of other filters.
+    lessons: Lessons,
 }
 
 /// How well a recall that is asked for is kept: approximate searches compared with exact ones, for the same queries.
@@ -163,6 +164,7 @@ impl Calibration {
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
             *samples = Samples {
                 points,
+                lessons: std::mem::take(&mut samples.lessons),
                 ..Samples::default()
             };
         }
@@ -188,22 +190,42 @@ impl Calibration {
         }
     }
 
-    /// What a query takes that wants `k` hits of `allowed` points, out of `points`.
-    pub(crate) fn filtered(&self, points: usize, allowed: u64, k: usize, recall: f32) -> Effort {
+    /// What a query takes that wants `k` hits of the `allowed` points that a filter lets through, out of `points`; and whether it is
+    /// to be [checked](Calibration::check).
+    pub(crate) fn filtered(
+        &self,
+        (points, allowed): (usize, u64),
+        filter: &Filter,
+        (k, recall): (usize, f32),
+    ) -> (Effort, bool) {
         let Some(curve) = self.curve(points, FILTERED_DEPTH, recall) else {
-            return Effort::Sample;
+            return (Effort::Sample, false);
         };
         let share = points as f64 / (allowed as f64).max(1.0);
         let Some(each) = curve.filtered_at(share.max(1.0)) else {
-            return Effort::Exact;
+            return (Effort::Exact, false);
         };
+        let (factor, is_checked) = self.0.lock().lessons.factor(filter, k, recall);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a number of candidates"
         )]
-        let ef = (each * FILTER_FACTOR * k.div_ceil(FILTERED_DEPTH) as f64) as usize;
-        Effort::Ef(ef.max(EFFORTS[0]).max(k))
+        let ef = (each * f64::from(factor) * k.div_ceil(FILTERED_DEPTH) as f64) as usize;
+        (Effort::Ef(ef.max(k)), is_checked)
+    }
+
+    /// Learns what a search under a filter has `found`, nearest first, of the nearest that one of
+    /// [`CHECK_EFFORT`](super::lessons::CHECK_EFFORT) times the effort finds.
+    pub(crate) fn check(
+        &self,
+        filter: &Filter,
+        (k, recall): (usize, f32),
+        found: &[Candidate],
+        nearest: &[Candidate],
+    ) {
+        let share = share(nearest, found, k);
+        self.0.lock().lessons.learn(filter, k, recall, share);
     }
 
     /// What searches find that ask for a recall: none before there are samples enough to search by.
@@ -229,7 +251,12 @@ impl Calibration {
     }
 
     /// Takes the query as a sample.
-    pub(crate) fn learn(&self, ann: &Ann, query: &[f32], scratch: &mut AnnScratch) -> Result<()> {
+    pub(crate) fn learn(
+        &self,
+        ann: &Arc<Ann>,
+        query: &[f32],
+        scratch: &mut AnnScratch,
+    ) -> Result<()> {
         let deepest = DEPTHS[DEPTHS.len() - 1];
         let truth = ann.scan_all(query, deepest, &|_| true, scratch)?;
         let mut sample = Sample::default();
@@ -245,26 +272,7 @@ impl Calibration {
                 sample.shares[d][e] = share(&truth, &found, depth);
             }
         }
-        for (place, share) in SHARES.into_iter().enumerate() {
-            // Any function of the number that has nothing to do with what is near.
-            let passes = |point: PointId| {
-                (point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(share)
-            };
-            let truth: Vec<Candidate> = truth
-                .iter()
-                .filter(|near| passes(near.point))
-                .copied()
-                .collect();
-            for (e, &ef) in EFFORTS[..FILTERED_EFFORTS].iter().enumerate() {
-                let params = SearchParams {
-                    k: FILTERED_DEPTH,
-                    ef,
-                    include_dead: false,
-                };
-                let found = ann.search(query, params, Some(&passes), scratch)?;
-                sample.filtered[place][e] = self::share(&truth, &found, FILTERED_DEPTH);
-            }
-        }
+        let trials = self.try_filters(ann, query, &truth, &mut sample, scratch)?;
         let mut samples = self.0.lock();
         samples.family = Some(ann.family());
         if samples.newest.len() == SAMPLES_MAX {
@@ -273,7 +281,51 @@ impl Calibration {
         samples.newest.push_back(sample);
         samples.since = 0;
         samples.curves.clear();
+        // From then on there are few of them.
+        samples.trials = Some(trials).filter(|_| samples.newest.len() < SAMPLES_MIN);
         Ok(())
+    }
+
+    /// Puts into `sample` what searches under filters find of the nearest points, which are `truth`. Returns the filters, for the next one.
+    fn try_filters(
+        &self,
+        ann: &Arc<Ann>,
+        query: &[f32],
+        truth: &[Candidate],
+        sample: &mut Sample,
+        scratch: &mut AnnScratch,
+    ) -> Result<Arc<Trials>> {
+        let known = self.0.lock().trials.clone();
+        let mut trials = match known.filter(|trials| trials.is_of(ann)) {
+            Some(known) => known,
+            None => Arc::new(Trials::new(ann)?),
+        };
+        for (place, share) in SHARES.into_iter().enumerate() {
+            let of = truth.iter().filter(|near| passes(near.point, share));
+            let truth: Vec<Candidate> = of.copied().collect();
+            for (e, &ef) in EFFORTS[..FILTERED_EFFORTS].iter().enumerate() {
+                let params = SearchParams {
+                    k: FILTERED_DEPTH,
+                    ef,
+                    include_dead: false,
+                };
+                let mut found = trials.search(ann, place, query, params, scratch)?;
+                if found.is_none() && ann.selects() {
+                    trials = Arc::new(Trials::new(ann)?);
+                    found = trials.search(ann, place, query, params, scratch)?;
+                }
+                // An index that changes all the time is asked of each point.
+                let found = match found {
+                    Some(found) => found,
+                    None => {
+                        let passes = |point| passes(point, share);
+                        ann.search(query, params, Some(&passes), scratch)?
+                    }
+                };
+                sample.filtered[place][e] = self::share(&truth, &found, FILTERED_DEPTH);
+            }
+        }
+        Ok(trials)
     }
 }
 

@@ -14,6 +14,8 @@
 pub(crate) mod calibration;
 pub(crate) mod choice;
 pub(crate) mod explain;
+pub(crate) mod lessons;
+mod trials;
 
 use crate::ann::Family;
 use std::fmt;

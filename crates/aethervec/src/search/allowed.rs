@@ -124,6 +124,11 @@ impl<'a> Allowed<'a> {
         (upper, text)
     }
 
+    /// `None`: everything is allowed.
+    pub(super) fn filter(&self) -> Option<&'a Filter> {
+        self.filter
+    }
+
     /// The points that may be hits; `None`: all.
     pub(super) fn points(&self) -> Option<&RoaringTreemap> {
         self.known.as_ref().map(|known| &known.upper)

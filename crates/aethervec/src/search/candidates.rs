@@ -80,12 +80,8 @@ pub(super) fn candidates(
         };
         let found = loop {
             let (found, route) = look.traced(view, pace, trace)?;
-            if route.is_scan() {
-                all &= found.len() < pace.fetch;
-                break found;
-            }
-            all = false;
-            if !pace.judge(view, query, &found)? {
+            all &= route.is_scan() && found.len() < pace.fetch;
+            if !pace.judge(view, query, allowed, (&found, route.is_scan()))? {
                 break found;
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! Who asks for a recall is searched for with a small effort first, which tells how hard the query is, and again with what
 //! that takes (`plan/calibration.rs`). Under a filter there is only one search: the points that a filter allows tell nothing of
-//! how hard the query is.
+//! how hard the query is. But some are made again with a greater effort, to see what they miss (`plan/lessons.rs`).
 
 use super::allowed::Allowed;
 use super::found::slack;
@@ -13,9 +13,9 @@ use crate::index::query::FieldQuery;
 use crate::plan;
 use crate::plan::calibration::{self, Curve, Effort};
 use crate::plan::explain::Trace;
+use crate::plan::lessons::CHECK_EFFORT;
 use crate::view::CollectionView;
 use aether_index::Candidate;
-use roaring::RoaringTreemap;
 use std::sync::Arc;
 
 /// Candidates that a search holds that asks for no effort and no recall. What is searched exactly holds none.
@@ -32,8 +32,19 @@ pub(super) struct Pace {
     pub(super) ef: usize,
     /// Compare the codes of everything.
     pub(super) scan: bool,
-    /// What the first attempt is to be judged by.
-    curve: Option<Arc<Curve>>,
+    /// What an attempt is to be judged by.
+    judged: Judged,
+}
+
+enum Judged {
+    /// What it finds is the answer.
+    Final,
+    /// By how hard the query turns out to be.
+    Hardness(Arc<Curve>),
+    /// By an attempt that goes farther, for this recall.
+    Checked(f32),
+    /// It goes farther than the one that has found these.
+    Check(f32, Vec<Candidate>),
 }
 
 impl Pace {
@@ -67,7 +78,7 @@ impl Pace {
             fetch: (k + slack(k)).min(ef),
             ef,
             scan: false,
-            curve: None,
+            judged: Judged::Final,
         }
     }
 
@@ -92,22 +103,28 @@ impl Pace {
             return Ok(Pace::scan(k));
         };
         let (calibration, points) = (&index.calibration, ann.len());
-        let Some(allowed) = allowed.points().map(RoaringTreemap::len) else {
+        let filtered = allowed.filter().zip(allowed.points());
+        let Some((filter, allowed)) = filtered else {
             let Some(curve) = calibration.curve(points, k, recall) else {
                 return Pace::sample(view, query, k);
             };
             let mut pace = Pace::of(k, curve.first(k).max(calibration::RANK));
             pace.fetch = pace.fetch.max(calibration::RANK);
-            pace.curve = Some(curve);
+            pace.judged = Judged::Hardness(curve);
             return Ok(pace);
         };
+        let allowed = allowed.len();
         if plan::route(ann.family(), points, Some(allowed), k).is_scan() {
             return Ok(Pace::scan(k));
         }
-        match calibration.filtered(points, allowed, k, recall) {
-            Effort::Ef(ef) => Ok(Pace::of(k, ef)),
-            Effort::Exact => Ok(Pace::scan(k)),
-            Effort::Sample => Pace::sample(view, query, k),
+        match calibration.filtered((points, allowed), filter, (k, recall)) {
+            (Effort::Ef(ef), false) => Ok(Pace::of(k, ef)),
+            (Effort::Ef(ef), true) => Ok(Pace {
+                judged: Judged::Checked(recall),
+                ..Pace::of(k, ef)
+            }),
+            (Effort::Exact, _) => Ok(Pace::scan(k)),
+            (Effort::Sample, _) => Pace::sample(view, query, k),
         }
     }
 
@@ -123,28 +140,45 @@ impl Pace {
         Ok(Pace::scan(k))
     }
 
-    /// Whether what the index has `found` in the first attempt tells that another one is to go farther: then this is it.
+    /// Whether what the index has `found` (all that there is to find: `is_scan`) tells that another attempt is to go farther: then
+    /// this is it.
     pub(super) fn judge(
         &mut self,
         view: &CollectionView,
         query: &FieldQuery<'_>,
-        found: &[Candidate],
+        allowed: &Allowed<'_>,
+        (found, is_scan): (&[Candidate], bool),
     ) -> Result<bool> {
         let k = self.k;
-        let Some(curve) = self.curve.take() else {
-            return Ok(false);
-        };
+        let judged = std::mem::replace(&mut self.judged, Judged::Final);
         let Some((index, _)) = query.as_dense() else {
             return Ok(false);
         };
-        match index
-            .calibration
-            .effort(&curve, calibration::hardness(found), k)
-        {
-            Effort::Ef(ef) if ef <= self.ef => return Ok(false),
-            Effort::Ef(ef) => *self = Pace::of(k, ef),
-            Effort::Exact => *self = Pace::scan(k),
-            Effort::Sample => *self = Pace::sample(view, query, k)?,
+        match judged {
+            Judged::Check(recall, first) => {
+                if let Some(filter) = allowed.filter() {
+                    let calibration = &index.calibration;
+                    calibration.check(filter, (k, recall), &first, found);
+                }
+                return Ok(false);
+            }
+            _ if is_scan => return Ok(false),
+            Judged::Final => return Ok(false),
+            Judged::Checked(recall) => {
+                *self = Pace {
+                    judged: Judged::Check(recall, found.to_vec()),
+                    ..Pace::of(k, self.ef.saturating_mul(CHECK_EFFORT))
+                };
+            }
+            Judged::Hardness(curve) => {
+                let hardness = calibration::hardness(found);
+                match index.calibration.effort(&curve, hardness, k) {
+                    Effort::Ef(ef) if ef <= self.ef => return Ok(false),
+                    Effort::Ef(ef) => *self = Pace::of(k, ef),
+                    Effort::Exact => *self = Pace::scan(k),
+                    Effort::Sample => *self = Pace::sample(view, query, k)?,
+                }
+            }
         }
         Ok(true)
     }
@@ -161,10 +195,11 @@ impl Pace {
 
     /// For a step of a plan.
     fn told(&self) -> String {
-        match (self.scan, &self.curve) {
-            (true, _) => "compare with everything".to_owned(),
-            (false, None) => format!("ef {}", self.ef),
-            (false, Some(_)) => format!("ef {} shows what it takes", self.ef),
+        match &self.judged {
+            _ if self.scan => "compare with everything".to_owned(),
+            Judged::Final | Judged::Check(..) => format!("ef {}", self.ef),
+            Judged::Hardness(_) => format!("ef {} shows what it takes", self.ef),
+            Judged::Checked(_) => format!("ef {}, checked by more", self.ef),
         }
     }
 }
