@@ -296,8 +296,23 @@ impl Collection {
         lane::save(&self.core)
     }
 
+    /// Waits while more vectors wait for an index that need not fit into memory than memory is meant for them. Not for an index that cannot go on.
+    fn make_room(&self) -> Result<()> {
+        while self.core.is_crowded() && !self.db.pool.is_manual() {
+            self.db.open()?;
+            self.core.alive()?;
+            let mut error = self.core.progress.error.lock();
+            if error.is_some() {
+                break;
+            }
+            self.core.progress.stepped.wait_for(&mut error, WAIT_STEP);
+        }
+        Ok(())
+    }
+
     fn write_all(&self, writes: impl ExactSizeIterator<Item = Write>) -> Result<Resolved> {
         self.db.open()?;
+        self.make_room()?;
         self.write_prepared(Prepared::new(&self.core, writes)?)
     }
 

@@ -224,7 +224,7 @@ pub enum IndexConfig {
     Ivf(IvfParams),
     /// Buckets in the database itself, which maintain themselves: approximate. Memory is needed for the centroids, and as much as there
     /// is ([`DbOptions::bucket_cache_bytes`](crate::DbOptions)) for copies of buckets; exact vectors are read from the documents. Each change
-    /// is small and saved at once, however many vectors there are. For more vectors than memory holds, and for those that come and go all the time. Few
+    /// is small and saved at once, however many vectors there are. Writes wait while more than 256 MiB of vectors are not in buckets yet. For more vectors than memory holds, and for those that come and go all the time. Few
     /// vectors are searched exactly until buckets are worthwhile.
     Drift(IvfParams),
     /// What suits the vectors that there are: an exact scan, buckets, or a graph, chosen by how many there are, their

@@ -268,6 +268,12 @@ impl Core {
             .unwrap_or(u64::MAX)
     }
 
+    /// Whether so many vectors wait for an index that writers should wait, too.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let fields = self.fields.load();
+        fields.dense().any(|(_, index)| index.is_crowded())
+    }
+
     /// Runs `search` with scratch memory that is kept for the next one.
     pub(crate) fn with_scratch<T>(&self, search: impl FnOnce(&mut AnnScratch) -> T) -> T {
         let mut scratch = self.scratches.lock().pop().unwrap_or_default();

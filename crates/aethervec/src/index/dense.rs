@@ -22,6 +22,9 @@ const APPLY_POINTS: usize = 256;
 /// The same of one that saves each of its changes: what a commit costs is shared by more.
 pub(crate) const APPEND_POINTS: usize = 8_192;
 
+/// Vectors that wait for it, at most: writers wait for it, too, then.
+const WAITING_BYTES_MAX: usize = 256 << 20;
+
 /// Numbers looked at in one step: not each belongs to a point that is still alive.
 const APPLY_NUMBERS: u64 = 1 << 16;
 
@@ -290,6 +293,12 @@ impl DenseIndex {
             self.delta.remove(point);
         }
         Ok(number - first)
+    }
+
+    /// Whether more vectors wait for an index that need not fit into memory than memory is meant for them.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let bytes = self.delta.len() * self.spec.dim * self.spec.element.bytes();
+        bytes > WAITING_BYTES_MAX && self.family() == Some(Family::Drift)
     }
 
     /// Some of the vectors that are not in the approximate index.
