@@ -254,7 +254,9 @@ impl<'a> Writer<'a> {
         };
         let windows = self.size.windows + 1;
         for number in 0..windows {
-            let added = points * (number + 1) / windows - points * number / windows;
+            // The first window is never empty.
+            let until = |windows_done: usize| (points * windows_done).div_ceil(windows);
+            let added = until(number + 1) - until(number);
             self.window(added, Vec::new(), &mut in_order, None);
         }
     }
@@ -406,6 +408,15 @@ mod tests {
                 }
             }
             assert_eq!(scenario.vectors.len(), 8 * next as usize);
+        }
+    }
+
+    #[test]
+    fn the_smallest_scenarios_are_some() {
+        let size = Size { points: 1, ..SIZE };
+        for &name in ScenarioName::value_variants() {
+            let scenario = Scenario::new(name, &mut Source::made_up(2, 5), size);
+            assert!(scenario.windows.iter().all(|window| window.points == 1));
         }
     }
 

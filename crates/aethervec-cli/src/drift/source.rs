@@ -37,6 +37,8 @@ pub(crate) struct Source {
     scale: f32,
     /// Of a file.
     rows: Vec<f32>,
+    /// How many of them may be stored.
+    stored: usize,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +89,7 @@ impl Source {
             clusters: clusters.collect(),
             scale: 1.0,
             rows: Vec::new(),
+            stored: 0,
         }
     }
 
@@ -123,6 +126,7 @@ impl Source {
         Ok(Source {
             dimension,
             seed,
+            stored: clusters.iter().map(|c| c.stored.rows.len()).sum(),
             clusters,
             scale,
             rows,
@@ -139,8 +143,7 @@ impl Source {
 
     /// Rows of a file that may be stored: each once.
     pub(crate) fn rows(&self) -> Option<usize> {
-        let stored = self.clusters.iter().map(|c| c.stored.rows.len());
-        (!self.rows.is_empty()).then(|| stored.sum())
+        (self.stored > 0).then_some(self.stored)
     }
 
     /// How large the part of `cluster` is.
