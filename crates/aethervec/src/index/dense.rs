@@ -288,6 +288,7 @@ impl DenseIndex {
         ann.insert(&moved, &vectors, Some(drift::record(number)))?;
         // In the index first, out of the delta second: a search that looks in this order's reverse misses nothing.
         self.applied.store(number, Ordering::Release);
+        self.calibration.applied(number, ann.len());
         self.unsaved.fetch_add(moved.len() as u64, Ordering::AcqRel);
         for &point in &moved {
             self.delta.remove(point);

@@ -10,6 +10,8 @@
 //! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
 //!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
+//! Points that come and go take what was learned with them: a sample counts until as many points have come since as there are.
+//!
 //! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
 //! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors (`trials`); how
 //! much more a filter takes that does, is learned from the searches under it (`lessons`).
@@ -89,6 +91,8 @@ struct Samples {
     /// Points in the index when the oldest sample was taken.
     points: usize,
     newest: VecDeque<Sample>,
+    /// Points that ever came into the index.
+    applied: u64,
     /// Queries since the last one that became a sample.
     since: u64,
     /// The share of queries lately that were harder than all that is known.
@@ -121,6 +125,8 @@ pub struct MeasuredRecall {
 /// What searches of every effort make of one query.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sample {
+    /// See [`Samples::applied`].
+    at: u64,
     hardness: [f32; EFFORTS.len()],
     /// For each depth: how much of the exact answer was found, 0 to 1.
     shares: [[f32; EFFORTS.len()]; DEPTHS.len()],
@@ -164,6 +170,7 @@ impl Calibration {
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
             *samples = Samples {
                 points,
+                applied: samples.applied,
                 lessons: std::mem::take(&mut samples.lessons),
                 ..Samples::default()
             };
@@ -245,6 +252,24 @@ impl Calibration {
         })
     }
 
+    /// The index has got so many points by now, all in all, and `points` are in it. What was learned from others than these is forgotten.
+    pub(crate) fn applied(&self, applied: u64, points: usize) {
+        let mut samples = self.0.lock();
+        samples.applied = applied;
+        let oldest = applied.saturating_sub(points as u64);
+        let known = samples.newest.len();
+        while samples
+            .newest
+            .front()
+            .is_some_and(|sample| sample.at < oldest)
+        {
+            samples.newest.pop_front();
+        }
+        if samples.newest.len() < known {
+            samples.curves.clear();
+        }
+    }
+
     /// Forgets everything: another index has taken the place of the one from which it was learned.
     pub(crate) fn forget(&self) {
         *self.0.lock() = Samples::default();
@@ -275,6 +300,7 @@ impl Calibration {
         let trials = self.try_filters(ann, query, &truth, &mut sample, scratch)?;
         let mut samples = self.0.lock();
         samples.family = Some(ann.family());
+        sample.at = samples.applied;
         if samples.newest.len() == SAMPLES_MAX {
             samples.newest.pop_front();
         }

@@ -184,6 +184,7 @@ fn what_was_learned_on_a_much_smaller_graph_is_forgotten() {
 #[test]
 fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
     let sample = |hardness, share| Sample {
+        at: 0,
         hardness: [hardness; EFFORTS.len()],
         shares: [[share; EFFORTS.len()]; DEPTHS.len()],
         filtered: [[share; FILTERED_EFFORTS]; SHARES.len()],
@@ -298,4 +299,21 @@ fn one_effort_for_all_is_not_repeated() {
     let stepped = samples.curve(10, 0.9);
     assert!(stepped.first < 100, "{}", stepped.first);
     assert!(stepped.known(SAMPLES_MAX as f32 - 20.0) > Some(Some(500)));
+}
+
+#[test]
+fn what_was_learned_of_points_that_have_gone_is_forgotten() {
+    let mut rng = fastrand::Rng::with_seed(9);
+    let (ann, vectors) = index(BUCKETS, 2_000, &mut rng);
+    let (calibration, mut scratch) = (Calibration::default(), AnnScratch::default());
+    calibration.applied(2_000, 2_000);
+    assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
+    for vector in &vectors[..100] {
+        calibration.learn(&ann, vector, &mut scratch).unwrap();
+    }
+    calibration.applied(4_000, 2_000);
+    assert!(calibration.curve(ann.len(), 10, 0.9).is_some());
+    // None of the points that there were can be there.
+    calibration.applied(4_001, 2_000);
+    assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
 }
