@@ -11,6 +11,7 @@ use aether_distance::{ElementType, Metric, VectorRef};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::alp;
+use crate::drift;
 use crate::pages::{CHECKED, PAGE};
 use crate::{
     Hnsw, HnswParams, Image, Ivf, IvfParams, IvfScratch, PointId, Result, Scratch, SearchParams,
@@ -31,11 +32,17 @@ pub struct Target {
 
 type Examine = dyn Fn(&[u8]) + Send + Sync;
 
-/// The target `name`, `graph`, `buckets` or `vectors`; none for another name.
+/// The target `name`, `graph`, `buckets`, `drift` or `vectors`; none for another name.
 pub fn target(name: &str) -> Option<Target> {
     match name {
         "graph" => Some(Target::of_checkpoint(graph(), examine_graph)),
         "buckets" => Some(Target::of_checkpoint(buckets(), examine_buckets)),
+        "drift" => Some(Target {
+            start: drift::fuzzing::start().expect("vectors and parameters are good ones"),
+            examine: Box::new(|bytes| {
+                let _ = drift::fuzzing::examine(bytes);
+            }),
+        }),
         "vectors" => Some(Target {
             start: vectors(),
             examine: Box::new(examine_vectors),
@@ -224,8 +231,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_of_which_bytes_are_replaced_give_errors_or_wrong_answers() {
+        let target = target("drift").unwrap();
+        let mut random = fastrand::Rng::with_seed(21);
+        for _ in 0..500 {
+            let mut bytes = target.start.clone();
+            for _ in 0..random.usize(1..6) {
+                let at = random.usize(..bytes.len().min(300));
+                bytes[at] = random.u8(..);
+            }
+            if random.u8(..) < 64 {
+                bytes.truncate(random.usize(..bytes.len()));
+            }
+            target.examine(&bytes);
+        }
+    }
+
+    #[test]
     fn what_fuzzers_have_found_is_read() {
-        for name in ["graph", "buckets", "vectors"] {
+        for name in ["graph", "buckets", "drift", "vectors"] {
             let target = target(name).unwrap();
             target.examine(&target.start);
             let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");

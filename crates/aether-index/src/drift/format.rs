@@ -10,6 +10,12 @@ use crate::{Error, Result};
 /// The format of the state, and of all other rows.
 const VERSION: u8 = 1;
 
+/// No bucket has a greater number.
+const NUMBERS_MAX: u32 = u32::MAX / 2;
+
+/// Nothing is counted further.
+const COUNT_MAX: u64 = u64::MAX / 2;
+
 const STATE_BYTES: usize = 1 + 4 + 8 + 4 + 4 * 8;
 
 /// Bytes of a header before the centroid.
@@ -104,6 +110,10 @@ pub(super) fn decode_state(bytes: &[u8], dim: usize) -> Result<(State, Vec<f32>)
             "the alignment of buckets is {}",
             state.alignment
         )));
+    }
+    let counts = [state.splits, state.merges, state.moves, state.cleaned];
+    if state.next > NUMBERS_MAX || counts.iter().any(|&count| count > COUNT_MAX) {
+        return Err(bad("a count of buckets is larger than any can be"));
     }
     let centre = rest.floats(dim)?;
     match rest.0 {

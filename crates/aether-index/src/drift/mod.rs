@@ -27,6 +27,8 @@ mod cache;
 mod check;
 mod edit;
 mod format;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod record;
 mod renew;
 mod router;

@@ -133,7 +133,7 @@ impl<'a> InView<'a> {
 
     /// So many records more are committed, whose squared distances from the centroid have this sum.
     pub(super) fn grow(self, records: u32, squares: f32) {
-        let all = self.points() + records;
+        let all = self.points().saturating_add(records);
         let spread = self.spread();
         let spread = spread + (squares - spread * records as f32) / all.max(1) as f32;
         self.group.spreads[self.lane].store(spread.max(0.0).to_bits(), Release);
