@@ -34,6 +34,7 @@ pub fn latency(options: &Options) -> Result<()> {
         runtime.block_on(remote.search_with(request(query, ef)))?;
         Ok(())
     })?;
+    drop(runtime);
     let mut rest = Rest::connect(target.http)?;
     let path = format!("/v1/collections/{NAME}/search");
     let bodies = set

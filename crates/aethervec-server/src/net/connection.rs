@@ -27,7 +27,7 @@ use tower::ServiceExt;
 /// How long to wait after a connection could not be accepted: too many files are open, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a connection has to end after it was told to because it does nothing.
+/// How long a connection that does nothing has to end after it was told to.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a quiet client of HTTP/2 is still there, and how long it has to answer.
@@ -154,6 +154,7 @@ impl Connection {
         let mut served = pin!(builder.serve_connection_with_upgrades(io, requests));
         let mut look = Instant::now() + limits.read.min(limits.idle);
         let mut is_ending = false;
+        let farewell = FAREWELL.min(limits.read);
         loop {
             tokio::select! {
                 ended = served.as_mut() => {
@@ -165,17 +166,21 @@ impl Connection {
                 () = self.cut.cancelled() => return,
                 () = self.stop.cancelled(), if !is_ending => {
                     is_ending = true;
+                    look = Instant::now() + farewell;
                     served.as_mut().graceful_shutdown();
                 }
                 () = tokio::time::sleep_until(look) => {
-                    let left = activity.left(limits.read, limits.idle);
+                    let left = match is_ending {
+                        true => activity.left(farewell, farewell),
+                        false => activity.left(limits.read, limits.idle),
+                    };
                     if !left.is_zero() {
                         look = Instant::now() + left;
                     } else if is_ending {
                         return;
                     } else {
                         is_ending = true;
-                        look = Instant::now() + FAREWELL.min(limits.read);
+                        look = Instant::now() + farewell;
                         served.as_mut().graceful_shutdown();
                     }
                 }

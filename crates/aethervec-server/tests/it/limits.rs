@@ -49,6 +49,27 @@ async fn who_sends_slowly_is_not_waited_for() {
     server.stop().await;
 }
 
+/// A client of HTTP/2 that is told to end and does not even read that has nothing under way: the end of the server once waited for it
+/// as long as for requests.
+#[tokio::test]
+async fn the_end_waits_for_requests_and_not_for_who_is_silent() {
+    const HOUR_MS: u64 = 3_600_000;
+    let server = Running::start_with(|config| Config {
+        read_timeout_ms: HOUR_MS,
+        shutdown_grace_ms: HOUR_MS,
+        ..config
+    })
+    .await;
+    let mut stream = TcpStream::connect(server.addresses.grpc.unwrap())
+        .await
+        .unwrap();
+    let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(hello).await.unwrap();
+    // It is served as soon as it is answered.
+    stream.read_u8().await.unwrap();
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_connection_that_does_nothing_is_closed() {
     let server = Running::start_with(|config| Config {
