@@ -7,6 +7,8 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aether_env::Env;
 use aethervec::{
@@ -15,7 +17,7 @@ use aethervec::{
 };
 use serde_json::{Value, json};
 
-use crate::clock::{Took, now, resident_bytes};
+use crate::clock::{Took, anonymous_bytes, now, resident_bytes};
 use crate::data::{Matrix, metric};
 use crate::features::{measured, quantiles, with_effort};
 use crate::protocol::{Commands, Result, argument};
@@ -172,6 +174,24 @@ fn grow(db: &Path, points: usize, dim: usize) -> Result<Value> {
     let raw = rows * dim as f64 * 4.0;
     let drift = format!("{:?}", collection.index_status().dense[""].drift);
     let queries: Vec<Vec<f32>> = (0..200).map(|_| source.point(0.0)).collect();
+    let rest = || std::thread::sleep(Duration::from_secs(3));
+    let ((), idle_p99, _) = searched_while(&collection, &queries, rest);
+    let more: Vec<Vec<Vector>> = (0..points / 4 / BATCH)
+        .map(|_| (0..BATCH).map(|_| source.point(0.0).into()).collect())
+        .collect();
+    let ingest = || -> Result<()> {
+        for batch in more {
+            let documents = batch.into_iter().map(|vector| {
+                id += 1;
+                Document::new(vector, id)
+            });
+            collection.upsert_batch(documents.collect())?;
+        }
+        collection.wait_indexed(|_| {})?;
+        Ok(())
+    };
+    let (done, busy_p99, busy_searches) = searched_while(&collection, &queries, ingest);
+    done?;
     let mut efforts = Vec::new();
     for ef in [64, 128, 256, 512] {
         let found = with_effort(&collection, &queries, ef)?;
@@ -179,11 +199,12 @@ fn grow(db: &Path, points: usize, dim: usize) -> Result<Value> {
     }
     database.close()?;
     Ok(json!({
-        "points": id, "into_delta_per_s": rows / ingested, "indexed_per_s": rows / took.wall_s,
+        "points": rows, "into_delta_per_s": rows / ingested, "indexed_per_s": rows / took.wall_s,
         "cpu_us_per_point": took.cpu_s / rows * 1e6, "waiting_max": scanned_max, "slowest_batch_ms": slowest * 1e3,
         "written_per_raw": written as f64 / raw, "logged_per_raw": stats.bytes_logged as f64 / raw,
         "compacted_per_raw": stats.bytes_compacted as f64 / raw, "on_disk_per_raw": disk_bytes(db)? as f64 / raw,
-        "resident_mb": resident_bytes() / 1_000_000, "drift": drift, "efforts": efforts,
+        "resident_mb": resident_bytes() / 1_000_000, "idle_p99_us": idle_p99, "busy_p99_us": busy_p99,
+        "busy_searches": busy_searches, "drift": drift, "efforts": efforts,
     }))
 }
 
@@ -245,15 +266,15 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
     let database = open()?;
     let collection = collection(&database, dim)?;
     let begin = now();
-    let mut peak = 0;
+    let mut peak = Peak::default();
     for start in (0..points as u64).step_by(BATCH) {
         let documents: Vec<Document> = (start..start + BATCH as u64)
             .map(|id| Document::new(source.point(0.0), id))
             .collect();
         collection.upsert_batch(documents)?;
-        peak = peak.max(resident_bytes());
+        peak.look();
     }
-    collection.wait_indexed(|_| peak = peak.max(resident_bytes()))?;
+    collection.wait_indexed(|_| peak.look())?;
     let built_s = begin.elapsed().as_secs_f64();
     let queries: Vec<Vec<f32>> = (0..300).map(|_| source.point(0.0)).collect();
     let (learning, queries) = queries.split_at(100);
@@ -268,7 +289,7 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
             ..SearchRequest::new(query, K)
         };
         collection.search_with(request)?;
-        peak = peak.max(resident_bytes());
+        peak.look();
     }
     let (mut took, mut hits) = (Vec::new(), 0);
     for query in queries {
@@ -292,16 +313,62 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
                 .collect();
             hits += found.iter().filter(|hit| truth.contains(&hit.id)).count();
         }
-        peak = peak.max(resident_bytes());
+        peak.look();
     }
     let (p50, p99) = quantiles(&mut took);
     let stats = format!("{:?}", collection.index_status().dense[""].drift);
     database.close()?;
     Ok(json!({
-        "built_s": built_s, "opened_s": opened.wall_s, "peak_resident_mb": peak / 1_000_000, "recall": hits as f64 / 200.0,
+        "built_s": built_s, "opened_s": opened.wall_s, "peak_resident_mb": peak.resident / 1_000_000,
+        "peak_anonymous_mb": peak.anonymous / 1_000_000, "recall": hits as f64 / 200.0,
         "p50_us": p50, "p99_us": p99, "stats": stats,
         "on_disk_per_raw": disk_bytes(db)? as f64 / (points * dim * 4) as f64,
     }))
+}
+
+/// The most memory that was seen.
+#[derive(Default)]
+struct Peak {
+    resident: u64,
+    anonymous: u64,
+}
+
+impl Peak {
+    fn look(&mut self) {
+        self.resident = self.resident.max(resident_bytes());
+        self.anonymous = self.anonymous.max(anonymous_bytes());
+    }
+}
+
+/// The 99th percentile of searches by one thread while `work` goes on, in microseconds, and how many there were.
+fn searched_while<T>(
+    collection: &Collection,
+    queries: &[Vec<f32>],
+    work: impl FnOnce() -> T,
+) -> (T, f64, usize) {
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let search = scope.spawn(|| {
+            let mut took = Vec::new();
+            for query in queries.iter().cycle() {
+                let request = SearchRequest {
+                    ef: Some(96),
+                    ..SearchRequest::new(query, K)
+                };
+                let begin = now();
+                if ended.load(Ordering::Relaxed) || collection.search_with(request).is_err() {
+                    break;
+                }
+                took.push(begin.elapsed().as_secs_f64() * 1e6);
+            }
+            let count = took.len();
+            (quantiles(&mut took).1, count)
+        });
+        let done = work();
+        ended.store(true, Ordering::Relaxed);
+        let (p99, count) = search.join().expect("searches do not panic");
+        (done, p99, count)
+    })
 }
 
 /// Bytes of all files of a database.

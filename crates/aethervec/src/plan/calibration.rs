@@ -10,7 +10,7 @@
 //! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
 //!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
-//! Points that come and go take what was learned with them: a sample counts until as many points have come since as there are.
+//! Points that come and go take what was learned with them: a sample counts until a quarter of the points are newer than it.
 //!
 //! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
 //! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors (`trials`); how
@@ -45,6 +45,9 @@ const SAMPLES_MAX: usize = 512;
 /// From then on, one query of so many for each sample that there is becomes another one: that costs what some hundred queries
 /// cost, and the next one pays for new curves.
 const SAMPLE_EVERY: u64 = 64;
+
+/// A sample counts until one in so many of the points in the index are newer.
+const RENEWED_SHARE: u64 = 4;
 
 /// So much less recall than was asked for does no harm, if chance has it so.
 pub(super) const TOLERATED: f32 = 0.01;
@@ -252,11 +255,12 @@ impl Calibration {
         })
     }
 
-    /// The index has got so many points by now, all in all, and `points` are in it. What was learned from others than these is forgotten.
+    /// The index has got so many points by now, all in all, and `points` are in it: what was learned before one in [`RENEWED_SHARE`] of
+    /// these came is forgotten.
     pub(crate) fn applied(&self, applied: u64, points: usize) {
         let mut samples = self.0.lock();
         samples.applied = applied;
-        let oldest = applied.saturating_sub(points as u64);
+        let oldest = applied.saturating_sub(points as u64 / RENEWED_SHARE);
         let known = samples.newest.len();
         while samples
             .newest
