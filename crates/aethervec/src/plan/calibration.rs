@@ -10,7 +10,7 @@
 //! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
 //!    another kind than before: they are answered exactly, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
-//! Points that come and go take what was learned with them: a sample counts until a quarter of the points are newer than it.
+//! Points that come and go take what was learned with them: a sample counts until an eighth of the points are newer than it.
 //!
 //! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
 //! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors (`trials`); how
@@ -47,7 +47,7 @@ const SAMPLES_MAX: usize = 512;
 const SAMPLE_EVERY: u64 = 64;
 
 /// A sample counts until one in so many of the points in the index are newer.
-const RENEWED_SHARE: u64 = 4;
+const RENEWED_SHARE: u64 = 8;
 
 /// So much less recall than was asked for does no harm, if chance has it so.
 pub(super) const TOLERATED: f32 = 0.01;

@@ -311,8 +311,8 @@ fn what_was_learned_before_many_points_came_is_forgotten() {
     for vector in &vectors[..100] {
         calibration.learn(&ann, vector, &mut scratch).unwrap();
     }
-    calibration.applied(2_500, 2_000);
+    calibration.applied(2_250, 2_000);
     assert!(calibration.curve(ann.len(), 10, 0.9).is_some());
-    calibration.applied(2_501, 2_000);
+    calibration.applied(2_251, 2_000);
     assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
 }
