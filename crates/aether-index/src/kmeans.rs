@@ -10,7 +10,11 @@
 //! half, and one point in some hundred goes to its second nearest centroid. The result depends on the seed
 //! only, not on the number of threads.
 
+mod smallest;
+
 use aether_distance::dot_products;
+
+use smallest::Smallest;
 
 use crate::Result;
 use crate::work::Work;
@@ -256,7 +260,7 @@ impl Centroids {
 
     fn nearest_of_all(&self, points: &[f32], m: usize, nearest: &mut [u32]) {
         let mut scores = vec![0.0; BLOCK_POINTS * self.len()];
-        let mut order = Vec::with_capacity(self.len());
+        let mut smallest = Smallest::default();
         let blocks = points
             .chunks(BLOCK_POINTS * self.dim)
             .zip(nearest.chunks_mut(BLOCK_POINTS * m));
@@ -270,50 +274,10 @@ impl Centroids {
                 for (score, half_square) in scores.iter_mut().zip(&self.half_squares) {
                     *score = half_square - *score;
                 }
-                smallest(scores, nearest, &mut order);
+                smallest.find(scores, nearest);
             }
         }
     }
-}
-
-/// The places of the smallest scores, smallest first, ties by place.
-fn smallest(scores: &[f32], places: &mut [u32], order: &mut Vec<(f32, u32)>) {
-    if let [place] = places {
-        *place = argmin(scores);
-        return;
-    }
-    let by_score = |a: &(f32, u32), b: &(f32, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-    order.clear();
-    order.extend(scores.iter().copied().zip(0..));
-    if places.len() < order.len() {
-        order.select_nth_unstable_by(places.len(), by_score);
-        order.truncate(places.len());
-    }
-    order.sort_unstable_by(by_score);
-    for (place, &(_, number)) in places.iter_mut().zip(&*order) {
-        *place = number;
-    }
-}
-
-/// The first place of the smallest score: the smallest is found first, without places, which the compiler vectorizes.
-fn argmin(scores: &[f32]) -> u32 {
-    const LANES: usize = 16;
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    let mut lanes = [f32::INFINITY; LANES];
-    for chunk in chunks {
-        for (lane, &score) in lanes.iter_mut().zip(chunk) {
-            *lane = if score < *lane { score } else { *lane };
-        }
-    }
-    let least = lanes
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::INFINITY, f32::min);
-    (0..)
-        .zip(scores)
-        .find(|&(_, &score)| score == least)
-        .map_or(0, |(place, _)| place)
 }
 
 /// Moves centroids to the middles of their points, `rounds` times. Also says which centroid each point belongs to.

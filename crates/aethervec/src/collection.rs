@@ -103,6 +103,9 @@ impl Collection {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when the collection was dropped.
     pub fn view(&self) -> Result<CollectionView> {
         self.db.open()?;
+        if self.core.has_to_learn() {
+            self.db.pool.committed([&self.core]);
+        }
         CollectionView::newest(&self.core)
     }
 
@@ -296,7 +299,8 @@ impl Collection {
         lane::save(&self.core)
     }
 
-    /// Waits while more vectors wait for an index that need not fit into memory than memory is meant for them. Not for an index that cannot go on.
+    /// Waits while so many vectors wait for an index that searches would take long, or memory is not meant for them. Not for an index
+    /// that cannot go on.
     fn make_room(&self) -> Result<()> {
         while self.core.is_crowded() && !self.db.pool.is_manual() {
             self.db.open()?;

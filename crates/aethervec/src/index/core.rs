@@ -270,8 +270,16 @@ impl Core {
 
     /// Whether so many vectors wait for an index that writers should wait, too.
     pub(crate) fn is_crowded(&self) -> bool {
+        let (fields, now) = (self.fields.load(), self.db.now());
+        fields.dense().any(|(_, index)| index.is_crowded(now))
+    }
+
+    /// Whether there are queries to learn from.
+    pub(crate) fn has_to_learn(&self) -> bool {
         let fields = self.fields.load();
-        fields.dense().any(|(_, index)| index.is_crowded())
+        fields
+            .dense()
+            .any(|(_, index)| index.calibration.is_offered())
     }
 
     /// Runs `search` with scratch memory that is kept for the next one.

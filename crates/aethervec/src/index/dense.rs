@@ -2,15 +2,17 @@
 
 use crate::ann::{Ann, Family};
 use crate::error::Result;
-use crate::index::core::{DenseStatus, IndexStatus};
+use crate::index::core::{Core, DenseStatus, IndexStatus};
 use crate::index::drift;
 use crate::index::matrix::Matrix;
 use crate::index::successor::{Successor, Wanted, build_points_max};
+use crate::keyspace;
 use crate::plan::calibration::Calibration;
 use crate::plan::choice::{Choice, choose};
 use crate::schema::DenseField;
 use aether_distance::Metric;
 use aether_index::{Flat, PointId};
+use aidb::Timestamp;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -22,8 +24,14 @@ const APPLY_POINTS: usize = 256;
 /// The same of one that saves each of its changes: what a commit costs is shared by more.
 pub(crate) const APPEND_POINTS: usize = 8_192;
 
-/// Vectors that wait for it, at most: writers wait for it, too, then.
+/// Bytes of vectors that wait for it, at most: writers wait for it, too, then.
 const WAITING_BYTES_MAX: usize = 256 << 20;
+
+/// The same while somebody searches: each search compares with all of them, and this many take about as long as the buckets.
+const WAITING_BYTES_SEARCHED: usize = 2 << 20;
+
+/// Somebody searches if the last search is no longer ago, in milliseconds.
+const SEARCHED_LATELY: u64 = 1_000;
 
 /// Numbers looked at in one step: not each belongs to a point that is still alive.
 const APPLY_NUMBERS: u64 = 1 << 16;
@@ -60,6 +68,8 @@ pub(crate) struct DenseIndex {
     pub(crate) next: ArcSwapOption<Successor>,
     /// Points below this number were committed when the lane last waited for writes to pause.
     pub(crate) looked_at: AtomicU64,
+    /// When the delta was searched last, in milliseconds.
+    searched: AtomicU64,
 }
 
 impl DenseIndex {
@@ -76,6 +86,7 @@ impl DenseIndex {
             calibration: Calibration::default(),
             next: ArcSwapOption::empty(),
             looked_at: AtomicU64::new(0),
+            searched: AtomicU64::new(0),
         })
     }
 
@@ -296,10 +307,24 @@ impl DenseIndex {
         Ok(number - first)
     }
 
-    /// Whether more vectors wait for an index that need not fit into memory than memory is meant for them.
-    pub(crate) fn is_crowded(&self) -> bool {
+    /// Whether so many vectors wait for an index that takes them one after the other that writers should wait, too: for searches would
+    /// take long, or memory is not meant for them.
+    pub(crate) fn is_crowded(&self, now: Timestamp) -> bool {
         let bytes = self.delta.len() * self.spec.dim * self.spec.element.bytes();
-        bytes > WAITING_BYTES_MAX && self.family() == Some(Family::Drift)
+        if bytes <= WAITING_BYTES_SEARCHED || self.family() != Some(Family::Drift) {
+            return false;
+        }
+        let last = self.searched.load(Ordering::Relaxed);
+        let is_searched = keyspace::millis(now).saturating_sub(last) <= SEARCHED_LATELY;
+        is_searched || bytes > WAITING_BYTES_MAX
+    }
+
+    /// Somebody searches the delta, at this time in milliseconds.
+    pub(crate) fn note_search(&self, now: u64) {
+        // Threads that search share the line, as long as nobody writes to it.
+        if self.searched.load(Ordering::Relaxed) != now {
+            self.searched.store(now, Ordering::Relaxed);
+        }
     }
 
     /// Some of the vectors that are not in the approximate index.
@@ -311,6 +336,17 @@ impl DenseIndex {
         vectors
     }
 
+    /// Learns what effort searches take from a query that was asked. False when there is none.
+    pub(crate) fn learn(&self, core: &Core) -> Result<bool> {
+        let Some(query) = self.calibration.take_offered() else {
+            return Ok(false);
+        };
+        if let Some(ann) = self.ann.load_full() {
+            core.with_scratch(|scratch| self.calibration.learn(&ann, &query, scratch))?;
+        }
+        Ok(true)
+    }
+
     /// Maintains the approximate index. False when that is not needed.
     pub(crate) fn maintain(&self) -> Result<bool> {
         match &*self.ann.load() {
@@ -318,5 +354,51 @@ impl DenseIndex {
             Some(ann) => ann.maintain(CONSOLIDATE_POINTS),
             None => Ok(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::choice::ANN_POINTS_MIN;
+    use crate::{AetherDB, DbOptions, Document, IndexConfig};
+    use aether_env::{Env, ManualClock};
+    use aether_index::IvfParams;
+    use aether_sim::SimStorage;
+    use std::time::Duration;
+
+    #[test]
+    fn writers_wait_sooner_while_somebody_searches() {
+        const DIM: usize = 1 << 10;
+        let clock = Arc::new(ManualClock::default());
+        let env = Env {
+            clock: Arc::clone(&clock) as Arc<_>,
+            ..SimStorage::new(1).env()
+        };
+        let db = AetherDB::open_with(env, DbOptions::WITHOUT_THREADS).unwrap();
+        let index = IndexConfig::Drift(IvfParams::DEFAULT);
+        let docs = db.create_collection("docs", DIM, "l2", index).unwrap();
+        let put = |ids: std::ops::Range<u64>| {
+            let document = |id| Document::new(vec![id as f32; DIM], id);
+            docs.upsert_batch(ids.map(document).collect()).unwrap();
+        };
+        let is_crowded = || docs.core.is_crowded();
+        let searched = || {
+            docs.search(&[0.0; DIM], 1).unwrap();
+            is_crowded()
+        };
+        let few = (WAITING_BYTES_SEARCHED / (4 * DIM)) as u64;
+        put(0..ANN_POINTS_MIN as u64);
+        assert!(!searched(), "there is no index that they could wait for");
+        docs.wait_indexed(|_| ()).unwrap();
+        put(0..few);
+        assert!(!searched(), "they are few");
+        put(few..few + 1);
+        assert!(is_crowded());
+        clock.advance(Duration::from_millis(SEARCHED_LATELY + 1));
+        assert!(!is_crowded());
+        assert!(searched());
+        docs.wait_indexed(|_| ()).unwrap();
+        assert!(!is_crowded());
     }
 }

@@ -7,7 +7,8 @@
 //! 5. *succeed*: have an index built of many points at once where that is better, and put it into its place;
 //! 6. *apply*: committed points move from the deltas into the approximate indexes;
 //! 7. build payload indexes that are not complete, and sweep the dead out of the others;
-//! 8. *maintain*: mend a graph around its dead nodes, take the dead out of buckets, split those that are too long.
+//! 8. *learn* what effort searches take for a recall, from queries that were asked;
+//! 9. *maintain*: mend a graph around its dead nodes, take the dead out of buckets, split those that are too long.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
 //! but time.
@@ -106,7 +107,8 @@ impl Lane {
         // By turns: where writes never end, the dead would pile up behind them.
         let (indexed, waits) = self.index(core, turn)?;
         let built = payload::build_step(core)? || payload::sweep_step(core)?;
-        if maintain(core)? || indexed || built {
+        let learned = learn(core)?;
+        if maintain(core)? || indexed || built || learned {
             return Ok(Step::More);
         }
         if waits || self.reaped < self.entries.len() {
@@ -190,6 +192,15 @@ fn begin_drift(core: &Core, field: &Field, index: &DenseIndex, seed: u64) -> Res
 /// The seed of a field's index: it only has to differ between fields.
 fn seed(core: &Core, field: &Field) -> u64 {
     u64::from(core.id.0) << 16 | u64::from(field.number.0)
+}
+
+/// Learns what effort searches take, from one query for each field. False when there is none.
+fn learn(core: &Core) -> Result<bool> {
+    let mut learned = false;
+    for (_, index) in core.fields.load().dense() {
+        learned |= index.learn(core)?;
+    }
+    Ok(learned)
 }
 
 /// Maintains an approximate index that needs it. False when there is none.

@@ -118,7 +118,7 @@ impl Pool {
         self.shared.call(queue);
     }
 
-    /// Says that there was a commit in each of `cores`.
+    /// Says that there was a commit in each of `cores`, or something else that has time.
     pub(crate) fn committed<'a>(&self, cores: impl IntoIterator<Item = &'a Arc<Core>>) {
         let mut queue = self.shared.queue.lock();
         if queue.gather(cores) {

@@ -53,6 +53,9 @@ pub(super) fn candidates(
         Some(members) => members.contains(point),
         None => core.may_see(view, point),
     };
+    if let Some((index, _)) = query.as_dense() {
+        index.note_search(view.now);
+    }
     let mut nearest = trace.step(
         "delta",
         || query.search_exact(pace.fetch, may_be_hit),

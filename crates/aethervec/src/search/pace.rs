@@ -11,7 +11,7 @@ use crate::document::SearchRequest;
 use crate::error::Result;
 use crate::index::query::FieldQuery;
 use crate::plan;
-use crate::plan::calibration::{self, Curve, Effort};
+use crate::plan::calibration::{self, Calibration, Curve, Effort};
 use crate::plan::explain::Trace;
 use crate::plan::lessons::CHECK_EFFORT;
 use crate::view::CollectionView;
@@ -98,33 +98,34 @@ impl Pace {
     ) -> Result<Pace> {
         let ann = query
             .as_dense()
-            .and_then(|(index, _)| Some((index, index.ann.load_full()?)));
-        let Some((index, ann)) = ann else {
+            .and_then(|(index, query)| Some((index, index.ann.load_full()?, query.vector())));
+        let Some((index, ann, vector)) = ann else {
             return Ok(Pace::scan(k));
         };
         let (calibration, points) = (&index.calibration, ann.len());
         let filtered = allowed.filter().zip(allowed.points());
-        let Some((filter, allowed)) = filtered else {
-            let Some(curve) = calibration.curve(points, k, recall) else {
-                return Pace::sample(view, query, k);
-            };
+        let (effort, is_checked) = if let Some((filter, allowed)) = filtered {
+            let allowed = allowed.len();
+            if plan::route(ann.family(), points, Some(allowed), k).is_scan() {
+                return Ok(Pace::scan(k));
+            }
+            calibration.filtered((points, allowed), vector, filter, (k, recall))
+        } else if let Some(curve) = calibration.curve(points, vector, (k, recall)) {
             let mut pace = Pace::of(k, curve.first(k).max(calibration::RANK));
             pace.fetch = pace.fetch.max(calibration::RANK);
             pace.judged = Judged::Hardness(curve);
             return Ok(pace);
+        } else {
+            (Calibration::unlearned(points, k), false)
         };
-        let allowed = allowed.len();
-        if plan::route(ann.family(), points, Some(allowed), k).is_scan() {
-            return Ok(Pace::scan(k));
-        }
-        match calibration.filtered((points, allowed), filter, (k, recall)) {
-            (Effort::Ef(ef), false) => Ok(Pace::of(k, ef)),
-            (Effort::Ef(ef), true) => Ok(Pace {
+        match effort {
+            Effort::Ef(ef) if is_checked => Ok(Pace {
                 judged: Judged::Checked(recall),
                 ..Pace::of(k, ef)
             }),
-            (Effort::Exact, _) => Ok(Pace::scan(k)),
-            (Effort::Sample, _) => Pace::sample(view, query, k),
+            Effort::Ef(ef) => Ok(Pace::of(k, ef)),
+            Effort::Exact => Ok(Pace::scan(k)),
+            Effort::Sample => Pace::sample(view, query, k),
         }
     }
 
@@ -151,9 +152,10 @@ impl Pace {
     ) -> Result<bool> {
         let k = self.k;
         let judged = std::mem::replace(&mut self.judged, Judged::Final);
-        let Some((index, _)) = query.as_dense() else {
+        let Some((index, asked)) = query.as_dense() else {
             return Ok(false);
         };
+        let vector = asked.vector();
         match judged {
             Judged::Check(recall, first) => {
                 if let Some(filter) = allowed.filter() {
@@ -172,7 +174,7 @@ impl Pace {
             }
             Judged::Hardness(curve) => {
                 let hardness = calibration::hardness(found);
-                match index.calibration.effort(&curve, hardness, k) {
+                match index.calibration.effort(&curve, vector, hardness, k) {
                     Effort::Ef(ef) if ef <= self.ef => return Ok(false),
                     Effort::Ef(ef) => *self = Pace::of(k, ef),
                     Effort::Exact => *self = Pace::scan(k),

@@ -1,10 +1,15 @@
+use super::curve::least_effort;
 use super::*;
-use crate::ann::Shape;
+use crate::ann::{Family, Shape};
+use crate::plan::trials::SHARES;
 use crate::schema::{DenseField, IndexConfig};
 use aether_distance::{Metric, VectorRef};
-use aether_index::{BuildOptions, HnswParams, IvfParams, PointId};
+use aether_index::{BuildOptions, HnswParams, IvfParams, PointId, SearchParams};
 
 const DIM: usize = 24;
+
+/// Where it does not matter which.
+const QUERY: [f32; DIM] = [0.1; DIM];
 
 const GRAPH: Shape = Shape::Graph(HnswParams {
     m: 4,
@@ -43,12 +48,12 @@ fn ask(
 ) -> (Vec<Candidate>, Option<usize>) {
     let mut scratch = AnnScratch::default();
     let mut all = |k| ann.scan_all(query, k, &|_| true, &mut scratch).unwrap();
-    let effort = match calibration.curve(ann.len(), k, recall) {
+    let effort = match calibration.curve(ann.len(), query, (k, recall)) {
         None => Effort::Sample,
         Some(curve) => {
             let first = curve.first(k);
             let found = search(ann, query, k.max(RANK), first.max(RANK));
-            match calibration.effort(&curve, hardness(&found), k) {
+            match calibration.effort(&curve, query, hardness(&found), k) {
                 Effort::Ef(ef) => Effort::Ef(ef.max(first)),
                 other => other,
             }
@@ -76,6 +81,10 @@ fn recall_of(
     for query in queries {
         let (found, ef) = ask(ann, calibration, query, (k, recall));
         let mut scratch = AnnScratch::default();
+        // As the lane does.
+        if let Some(offered) = calibration.take_offered() {
+            calibration.learn(ann, &offered, &mut scratch).unwrap();
+        }
         let truth = ann.scan_all(query, k, &|_| true, &mut scratch);
         shares += share(&truth.unwrap(), &found, k);
         exact += usize::from(ef.is_none());
@@ -128,7 +137,7 @@ fn reaches_the_recall_asked_for(shape: Shape) {
 fn nothing_is_measured_before_somebody_asks() {
     let calibration = Calibration::default();
     assert_eq!(calibration.measured(), None);
-    calibration.curve(1_000, 10, 0.9);
+    calibration.curve(1_000, &QUERY, (10, 0.9));
     assert_eq!(calibration.measured(), None);
 }
 
@@ -138,12 +147,12 @@ fn more_recall_takes_more_effort() {
     let (ann, vectors) = index(GRAPH, 2_000, &mut rng);
     let calibration = Calibration::default();
     let mut scratch = AnnScratch::default();
-    assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
+    assert_eq!(calibration.curve(ann.len(), &QUERY, (10, 0.9)), None);
     for vector in &vectors[..SAMPLES_MIN] {
         let query: Vec<f32> = vector.iter().map(|x| x + 0.1 * rng.f32()).collect();
         calibration.learn(&ann, &query, &mut scratch).unwrap();
     }
-    let mut samples = calibration.0.lock();
+    let mut samples = calibration.samples.lock();
     let mut efforts = |recall| -> Vec<Option<usize>> {
         let curve = samples.curve(10, recall);
         assert!(curve.steps.is_sorted_by_key(|&(hardness, _)| hardness));
@@ -157,7 +166,7 @@ fn more_recall_takes_more_effort() {
     let filter = Filter::eq("a", 1);
     let effort = |allowed| {
         calibration
-            .filtered((ann.len(), allowed), &filter, (10, 0.6))
+            .filtered((ann.len(), allowed), &QUERY, &filter, (10, 0.6))
             .0
     };
     assert!(matches!(
@@ -173,12 +182,12 @@ fn what_was_learned_on_a_much_smaller_graph_is_forgotten() {
     let (ann, vectors) = index(GRAPH, 300, &mut rng);
     let calibration = Calibration::default();
     let mut scratch = AnnScratch::default();
-    assert_eq!(calibration.curve(300, 10, 0.9), None);
+    assert_eq!(calibration.curve(300, &QUERY, (10, 0.9)), None);
     for vector in &vectors[..SAMPLES_MIN] {
         calibration.learn(&ann, vector, &mut scratch).unwrap();
     }
-    assert!(calibration.curve(500, 10, 0.9).is_some());
-    assert_eq!(calibration.curve(700, 10, 0.9), None);
+    assert!(calibration.curve(500, &QUERY, (10, 0.9)).is_some());
+    assert_eq!(calibration.curve(700, &QUERY, (10, 0.9)), None);
 }
 
 #[test]
@@ -190,7 +199,7 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
         filtered: [[share; FILTERED_EFFORTS]; SHARES.len()],
     };
     let calibration = Calibration::default();
-    let mut samples = calibration.0.lock();
+    let mut samples = calibration.samples.lock();
     for i in 0..4 * PEERS {
         let share = if i < 2 * PEERS { 1.0 } else { 0.5 };
         samples.newest.push_front(sample(i as f32, share));
@@ -199,17 +208,20 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
     assert_eq!(samples.curve(250, 0.4).first(250), 250);
     drop(samples);
     assert_eq!(curve.first(10), 16);
-    assert_eq!(calibration.effort(&curve, -1.0, 10), Effort::Ef(16));
+    assert_eq!(calibration.effort(&curve, &QUERY, -1.0, 10), Effort::Ef(16));
     assert_eq!(
-        calibration.effort(&curve, 3.0 * PEERS as f32, 10),
+        calibration.effort(&curve, &QUERY, 3.0 * PEERS as f32, 10),
         Effort::Exact
     );
     let known = (4 * PEERS - HARDER_MIN) as f32;
     assert_eq!(curve.known(known), Some(None));
     assert_eq!(curve.known(known + 1.0), None);
     // One of them is answered with what is known; if there are many, something has changed.
-    assert_eq!(calibration.effort(&curve, f32::INFINITY, 10), Effort::Exact);
-    let unknown = || calibration.effort(&curve, f32::INFINITY, 10);
+    assert_eq!(
+        calibration.effort(&curve, &QUERY, f32::INFINITY, 10),
+        Effort::Exact
+    );
+    let unknown = || calibration.effort(&curve, &QUERY, f32::INFINITY, 10);
     for _ in 0..64 {
         unknown();
     }
@@ -302,17 +314,44 @@ fn one_effort_for_all_is_not_repeated() {
 }
 
 #[test]
-fn what_was_learned_before_many_points_came_is_forgotten() {
+fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     let mut rng = fastrand::Rng::with_seed(9);
     let (ann, vectors) = index(BUCKETS, 2_000, &mut rng);
     let (calibration, mut scratch) = (Calibration::default(), AnnScratch::default());
+    let curve = || calibration.curve(ann.len(), &QUERY, (10, 0.9));
     calibration.applied(2_000, 2_000);
-    assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
+    assert_eq!(curve(), None);
     for vector in &vectors[..100] {
         calibration.learn(&ann, vector, &mut scratch).unwrap();
     }
     calibration.applied(2_250, 2_000);
-    assert!(calibration.curve(ann.len(), 10, 0.9).is_some());
+    assert_eq!(curve().map(|curve| curve.recall), Some(0.9));
+    assert!(!calibration.is_offered());
+    // All are out of date: nobody waits, more is done for a while, and queries are learned from.
     calibration.applied(2_251, 2_000);
-    assert_eq!(calibration.curve(ann.len(), 10, 0.9), None);
+    for _ in 0..2 * SAMPLES_MIN {
+        assert!(curve().is_some_and(|curve| (0.93..0.95).contains(&curve.recall)));
+    }
+    assert!(calibration.is_offered());
+    let mut learned = 0;
+    while let Some(query) = calibration.take_offered() {
+        calibration.learn(&ann, &query, &mut scratch).unwrap();
+        learned += 1;
+    }
+    assert_eq!(learned, SAMPLES_MIN);
+    assert!(!calibration.is_offered());
+    assert_eq!(curve().map(|curve| curve.recall), Some(0.9));
+    assert_eq!(calibration.measured().unwrap().queries, SAMPLES_MIN);
+    assert!(!calibration.is_offered());
+}
+
+#[test]
+fn where_comparing_with_all_points_takes_long_nobody_waits_for_it() {
+    let calibration = Calibration::default();
+    let many = INLINE_POINTS + 1;
+    assert_eq!(calibration.curve(many, &QUERY, (10, 0.9)), None);
+    assert!(calibration.is_offered());
+    let effort = Calibration::unlearned(many, 20);
+    assert_eq!(effort, Effort::Ef(2 * UNLEARNED_EFFORT));
+    assert_eq!(Calibration::unlearned(INLINE_POINTS, 20), Effort::Sample);
 }
