@@ -1,5 +1,4 @@
-//! Compressed vectors of any bytes, and checkpoints of which some bytes are replaced, for fuzzers and for the test that reads
-//! what they have found.
+//! Rows and checkpoints of which some bytes are replaced, for fuzzers and for the test that reads what they have found.
 //!
 //! Any error is fine, and so are wrong answers; a panic, a hang or unbounded memory is a bug. Inputs for checkpoints are lists of
 //! replacements, five bytes each: where (`u32`, little endian, modulo the length) and by what. Header and trailer get their
@@ -10,7 +9,6 @@ use std::fmt;
 use aether_distance::{ElementType, Metric, VectorRef};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::alp;
 use crate::drift;
 use crate::pages::{CHECKED, PAGE};
 use crate::{
@@ -32,7 +30,7 @@ pub struct Target {
 
 type Examine = dyn Fn(&[u8]) + Send + Sync;
 
-/// The target `name`, `graph`, `buckets`, `drift` or `vectors`; none for another name.
+/// The target `name`, `graph`, `buckets` or `drift`; none for another name.
 pub fn target(name: &str) -> Option<Target> {
     match name {
         "graph" => Some(Target::of_checkpoint(graph(), examine_graph)),
@@ -42,10 +40,6 @@ pub fn target(name: &str) -> Option<Target> {
             examine: Box::new(|bytes| {
                 let _ = drift::fuzzing::examine(bytes);
             }),
-        }),
-        "vectors" => Some(Target {
-            start: vectors(),
-            examine: Box::new(examine_vectors),
         }),
         _ => None,
     }
@@ -191,38 +185,6 @@ fn examine_buckets(image: Image) -> Result<()> {
     Ok(())
 }
 
-/// A block of each scheme.
-fn vectors() -> Vec<u8> {
-    let value = |i: u32| match i as usize / alp::BLOCK_VALUES {
-        0 => i as f32 / 10.0,
-        1 => (i as f32).sqrt(),
-        _ => f32::from_bits(i.wrapping_mul(0x9e37_79b9)),
-    };
-    let values: Vec<f32> = (0..2_100).map(value).collect();
-    let mut bytes = Vec::new();
-    alp::encode(&values, &mut bytes);
-    bytes
-}
-
-/// As compressed vectors, and as vectors to be compressed: those come back.
-fn examine_vectors(bytes: &[u8]) {
-    if let Ok(count) = alp::values(bytes) {
-        let mut values = vec![0.0; count];
-        let _ = alp::decode(bytes, &mut values);
-        let part = values.len() / 3;
-        let _ = alp::decode_range(bytes, part, &mut values[..part]);
-    }
-    let values = bytes.as_chunks().0.iter();
-    let values: Vec<f32> = values.map(|&four| f32::from_le_bytes(four)).collect();
-    let mut encoded = Vec::new();
-    alp::encode(&values, &mut encoded);
-    let mut again = vec![0.0; values.len()];
-    let decoded = alp::decode(&encoded, &mut again);
-    assert_eq!(decoded.expect("it was just encoded"), encoded.len());
-    let mut pairs = again.iter().zip(&values);
-    assert!(pairs.all(|(again, value)| again.to_bits() == value.to_bits()));
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -249,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_fuzzers_have_found_is_read() {
-        for name in ["graph", "buckets", "drift", "vectors"] {
+        for name in ["graph", "buckets", "drift"] {
             let target = target(name).unwrap();
             target.examine(&target.start);
             let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");

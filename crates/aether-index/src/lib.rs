@@ -9,8 +9,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod alp;
-
 mod doubt;
 mod drift;
 mod error;

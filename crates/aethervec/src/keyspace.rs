@@ -15,12 +15,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 mod buckets;
+mod form;
 mod rows;
 mod vectors;
 
 pub(crate) use buckets::BucketKey;
+use form::Form;
 pub(crate) use rows::{DocRow, FieldNumber, PointRow, doc_value, point_value};
-pub(crate) use vectors::{buffer as vector_buffer, encoded_bytes as vector_bytes};
+pub(crate) use vectors::{buffer as vector_buffer, plain_bytes as vector_bytes};
 
 /// The number of a collection: given once, never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

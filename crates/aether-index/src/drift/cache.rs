@@ -63,11 +63,6 @@ impl ImageCache {
         self.bytes.load(Relaxed)
     }
 
-    /// Bytes that they may take.
-    pub fn bytes_max(&self) -> usize {
-        self.bytes_max
-    }
-
     fn enqueue(&self, slot: &Arc<Slot>) {
         let mut queues = self.queues.lock();
         let dropped = self.dropped.load(Relaxed);

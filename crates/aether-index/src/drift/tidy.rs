@@ -126,10 +126,4 @@ impl Drift {
             },
         })
     }
-
-    /// How many buckets the present pass has still to look at.
-    pub fn pass_left(&self) -> usize {
-        let maintainer = self.maintainer.lock();
-        maintainer.pass.as_ref().map_or(0, |pass| pass.rest.len())
-    }
 }

@@ -1,12 +1,15 @@
 //! Each decoder of a key or a value is shown the bytes; what comes of them must become the same again.
 
 use crate::catalog::CollectionRecord;
+use crate::id::DocId;
 use crate::index::record::{AnnRecord, CollectionState};
 use crate::keyspace::{
-    self, CatalogKey, CollectionId, DocRow, PendingEntry, PointRow, doc_value, point_value,
+    self, CatalogKey, CollectionId, DocRow, FieldNumber, PendingEntry, PointRow, doc_value,
+    point_value,
 };
 use crate::payload::rows::{Row, RowKey};
 use crate::schema::{BinaryField, DenseField, IndexConfig, MultiField, SparseField, VectorField};
+use crate::vector::{Vector, VectorValue};
 use aether_distance::{ElementType, Metric};
 
 const ENCODED: &str = "it was just encoded";
@@ -25,6 +28,7 @@ pub(super) fn examine(bytes: &[u8]) {
         let collection = keyspace::collection_of("expiry", key).expect("it is long enough");
         assert_eq!(keyspace::expiry_key(collection, expires, point), key);
     }
+    floats(key, value);
     if let Ok(entry) = PendingEntry::decode(key, value) {
         let mut again = Vec::new();
         entry.encode(&mut again);
@@ -81,6 +85,26 @@ fn points(key: &[u8], value: &[u8]) {
         let doc_key = row.doc_key(CollectionId(7));
         assert_eq!(keyspace::decode_doc_key(&doc_key).expect(ENCODED), id);
     }
+}
+
+/// As a vector that is written, and has to come back to the bit.
+fn floats(key: &[u8], value: &[u8]) {
+    let floats = value.as_chunks().0.iter();
+    let floats: Vec<f32> = floats.map(|&four| f32::from_le_bytes(four)).collect();
+    let field = DenseField::new(floats.len(), Metric::L2Squared, IndexConfig::Flat);
+    let mut row = Vec::new();
+    let vectors = [(FieldNumber(0), floats.into())];
+    point_value(&DocId::U64(7), &vectors, &mut row);
+    let row = PointRow::parse(key, &row).expect(ENCODED);
+    let again = row.vector(key, FieldNumber(0), &field.into());
+    let bits = |vector: &VectorValue| match vector {
+        VectorValue::Dense(Vector::F32(floats)) => floats.iter().map(|c| c.to_bits()).collect(),
+        _ => Vec::new(),
+    };
+    assert_eq!(
+        again.expect(ENCODED).as_ref().map(bits),
+        Some(bits(&vectors[0].1))
+    );
 }
 
 /// Fields of each kind.

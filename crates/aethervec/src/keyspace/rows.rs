@@ -1,9 +1,11 @@
 //! The rows of `docs` and `points`.
 
-use super::{CollectionId, bad, collection_prefix, decode_id, encode_id, put_varint, take_varint};
+use super::{
+    CollectionId, Form, bad, collection_prefix, decode_id, encode_id, put_varint, take_varint,
+};
 use crate::error::Result;
 use crate::id::DocId;
-use crate::keyspace::vectors;
+use crate::keyspace::vectors::{self, Stored};
 use crate::schema::VectorField;
 use crate::vector::VectorValue;
 use aether_index::PointId;
@@ -12,6 +14,11 @@ use serde_json::Value;
 /// The number of a vector field in its collection: given once, never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FieldNumber(pub(crate) u16);
+
+impl FieldNumber {
+    /// In a row, the form of a field's vector stands above its number.
+    const BITS: u32 = u16::BITS;
+}
 
 /// Replaces `out` by the value of a document in `docs`. `expires`: when it is hidden, in milliseconds since 1970; 0 for
 /// never. `payload` is its JSON, empty for none.
@@ -68,9 +75,10 @@ pub(crate) fn point_value(id: &DocId, vectors: &[(FieldNumber, VectorValue)], ou
     let id_bytes = u16::try_from(out.len() - 2).expect("ids are validated to be short");
     out[..2].copy_from_slice(&id_bytes.to_le_bytes());
     for (field, vector) in vectors {
-        put_varint(u64::from(field.0), out);
-        put_varint(vectors::encoded_bytes(vector) as u64, out);
-        vectors::encode(vector, out);
+        let form = vectors::form(vector);
+        put_varint(u64::from(field.0) | (form as u64) << FieldNumber::BITS, out);
+        put_varint(vectors::encoded_bytes(vector, form) as u64, out);
+        vectors::encode(vector, form, out);
     }
 }
 
@@ -102,11 +110,11 @@ impl<'a> PointRow<'a> {
         [&collection_prefix(collection)[..], self.id].concat()
     }
 
-    /// The fields that have a vector, with its bytes, ascending.
+    /// The fields that have a vector, with what is stored of it, ascending.
     pub(crate) fn fields(
         &self,
         key: &[u8],
-    ) -> impl Iterator<Item = Result<(FieldNumber, &'a [u8])>> {
+    ) -> impl Iterator<Item = Result<(FieldNumber, Stored<'a>)>> {
         let mut rest = self.vectors;
         std::iter::from_fn(move || {
             if rest.is_empty() {
@@ -120,12 +128,12 @@ impl<'a> PointRow<'a> {
         })
     }
 
-    /// The bytes of the vector in `field`, if there is one.
-    pub(crate) fn field(&self, key: &[u8], field: FieldNumber) -> Result<Option<&'a [u8]>> {
+    /// What is stored of the vector in `field`, if there is one.
+    pub(crate) fn field(&self, key: &[u8], field: FieldNumber) -> Result<Option<Stored<'a>>> {
         for vector in self.fields(key) {
-            let (number, bytes) = vector?;
+            let (number, stored) = vector?;
             if number == field {
-                return Ok(Some(bytes));
+                return Ok(Some(stored));
             }
         }
         Ok(None)
@@ -139,10 +147,10 @@ impl<'a> PointRow<'a> {
         spec: &VectorField,
         out: &mut VectorValue,
     ) -> Result<bool> {
-        let Some(bytes) = self.field(key, field)? else {
+        let Some(stored) = self.field(key, field)? else {
             return Ok(false);
         };
-        vectors::decode_into(bytes, spec, out)
+        vectors::decode_into(stored, spec, out)
             .map(|()| true)
             .map_err(|what| bad("points", key, &what))
     }
@@ -155,15 +163,17 @@ impl<'a> PointRow<'a> {
         spec: &VectorField,
     ) -> Result<Option<VectorValue>> {
         self.field(key, field)?
-            .map(|bytes| vectors::decode(bytes, spec).map_err(|what| bad("points", key, &what)))
+            .map(|stored| vectors::decode(stored, spec).map_err(|what| bad("points", key, &what)))
             .transpose()
     }
 }
 
-fn take_field<'a>(rest: &mut &'a [u8]) -> Option<(FieldNumber, &'a [u8])> {
-    let number = u16::try_from(take_varint(rest)?).ok()?;
+fn take_field<'a>(rest: &mut &'a [u8]) -> Option<(FieldNumber, Stored<'a>)> {
+    let number = take_varint(rest)?;
+    let form = Form::numbered(number >> FieldNumber::BITS)?;
+    let number = u16::try_from(number & u64::from(u16::MAX)).ok()?;
     let bytes = usize::try_from(take_varint(rest)?).ok()?;
-    let (vector, tail) = rest.split_at_checked(bytes)?;
+    let (bytes, tail) = rest.split_at_checked(bytes)?;
     *rest = tail;
-    Some((FieldNumber(number), vector))
+    Some((FieldNumber(number), Stored { form, bytes }))
 }

@@ -136,6 +136,71 @@ fn rows_hold_vectors_of_all_kinds() {
 }
 
 #[test]
+fn floats_take_as_few_bytes_as_they_need() {
+    let key = point_key(COLLECTION, PointId(7));
+    let dense = VectorField::from(DenseField::new(64, Metric::L2Squared, IndexConfig::Flat));
+    let multi = VectorField::from(MultiField::new(32, Metric::L2Squared));
+    let bytes_of = |components: Vec<f32>| {
+        let several = MultiVector::new(components.chunks(32)).unwrap();
+        let vectors = [
+            (FieldNumber(0), VectorValue::from(components)),
+            (FieldNumber(u16::MAX), several.into()),
+        ];
+        let row = encoded(|out| point_value(&DocId::from("x"), &vectors, out));
+        let parsed = PointRow::parse(&key, &row).unwrap();
+        for ((number, vector), spec) in vectors.iter().zip([&dense, &multi]) {
+            assert_eq!(
+                parsed.vector(&key, *number, spec).unwrap().as_ref(),
+                Some(vector)
+            );
+        }
+        // No vector of other elements is stored like that.
+        let other = DenseField {
+            element: aether_distance::ElementType::F16,
+            ..DenseField::new(64, Metric::L2Squared, IndexConfig::Flat)
+        };
+        assert!(parsed.vector(&key, FieldNumber(0), &other.into()).is_err());
+        row.len() - 2 - 2
+    };
+    let numbers = || (0..64_u16).map(f32::from);
+    assert_eq!(bytes_of(numbers().collect()), 2 * (3 + 1 + 64));
+    assert_eq!(
+        bytes_of(numbers().map(|x| x / -64.0).collect()),
+        2 * (3 + 2 + 128)
+    );
+    let halves = numbers().map(|x| 1.0 + x / 1024.0);
+    assert_eq!(bytes_of(halves.collect()), 2 * (3 + 2 + 128));
+    assert_eq!(
+        bytes_of(numbers().map(f32::sqrt).collect()),
+        1 + 3 + 2 * (2 + 256)
+    );
+}
+
+#[test]
+fn rows_of_plain_vectors_are_what_they_always_were() {
+    let key = point_key(COLLECTION, PointId(7));
+    let spec = VectorField::from(DenseField::new(2, Metric::L2Squared, IndexConfig::Flat));
+    let before = |field: &[u8], vector: &[u8]| {
+        [
+            &[2, 0, 3, b'x'],
+            field,
+            &[u8::try_from(vector.len()).unwrap()],
+            vector,
+        ]
+        .concat()
+    };
+    let ones = [1.0_f32; 2].map(f32::to_le_bytes).concat();
+    let row = before(&[0], &ones);
+    let read = |row: &[u8]| PointRow::parse(&key, row)?.vector(&key, FieldNumber(0), &spec);
+    assert_eq!(read(&row).unwrap(), Some(vec![1.0, 1.0].into()));
+    // Of the forms there are (2^16 for each), the bytes are too many, or too few; others are not known.
+    for form in 1..9 {
+        let row = before(&[0x80, 0x80, form << 2], &ones);
+        assert_eq!(read(&row).unwrap_err().kind(), ErrorKind::Corruption);
+    }
+}
+
+#[test]
 fn damaged_rows_are_errors_or_other_rows() {
     let key = point_key(COLLECTION, PointId(7));
     let specs = [

@@ -1,5 +1,5 @@
 //! The bytes of vectors in a row of `points`: little endian, without a header, because the field's declaration says the
-//! rest.
+//! rest; but for the [`Form`] of components, which stands in the row.
 //!
 //! ```text
 //! dense   dim × component
@@ -8,13 +8,33 @@
 //! multi   n × dim × component
 //! ```
 
+use super::Form;
 use crate::schema::{BinaryField, DenseField, MultiField, VectorField};
 use crate::vector::{BinaryVector, MultiVector, SparseVector, Vector, VectorValue};
 use aether_distance::{ElementType, VectorRef};
 use half::f16;
 
-/// Bytes that `vector` takes.
-pub(crate) fn encoded_bytes(vector: &VectorValue) -> usize {
+/// A vector in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored<'a> {
+    pub(crate) form: Form,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// The form in which `vector` takes least.
+pub(crate) fn form(vector: &VectorValue) -> Form {
+    match vector {
+        VectorValue::Dense(Vector::F32(components)) => Form::of(components),
+        VectorValue::Multi(vectors) => match vectors.components() {
+            Vector::F32(components) => Form::of(components),
+            _ => Form::Plain,
+        },
+        _ => Form::Plain,
+    }
+}
+
+/// Bytes that `vector` takes as it is.
+pub(crate) fn plain_bytes(vector: &VectorValue) -> usize {
     match vector {
         VectorValue::Dense(vector) => vector.dim() * vector.element().bytes(),
         VectorValue::Binary(vector) => vector.as_bytes().len(),
@@ -26,10 +46,20 @@ pub(crate) fn encoded_bytes(vector: &VectorValue) -> usize {
     }
 }
 
-/// Appends the bytes of `vector`.
-pub(crate) fn encode(vector: &VectorValue, out: &mut Vec<u8>) {
+/// Bytes that `vector` takes in a form that it has.
+pub(crate) fn encoded_bytes(vector: &VectorValue, form: Form) -> usize {
+    let bytes = plain_bytes(vector);
+    match form {
+        Form::Plain => bytes,
+        // Only floats have another one.
+        form => bytes / Form::Plain.float_bytes() * form.float_bytes(),
+    }
+}
+
+/// Appends the bytes of `vector` in a form that it has.
+pub(crate) fn encode(vector: &VectorValue, form: Form, out: &mut Vec<u8>) {
     match vector {
-        VectorValue::Dense(vector) => encode_dense(vector.as_ref(), out),
+        VectorValue::Dense(vector) => encode_dense(vector.as_ref(), form, out),
         VectorValue::Binary(vector) => out.extend_from_slice(vector.as_bytes()),
         VectorValue::Sparse(vector) => {
             out.extend(
@@ -40,25 +70,30 @@ pub(crate) fn encode(vector: &VectorValue, out: &mut Vec<u8>) {
             );
             out.extend(vector.values().iter().flat_map(|value| value.to_le_bytes()));
         }
-        VectorValue::Multi(vectors) => encode_dense(vectors.components().as_ref(), out),
+        VectorValue::Multi(vectors) => encode_dense(vectors.components().as_ref(), form, out),
     }
 }
 
 /// The vector of a field that is declared as `field`; fails with what is wrong.
-pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, String> {
+pub(crate) fn decode(stored: Stored<'_>, field: &VectorField) -> Result<VectorValue, String> {
+    let Stored { bytes, form } = stored;
     match *field {
         VectorField::Dense(DenseField { dim, element, .. }) => {
             let mut vector = buffer(element);
-            decode_dense(bytes, dim, &mut vector)?;
+            decode_dense(stored, dim, &mut vector)?;
             Ok(VectorValue::Dense(vector))
         }
         VectorField::Binary(BinaryField { bits }) => {
+            expect_plain(form)?;
             expect_bytes(bytes, bits.div_ceil(8))?;
             Ok(VectorValue::Binary(BinaryVector::from_bytes(bytes)))
         }
-        VectorField::Sparse(_) => decode_sparse(bytes).map(VectorValue::Sparse),
+        VectorField::Sparse(_) => {
+            expect_plain(form)?;
+            decode_sparse(bytes).map(VectorValue::Sparse)
+        }
         VectorField::Multi(MultiField { dim, element, .. }) => {
-            let components = bytes.len() / element.bytes();
+            let components = bytes.len() / component_bytes(element, form)?;
             if !components.is_multiple_of(dim) {
                 return Err(format!(
                     "its vectors have {} bytes, which is no multiple of one of them",
@@ -66,7 +101,7 @@ pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, S
                 ));
             }
             let mut vectors = buffer(element);
-            decode_dense(bytes, components, &mut vectors)?;
+            decode_dense(stored, components, &mut vectors)?;
             MultiVector::from_components(dim, vectors)
                 .map(VectorValue::Multi)
                 .map_err(|error| error.to_string())
@@ -76,7 +111,7 @@ pub(crate) fn decode(bytes: &[u8], field: &VectorField) -> Result<VectorValue, S
 
 /// As [`decode`], in the memory that `out` has if it is dense and of the right element type.
 pub(crate) fn decode_into(
-    bytes: &[u8],
+    stored: Stored<'_>,
     field: &VectorField,
     out: &mut VectorValue,
 ) -> Result<(), String> {
@@ -84,23 +119,21 @@ pub(crate) fn decode_into(
         (VectorField::Dense(field), VectorValue::Dense(vector))
             if vector.element() == field.element =>
         {
-            decode_dense(bytes, field.dim, vector)
+            decode_dense(stored, field.dim, vector)
         }
         _ => {
-            *out = decode(bytes, field)?;
+            *out = decode(stored, field)?;
             Ok(())
         }
     }
 }
 
 /// Replaces what `out` holds by `dim` components of its element type.
-fn decode_dense(bytes: &[u8], dim: usize, out: &mut Vector) -> Result<(), String> {
-    expect_bytes(bytes, dim * out.element().bytes())?;
+fn decode_dense(stored: Stored<'_>, dim: usize, out: &mut Vector) -> Result<(), String> {
+    let Stored { bytes, form } = stored;
+    expect_bytes(bytes, dim * component_bytes(out.element(), form)?)?;
     match out {
-        Vector::F32(components) => {
-            components.clear();
-            components.extend(floats(bytes));
-        }
+        Vector::F32(components) => form.decode(bytes, components),
         Vector::F16(components) => {
             components.clear();
             let halves = bytes.as_chunks().0.iter();
@@ -112,6 +145,14 @@ fn decode_dense(bytes: &[u8], dim: usize, out: &mut Vector) -> Result<(), String
         }
     }
     Ok(())
+}
+
+/// Bytes of a component in a form that only floats may have, unless it is the plain one.
+fn component_bytes(element: ElementType, form: Form) -> Result<usize, String> {
+    match (element, form) {
+        (ElementType::F32, form) => Ok(form.float_bytes()),
+        (element, form) => expect_plain(form).map(|()| element.bytes()),
+    }
 }
 
 /// An empty vector to decode into.
@@ -153,23 +194,26 @@ fn expect_bytes(bytes: &[u8], expected: usize) -> Result<(), String> {
     ))
 }
 
-fn encode_dense(vector: VectorRef<'_>, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + vector.dim() * vector.element().bytes(), 0);
-    let bytes = &mut out[start..];
+fn expect_plain(form: Form) -> Result<(), String> {
+    match form {
+        Form::Plain => Ok(()),
+        form => Err(format!(
+            "its vector is stored in the form {form:?}, which is one of floats"
+        )),
+    }
+}
+
+fn encode_dense(vector: VectorRef<'_>, form: Form, out: &mut Vec<u8>) {
     match vector {
-        VectorRef::F32(components) => {
-            bytes
-                .chunks_exact_mut(4)
-                .zip(components)
-                .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
-        }
+        VectorRef::F32(components) => form.encode(components, out),
         VectorRef::F16(components) => {
-            bytes
+            let start = out.len();
+            out.resize(start + 2 * components.len(), 0);
+            out[start..]
                 .chunks_exact_mut(2)
                 .zip(components)
                 .for_each(|(b, c)| b.copy_from_slice(&c.to_le_bytes()));
         }
-        VectorRef::U8(components) => bytes.copy_from_slice(components),
+        VectorRef::U8(components) => out.extend_from_slice(components),
     }
 }
