@@ -277,6 +277,7 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
     }
     collection.wait_indexed(|_| peak.look())?;
     let built_s = begin.elapsed().as_secs_f64();
+    let engine_built = database.stats().storage.memory_bytes();
     let queries: Vec<Vec<f32>> = (0..300).map(|_| source.point(0.0)).collect();
     let (learning, queries) = queries.split_at(100);
     drop(collection);
@@ -318,8 +319,10 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
     }
     let (p50, p99) = quantiles(&mut took);
     let stats = format!("{:?}", collection.index_status().dense[""].drift);
+    let engine_read = database.stats().storage.memory_bytes();
     database.close()?;
     Ok(json!({
+        "engine_mb": [engine_built / 1_000_000, engine_read / 1_000_000],
         "built_s": built_s, "opened_s": opened.wall_s, "peak_resident_mb": peak.resident / 1_000_000,
         "peak_anonymous_mb": peak.anonymous / 1_000_000, "recall": hits as f64 / 200.0,
         "p50_us": p50, "p99_us": p99, "stats": stats,

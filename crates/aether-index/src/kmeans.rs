@@ -54,8 +54,9 @@ pub(crate) struct Centroids {
 #[derive(Debug, Clone)]
 struct Cells {
     coarse: Centroids,
-    /// For each coarse centroid the numbers of those that are nearest to it or to those near to it, and their rows.
-    around: Vec<(Vec<u32>, Centroids)>,
+    /// For each coarse centroid the numbers of those that are nearest to it or to those near to it, ascending. Not their rows: these would
+    /// be [`CELLS_NEAR`] times all centroids, and to copy them takes less than to compare them with a few points.
+    around: Vec<Box<[u32]>>,
 }
 
 impl Centroids {
@@ -81,10 +82,7 @@ impl Centroids {
             .chunks(CELLS_NEAR.min(coarse.len()).max(1))
             .map(|cells| {
                 let members = (0..).zip(&parts).filter(|(_, part)| cells.contains(part));
-                let numbers: Vec<u32> = members.map(|(number, _)| number).collect();
-                let rows = numbers.iter().flat_map(|&number| self.row(number as usize));
-                let rows = Centroids::new(self.dim, rows.copied().collect());
-                (numbers, rows)
+                members.map(|(number, _)| number).collect()
             });
         let around = around.collect();
         self.cells = Some(Box::new(Cells { coarse, around }));
@@ -243,8 +241,9 @@ impl Centroids {
                 members.extend_from_slice(&points[point * self.dim..][..self.dim]);
             }
             found.resize(run.len() * m, 0);
-            let (numbers, rows) = &cells.around[run[0].0 as usize];
+            let numbers = &cells.around[run[0].0 as usize];
             if numbers.len() >= m {
+                let rows = self.only(numbers);
                 rows.nearest_of_all(&members, m, &mut found);
                 found
                     .iter_mut()
@@ -255,6 +254,21 @@ impl Centroids {
             for (&(_, point), found) in run.iter().zip(found.chunks_exact(m)) {
                 nearest[point * m..][..m].copy_from_slice(found);
             }
+        }
+    }
+
+    /// Some of them.
+    fn only(&self, numbers: &[u32]) -> Centroids {
+        let mut rows = Vec::with_capacity(numbers.len() * self.dim);
+        for &number in numbers {
+            rows.extend_from_slice(self.row(number as usize));
+        }
+        let half_squares = numbers.iter().map(|&i| self.half_squares[i as usize]);
+        Centroids {
+            dim: self.dim,
+            rows,
+            half_squares: half_squares.collect(),
+            cells: None,
         }
     }
 
