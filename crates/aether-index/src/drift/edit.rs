@@ -29,6 +29,8 @@ pub(super) struct Edit {
     pub(super) created: Vec<Created>,
     /// By bucket.
     pub(super) appended: BTreeMap<u32, Appended>,
+    /// Bytes of the vectors of added points; none: it is maintenance.
+    pub(super) ingested: Option<u64>,
 }
 
 /// A new bucket.
@@ -95,7 +97,11 @@ impl Drift {
             self.space.place(vector, &mut floats, &mut rows);
         }
         let mut maintainer = self.maintainer.lock();
-        let mut edit = Edit::default();
+        let ingested = points.len() * self.space.dim * self.space.element.bytes();
+        let mut edit = Edit {
+            ingested: Some(ingested as u64),
+            ..Edit::default()
+        };
         if maintainer.places.is_empty() && !points.is_empty() {
             self.first_buckets(&mut maintainer, points, &rows, &mut edit)?;
         } else {
@@ -225,7 +231,7 @@ impl Drift {
             return Err(error);
         }
         let bytes: usize = rows.iter().map(Row::bytes).sum();
-        self.counters.bytes_written.fetch_add(bytes as u64, Relaxed);
+        self.counters.wrote(bytes as u64, edit.ingested);
         drop(rows);
         for (&number, appended) in &edit.appended {
             if let Some(bucket) = bucket(number) {

@@ -120,7 +120,9 @@ struct Counters {
     merges: AtomicU64,
     moves: AtomicU64,
     cleaned: AtomicU64,
-    bytes_written: AtomicU64,
+    bytes_appended: AtomicU64,
+    bytes_maintained: AtomicU64,
+    bytes_ingested: AtomicU64,
     scanned: AtomicU64,
     searches: AtomicU64,
     loads: AtomicU64,
@@ -133,6 +135,17 @@ impl Counters {
         self.merges.store(state.merges, Relaxed);
         self.moves.store(state.moves, Relaxed);
         self.cleaned.store(state.cleaned, Relaxed);
+    }
+
+    /// Counts a commit of `bytes` of rows: of added points, whose vectors have `ingested` bytes, or of maintenance.
+    fn wrote(&self, bytes: u64, ingested: Option<u64>) {
+        let counter = match ingested {
+            Some(_) => &self.bytes_appended,
+            None => &self.bytes_maintained,
+        };
+        counter.fetch_add(bytes, Relaxed);
+        self.bytes_ingested
+            .fetch_add(ingested.unwrap_or(0), Relaxed);
     }
 }
 
@@ -154,6 +167,10 @@ pub struct DriftStats {
     pub cleaned: u64,
     /// Bytes of rows that were written since the index was opened.
     pub bytes_written: u64,
+    /// Those of them that maintenance wrote: all but the records of points that were added.
+    pub bytes_maintained: u64,
+    /// Bytes of the vectors of points that were added since then.
+    pub bytes_ingested: u64,
     /// Searches since the index was opened, and buckets they have looked into.
     pub searches: u64,
     /// Buckets that searches have looked into.
@@ -311,6 +328,7 @@ impl Drift {
     pub fn stats(&self) -> DriftStats {
         let view = self.view();
         let counters = &self.counters;
+        let bytes_maintained = counters.bytes_maintained.load(Relaxed);
         let mut stats = DriftStats {
             buckets: view.len() as u64,
             records: self.records(),
@@ -318,7 +336,9 @@ impl Drift {
             merges: counters.merges.load(Relaxed),
             moves: counters.moves.load(Relaxed),
             cleaned: counters.cleaned.load(Relaxed),
-            bytes_written: counters.bytes_written.load(Relaxed),
+            bytes_written: counters.bytes_appended.load(Relaxed) + bytes_maintained,
+            bytes_maintained,
+            bytes_ingested: counters.bytes_ingested.load(Relaxed),
             searches: counters.searches.load(Relaxed),
             buckets_searched: counters.scanned.load(Relaxed),
             buckets_loaded: counters.loads.load(Relaxed),

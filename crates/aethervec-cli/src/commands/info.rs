@@ -69,6 +69,7 @@ impl Shown {
 pub(crate) fn status_json(status: &IndexStatus) -> Value {
     json!({
         "pending": status.pending,
+        "staleness_s": status.staleness.as_secs_f64(),
         "indexed": status.indexed,
         "scanned": status.scanned,
         "dead": status.dead,
@@ -91,6 +92,7 @@ fn dense_json(status: &DenseStatus) -> Value {
         "drift": status.drift.map(|stats| json!({
             "buckets": stats.buckets, "cached": stats.cached, "records": stats.records, "sizes": stats.sizes, "splits": stats.splits,
             "merges": stats.merges, "moves": stats.moves, "cleaned": stats.cleaned, "bytes_written": stats.bytes_written,
+            "bytes_maintained": stats.bytes_maintained, "bytes_ingested": stats.bytes_ingested,
         })),
     })
 }

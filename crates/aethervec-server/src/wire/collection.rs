@@ -107,6 +107,8 @@ pub(crate) struct DescribedIndex {
 pub(crate) struct IndexState {
     /// Points that wait to be moved into an index; they are found all the same.
     pub(crate) pending: u64,
+    /// Seconds that the oldest of them has waited.
+    pub(crate) staleness_s: f64,
     /// Points in an index, counted in each field.
     pub(crate) indexed: u64,
     /// Points that are searched exactly.
@@ -168,6 +170,10 @@ pub(crate) struct DriftState {
     pub(crate) cleaned: u64,
     /// Bytes written since the opening.
     pub(crate) bytes_written: u64,
+    /// Those of them that maintenance wrote: all but the records of points that were added.
+    pub(crate) bytes_maintained: u64,
+    /// Bytes of the vectors of points that were added since the opening.
+    pub(crate) bytes_ingested: u64,
     /// Searches since the opening.
     pub(crate) searches: u64,
     /// Buckets that they have looked into.
@@ -230,6 +236,7 @@ impl From<IndexStatus> for IndexState {
     fn from(status: IndexStatus) -> IndexState {
         IndexState {
             pending: status.pending,
+            staleness_s: status.staleness.as_secs_f64(),
             indexed: status.indexed,
             scanned: status.scanned,
             dead: status.dead,
@@ -275,6 +282,8 @@ impl From<DriftStats> for DriftState {
             moves: stats.moves,
             cleaned: stats.cleaned,
             bytes_written: stats.bytes_written,
+            bytes_maintained: stats.bytes_maintained,
+            bytes_ingested: stats.bytes_ingested,
             searches: stats.searches,
             buckets_searched: stats.buckets_searched,
             buckets_loaded: stats.buckets_loaded,

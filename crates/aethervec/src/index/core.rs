@@ -6,17 +6,19 @@ use crate::error::{Error, Result};
 use crate::expiry::Expiries;
 use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
+use crate::index::waiting::Waiting;
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry};
 use crate::payload::Payload;
 use crate::plan::calibration::MeasuredRecall;
 use crate::search::RecentFilters;
 use aether_distance::Kernels;
 use aether_index::DriftStats;
-use aidb::{DB, SeqNo};
+use aidb::{DB, SeqNo, Timestamp};
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// One open collection: its place in the keyspaces and its indexes in memory.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) newest: Mutex<Newest>,
     /// Commits that the lane has not taken over yet, oldest first.
     pub(crate) incoming: Mutex<Vec<Committed>>,
+    /// Since when what was committed waits for an index.
+    pub(crate) waiting: Waiting,
     /// The background work; locked while a step runs.
     pub(crate) lane: Mutex<Lane>,
     pub(crate) progress: Progress,
@@ -148,6 +152,9 @@ pub struct IndexStatus {
     /// Points that wait to be moved into an approximate index, and are found by an exact scan meanwhile; or from one into that
     /// which is to take its place, and are found in the old one.
     pub pending: u64,
+    /// How long the oldest of the points has waited that are to move from the exact scan into an approximate index, to a hundredth
+    /// of a second; zero: none waits. Those that waited already when the database was opened wait since then.
+    pub staleness: Duration,
     /// Points in graphs and buckets, counted in each field.
     pub indexed: u64,
     /// Points kept in memory and searched exactly: those that wait, or all of a flat or small collection.
@@ -215,6 +222,7 @@ impl Core {
                 documents: 0,
             }),
             incoming: Mutex::default(),
+            waiting: Waiting::default(),
             lane: Mutex::new(Lane::default()),
             progress: Progress::default(),
             dropped: AtomicBool::new(false),
@@ -243,6 +251,7 @@ impl Core {
     /// Where the indexes stand, all together.
     pub(crate) fn status(&self) -> IndexStatus {
         let mut status = IndexStatus {
+            staleness: self.staleness(),
             dead: self.deaths.len() as u64,
             checkpoints: self.progress.checkpoints.load(Ordering::Acquire),
             error: self.progress.error.lock().as_ref().map(ToString::to_string),
@@ -257,6 +266,20 @@ impl Core {
             .map(|(field, index)| (field.name.clone(), index.status()))
             .collect();
         status
+    }
+
+    /// Since when the oldest point waits for an approximate index.
+    pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
+        let fields = self.fields.load();
+        let anns = fields.dense().filter(|(_, index)| index.wants_ann());
+        let applied = anns.map(|(_, index)| index.applied()).min();
+        self.waiting.oldest(applied.unwrap_or(u64::MAX))
+    }
+
+    /// See [`IndexStatus::staleness`].
+    fn staleness(&self) -> Duration {
+        let waited = |since: Timestamp| self.db.now().0.saturating_sub(since.0);
+        Duration::from_micros(self.waiting_since().map_or(0, waited))
     }
 
     /// All points below this number are where they belong: in the approximate indexes of the fields that have one.

@@ -53,6 +53,8 @@ pub(crate) fn step(core: &Arc<Core>, turn: &mut Turn<'_>) -> Step {
         .checkpoints
         .store(lane.checkpoints, Ordering::Release);
     drop(lane);
+    // Forgets those that have moved.
+    core.waiting_since();
     let mut error = core.progress.error.lock();
     let step = match stepped {
         Ok(step) => {

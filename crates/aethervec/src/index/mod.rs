@@ -25,3 +25,4 @@ pub(crate) mod purge;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod successor;
+pub(crate) mod waiting;

@@ -77,6 +77,7 @@ fn load(core: &mut Core, snapshot: &Snapshot) -> Result<()> {
         lane.progress = died.len() as u64;
     }
     lane.committed = next;
+    core.waiting.add(next, core.db.now());
     lane.checkpoints = state.checkpoints;
     core.progress.checkpoints = state.checkpoints.into();
     core.next.store(next, Ordering::Release);

@@ -53,6 +53,9 @@ pub(crate) fn commit(
         newest.documents = newest.documents + entry.added - entry.died.len() as u64;
         part.core.deaths.stamp(&entry.died, commit.seq());
         part.core.payload.commit(commit.seq(), &entry);
+        if entry.added > 0 {
+            part.core.waiting.add(entry.end(), part.core.db.now());
+        }
         part.core.incoming.lock().push(Committed {
             entry,
             seq: commit.seq(),

@@ -233,6 +233,7 @@ fn of_collection(tenant: &Tenant, collection: &Collection) -> Row {
 }
 
 fn put_index(status: IndexStatus, row: &mut Row) {
+    row.put(Family::Staleness, [], status.staleness.as_secs_f64());
     for (family, value) in [
         (Family::DeltaPoints, status.scanned),
         (Family::PendingPoints, status.pending),
@@ -273,12 +274,17 @@ fn put_index(status: IndexStatus, row: &mut Row) {
     }
 }
 
+/// The classes of [`DriftStats::sizes`].
+const BUCKET_SIZES: [&str; 5] = ["1/8", "1/2", "1", "2", "more"];
+
 fn put_buckets(stats: &DriftStats, field: &Label, row: &mut Row) {
     for (family, value) in [
         (Family::Buckets, stats.buckets),
         (Family::BucketsCached, stats.cached),
         (Family::BucketRecords, stats.records),
         (Family::BucketBytesWritten, stats.bytes_written),
+        (Family::BucketBytesMaintained, stats.bytes_maintained),
+        (Family::BucketBytesIngested, stats.bytes_ingested),
         (Family::BucketsSearched, stats.buckets_searched),
         (Family::BucketsLoaded, stats.buckets_loaded),
     ] {
@@ -291,6 +297,9 @@ fn put_buckets(stats: &DriftStats, field: &Label, row: &mut Row) {
         ("clean", stats.cleaned),
     ] {
         row.put(Family::BucketChanges, [field.clone(), change.into()], value);
+    }
+    for (records, value) in BUCKET_SIZES.into_iter().zip(stats.sizes) {
+        row.put(Family::BucketSizes, [field.clone(), records.into()], value);
     }
 }
 

@@ -118,6 +118,7 @@ families! {
     Documents: Gauge "vector_db_collection_documents" ["tenant" "collection"] "Documents";
     DeltaPoints: Gauge "vector_db_collection_delta_points" ["tenant" "collection"] "Points kept in memory and searched exactly";
     PendingPoints: Gauge "vector_db_collection_pending_points" ["tenant" "collection"] "Points that wait to be moved into an index";
+    Staleness: Gauge "vector_db_collection_index_staleness_seconds" ["tenant" "collection"] "How long the oldest point has waited that is to be moved from the exact scan into an index";
     IndexedPoints: Gauge "vector_db_collection_indexed_points" ["tenant" "collection"] "Points in graphs and buckets, counted in each field";
     DeadPoints: Gauge "vector_db_collection_dead_points" ["tenant" "collection"] "Points of deleted or replaced documents that are not purged yet";
     IndexMemoryBytes: Gauge "vector_db_collection_index_memory_bytes" ["tenant" "collection"] "Memory of the indexes, vectors included";
@@ -131,9 +132,12 @@ families! {
     FieldRecallAsked: Gauge "vector_db_collection_recall_asked" ["tenant" "collection" "field"] "The recall that was asked for last";
     Buckets: Gauge "vector_db_collection_buckets" ["tenant" "collection" "field"] "Buckets in the database";
     BucketsCached: Gauge "vector_db_collection_buckets_cached" ["tenant" "collection" "field"] "Those of which memory has a copy";
+    BucketSizes: Gauge "vector_db_collection_buckets_by_size" ["tenant" "collection" "field" "records"] "Buckets by their records: up to so many times bucket_points, and more than the size before it";
     BucketRecords: Gauge "vector_db_collection_bucket_records" ["tenant" "collection" "field"] "Records in buckets, those of dead points included";
     BucketChanges: Counter "vector_db_collection_bucket_changes" ["tenant" "collection" "field" "change"] "Buckets that were split or merged, points that moved, records of dead points that were cleaned out";
     BucketBytesWritten: Counter "vector_db_collection_bucket_written_bytes" ["tenant" "collection" "field"] "Bytes of rows of buckets that were written";
+    BucketBytesMaintained: Counter "vector_db_collection_bucket_maintained_bytes" ["tenant" "collection" "field"] "Those of them that splits, merges, moves and cleaning wrote";
+    BucketBytesIngested: Counter "vector_db_collection_bucket_ingested_bytes" ["tenant" "collection" "field"] "Bytes of the vectors of points that were added";
     BucketsSearched: Counter "vector_db_collection_buckets_searched" ["tenant" "collection" "field"] "Buckets that searches have looked into";
     BucketsLoaded: Counter "vector_db_collection_buckets_loaded" ["tenant" "collection" "field"] "Buckets that were read from the storage for that";
     // The process.
@@ -166,7 +170,10 @@ impl Family {
     pub(crate) fn adds_up(self) -> bool {
         let says_how = matches!(
             self,
-            Family::FieldEffort | Family::FieldRecall | Family::FieldRecallAsked
+            Family::FieldEffort
+                | Family::FieldRecall
+                | Family::FieldRecallAsked
+                | Family::Staleness
         );
         self.kind() != Kind::Info && !says_how
     }

@@ -1,6 +1,6 @@
 // One collection: what it is made of, and how its indexes fare.
 
-import { bytes, count, percent } from "../lib/format.js";
+import { bytes, count, percent, seconds } from "../lib/format.js";
 import { measure } from "../lib/recall.js";
 import { el, nodes, select, show } from "../parts/dom.js";
 import { badge, health, progress } from "../parts/health.js";
@@ -48,7 +48,7 @@ function facts({ documents, index, schema }) {
       { class: "facts" },
       fact("Documents", count(documents)),
       fact("In the index", count(index.indexed), "points"),
-      fact("Delta", count(index.pending), "waiting"),
+      fact("Delta", count(index.pending), index.staleness_s > 0 ? `waiting for ${seconds(index.staleness_s)}` : "waiting"),
       fact("Searched exactly", count(index.scanned), "points"),
       fact("Dead", count(index.dead), "not purged yet"),
       fact("Index memory", bytes(index.memory_bytes)),
