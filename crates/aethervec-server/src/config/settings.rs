@@ -76,6 +76,8 @@ settings! {
     metrics_port: Option<u16> = Some(2112);
     /// Memory that the storage of a tenant uses, for blocks, filters and what is not in tables yet: a number of bytes, or 4GiB.
     hot_tier_size: ByteSize = ByteSize(256 << 20);
+    /// Memory for copies of buckets of the family drift, of all collections of a tenant together: a number of bytes, or 4GiB.
+    bucket_cache_bytes: ByteSize = ByteSize(DbOptions::DEFAULT.bucket_cache_bytes as u64);
     /// Whether the files of tenants are encrypted. A tenant is what it was made as: this holds for new ones and old ones alike.
     encryption_enabled: bool = false;
     /// How files are encrypted: aes-256-gcm or chacha20-poly1305.
@@ -212,6 +214,8 @@ impl Config {
                 memory_bytes: self.hot_tier_size.0,
                 ..aidb::Options::DEFAULT
             },
+            // Where that is more than can be addressed, all that can be is as good.
+            bucket_cache_bytes: usize::try_from(self.bucket_cache_bytes.0).unwrap_or(usize::MAX),
             retention: std::time::Duration::from_secs(self.retention_s),
             ..DbOptions::DEFAULT
         })
