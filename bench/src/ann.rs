@@ -262,7 +262,7 @@ impl Bench {
             }
             (Index::Graph(graph), Some(Filter(selection))) => {
                 let scratch = &mut self.graph_scratch;
-                graph.search_selected(query, params, selection, usize::MAX, scratch)?
+                graph.search_selected(query, params, selection, scratch)?
             }
             (Index::Buckets(buckets), None) => {
                 Some(buckets.search(query, params, None, &mut self.buckets_scratch)?)

@@ -1,6 +1,8 @@
 //! Points of an index that were looked up once, for many searches that allow only these.
 
+use crate::hnsw::Copied;
 use crate::ivf::Bucket;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Some points of one index: one bit for each of its places. Of use until the index changes (see [`Hnsw::select`] and
@@ -17,6 +19,12 @@ pub struct Selection {
     in_buckets: Vec<u32>,
     /// The same buckets with nothing but these points, where that is worth its memory.
     copies: Option<Vec<Bucket>>,
+    /// In a graph, their codes side by side: copied when they are scanned for the first time, if there is memory.
+    codes: OnceLock<Option<Copied>>,
+    /// Bytes that this takes; 0: they are too many to be copied.
+    codes_bytes: usize,
+    /// In a graph, some of the points, from all over it.
+    starts: Vec<u32>,
 }
 
 impl Selection {
@@ -28,6 +36,9 @@ impl Selection {
             len: 0,
             in_buckets: Vec::new(),
             copies: None,
+            codes: OnceLock::new(),
+            codes_bytes: 0,
+            starts: Vec::new(),
         }
     }
 
@@ -77,6 +88,27 @@ impl Selection {
         self.copies.as_deref()
     }
 
+    /// What is known in a graph.
+    pub(crate) fn set_nodes(&mut self, codes_bytes: usize, starts: Vec<u32>) {
+        self.codes_bytes = codes_bytes;
+        self.starts = starts;
+    }
+
+    /// Whether the codes of the points are copied, or will be.
+    pub(crate) fn has_codes(&self) -> bool {
+        self.codes_bytes > 0
+    }
+
+    /// The codes of the points, which are copied now if they were not before.
+    pub(crate) fn codes(&self, copy: impl FnOnce() -> Option<Copied>) -> Option<&Copied> {
+        self.codes.get_or_init(copy).as_ref()
+    }
+
+    /// Where a walk among the points may begin.
+    pub(crate) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
     /// The state of the index for which it is right.
     pub(crate) fn version(&self) -> u64 {
         self.version
@@ -92,11 +124,13 @@ impl Selection {
         self.len == 0
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes, what searches will still copy included.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Selection>()
             + self.slots.capacity() * size_of::<u64>()
             + self.in_buckets.capacity() * size_of::<u32>()
+            + self.starts.capacity() * size_of::<u32>()
+            + self.codes_bytes
             + self.copies().map_or(0, |copies| {
                 let heap: usize = copies.iter().map(Bucket::memory_bytes).sum();
                 heap + size_of_val(copies)

@@ -292,18 +292,17 @@ impl Ann {
         }
     }
 
-    /// Like [`search_within`](Ann::search_within), of the points of a selection. `None`, too, when that is out of date.
+    /// Like [`search`](Ann::search), of the points of a selection. `None` when that is out of date.
     pub(crate) fn search_selected(
         &self,
         query: &[f32],
         params: SearchParams,
         selection: &Selection,
-        budget: usize,
         scratch: &mut AnnScratch,
     ) -> aether_index::Result<Option<Vec<Candidate>>> {
         match self {
             Ann::Graph(graph) => {
-                graph.search_selected(query, params, selection, budget, &mut scratch.graph)
+                graph.search_selected(query, params, selection, &mut scratch.graph)
             }
             Ann::Buckets(buckets) => {
                 buckets.search_selected(query, params, selection, &mut scratch.buckets)
@@ -321,7 +320,15 @@ impl Ann {
         scratch: &mut AnnScratch,
     ) -> aether_index::Result<Option<Vec<Candidate>>> {
         match self {
-            Ann::Graph(graph) => graph.scan_selected(query, k, selection, &mut scratch.graph),
+            Ann::Graph(graph) => {
+                // No walk takes less than a scan then, which is of copied codes where there are such.
+                let params = SearchParams {
+                    k,
+                    ef: usize::MAX,
+                    include_dead: false,
+                };
+                graph.search_selected(query, params, selection, &mut scratch.graph)
+            }
             Ann::Buckets(buckets) => {
                 buckets.scan_selected(query, k, selection, &mut scratch.buckets)
             }

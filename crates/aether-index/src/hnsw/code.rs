@@ -37,6 +37,27 @@ const COARSE_STEPS: f32 = 15.0;
 /// No rounding makes a vector that much shorter, but for damaged and infinite ones.
 const STRETCH_MAX: f32 = 16.0;
 
+/// Rows of codes whose keys are computed at once.
+pub(super) const ROWS: usize = 32;
+
+/// The constants of so many rows that keys need, one field after the other.
+#[derive(Debug, Default)]
+pub(super) struct Factors {
+    offset: [f32; ROWS],
+    scale: [f32; ROWS],
+    square: [f32; ROWS],
+    sum: [f32; ROWS],
+}
+
+impl Factors {
+    pub(super) fn put(&mut self, lane: usize, constants: Constants) {
+        self.offset[lane] = constants.offset;
+        self.scale[lane] = constants.scale;
+        self.square[lane] = constants.square;
+        self.sum[lane] = constants.sum;
+    }
+}
+
 /// What turns vectors into codes and codes into distances.
 #[derive(Debug)]
 pub(super) struct Codec {
@@ -270,6 +291,34 @@ impl Codec {
         std::array::from_fn(|i| probe.key(&nodes[i], dots[i]))
     }
 
+    /// The keys of rows of coarse codes, which are so many bytes apart.
+    pub(super) fn keys_of_rows(
+        &self,
+        probe: &Probe,
+        (rows, row_bytes): (&[u8], usize),
+        factors: &Factors,
+    ) -> [Key; ROWS] {
+        let codes = self.coarse_bytes();
+        let mut dots = [0; ROWS];
+        let fours = dots.as_chunks_mut::<4>().0;
+        for (dots, rows) in fours.iter_mut().zip(rows.chunks_exact(4 * row_bytes)) {
+            let rows = std::array::from_fn(|i| &rows[i * row_bytes..][..codes]);
+            *dots = self.kernels.dot_u4_i8_x4(rows, &probe.codes);
+        }
+        let Factors {
+            offset,
+            scale,
+            square,
+            sum,
+        } = factors;
+        std::array::from_fn(|i| {
+            let distance = probe
+                .formula
+                .distance(square[i], sum[i], offset[i], scale[i], dots[i]);
+            order(distance)
+        })
+    }
+
     /// The distance that searches return, from the fine codes of the node.
     pub(super) fn distance(&self, query: &Query, node: &Node<'_>) -> Distance {
         let Constants { low, step, .. } = node.constants();
@@ -333,20 +382,25 @@ impl Codec {
 impl Probe {
     #[inline]
     fn key(&self, node: &Node<'_>, dot: i32) -> Key {
-        let constants = node.constants();
-        let Formula {
-            base,
+        let Constants {
+            offset,
+            scale,
             square,
             sum,
-            offset,
-            dot: times,
-        } = self.formula;
-        order(
-            base + square * constants.square
-                + sum * constants.sum
-                + offset * constants.offset
-                + constants.scale * (times * dot as f32),
-        )
+            ..
+        } = node.constants();
+        order(self.formula.distance(square, sum, offset, scale, dot))
+    }
+}
+
+impl Formula {
+    #[inline]
+    fn distance(self, square: f32, sum: f32, offset: f32, scale: f32, dot: i32) -> f32 {
+        self.base
+            + self.square * square
+            + self.sum * sum
+            + self.offset * offset
+            + scale * (self.dot * dot as f32)
     }
 }
 

@@ -5,8 +5,8 @@
 //! as it takes to have enough (ACORN-1: Patel et al. 2024, arXiv 2403.04871; there on graphs of higher degree). Which nodes are selected is
 //! one bit for each, so that stepping over a node costs its links and no codes.
 //!
-//! It begins around the query, wherever an ordinary walk gets to. If what is selected lies elsewhere it may find too few: then
-//! the walk that passes through all nodes has to be taken.
+//! It begins around the query, wherever an ordinary walk gets to, and at some selected nodes from all over: what is selected may lie elsewhere.
+//! There it may find too few, or take longer than a scan of all that are selected: then it gives up.
 
 use super::code::{Key, Probe};
 use super::graph::{Graph, linked};
@@ -17,29 +17,19 @@ use crate::selection::Selection;
 /// Nodes from which the walk begins: the nearest ones, selected or not.
 const SEEDS: usize = 16;
 
-/// How a walk among selected nodes ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// The pool is full, or has all there are.
-    Full,
-    /// It found fewer.
-    Short,
-    /// It has compared as many as it may, and still found fewer.
-    GaveUp,
-}
-
 impl Graph {
     /// Fills the pool with the selected nodes that count and are nearest to the probe, as far as steps over two links lead, from
-    /// around `start`.
+    /// around `start` and from those with which the selection begins. False if these are fewer than `ef`, or it would compare with more than
+    /// `budget` nodes; lists of links that are stepped over count as one each.
     pub(super) fn walk_selected(
         &self,
         reader: &Reader<'_>,
         probe: &Probe,
         start: (Key, u32),
-        (ef, budget): (usize, Option<usize>),
+        (ef, budget): (usize, usize),
         walk: &mut Walk,
         (selection, counts): (&Selection, impl Fn(&Node<'_>) -> bool),
-    ) -> Ended {
+    ) -> bool {
         self.walk(reader, probe, 0, start, SEEDS, walk);
         let Walk {
             visited,
@@ -61,9 +51,15 @@ impl Graph {
             };
             list.push(slot);
         }
+        for &slot in selection.starts() {
+            if visited.insert(slot) {
+                reader.prefetch_codes(slot);
+                batch.push(slot);
+            }
+        }
         let ef = ef.min(selection.len());
         front.pool.reset(ef);
-        let mut compared = 0;
+        let mut cost = 0;
         // All around the start count as one step.
         let mut enough = SEEDS * self.links_max(0);
         loop {
@@ -72,6 +68,7 @@ impl Graph {
                     break;
                 }
                 self.step_over(reader, slot, selection, visited, batch);
+                cost += 1;
             }
             let pool = &mut front.pool;
             self.score(reader, probe, batch, |key, node| {
@@ -79,13 +76,12 @@ impl Graph {
                     pool.push(key, node.slot());
                 }
             });
-            compared += batch.len();
-            let is_short = pool.entries().len() < ef;
-            if is_short && budget.is_some_and(|budget| compared > budget) {
-                return Ended::GaveUp;
+            cost += batch.len();
+            if cost > budget {
+                return false;
             }
             let Some(slot) = pool.expand() else {
-                return if is_short { Ended::Short } else { Ended::Full };
+                return pool.entries().len() == ef;
             };
             batch.clear();
             over.clear();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! layer 2        o───────────────o          links: graph.rs      codes and distances: code.rs
-//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, filtered.rs, scratch.rs
+//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, selected.rs, filtered.rs, copied.rs, scratch.rs
 //! layer 0  o─o─o─o─o─o─o─o─o─o─o─o─o─o─o    changing: insert.rs, select.rs, consolidate.rs
 //! ```
 //!
@@ -16,6 +16,7 @@ mod check;
 mod checkpoint;
 mod code;
 mod consolidate;
+mod copied;
 mod filtered;
 mod format;
 mod graph;
@@ -26,6 +27,7 @@ mod query;
 mod scratch;
 mod search;
 mod select;
+mod selected;
 
 use std::fmt;
 use std::io;
@@ -39,6 +41,8 @@ pub use check::CheckSummary;
 pub use checkpoint::{CheckpointInfo, verify_checkpoint};
 pub use params::{HnswParams, SearchParams};
 pub use scratch::Scratch;
+
+pub(crate) use copied::Copied;
 
 use crate::memory::{Column, Lists, Node, Nodes, State};
 use crate::points::PointMap;

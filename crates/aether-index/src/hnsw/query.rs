@@ -3,33 +3,25 @@
 use std::collections::BinaryHeap;
 
 use super::code::Query;
-use super::filtered::Ended;
 use super::scratch::{key_of, slot_of};
 use super::{Hnsw, Scratch, SearchParams};
 use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::memory::{Node, Reader, State};
-use crate::selection::Selection;
 use crate::{Candidate, PointId, Result};
 
 /// Points by their estimates that a scan keeps, beyond what `k` takes: their order is nearly the final one.
 const SCAN_SLACK: usize = 32;
 
-/// Where fewer than this share of all points is selected, searches step over the others.
-const STEPPED_OVER: (usize, usize) = (2, 3);
+/// Points by their estimates that a scan for `k` keeps.
+pub(super) fn scan_capacity(k: usize) -> usize {
+    k.saturating_add(k / 2 + SCAN_SLACK)
+}
 
 /// Points that a scan asks from memory at a time.
-const SCAN_BATCH: usize = 32;
+pub(super) const SCAN_BATCH: usize = 32;
 
 /// Candidates for each of the nearest with which a search usually finds nineteen of twenty.
 const EF_USUAL: usize = 4;
-
-/// What a search that steps over points has come to.
-enum Stepped {
-    Found(Vec<Candidate>),
-    /// It found too few: what is selected lies elsewhere.
-    Short,
-    GaveUp,
-}
 
 impl Hnsw {
     /// The nearest points, nearest first; fewer than `k` when the graph has no more that are allowed.
@@ -83,7 +75,7 @@ impl Hnsw {
     }
 
     /// A search of those that count; `None` when it has given up.
-    fn search_counting(
+    pub(super) fn search_counting(
         &self,
         reader: &Reader<'_>,
         query: &[f32],
@@ -183,7 +175,7 @@ impl Hnsw {
     }
 
     /// Compares with what `next` adds to a list of slots, as long as it says that there was more.
-    fn scan_slots(
+    pub(super) fn scan_slots(
         &self,
         reader: &Reader<'_>,
         query: &[f32],
@@ -203,7 +195,7 @@ impl Hnsw {
         self.graph.codec.query(query, prepared);
         let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
         let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-        walk.front.pool.reset(k + k / 2 + SCAN_SLACK);
+        walk.front.pool.reset(scan_capacity(k));
         walk.batch.clear();
         while next(reader, &mut walk.batch) {
             self.graph
@@ -269,132 +261,5 @@ impl Hnsw {
             }
         }
         nearest.into_sorted_vec()
-    }
-
-    /// Looks those of `points` up that are here, for many searches among them. The selection is of use until a point is
-    /// inserted or dead ones are freed. O(points).
-    ///
-    /// ```
-    /// use aether_distance::{ElementType, Metric, VectorRef};
-    /// use aether_index::{Hnsw, HnswParams, PointId, Scratch, SearchParams};
-    ///
-    /// let graph = Hnsw::new(1, Metric::L2Squared, ElementType::F32, HnswParams::DEFAULT, 42)?;
-    /// for i in 0..100 {
-    ///     graph.insert(PointId(i), VectorRef::F32(&[i as f32]))?;
-    /// }
-    /// let even = graph.select((0..100).step_by(2).map(PointId));
-    /// let params = SearchParams { k: 2, ef: 20, include_dead: false };
-    /// let mut scratch = Scratch::default();
-    /// let found = graph.search_selected(&[7.2], params, &even, usize::MAX, &mut scratch)?;
-    /// assert_eq!(found.unwrap()[0].point, PointId(8));
-    /// assert_eq!(graph.scan_selected(&[7.2], 1, &even, &mut scratch)?.unwrap()[0].point, PointId(8));
-    ///
-    /// graph.insert(PointId(100), VectorRef::F32(&[100.0]))?;
-    /// assert_eq!(graph.scan_selected(&[7.2], 1, &even, &mut scratch)?, None);
-    /// # Ok::<(), aether_index::Error>(())
-    /// ```
-    pub fn select(&self, points: impl Iterator<Item = PointId>) -> Selection {
-        let reader = self.graph.nodes.read();
-        let mut selection = Selection::new(self.version.get(), self.graph.nodes.bound());
-        let (mut points, mut batch, mut slots) = (points.fuse(), Vec::new(), Vec::new());
-        loop {
-            batch.extend(points.by_ref().take(SCAN_BATCH));
-            if batch.is_empty() {
-                return selection;
-            }
-            self.points.find_all(&batch, &reader, &mut slots);
-            batch.clear();
-            slots.drain(..).for_each(|slot| selection.insert(slot));
-        }
-    }
-
-    /// Like [`search_within`](Hnsw::search_within), of the points of a selection. `None`, too, when that is out of date.
-    ///
-    /// # Errors
-    /// As [`search`](Hnsw::search).
-    pub fn search_selected(
-        &self,
-        query: &[f32],
-        params: SearchParams,
-        selection: &Selection,
-        budget: usize,
-        scratch: &mut Scratch,
-    ) -> Result<Option<Vec<Candidate>>> {
-        let reader = self.graph.nodes.read();
-        if self.version.get() != selection.version() {
-            return Ok(None);
-        }
-        let budget = (budget < usize::MAX).then_some(budget);
-        let (part, of) = STEPPED_OVER;
-        if selection.len() * of <= self.len() * part {
-            match self.search_stepping(&reader, query, params, selection, budget, scratch)? {
-                Stepped::Found(found) => return Ok(Some(found)),
-                Stepped::GaveUp => return Ok(None),
-                Stepped::Short => {}
-            }
-        }
-        let counts = |node: &Node<'_>| selection.contains(node.slot());
-        self.search_counting(&reader, query, params, Some(counts), budget, scratch)
-    }
-
-    /// A search of the points of a selection that steps over the others.
-    fn search_stepping(
-        &self,
-        reader: &Reader<'_>,
-        query: &[f32],
-        params: SearchParams,
-        selection: &Selection,
-        budget: Option<usize>,
-        scratch: &mut Scratch,
-    ) -> Result<Stepped> {
-        self.check_dim(query.len())?;
-        let Scratch {
-            query: prepared,
-            walk,
-        } = scratch;
-        let graph = &self.graph;
-        graph.codec.query(query, prepared);
-        let probe = &prepared.probe;
-        let entry = graph.entry().filter(|_| params.k > 0);
-        let start = entry.and_then(|entry| graph.descend(reader, probe, entry, 0, walk));
-        let Some((key, start)) = start else {
-            return Ok(Stepped::Found(Vec::new()));
-        };
-        let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
-        let (start, limits) = ((key, start.slot()), (params.ef.max(params.k), budget));
-        let ended = graph.walk_selected(reader, probe, start, limits, walk, (selection, alive));
-        Ok(match ended {
-            Ended::Full => {
-                let near = walk.front.pool.entries();
-                Stepped::Found(self.rerank(reader, prepared, near, self.doubt(params), alive))
-            }
-            Ended::Short => Stepped::Short,
-            Ended::GaveUp => Stepped::GaveUp,
-        })
-    }
-
-    /// Like [`scan`](Hnsw::scan), of the points of a selection: faster. `None` when that is out of date.
-    ///
-    /// # Errors
-    /// As [`scan`](Hnsw::scan).
-    pub fn scan_selected(
-        &self,
-        query: &[f32],
-        k: usize,
-        selection: &Selection,
-        scratch: &mut Scratch,
-    ) -> Result<Option<Vec<Candidate>>> {
-        let reader = self.graph.nodes.read();
-        if self.version.get() != selection.version() {
-            return Ok(None);
-        }
-        let mut slots = selection.slots();
-        let next = |reader: &Reader<'_>, batch: &mut Vec<u32>| {
-            batch.extend(slots.by_ref().take(SCAN_BATCH));
-            batch.iter().for_each(|&slot| reader.prefetch_codes(slot));
-            !batch.is_empty()
-        };
-        let found = self.scan_slots(&reader, query, (k, false), next, |_| true, scratch);
-        found.map(Some)
     }
 }

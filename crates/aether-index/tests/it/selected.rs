@@ -1,9 +1,10 @@
 //! Selections: searches among points that were looked up before find what searches under the same filter find, and know
 //! when they are out of date.
 
-use aether_distance::Metric;
+use aether_distance::{ElementType, Metric};
 use aether_index::{
-    BuildOptions, Candidate, Hnsw, Ivf, IvfParams, IvfScratch, PointId, Scratch, SearchParams,
+    BuildOptions, Candidate, Hnsw, HnswParams, Ivf, IvfParams, IvfScratch, PointId, Scratch,
+    SearchParams, Selection,
 };
 
 use crate::data::{Vectors, build, id, load, overlap, random, seed, truth};
@@ -93,8 +94,7 @@ fn what_is_selected_is_found() {
 
             let chosen = graph.select(every(step));
             let mut search = |query: &[f32]| {
-                let all = usize::MAX;
-                let found = graph.search_selected(query, params(300), &chosen, all, &mut in_graph);
+                let found = graph.search_selected(query, params(300), &chosen, &mut in_graph);
                 found.unwrap().unwrap()
             };
             let found = recall(&vectors, metric, &queries, step, &mut search);
@@ -105,6 +105,13 @@ fn what_is_selected_is_found() {
             };
             let found = recall(&vectors, metric, &queries, step, &mut scan);
             assert!(found > 0.99, "{metric:?}, {step}: {found}");
+            for q in 0..QUERIES {
+                let query = queries.floats(q);
+                let read = graph.scan_selected(&query, K, &chosen, &mut in_graph);
+                let copied =
+                    graph.search_selected(&query, params(usize::MAX), &chosen, &mut in_graph);
+                assert_eq!(read.unwrap(), copied.unwrap(), "{metric:?}, {step}");
+            }
         }
     }
 }
@@ -131,6 +138,99 @@ fn what_died_is_not_found() {
         assert_ne!(found.unwrap().unwrap()[0].point, nearest);
         let found = graph.scan_selected(&query, K, &in_graph_chosen, &mut in_graph);
         assert_ne!(found.unwrap().unwrap()[0].point, nearest);
+        for ef in [K, usize::MAX] {
+            let found = graph.search_selected(&query, params(ef), &in_graph_chosen, &mut in_graph);
+            assert_ne!(found.unwrap().unwrap()[0].point, nearest);
+        }
+    }
+}
+
+#[test]
+fn little_is_selected_or_nothing_or_only_dead_points() {
+    let rng = &mut fastrand::Rng::with_seed(seed());
+    let vectors = random(rng, POINTS, 24);
+    let graph = build(&vectors, Metric::L2Squared, 0..POINTS);
+    let (query, mut scratch) = (vectors.floats(1), Scratch::default());
+    let mut search = |params, points: &[usize]| {
+        let chosen = graph.select(points.iter().copied().map(id));
+        assert_eq!(chosen.len(), points.len());
+        let found = graph.search_selected(&query, params, &chosen, &mut scratch);
+        let found = found.unwrap().unwrap();
+        found.iter().map(|near| near.point).collect::<Vec<_>>()
+    };
+    for ef in [0, K, 300, usize::MAX] {
+        assert_eq!(search(params(ef), &[]), []);
+        let nothing = SearchParams { k: 0, ..params(ef) };
+        assert_eq!(search(nothing, &[1, 2]), []);
+        let mut few = search(params(ef), &[7, 1, 3]);
+        assert_eq!(few[0], id(1));
+        few.sort_unstable();
+        assert_eq!(few, [1, 3, 7].map(id));
+        let many: Vec<usize> = (0..POINTS).step_by(30).collect();
+        let all = SearchParams {
+            k: POINTS,
+            ..params(ef)
+        };
+        assert_eq!(search(all, &many).len(), many.len());
+    }
+    // Some that are dead, and all of them.
+    let half: Vec<usize> = (0..POINTS).step_by(2).collect();
+    for (i, &point) in half.iter().enumerate() {
+        if i >= K / 2 {
+            graph.remove(id(point));
+        }
+    }
+    for ef in [K, 300, usize::MAX] {
+        assert_eq!(search(params(ef), &half).len(), K / 2);
+        assert_eq!(search(params(ef), &half[K..]), []);
+        let dead = SearchParams {
+            include_dead: true,
+            ..params(ef)
+        };
+        assert_eq!(search(dead, &half[K..]).len(), K);
+    }
+    let chosen = graph.select([id(1)].into_iter());
+    let wrong = graph.search_selected(&query[1..], params(K), &chosen, &mut scratch);
+    assert!(wrong.is_err());
+}
+
+#[test]
+fn few_points_are_scanned_and_many_walked_among() {
+    let rng = &mut fastrand::Rng::with_seed(seed());
+    let vectors = random(rng, POINTS, 24);
+    let graph = build(&vectors, Metric::L2Squared, 0..POINTS);
+    let scans = |step, ef| graph.scans(&graph.select(every(step)), ef);
+    assert!(scans(150, K) && scans(10, K) && scans(1, usize::MAX));
+    assert!(!scans(1, K) && !scans(2, 1));
+    let nothing = graph.select(std::iter::empty());
+    assert!(graph.scans(&nothing, 0));
+}
+
+/// So many codes are not copied: they are read where they are.
+#[test]
+fn a_selection_takes_little_memory() {
+    const DIM: usize = 16_384;
+    let rng = &mut fastrand::Rng::with_seed(seed());
+    let vectors = random(rng, 1_100, DIM);
+    let params = HnswParams {
+        m: 4,
+        ef_construction: 8,
+    };
+    let graph = Hnsw::new(DIM, Metric::L2Squared, ElementType::F32, params, 1).unwrap();
+    for i in 0..vectors.len() {
+        graph.insert(id(i), vectors.row(i)).unwrap();
+    }
+    let (query, mut scratch) = (vectors.floats(3), Scratch::default());
+    let some = |count| graph.select((0..count).map(id));
+    let (few, many) = (some(900), some(1_100));
+    let bytes = 900 * DIM / 2;
+    assert!((bytes..8 << 20).contains(&few.memory_bytes()));
+    assert!(many.memory_bytes() < 10_000);
+    for chosen in [few, many] {
+        let read = graph.scan_selected(&query, K, &chosen, &mut scratch);
+        let params = self::params(usize::MAX);
+        let found = graph.search_selected(&query, params, &chosen, &mut scratch);
+        assert_eq!(read.unwrap(), found.unwrap());
     }
 }
 
@@ -155,9 +255,8 @@ fn a_selection_ends_when_the_index_changes() {
     };
     let in_graph = |graph: &Hnsw, chosen| {
         let scratch = &mut Scratch::default();
-        let all = usize::MAX;
         let searched = graph
-            .search_selected(&query, params(20), chosen, all, scratch)
+            .search_selected(&query, params(20), chosen, scratch)
             .unwrap();
         let scanned = graph.scan_selected(&query, K, chosen, scratch).unwrap();
         assert_eq!(searched.is_some(), scanned.is_some());
@@ -180,50 +279,46 @@ fn a_selection_ends_when_the_index_changes() {
     assert!(!in_buckets(&ivf, &first) && !in_graph(&graph, &second));
 }
 
-/// Sentences, of which some are selected at random or because they are near to one of them: far from most queries.
+/// Sentences, of which some are selected at random, or because they are near to one of them, or far from it.
 #[test]
-fn searches_step_over_what_is_not_selected() {
+fn searches_among_sentences_find_what_scans_find() {
     let (vectors, queries) = (load("minilm-base.npy"), load("minilm-query.npy"));
-    let metric = Metric::Cosine;
-    let graph = build(&vectors, metric, 0..vectors.len());
+    let graph = build(&vectors, Metric::Cosine, 0..vectors.len());
     let mut scratch = Scratch::default();
-    let near_one = graph.scan_all(
-        &vectors.floats(0),
-        vectors.len(),
-        &|_| true,
-        false,
-        &mut scratch,
-    );
-    let near_one: Vec<PointId> = near_one.unwrap().iter().map(|near| near.point).collect();
-    for share in [2, 10, 50] {
+    let (first, all) = (vectors.floats(0), vectors.len());
+    let near_first = graph.scan_all(&first, all, &|_| true, false, &mut scratch);
+    let near_first: Vec<PointId> = near_first.unwrap().iter().map(|near| near.point).collect();
+    for share in [2, 3, 5, 10, 30, 100, 1_000] {
         let count = vectors.len() / share;
         let some = (0..vectors.len()).step_by(share).map(id).collect();
-        let nearest = near_one[..count].to_vec();
-        for points in [some, nearest] {
+        let nearest = near_first[..count].to_vec();
+        let farthest = near_first[all - count..].to_vec();
+        for (kind, points) in [("some", some), ("nearest", nearest), ("farthest", farthest)] {
             let points: Vec<PointId> = points;
             let chosen = graph.select(points.iter().copied());
-            let (mut hits, mut all) = (0, 0);
-            for q in 0..100 {
-                let query = queries.floats(q);
-                let truth = graph.scan_selected(&query, K, &chosen, &mut scratch);
-                let truth: Vec<PointId> = truth
-                    .unwrap()
-                    .unwrap()
-                    .iter()
-                    .map(|near| near.point)
-                    .collect();
-                let budget = usize::MAX;
-                let found =
-                    graph.search_selected(&query, params(100), &chosen, budget, &mut scratch);
-                let found = found.unwrap().unwrap();
-                assert!(found.is_sorted() && found.len() == truth.len());
-                hits += found
-                    .iter()
-                    .filter(|near| truth.contains(&near.point))
-                    .count();
-                all += truth.len();
-            }
-            assert!(hits * 100 >= all * 95, "one in {share}: {hits} of {all}");
+            let found = found_of_scans(&graph, &queries, &chosen, &mut scratch);
+            assert!(found > 0.95, "{kind}, one in {share}: {found}");
         }
     }
+}
+
+/// How much of what a scan of a selection finds a search finds.
+fn found_of_scans(
+    graph: &Hnsw,
+    queries: &Vectors,
+    chosen: &Selection,
+    scratch: &mut Scratch,
+) -> f64 {
+    let (mut hits, mut all) = (0, 0);
+    for q in 0..100 {
+        let query = queries.floats(q);
+        let truth = graph.scan_selected(&query, K, chosen, scratch);
+        let truth: Vec<PointId> = truth.unwrap().unwrap().iter().map(|n| n.point).collect();
+        let found = graph.search_selected(&query, params(60), chosen, scratch);
+        let found = found.unwrap().unwrap();
+        assert!(found.is_sorted() && found.len() == truth.len());
+        hits += found.iter().filter(|n| truth.contains(&n.point)).count();
+        all += truth.len();
+    }
+    hits as f64 / all as f64
 }

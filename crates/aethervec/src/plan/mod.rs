@@ -10,6 +10,9 @@
 //! scan of allowed points   one each, in the order of their ids, which is no order of the memory
 //! scan of everything       one each, in the order of the memory: half the price
 //! ```
+//!
+//! That is for points that are asked for one by one. Where a graph has looked the allowed points up, it knows better which way costs least
+//! (`Hnsw::scans`), and changes it on the way.
 
 pub(crate) mod calibration;
 pub(crate) mod choice;

@@ -50,7 +50,7 @@ impl Trials {
         scratch: &mut AnnScratch,
     ) -> Result<Option<Vec<Candidate>>> {
         match self.selections.get(place) {
-            Some(some) => Ok(ann.search_selected(query, params, some, usize::MAX, scratch)?),
+            Some(some) => Ok(ann.search_selected(query, params, some, scratch)?),
             None => Ok(None),
         }
     }

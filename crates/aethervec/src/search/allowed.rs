@@ -31,7 +31,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    fn exactly(points: RoaringTreemap) -> Known {
+    pub(super) fn exactly(points: RoaringTreemap) -> Known {
         Known {
             upper: points,
             unsure: None,
@@ -134,11 +134,11 @@ impl<'a> Allowed<'a> {
         self.known.as_ref().map(|known| &known.upper)
     }
 
-    /// Where they are in an approximate index, if it was searched for them before.
-    pub(super) fn selection(&self, ann: &Arc<Ann>) -> Result<Option<Arc<Selection>>> {
+    /// Where they are in an approximate index, if it was searched for them before; and whether they were looked up just now.
+    pub(super) fn selection(&self, ann: &Arc<Ann>) -> Result<(Option<Arc<Selection>>, bool)> {
         match &self.known {
             Some(known) => known.selections.get(ann, &known.upper),
-            None => Ok(None),
+            None => Ok((None, false)),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::plan::explain::Trace;
 use crate::plan::{self, Route};
 use crate::view::CollectionView;
 use aether_distance::Distance;
-use aether_index::{Candidate, PointId, SearchParams};
+use aether_index::{Candidate, PointId, Selection};
 use roaring::RoaringTreemap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -146,7 +146,15 @@ struct InAnn<'a> {
 }
 
 impl InAnn<'_> {
-    fn route(&self, pace: &Pace) -> Route {
+    /// By points that were looked up (`selection`) or that are asked for one by one.
+    fn route(&self, pace: &Pace, selection: Option<&Selection>) -> Route {
+        if let (Ann::Graph(graph), Some(selection)) = (&**self.ann, selection) {
+            return if pace.scan || graph.scans(selection, pace.ef) {
+                Route::ScanAllowed
+            } else {
+                Route::Search { budget: None }
+            };
+        }
         let (family, points) = (self.ann.family(), self.ann.len());
         let allowed = self.allowed.points().map(RoaringTreemap::len);
         if pace.scan {
@@ -166,9 +174,12 @@ impl InAnn<'_> {
         trace.step(
             self.ann.family().name(),
             || {
-                let route = self.route(pace);
+                let (selection, is_new) = self.allowed.selection(self.ann)?;
+                if is_new {
+                    view.core.recent_filters.trim();
+                }
                 view.core
-                    .with_scratch(|scratch| self.find(pace, route, scratch))
+                    .with_scratch(|scratch| self.find(pace, selection.as_deref(), scratch))
             },
             |(found, route)| {
                 let (Pace { fetch, ef, .. }, points) = (pace, self.ann.len());
@@ -178,71 +189,47 @@ impl InAnn<'_> {
         )
     }
 
-    /// What is found by `route`, or by the way that was taken instead.
+    /// What is found by the way that the planner chooses, or by the way that was taken instead.
     fn find(
         &self,
         pace: &Pace,
-        route: Route,
+        selection: Option<&Selection>,
         scratch: &mut AnnScratch,
     ) -> Result<(Vec<Candidate>, Route)> {
-        let found = match route {
-            Route::Search { budget } => self.search(pace, budget, scratch)?,
-            Route::ScanAllowed => Some(self.scan_allowed(pace.fetch, scratch)?),
-            Route::ScanAll => {
-                let any = |_: PointId| true;
-                let allowed = self.may_be_hit.unwrap_or(&any);
-                Some(
-                    self.ann
-                        .scan_all(self.query, pace.fetch, allowed, scratch)?,
-                )
-            }
-        };
-        match found {
-            Some(found) => Ok((found, route)),
-            None => {
-                // Few of the near ones are allowed: the filter has to do with the vectors.
-                let allowed = self.allowed.points().map(RoaringTreemap::len);
-                let scan = plan::cheapest_scan(self.ann.len() as f64, allowed);
-                self.find(pace, scan, scratch)
-            }
-        }
-    }
-
-    /// `None`: with this budget it cannot be said.
-    fn search(
-        &self,
-        pace: &Pace,
-        budget: Option<usize>,
-        scratch: &mut AnnScratch,
-    ) -> Result<Option<Vec<Candidate>>> {
         let (ann, query) = (self.ann, self.query);
-        let params = SearchParams {
-            k: pace.fetch,
-            ef: pace.ef,
-            include_dead: false,
-        };
-        let budget = budget.unwrap_or(usize::MAX);
-        if let Some(selection) = self.allowed.selection(ann)? {
-            let found = ann.search_selected(query, params, &selection, budget, scratch)?;
-            // Too little budget, or out of date: the scan that comes then tells which.
-            if found.is_some() || budget < usize::MAX {
-                return Ok(found);
+        if let Some(selection) = selection {
+            let route = self.route(pace, Some(selection));
+            let found = if route.is_scan() {
+                ann.scan_selected(query, pace.fetch, selection, scratch)?
+            } else {
+                ann.search_selected(query, pace.params(), selection, scratch)?
+            };
+            if let Some(found) = found {
+                return Ok((found, route));
             }
             self.allowed.forget_selection(ann);
         }
-        ann.search_within(query, params, self.may_be_hit, budget, scratch)
-    }
-
-    fn scan_allowed(&self, k: usize, scratch: &mut AnnScratch) -> Result<Vec<Candidate>> {
-        let (ann, query) = (self.ann, self.query);
-        if let Some(selection) = self.allowed.selection(ann)? {
-            if let Some(found) = ann.scan_selected(query, k, &selection, scratch)? {
-                return Ok(found);
+        let mut route = self.route(pace, None);
+        if let Route::Search { budget } = route {
+            let budget = budget.unwrap_or(usize::MAX);
+            let allowed = self.may_be_hit;
+            let found = ann.search_within(query, pace.params(), allowed, budget, scratch)?;
+            if let Some(found) = found {
+                return Ok((found, route));
             }
-            self.allowed.forget_selection(ann);
+            // Few of the near ones are allowed: the filter has to do with the vectors.
+            let allowed = self.allowed.points().map(RoaringTreemap::len);
+            route = plan::cheapest_scan(ann.len() as f64, allowed);
         }
-        let points = self.allowed.points().into_iter().flatten().map(PointId);
-        ann.scan(query, k, points, scratch)
+        let found = if route == Route::ScanAllowed {
+            let points = self.allowed.points().into_iter().flatten().map(PointId);
+            ann.scan(query, pace.fetch, points, scratch)?
+        } else {
+            let any = |_: PointId| true;
+            let allowed = self.may_be_hit.unwrap_or(&any);
+            ann.scan_all(query, pace.fetch, allowed, scratch)?
+        };
+        Ok((found, route))
     }
 }
 

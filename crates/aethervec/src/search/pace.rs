@@ -15,7 +15,7 @@ use crate::plan::calibration::{self, Calibration, Curve, Effort};
 use crate::plan::explain::Trace;
 use crate::plan::lessons::CHECK_EFFORT;
 use crate::view::CollectionView;
-use aether_index::Candidate;
+use aether_index::{Candidate, SearchParams};
 use std::sync::Arc;
 
 /// Candidates that a search holds that asks for no effort and no recall. What is searched exactly holds none.
@@ -183,6 +183,14 @@ impl Pace {
             }
         }
         Ok(true)
+    }
+
+    pub(super) fn params(&self) -> SearchParams {
+        SearchParams {
+            k: self.fetch,
+            ef: self.ef,
+            include_dead: false,
+        }
     }
 
     /// Candidates whose rows are read before it is asked whether there are enough hits.

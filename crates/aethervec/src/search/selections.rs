@@ -22,14 +22,14 @@ struct OfIndex {
 }
 
 impl Selections {
-    /// The places of `points` in `ann`, if they are known or worth knowing by now.
+    /// The places of `points` in `ann`, if they are known or worth knowing by now; and whether they are known since now.
     pub(super) fn get(
         &self,
         ann: &Arc<Ann>,
         points: &RoaringTreemap,
-    ) -> Result<Option<Arc<Selection>>> {
+    ) -> Result<(Option<Arc<Selection>>, bool)> {
         if !ann.selects() {
-            return Ok(None);
+            return Ok((None, false));
         }
         let mut selections = self.0.lock();
         let Some(place) = selections.iter().position(|of| of.is_of(ann)) else {
@@ -40,18 +40,19 @@ impl Selections {
                 wait: 0,
                 patience: 1,
             });
-            return Ok(None);
+            return Ok((None, false));
         };
         let of = &mut selections[place];
-        if of.selection.is_none() {
-            if of.wait > 0 {
-                of.wait -= 1;
-                return Ok(None);
-            }
-            let selection = ann.select(points.iter().map(PointId))?;
-            of.selection = Some(Arc::new(selection));
+        if of.selection.is_some() {
+            return Ok((of.selection.clone(), false));
         }
-        Ok(of.selection.clone())
+        if of.wait > 0 {
+            of.wait -= 1;
+            return Ok((None, false));
+        }
+        let selection = Arc::new(ann.select(points.iter().map(PointId))?);
+        of.selection = Some(Arc::clone(&selection));
+        Ok((Some(selection), true))
     }
 
     /// About how many bytes they take.
