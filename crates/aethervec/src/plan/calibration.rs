@@ -85,10 +85,10 @@ const ANOTHER_KIND: f32 = 0.25;
 /// How much more than any known query an unknown one gets.
 const UNKNOWN_FACTOR: usize = 2;
 
-/// Hits for which that is done.
+/// Hits for which samples are tried under filters.
 const FILTERED_DEPTH: usize = 10;
 
-/// Efforts up to which that is done: greater ones take as long as comparing with all that are allowed.
+/// Efforts up to which they are: greater ones take as long as comparing with all that are allowed.
 const FILTERED_EFFORTS: usize = 9;
 
 /// What a search costs by itself, in candidates.
