@@ -339,7 +339,11 @@ pub(crate) fn measured(
 }
 
 /// Searches that hold `ef` candidates.
-pub(crate) fn with_effort(collection: &Collection, queries: &[Vec<f32>], ef: usize) -> Result<Measured> {
+pub(crate) fn with_effort(
+    collection: &Collection,
+    queries: &[Vec<f32>],
+    ef: usize,
+) -> Result<Measured> {
     let request = |query| SearchRequest {
         recall: None,
         ef: Some(ef),

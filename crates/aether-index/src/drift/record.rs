@@ -6,8 +6,6 @@
 //! Both codes are of the vector less the centroid of its bucket: as precise as the bucket is narrow, wherever the data have moved to.
 //! All records of an index are equally long, so that a body is its records one after the other.
 
-use aether_distance::prefetch;
-
 use super::format::bad;
 use crate::ivf::{Bucket, Code, Space, nibbles};
 use crate::{PointId, Result};
@@ -159,12 +157,6 @@ impl Image {
         self.nibbles
             .get(start..start + code_bytes)
             .unwrap_or_default()
-    }
-
-    /// Asks the memory for it.
-    #[inline]
-    pub(super) fn prefetch(&self, place: usize, code_bytes: usize) {
-        prefetch(self.nibbles(place, code_bytes));
     }
 
     /// The points, in the order of their places.

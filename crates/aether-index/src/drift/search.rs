@@ -1,8 +1,9 @@
 //! Searching: codes of one bit choose whom codes of four bits estimate, and these choose the few whose exact vectors are read.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use aether_distance::{BLOCK_CODES, Distance, Metric, Query as ExactQuery};
+use aether_distance::{BLOCK_CODES, Distance, Metric, Query as ExactQuery, prefetch};
 
 use super::record::Image;
 use super::view::InView;
@@ -10,7 +11,7 @@ use super::{Drift, Store};
 use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::hnsw::SearchParams;
 use crate::ivf::rank::{Promising, Ranked};
-use crate::ivf::{Near, Pool, Query, nibbles};
+use crate::ivf::{Near, Pool, Query, Space, nibbles};
 use crate::nearest::Nearest;
 use crate::{Candidate, PointId};
 
@@ -18,20 +19,41 @@ use crate::{Candidate, PointId};
 const EF_USUAL: usize = 8;
 
 /// Candidates for each of the nearest in a search of all buckets: exact but for what codes of one bit hide.
-const EF_SCAN: usize = 16;
+const EF_SCAN: usize = 32;
 
 /// The fewest candidates of such a search.
-const EF_SCAN_MIN: usize = 512;
+const EF_SCAN_MIN: usize = 1024;
+
+/// Codes asked from memory ahead of their use.
+const AHEAD: usize = 8;
+
+/// Copies of buckets that a search keeps from going, at most.
+const BUCKETS_HELD: usize = 64;
 
 /// Working memory of searches. Give the same one to each search of a thread.
 #[derive(Debug, Default)]
 pub struct DriftScratch {
     query: Query,
     ranked: Vec<Ranked>,
-    pool: Pool,
-    /// The points of the pool's places.
-    ids: Vec<u64>,
+    near: NearPoints,
     points: Vec<PointId>,
+}
+
+/// What was found in the buckets so far.
+#[derive(Debug, Default)]
+struct NearPoints {
+    /// Their slots are places in `points`.
+    pool: Pool,
+    points: Vec<Found>,
+    /// The buckets that were searched, and what estimates in each begin with.
+    buckets: Vec<(Arc<Image>, f32)>,
+}
+
+/// A point, and where its longer code is: place in `buckets`, place in that bucket; nothing once it was read.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    point: PointId,
+    code: Option<(u32, u32)>,
 }
 
 /// How far a search goes.
@@ -127,12 +149,14 @@ impl Drift {
         }
         self.space.query(query, &mut scratch.query);
         let records = usize::try_from(self.records()).unwrap_or(usize::MAX);
-        scratch.pool.reset(reach.ef.min(records));
-        scratch.ids.clear();
+        scratch.near.pool.reset(reach.ef.min(records));
+        scratch.near.points.clear();
+        scratch.near.buckets.clear();
         let ended = match allowed {
             Some(allowed) => self.fill(reach, &|id| allowed(PointId(id)), store, scratch)?,
             None => self.fill(reach, &|_| true, store, scratch)?,
         };
+        scratch.near.sharpen(&self.space, &scratch.query);
         if !ended {
             return Ok(None);
         }
@@ -151,35 +175,41 @@ impl Drift {
         let DriftScratch {
             query,
             ranked,
-            pool,
-            ids,
+            near,
             ..
         } = scratch;
         view.rank(&self.space, query, ranked);
         let (mut buckets, mut scanned, mut ended) = (0, 0, true);
         let mut promising = Promising::new(ranked);
-        let mut next = promising.next();
+        let (mut next, mut opened) = (promising.next(), None);
         while let Some(ranked) = next {
-            if !reach.everywhere && ranked.hope() >= pool.bound() {
+            if !reach.everywhere && ranked.hope() >= near.pool.bound() {
                 break;
             }
             let bucket = view.bucket(ranked.bucket() as usize);
-            let image = self.image(bucket, store)?;
+            let image = match opened {
+                Some(image) => image,
+                None => self.image(bucket, store)?,
+            };
             // The next one comes from memory while this one is scanned.
             next = promising.next();
-            if let Some(next) = next.and_then(|next| view.bucket(next.bucket() as usize).image()) {
+            opened = next.and_then(|next| view.bucket(next.bucket() as usize).image());
+            if let Some(next) = &opened {
                 next.codes.prefetch();
             }
-            self.scan_bucket(bucket, &image, query, counts, pool, ids);
-            pool.tighten_once();
-            buckets += 1;
             scanned += image.codes.len();
-            if scanned > reach.budget && !pool.is_full() {
+            self.scan_bucket(bucket, image, query, counts, near);
+            near.pool.tighten_once();
+            if near.buckets.len() == BUCKETS_HELD {
+                near.sharpen(&self.space, query);
+            }
+            buckets += 1;
+            if scanned > reach.budget && !near.pool.is_full() {
                 ended = false;
                 break;
             }
         }
-        pool.tighten();
+        near.pool.tighten();
         self.counters.searches.fetch_add(1, Relaxed);
         self.counters.scanned.fetch_add(buckets, Relaxed);
         Ok(ended)
@@ -188,37 +218,24 @@ impl Drift {
     fn scan_bucket(
         &self,
         bucket: InView<'_>,
-        image: &Image,
+        image: Arc<Image>,
         query: &mut Query,
         counts: &impl Fn(u64) -> bool,
-        pool: &mut Pool,
-        ids: &mut Vec<u64>,
+        near: &mut NearPoints,
     ) {
         let outlook = self.space.outlook(query, &bucket.entry().centroid);
         query.table.set_base(outlook.base);
-        let base = outlook.base;
-        let code_bytes = nibbles::code_bytes(self.space.width());
         let mut estimates = [0.0; BLOCK_CODES];
         for (first, block) in (0..).step_by(BLOCK_CODES).zip(image.codes.blocks()) {
-            let table = &query.table;
-            let near = table.estimate32(block.codes, block.factors, pool.bound(), &mut estimates);
-            for lane in lanes(near) {
-                image.prefetch(first + lane, code_bytes);
-            }
-            for lane in lanes(near) {
-                let id = block.ids[lane];
-                let code = image.nibbles(first + lane, code_bytes);
-                let Some((estimate, error)) = nibbles::estimate(&self.space, query, base, code)
-                else {
-                    continue;
-                };
-                if estimate < pool.bound() && counts(id) {
-                    let place = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-                    ids.push(id);
-                    pool.push(Near::new(estimate, error, place));
+            let (table, bound) = (&query.table, near.pool.bound());
+            let small = table.estimate32(block.codes, block.factors, bound, &mut estimates);
+            for lane in lanes(small) {
+                if counts(block.ids[lane]) {
+                    near.push(estimates[lane], block.ids[lane], first + lane);
                 }
             }
         }
+        near.buckets.push((image, outlook.base));
     }
 
     /// The `k` nearest of the pool by exact distances.
@@ -233,13 +250,16 @@ impl Drift {
             true => DEVIATIONS_MAX,
             false => deviations(reach.ef, reach.k, EF_USUAL),
         };
-        let DriftScratch {
-            pool, ids, points, ..
-        } = scratch;
+        let DriftScratch { near, points, .. } = scratch;
+        let NearPoints {
+            pool,
+            points: found,
+            ..
+        } = near;
         let exact = ExactQuery::new(self.space.kernels, self.space.metric, query);
         let mut nearest = Nearest::new(reach.k, pool.len());
         let (surely, others) = pool.split(reach.k);
-        let point = |near: &Near| PointId(ids[near.slot() as usize]);
+        let point = |near: &Near| found[near.slot() as usize].point;
         points.clear();
         points.extend(surely.iter().map(point));
         distinct(points);
@@ -269,6 +289,53 @@ impl Drift {
             Metric::Cosine => 2.0 * distance.0,
             Metric::L2Squared | Metric::InnerProduct => distance.0,
         }
+    }
+}
+
+impl NearPoints {
+    /// Adds a point of the bucket that is scanned.
+    fn push(&mut self, estimate: f32, id: u64, place: usize) {
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        let near = Near::new(estimate, 0.0, number(self.points.len()));
+        self.points.push(Found {
+            point: PointId(id),
+            code: Some((number(self.buckets.len()), number(place))),
+        });
+        self.pool.push(near);
+    }
+
+    /// Estimates the points of the pool by their longer codes, unless that was done, and lets go of the buckets.
+    fn sharpen(&mut self, space: &Space, query: &Query) {
+        let NearPoints {
+            pool,
+            points,
+            buckets,
+        } = self;
+        let code_bytes = nibbles::code_bytes(space.width());
+        let read = |found: &Found| {
+            let (bucket, place) = found.code?;
+            let (image, base) = &buckets[bucket as usize];
+            Some((image.nibbles(place as usize, code_bytes), *base))
+        };
+        let entries = pool.entries_mut();
+        for i in 0..entries.len() + AHEAD {
+            if let Some(ahead) = entries.get(i)
+                && let Some((code, _)) = read(&points[ahead.slot() as usize])
+            {
+                prefetch(code);
+            }
+            let Some(near) = i.checked_sub(AHEAD).map(|i| &mut entries[i]) else {
+                continue;
+            };
+            let found = &mut points[near.slot() as usize];
+            if let Some((code, base)) = read(found)
+                && let Some((estimate, error)) = nibbles::estimate(space, query, base, code)
+            {
+                *near = Near::new(estimate, error, near.slot());
+            }
+            found.code = None;
+        }
+        buckets.clear();
     }
 }
 

@@ -96,7 +96,7 @@ impl Pool {
     }
 
     /// All points, to estimate anew.
-    pub(super) fn entries_mut(&mut self) -> &mut [Near] {
+    pub(crate) fn entries_mut(&mut self) -> &mut [Near] {
         &mut self.entries
     }
 

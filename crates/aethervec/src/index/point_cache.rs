@@ -10,6 +10,7 @@ use aether_index::PointId;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::collections::hash_map::IntoIter;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// So many lookups can go on at once.
@@ -17,6 +18,9 @@ const SHARDS: usize = 16;
 
 /// Memory that a value takes beside its own bytes, about.
 const ENTRY_BYTES: usize = 96;
+
+/// Values that are forgotten with each that comes: they are gone before the next ones die.
+const DYING: usize = 4;
 
 /// A cache for all collections of a database.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ struct Shard<V> {
     young_bytes: usize,
     /// Those that were young before.
     old: Values<V>,
+    /// Those that were old before, which are forgotten a few at a time: all at once they would keep a search waiting for a millisecond.
+    dying: IntoIter<Key, V>,
 }
 
 /// Numbers that nobody outside chooses need no more than to be spread.
@@ -91,6 +97,7 @@ impl<V: Cached> PointCache<V> {
             young: Values::default(),
             young_bytes: 0,
             old: Values::default(),
+            dying: Values::default().into_iter(),
         };
         PointCache {
             shards: std::array::from_fn(|_| Mutex::new(shard())),
@@ -129,8 +136,11 @@ impl<V: Cached> PointCache<V> {
 impl<V: Cached> Shard<V> {
     fn insert(&mut self, key: Key, value: V, young_bytes_max: usize) {
         let bytes = value.held_bytes() + ENTRY_BYTES;
+        self.dying.by_ref().take(DYING).for_each(drop);
         if self.young_bytes + bytes > young_bytes_max {
-            self.old = std::mem::take(&mut self.young);
+            let young = Values::with_capacity_and_hasher(self.young.len(), Default::default());
+            let young = std::mem::replace(&mut self.young, young);
+            self.dying = std::mem::replace(&mut self.old, young).into_iter();
             self.young_bytes = 0;
         }
         if self.young.insert(key, value).is_none() {
@@ -158,12 +168,29 @@ mod tests {
         assert!(cache.get(collection, PointId(99_999)).unwrap() == ROW);
         assert!(cache.get(collection, PointId(1)).is_none());
         assert!(cache.get(CollectionId(2), PointId(0)).is_none());
-        let rows = cache.shards.iter().map(|shard| {
+        let bytes = |rows: usize| rows * (ROW.len() + ENTRY_BYTES);
+        let (mut rows, mut dying) = (0, 0);
+        for shard in &cache.shards {
             let shard = shard.lock();
-            shard.young.len() + shard.old.len()
-        });
-        let rows: usize = rows.sum();
-        assert!(rows > 1_000 && rows * (ROW.len() + ENTRY_BYTES) <= 1 << 20);
+            rows += shard.young.len() + shard.old.len();
+            dying += shard.dying.len();
+        }
+        assert!(rows > 1_000 && bytes(rows) <= 1 << 20);
+        assert!(bytes(dying) <= 1 << 19);
+    }
+
+    #[test]
+    fn what_is_forgotten_goes_a_few_at_a_time() {
+        let cache = PointCache::new(1 << 20);
+        let shard = |read: &dyn Fn(&Shard<Bytes>) -> usize| read(&cache.shards[0].lock());
+        let (mut before, mut most) = (0, 0);
+        for point in (0..10_000).map(|i| PointId(i * SHARDS as u64)) {
+            cache.insert(CollectionId(1), point, ROW);
+            let now = shard(&|shard| shard.dying.len());
+            assert!(now + DYING >= before, "{before} to {now}");
+            (before, most) = (now, most.max(now));
+        }
+        assert!(most > 10 * DYING);
     }
 
     #[test]

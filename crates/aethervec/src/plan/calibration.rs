@@ -20,6 +20,7 @@
 //! much more a filter takes that does, is learned from the searches under it (`lessons`).
 
 mod curve;
+mod evidence;
 mod sample;
 mod samples;
 
@@ -58,7 +59,7 @@ const UNLEARNED_EFFORT: usize = 384;
 const SAMPLES_MAX: usize = 512;
 
 /// From then on, one query of so many for each sample that there is becomes another one: that costs what some hundred queries
-/// cost, and the next one pays for new curves.
+/// cost.
 const SAMPLE_EVERY: u64 = 64;
 
 /// A sample is out of date when one in so many of the points in the index are newer.
@@ -145,6 +146,7 @@ impl Calibration {
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
             *samples = Samples {
                 points,
+                changes: samples.changes + 1,
                 applied: samples.applied,
                 lessons: std::mem::take(&mut samples.lessons),
                 ..Samples::default()
@@ -152,7 +154,7 @@ impl Calibration {
         }
         samples.since += 1;
         samples.asked = Some((k, recall));
-        let known = samples.newest.len();
+        let known = samples.evidence.samples.len();
         if known < SAMPLES_MIN && points <= INLINE_POINTS {
             return None;
         }
@@ -257,12 +259,16 @@ impl Calibration {
     pub(crate) fn measured(&self) -> Option<MeasuredRecall> {
         let mut samples = self.samples.lock();
         let (k, asked) = samples.asked?;
-        let queries = samples.newest.len();
+        let queries = samples.evidence.samples.len();
         if queries < SAMPLES_MIN {
             return None;
         }
         let curve = samples.curve(k, asked);
-        let found = samples.newest.iter().map(|sample| curve.finds(sample));
+        let found = samples
+            .evidence
+            .samples
+            .iter()
+            .map(|sample| curve.finds(sample));
         Some(MeasuredRecall {
             asked,
             found: found.sum::<f32>() / queries as f32,
@@ -272,12 +278,19 @@ impl Calibration {
 
     /// The index has got so many points by now, all in all, and `points` are in it.
     pub(crate) fn applied(&self, applied: u64, points: usize) {
-        self.samples.lock().applied(applied, points);
+        let is_changed = self.samples.lock().applied(applied, points);
+        if is_changed {
+            self.renew_curves();
+        }
     }
 
     /// Forgets everything: another index has taken the place of the one from which it was learned.
     pub(crate) fn forget(&self) {
-        *self.samples.lock() = Samples::default();
+        let mut samples = self.samples.lock();
+        *samples = Samples {
+            changes: samples.changes + 1,
+            ..Samples::default()
+        };
     }
 
     /// Takes the query as a sample.
@@ -290,7 +303,15 @@ impl Calibration {
         let trials = self.samples.lock().trials.clone();
         let (sample, trials) = Sample::of(ann, query, trials, scratch)?;
         self.samples.lock().add(sample, ann.family(), trials);
+        self.renew_curves();
         Ok(())
+    }
+
+    /// Has the curves say what the samples say by now. Searches go on with what they said before: it takes milliseconds.
+    fn renew_curves(&self) {
+        let renewal = self.samples.lock().renewal();
+        let renewal = renewal.made();
+        self.samples.lock().renew(renewal);
     }
 }
 

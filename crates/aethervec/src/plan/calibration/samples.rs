@@ -1,12 +1,9 @@
 //! The latest samples, and the curves that they give.
 
-use super::curve::{Curve, least_effort, reached, surely};
+use super::curve::Curve;
+use super::evidence::Evidence;
 use super::sample::Sample;
-use super::{
-    CURVES_MAX, DEPTHS, EFFORTS, FILTERED_EFFORTS, HARDER_MIN, HARDER_MIN_LEVEL, INLINE_POINTS,
-    PEERS, RENEWED_SHARE, SAMPLES_MAX, SAMPLES_MIN, SEARCH_COST_BUCKETS, SEARCH_COST_GRAPH,
-    TOLERATED,
-};
+use super::{CURVES_MAX, DEPTHS, INLINE_POINTS, RENEWED_SHARE, SAMPLES_MAX, SAMPLES_MIN};
 use crate::ann::Family;
 use crate::plan::lessons::Lessons;
 use crate::plan::trials::Trials;
@@ -16,11 +13,24 @@ use std::sync::Arc;
 /// Of what may be missed, so much counts while most samples are out of date.
 const WARY: f32 = 0.6;
 
+/// So often a curve is made anew without anybody having asked for it.
+const IDLE_MAX: usize = SAMPLES_MIN;
+
+/// A curve that somebody has asked for.
+#[derive(Debug)]
+pub(super) struct Known {
+    curve: Arc<Curve>,
+    /// How often it was made anew since.
+    idle: usize,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     /// Points in the index when the oldest sample was taken.
     pub(super) points: usize,
-    pub(super) newest: VecDeque<Sample>,
+    pub(super) evidence: Evidence,
+    /// How often that has changed.
+    pub(super) changes: u64,
     /// Points that ever came into the index.
     pub(super) applied: u64,
     /// A sample that was taken when fewer points had come is out of date.
@@ -31,10 +41,8 @@ pub(super) struct Samples {
     pub(super) since: u64,
     /// The share of queries lately that were harder than all that is known.
     pub(super) unknown: f32,
-    /// Of the index of the newest sample.
-    pub(super) family: Option<Family>,
-    /// What the samples say, as far as somebody has asked.
-    pub(super) curves: Vec<Arc<Curve>>,
+    /// What the samples say, or said before their last change: see [`renewal`](Samples::renewal).
+    pub(super) curves: Vec<Known>,
     /// For how many hits and which recall somebody has asked last.
     pub(super) asked: Option<(usize, f32)>,
     /// The filters with which the last sample was tried.
@@ -46,54 +54,54 @@ pub(super) struct Samples {
 impl Samples {
     /// Samples that are not out of date.
     pub(super) fn fresh(&self) -> usize {
-        let outdated = self
-            .newest
-            .partition_point(|sample| sample.at < self.oldest);
-        self.newest.len() - outdated
+        let samples = &self.evidence.samples;
+        let outdated = samples.partition_point(|sample| sample.at < self.oldest);
+        samples.len() - outdated
     }
 
     /// The index has got so many points by now, all in all, and `points` are in it. Samples that are out of date go, but for the last
-    /// [`SAMPLES_MIN`], which go as others come.
-    pub(super) fn applied(&mut self, applied: u64, points: usize) {
-        let fresh = self.fresh();
+    /// [`SAMPLES_MIN`], which go as others come. True when some have gone.
+    pub(super) fn applied(&mut self, applied: u64, points: usize) -> bool {
         self.applied = applied;
         self.oldest = applied.saturating_sub(points as u64 / RENEWED_SHARE);
-        if self.fresh() < fresh {
-            self.forget_outdated();
-        }
+        self.forget_outdated()
     }
 
-    fn forget_outdated(&mut self) {
-        let outdated = self.newest.len() - self.fresh();
-        let surplus = self.newest.len().saturating_sub(SAMPLES_MIN);
-        self.newest.drain(..outdated.min(surplus));
-        self.curves.clear();
+    /// True when some have gone.
+    fn forget_outdated(&mut self) -> bool {
+        let outdated = self.evidence.samples.len() - self.fresh();
+        let surplus = self.evidence.samples.len().saturating_sub(SAMPLES_MIN);
+        let gone = outdated.min(surplus);
+        self.evidence.samples.drain(..gone);
+        self.changes += u64::from(gone > 0);
+        gone > 0
     }
 
     /// Whether a query unlike all others has to be answered exactly. Not by buckets, where twice the effort of the others does; and not
     /// where that takes long.
     pub(super) fn waits_for_other_kinds(&self) -> bool {
         self.points <= INLINE_POINTS
-            && !matches!(self.family, Some(Family::Buckets | Family::Drift))
+            && !matches!(self.evidence.family, Some(Family::Buckets | Family::Drift))
     }
 
     /// Takes what was learned from a query.
     pub(super) fn add(&mut self, sample: Sample, family: Family, trials: Arc<Trials>) {
-        self.family = Some(family);
-        if self.newest.len() == SAMPLES_MAX {
-            self.newest.pop_front();
+        self.evidence.family = Some(family);
+        if self.evidence.samples.len() == SAMPLES_MAX {
+            self.evidence.samples.pop_front();
         }
         let at = self.applied;
-        self.newest.push_back(Sample { at, ..sample });
+        self.evidence.samples.push_back(Sample { at, ..sample });
+        self.changes += 1;
         self.since = 0;
         self.forget_outdated();
         // From then on there are few of them.
-        self.trials = Some(trials).filter(|_| self.newest.len() < SAMPLES_MIN);
+        self.trials = Some(trials).filter(|_| self.evidence.samples.len() < SAMPLES_MIN);
     }
 
     /// What samples say for this recall: while most are out of date, for a greater one.
     pub(super) fn wary_curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
-        let is_wary = self.fresh() * 2 < self.newest.len().min(SAMPLES_MIN);
+        let is_wary = self.fresh() * 2 < self.evidence.samples.len().min(SAMPLES_MIN);
         let recall = if is_wary {
             1.0 - (1.0 - recall) * WARY
         } else {
@@ -105,106 +113,58 @@ impl Samples {
     pub(super) fn curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
         let depth = DEPTHS.iter().position(|&depth| k <= depth);
         let depth = depth.unwrap_or(DEPTHS.len() - 1);
-        let same = |curve: &&Arc<Curve>| curve.depth == depth && curve.recall == recall;
-        if let Some(known) = self.curves.iter().find(same) {
-            return Arc::clone(known);
+        let same = |known: &&mut Known| known.curve.depth == depth && known.curve.recall == recall;
+        if let Some(known) = self.curves.iter_mut().find(same) {
+            known.idle = 0;
+            return Arc::clone(&known.curve);
         }
-        let curve = Arc::new(self.cheapest(depth, recall));
+        let curve = Arc::new(self.evidence.cheapest(depth, recall));
         if self.curves.len() == CURVES_MAX {
             self.curves.clear();
         }
-        self.curves.push(Arc::clone(&curve));
+        self.curves.push(Known {
+            curve: Arc::clone(&curve),
+            idle: 0,
+        });
         curve
     }
 
-    /// The curve that costs least: a small first effort has to be repeated often, a great one is more than most need.
-    fn cheapest(&self, depth: usize, recall: f32) -> Curve {
-        let search_cost = match self.family {
-            Some(Family::Buckets | Family::Drift) => SEARCH_COST_BUCKETS,
-            _ => SEARCH_COST_GRAPH,
+    /// What it takes to make the curves anew without keeping searches waiting.
+    pub(super) fn renewal(&self) -> Renewal {
+        let lasting = self.curves.iter().filter(|known| known.idle < IDLE_MAX);
+        let known = |known: &Known| Known {
+            curve: Arc::clone(&known.curve),
+            idle: known.idle + 1,
         };
-        let cost = |curve: &Curve| -> usize {
-            let again = |need: Option<usize>| match need {
-                Some(ef) if ef <= curve.first => 0,
-                Some(ef) => search_cost + ef,
-                None => EFFORTS[EFFORTS.len() - 1],
-            };
-            let steps = curve.steps.iter();
-            steps.map(|&(_, need)| curve.first + again(need)).sum()
-        };
-        let stepped = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
-        let stepped = stepped.min_by_key(cost).expect("there are efforts");
-        let level = self.level(&stepped);
-        let level = level.filter(|level| cost(level) <= cost(&stepped));
-        level.unwrap_or(stepped)
-    }
-
-    /// A curve like `stepped` that has the same effort for all queries: one that is enough for the harder ones, too. Buckets
-    /// only: how far a walk through a graph has to go for queries that are unlike the samples, these do not tell.
-    fn level(&self, stepped: &Curve) -> Option<Curve> {
-        if self.family == Some(Family::Graph) {
-            return None;
+        Renewal {
+            changes: self.changes,
+            evidence: self.evidence.clone(),
+            curves: lasting.map(known).collect(),
         }
-        let Curve { depth, recall, .. } = *stepped;
-        let typical = stepped.typical?;
-        let place = EFFORTS.partition_point(|&ef| ef < typical);
-        let place = place.min(EFFORTS.len() - 1);
-        let sorted = self.by_hardness(place);
-        let hardest = |part: usize, asked: f32| {
-            let some = &sorted[sorted.len() - sorted.len().div_ceil(part)..];
-            least_effort(reached(some, depth, 0.0), asked)
-        };
-        let first = typical
-            .max(hardest(2, recall)?)
-            .max(hardest(4, recall - TOLERATED)?);
-        let steps = sorted
-            .iter()
-            .map(|sample| (sample.hardness[place], Some(first)));
-        Some(Curve {
-            first,
-            harder_min: HARDER_MIN_LEVEL,
-            steps: steps.collect(),
-            ..*stepped
-        })
     }
 
-    /// The samples, by how hard searches with one of [`EFFORTS`] find them.
-    fn by_hardness(&self, effort: usize) -> Vec<&Sample> {
-        let mut sorted: Vec<&Sample> = self.newest.iter().collect();
-        sorted.sort_by(|a, b| a.hardness[effort].total_cmp(&b.hardness[effort]));
-        sorted
-    }
-
-    fn curve_from(&self, first: usize, depth: usize, recall: f32) -> Curve {
-        let sorted = self.by_hardness(first);
-        let all = sorted.len();
-        // By how much chance may have been kind: over all queries, and to a few.
-        let chance = |count: usize| (count as f32).sqrt().recip();
-        let need = |peers: &[&Sample]| {
-            let deviations = (2.0 * chance(all)).max(chance(peers.len()));
-            least_effort(reached(peers, depth, deviations), recall)
-        };
-        let filtered = |place: usize| {
-            let reached = (0..FILTERED_EFFORTS).map(|e| {
-                let shares = || sorted.iter().map(|sample| sample.filtered[place][e]);
-                surely(shares, chance(all))
-            });
-            least_effort(reached, recall)
-        };
-        let step = |(place, sample): (usize, &&Sample)| {
-            // No more easier ones than there are harder ones: queries of another kind are not judged by the former kind.
-            let harder = (all - place).min(PEERS / 2);
-            let peers = &sorted[place.saturating_sub(harder)..place + harder];
-            (sample.hardness[first], need(peers))
-        };
-        Curve {
-            depth,
-            recall,
-            first: EFFORTS[first],
-            harder_min: HARDER_MIN,
-            steps: sorted.iter().enumerate().map(step).collect(),
-            typical: need(&sorted),
-            filtered: std::array::from_fn(filtered),
+    /// Takes over what was made anew, unless samples have come meanwhile: who has brought these will make them anew again.
+    pub(super) fn renew(&mut self, renewal: Renewal) {
+        if self.changes == renewal.changes {
+            self.curves = renewal.curves;
         }
+    }
+}
+
+/// Curves that are to be made anew, of samples as they were at one moment.
+pub(super) struct Renewal {
+    changes: u64,
+    evidence: Evidence,
+    curves: Vec<Known>,
+}
+
+impl Renewal {
+    /// The same with curves that say what the samples say.
+    pub(super) fn made(mut self) -> Renewal {
+        for known in &mut self.curves {
+            let Curve { depth, recall, .. } = *known.curve;
+            known.curve = Arc::new(self.evidence.cheapest(depth, recall));
+        }
+        self
     }
 }

@@ -1,4 +1,5 @@
 use super::curve::least_effort;
+use super::evidence::Evidence;
 use super::*;
 use crate::ann::{Family, Shape};
 use crate::plan::trials::SHARES;
@@ -202,7 +203,7 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
     let mut samples = calibration.samples.lock();
     for i in 0..4 * PEERS {
         let share = if i < 2 * PEERS { 1.0 } else { 0.5 };
-        samples.newest.push_front(sample(i as f32, share));
+        samples.evidence.samples.push_front(sample(i as f32, share));
     }
     let curve = samples.curve(10, 0.9);
     assert_eq!(samples.curve(250, 0.4).first(250), 250);
@@ -267,7 +268,10 @@ fn under_a_filter_it_is_what_was_tried() {
 #[test]
 fn one_effort_for_all_is_not_repeated() {
     let mut samples = Samples {
-        family: Some(Family::Buckets),
+        evidence: Evidence {
+            family: Some(Family::Buckets),
+            ..Evidence::default()
+        },
         ..Samples::default()
     };
     let mut rng = fastrand::Rng::with_seed(17);
@@ -285,7 +289,7 @@ fn one_effort_for_all_is_not_repeated() {
     };
     // What they need has nothing to do with how hard they are.
     let alike = (0..SAMPLES_MAX).map(|i| sample(i as f32, EFFORTS[rng.usize(2..6)]));
-    samples.newest = alike.collect();
+    samples.evidence.samples = alike.collect();
     let level = samples.curve(10, 0.9);
     assert!(
         level
@@ -306,7 +310,7 @@ fn one_effort_for_all_is_not_repeated() {
     // The hardest quarter needs far more.
     let quarter = SAMPLES_MAX - SAMPLES_MAX / 4;
     let differ = (0..SAMPLES_MAX).map(|i| sample(i as f32, if i < quarter { 24 } else { 768 }));
-    samples.newest = differ.collect();
+    samples.evidence.samples = differ.collect();
     samples.curves.clear();
     let stepped = samples.curve(10, 0.9);
     assert!(stepped.first < 100, "{}", stepped.first);
@@ -343,6 +347,32 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     assert_eq!(curve().map(|curve| curve.recall), Some(0.9));
     assert_eq!(calibration.measured().unwrap().queries, SAMPLES_MIN);
     assert!(!calibration.is_offered());
+}
+
+#[test]
+fn who_learns_makes_the_curves_that_others_have_asked_for() {
+    let mut rng = fastrand::Rng::with_seed(10);
+    let (ann, vectors) = index(BUCKETS, 2_000, &mut rng);
+    let (calibration, mut scratch) = (Calibration::default(), AnnScratch::default());
+    let mut learn = |vector: &Vec<f32>| calibration.learn(&ann, vector, &mut scratch).unwrap();
+    vectors[..SAMPLES_MIN].iter().for_each(&mut learn);
+    let curve = calibration.samples.lock().curve(10, 0.9);
+    let renewal = calibration.samples.lock().renewal();
+    vectors[SAMPLES_MIN..2 * SAMPLES_MIN]
+        .iter()
+        .for_each(&mut learn);
+    let mut samples = calibration.samples.lock();
+    let of_all = samples.evidence.cheapest(curve.depth, 0.9);
+    assert_ne!(*curve, of_all);
+    assert_eq!(samples.curves.len(), 1);
+    assert_eq!(*samples.curve(10, 0.9), of_all);
+    // Somebody was slow, and comes too late.
+    samples.renew(renewal.made());
+    assert_eq!(*samples.curve(10, 0.9), of_all);
+    // What nobody asks for any more goes.
+    drop(samples);
+    vectors.iter().take(2 * SAMPLES_MIN).for_each(&mut learn);
+    assert!(calibration.samples.lock().curves.is_empty());
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! All samples together, and the curves that they give.
+
+use super::curve::{Curve, least_effort, reached, surely};
+use super::sample::Sample;
+use super::{
+    EFFORTS, FILTERED_EFFORTS, HARDER_MIN, HARDER_MIN_LEVEL, PEERS, SEARCH_COST_BUCKETS,
+    SEARCH_COST_GRAPH, TOLERATED,
+};
+use crate::ann::Family;
+use std::collections::VecDeque;
+
+/// The latest samples.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidence {
+    /// The newest one last.
+    pub(super) samples: VecDeque<Sample>,
+    /// Of the index of the newest one.
+    pub(super) family: Option<Family>,
+}
+
+impl Evidence {
+    /// The curve that costs least: a small first effort has to be repeated often, a great one is more than most need.
+    pub(super) fn cheapest(&self, depth: usize, recall: f32) -> Curve {
+        let search_cost = match self.family {
+            Some(Family::Buckets | Family::Drift) => SEARCH_COST_BUCKETS,
+            _ => SEARCH_COST_GRAPH,
+        };
+        let cost = |curve: &Curve| -> usize {
+            let again = |need: Option<usize>| match need {
+                Some(ef) if ef <= curve.first => 0,
+                Some(ef) => search_cost + ef,
+                None => EFFORTS[EFFORTS.len() - 1],
+            };
+            let steps = curve.steps.iter();
+            steps.map(|&(_, need)| curve.first + again(need)).sum()
+        };
+        let stepped = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
+        let stepped = stepped.min_by_key(cost).expect("there are efforts");
+        let level = self.level(&stepped);
+        let level = level.filter(|level| cost(level) <= cost(&stepped));
+        level.unwrap_or(stepped)
+    }
+
+    /// A curve like `stepped` that has the same effort for all queries: one that is enough for the harder ones, too. Buckets
+    /// only: how far a walk through a graph has to go for queries that are unlike the samples, these do not tell.
+    fn level(&self, stepped: &Curve) -> Option<Curve> {
+        if self.family == Some(Family::Graph) {
+            return None;
+        }
+        let Curve { depth, recall, .. } = *stepped;
+        let typical = stepped.typical?;
+        let place = EFFORTS.partition_point(|&ef| ef < typical);
+        let place = place.min(EFFORTS.len() - 1);
+        let sorted = self.by_hardness(place);
+        let hardest = |part: usize, asked: f32| {
+            let some = &sorted[sorted.len() - sorted.len().div_ceil(part)..];
+            least_effort(reached(some, depth, 0.0), asked)
+        };
+        let first = typical
+            .max(hardest(2, recall)?)
+            .max(hardest(4, recall - TOLERATED)?);
+        let steps = sorted
+            .iter()
+            .map(|sample| (sample.hardness[place], Some(first)));
+        Some(Curve {
+            first,
+            harder_min: HARDER_MIN_LEVEL,
+            steps: steps.collect(),
+            ..*stepped
+        })
+    }
+
+    /// The samples, by how hard searches with one of [`EFFORTS`] find them.
+    fn by_hardness(&self, effort: usize) -> Vec<&Sample> {
+        let mut sorted: Vec<&Sample> = self.samples.iter().collect();
+        sorted.sort_by(|a, b| a.hardness[effort].total_cmp(&b.hardness[effort]));
+        sorted
+    }
+
+    fn curve_from(&self, first: usize, depth: usize, recall: f32) -> Curve {
+        let sorted = self.by_hardness(first);
+        let all = sorted.len();
+        // By how much chance may have been kind: over all queries, and to a few.
+        let chance = |count: usize| (count as f32).sqrt().recip();
+        let need = |peers: &[&Sample]| {
+            let deviations = (2.0 * chance(all)).max(chance(peers.len()));
+            least_effort(reached(peers, depth, deviations), recall)
+        };
+        let filtered = |place: usize| {
+            let reached = (0..FILTERED_EFFORTS).map(|e| {
+                let shares = || sorted.iter().map(|sample| sample.filtered[place][e]);
+                surely(shares, chance(all))
+            });
+            least_effort(reached, recall)
+        };
+        let step = |(place, sample): (usize, &&Sample)| {
+            // No more easier ones than there are harder ones: queries of another kind are not judged by the former kind.
+            let harder = (all - place).min(PEERS / 2);
+            let peers = &sorted[place.saturating_sub(harder)..place + harder];
+            (sample.hardness[first], need(peers))
+        };
+        Curve {
+            depth,
+            recall,
+            first: EFFORTS[first],
+            harder_min: HARDER_MIN,
+            steps: sorted.iter().enumerate().map(step).collect(),
+            typical: need(&sorted),
+            filtered: std::array::from_fn(filtered),
+        }
+    }
+}
