@@ -267,6 +267,34 @@ fn points_are_found_by_every_metric() {
 }
 
 #[test]
+fn a_scan_of_all_buckets_misses_next_to_nothing() {
+    for (metric, seed) in [(Metric::L2Squared, 11), (Metric::InnerProduct, 12)] {
+        // Copies of all buckets, and of hardly any: a search lets go of them as it goes on.
+        for cache_bytes in [1 << 30, 10_000] {
+            let mut world = World::new(metric, cache_bytes, seed);
+            for _ in 0..10 {
+                world.append(1_000, 0.0).unwrap();
+                world.maintain().unwrap();
+            }
+            assert!(world.drift.stats().buckets > 200);
+            let (k, queries, mut missed) = (10, 100, 0);
+            let mut scratch = DriftScratch::default();
+            for _ in 0..queries {
+                let query = world.vector(0.0);
+                let truth = world.exact(&query, k);
+                let all = |_: PointId| true;
+                let found = world
+                    .drift
+                    .scan_all(&query, k, &all, &world.store, &mut scratch)
+                    .unwrap();
+                missed += truth.iter().filter(|near| !found.contains(near)).count();
+            }
+            assert!(missed <= 1, "{metric}: {missed} of {}", k * queries);
+        }
+    }
+}
+
+#[test]
 fn nothing_is_lost_however_it_changes_and_whenever_it_is_opened() {
     for seed in 0..4 {
         let mut world = World::new(Metric::L2Squared, 1 << 30, seed);
