@@ -241,7 +241,8 @@ impl Collection {
     }
 
     /// Waits until everything written so far is in the index, calling `progress` now and then. There is no need to wait
-    /// before searching: what is not in its index yet is found by an exact scan.
+    /// before searching: what is not in its index yet is found by an exact scan. Where searches have asked for a recall, it is
+    /// known then what that takes, unless others go on writing.
     ///
     /// ```
     /// # use aethervec::{AetherDB, Document, IndexConfig};
@@ -270,7 +271,11 @@ impl Collection {
             let status = core.status();
             progress(&status);
             if status.pending == 0 || has_arrived {
-                return Ok(status);
+                let is_last = core.next.load(Ordering::Acquire) == goal;
+                if !is_last || !core.is_learning() {
+                    return Ok(status);
+                }
+                self.db.pool.notify(core);
             }
             if self.db.pool.is_manual() {
                 self.db.pool.step(core);

@@ -305,6 +305,14 @@ impl Core {
             .any(|(_, index)| index.calibration.is_offered())
     }
 
+    /// Whether it is not known at the moment what effort searches take, and will be in a moment.
+    pub(crate) fn is_learning(&self) -> bool {
+        let fields = self.fields.load();
+        fields
+            .dense()
+            .any(|(_, index)| index.wants_ann() && index.calibration.is_behind())
+    }
+
     /// Runs `search` with scratch memory that is kept for the next one.
     pub(crate) fn with_scratch<T>(&self, search: impl FnOnce(&mut AnnScratch) -> T) -> T {
         let mut scratch = self.scratches.lock().pop().unwrap_or_default();

@@ -338,11 +338,11 @@ impl DenseIndex {
 
     /// Learns what effort searches take from a query that was asked. False when there is none.
     pub(crate) fn learn(&self, core: &Core) -> Result<bool> {
-        let Some(query) = self.calibration.take_offered() else {
+        let Some(offered) = self.calibration.take_offered() else {
             return Ok(false);
         };
         if let Some(ann) = self.ann.load_full() {
-            core.with_scratch(|scratch| self.calibration.learn(&ann, &query, scratch))?;
+            core.with_scratch(|scratch| self.calibration.learn_offered(&ann, &offered, scratch))?;
         }
         Ok(true)
     }

@@ -8,7 +8,8 @@
 //! 6. *apply*: committed points move from the deltas into the approximate indexes;
 //! 7. build payload indexes that are not complete, and sweep the dead out of the others;
 //! 8. *learn* what effort searches take for a recall, from queries that were asked;
-//! 9. *maintain*: mend a graph around its dead nodes, take the dead out of buckets, split those that are too long.
+//! 9. *maintain*: mend a graph around its dead nodes, take the dead out of buckets, split those that are too long;
+//! 10. *learn again* what the points that came have made out of date.
 //!
 //! Only here do committed points leave an index. Everything done here is derived from the keyspaces: a crash loses nothing
 //! but time.
@@ -110,7 +111,7 @@ impl Lane {
         let (indexed, waits) = self.index(core, turn)?;
         let built = payload::build_step(core)? || payload::sweep_step(core)?;
         let learned = learn(core)?;
-        if maintain(core)? || indexed || built || learned {
+        if maintain(core)? || indexed || built || learned || learns_again(core) {
             return Ok(Step::More);
         }
         if waits || self.reaped < self.entries.len() {
@@ -203,6 +204,13 @@ fn learn(core: &Core) -> Result<bool> {
         learned |= index.learn(core)?;
     }
     Ok(learned)
+}
+
+/// Whether there is something to learn again, of which the next steps do one query each.
+fn learns_again(core: &Core) -> bool {
+    let fields = core.fields.load();
+    let mut indexes = fields.dense().filter(|(_, index)| index.wants_ann());
+    indexes.any(|(_, index)| index.calibration.offer_again())
 }
 
 /// Maintains an approximate index that needs it. False when there is none.

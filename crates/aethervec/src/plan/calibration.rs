@@ -13,7 +13,9 @@
 //! Points that come and go take what was learned with them: when an eighth of the points are newer than a sample, it is *out of date*, and
 //! other queries take its place. While most are, efforts are those for a greater recall than was asked for.
 //!
-//! But for the first ones, which have to wait for it, queries are *offered*, and the lane learns from them in the background.
+//! But for the first ones, which have to wait for it, queries are *offered*, and the lane learns from them in the background. When it
+//! has nothing else to do, it does not wait for them: it learns again from the latest ones that were asked before, and then from
+//! new ones, which may be of another kind.
 //!
 //! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
 //! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors (`trials`); how
@@ -21,6 +23,7 @@
 
 mod curve;
 mod evidence;
+mod recent;
 mod sample;
 mod samples;
 
@@ -32,6 +35,7 @@ pub(crate) use curve::Curve;
 use parking_lot::Mutex;
 pub(crate) use sample::hardness;
 use sample::{Sample, share};
+pub(crate) use samples::Offered;
 use samples::Samples;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,14 +148,9 @@ impl Calibration {
     ) -> Option<Arc<Curve>> {
         let mut samples = self.samples.lock();
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
-            *samples = Samples {
-                points,
-                changes: samples.changes + 1,
-                applied: samples.applied,
-                lessons: std::mem::take(&mut samples.lessons),
-                ..Samples::default()
-            };
+            samples.resized(points);
         }
+        samples.recent.hear(query);
         samples.since += 1;
         samples.asked = Some((k, recall));
         let known = samples.evidence.samples.len();
@@ -159,7 +158,7 @@ impl Calibration {
             return None;
         }
         let is_due = samples.since >= SAMPLE_EVERY * known as u64 && samples.offered.is_empty();
-        if is_due || samples.fresh() + samples.offered.len() < SAMPLES_MIN {
+        if is_due || samples.confirmed() + samples.offered.len() < SAMPLES_MIN {
             self.offer(&mut samples, query);
         }
         (known >= SAMPLES_MIN).then(|| samples.wary_curve(k, recall))
@@ -175,7 +174,8 @@ impl Calibration {
 
     /// Has the lane learn from a query.
     fn offer(&self, samples: &mut Samples, query: &[f32]) {
-        samples.offered.push_back(query.into());
+        let (query, is_again) = (query.into(), false);
+        samples.offered.push_back(Offered { query, is_again });
         samples.since = 0;
         self.is_offered.store(true, Ordering::Release);
     }
@@ -186,12 +186,12 @@ impl Calibration {
     }
 
     /// A query to learn from, the oldest one.
-    pub(crate) fn take_offered(&self) -> Option<Box<[f32]>> {
+    pub(crate) fn take_offered(&self) -> Option<Offered> {
         let mut samples = self.samples.lock();
-        let query = samples.offered.pop_front();
+        let offered = samples.offered.pop_front();
         self.is_offered
             .store(!samples.offered.is_empty(), Ordering::Release);
-        query
+        offered
     }
 
     /// What a query takes for which a search with the curve's first effort has found points so far away.
@@ -286,23 +286,62 @@ impl Calibration {
 
     /// Forgets everything: another index has taken the place of the one from which it was learned.
     pub(crate) fn forget(&self) {
-        let mut samples = self.samples.lock();
-        *samples = Samples {
-            changes: samples.changes + 1,
-            ..Samples::default()
-        };
+        self.samples.lock().forget();
     }
 
-    /// Takes the query as a sample.
+    /// Whether the lane is to learn again, from the latest queries, what a recall takes.
+    pub(crate) fn is_behind(&self) -> bool {
+        let samples = self.samples.lock();
+        samples.due_again() > 0 || samples.offered.iter().any(|offered| offered.is_again)
+    }
+
+    /// Has the lane learn again from the latest queries, where what was learned before is out of date. False where it is not.
+    pub(crate) fn offer_again(&self) -> bool {
+        let mut samples = self.samples.lock();
+        let due = samples.due_again();
+        if due > 0 {
+            let again: Vec<_> = samples.recent.again(due).collect();
+            let offered = again.into_iter().map(|query| Offered {
+                query,
+                is_again: true,
+            });
+            samples.offered.extend(offered);
+            self.is_offered.store(true, Ordering::Release);
+        }
+        due > 0
+    }
+
+    /// Takes a query that is asked now as a sample.
     pub(crate) fn learn(
         &self,
         ann: &Arc<Ann>,
         query: &[f32],
         scratch: &mut AnnScratch,
     ) -> Result<()> {
+        self.learn_from(ann, (query, false), scratch)
+    }
+
+    /// Takes a query as a sample that was offered.
+    pub(crate) fn learn_offered(
+        &self,
+        ann: &Arc<Ann>,
+        Offered { query, is_again }: &Offered,
+        scratch: &mut AnnScratch,
+    ) -> Result<()> {
+        self.learn_from(ann, (query, *is_again), scratch)
+    }
+
+    fn learn_from(
+        &self,
+        ann: &Arc<Ann>,
+        (query, is_again): (&[f32], bool),
+        scratch: &mut AnnScratch,
+    ) -> Result<()> {
         let trials = self.samples.lock().trials.clone();
         let (sample, trials) = Sample::of(ann, query, trials, scratch)?;
-        self.samples.lock().add(sample, ann.family(), trials);
+        let of = (ann.family(), ann.len());
+        let sample = Sample { is_again, ..sample };
+        self.samples.lock().add(sample, of, trials);
         self.renew_curves();
         Ok(())
     }

@@ -15,6 +15,8 @@ const EFFORT_OF_TRUTH: usize = 4_096;
 pub(super) struct Sample {
     /// See [`Samples::applied`](super::samples::Samples::applied).
     pub(super) at: u64,
+    /// Whether the query was asked before the sample was due, and not now: see [`Recent`](super::recent::Recent).
+    pub(super) is_again: bool,
     pub(super) hardness: [f32; EFFORTS.len()],
     /// For each depth: how much of the exact answer was found, 0 to 1.
     pub(super) shares: [[f32; EFFORTS.len()]; DEPTHS.len()],

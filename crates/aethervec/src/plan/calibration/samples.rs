@@ -2,6 +2,7 @@
 
 use super::curve::Curve;
 use super::evidence::Evidence;
+use super::recent::Recent;
 use super::sample::Sample;
 use super::{CURVES_MAX, DEPTHS, INLINE_POINTS, RENEWED_SHARE, SAMPLES_MAX, SAMPLES_MIN};
 use crate::ann::Family;
@@ -10,11 +11,20 @@ use crate::plan::trials::Trials;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Of what may be missed, so much counts while most samples are out of date.
+/// Of what may be missed, so much counts while most samples are out of date, or their queries.
 const WARY: f32 = 0.6;
 
-/// So often a curve is made anew without anybody having asked for it.
-const IDLE_MAX: usize = SAMPLES_MIN;
+/// So often a curve is made anew without anybody having asked for it: more often than samples are out of date at a time, so that those
+/// for the recall that is asked for then, and for that which is asked for otherwise, are both there.
+pub(super) const IDLE_MAX: usize = 4 * SAMPLES_MIN;
+
+/// A query that is to become a sample.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    pub(super) query: Box<[f32]>,
+    /// See [`Sample::is_again`].
+    pub(super) is_again: bool,
+}
 
 /// A curve that somebody has asked for.
 #[derive(Debug)]
@@ -26,17 +36,19 @@ pub(super) struct Known {
 
 #[derive(Debug, Default)]
 pub(super) struct Samples {
-    /// Points in the index when the oldest sample was taken.
+    /// Points in the index when the oldest sample was taken that is not out of date.
     pub(super) points: usize,
     pub(super) evidence: Evidence,
     /// How often that has changed.
     pub(super) changes: u64,
-    /// Points that ever came into the index.
+    /// Points that ever came into the index, or some more.
     pub(super) applied: u64,
     /// A sample that was taken when fewer points had come is out of date.
     pub(super) oldest: u64,
     /// Queries that are to become samples.
-    pub(super) offered: VecDeque<Box<[f32]>>,
+    pub(super) offered: VecDeque<Offered>,
+    /// Queries to learn from again.
+    pub(super) recent: Recent,
     /// Queries since the last one that became a sample.
     pub(super) since: u64,
     /// The share of queries lately that were harder than all that is known.
@@ -59,11 +71,18 @@ impl Samples {
         samples.len() - outdated
     }
 
+    /// Those of them whose queries are not either.
+    pub(super) fn confirmed(&self) -> usize {
+        let newest = self.evidence.samples.iter().rev().take(self.fresh());
+        newest.filter(|sample| !sample.is_again).count()
+    }
+
     /// The index has got so many points by now, all in all, and `points` are in it. Samples that are out of date go, but for the last
     /// [`SAMPLES_MIN`], which go as others come. True when some have gone.
     pub(super) fn applied(&mut self, applied: u64, points: usize) -> bool {
-        self.applied = applied;
-        self.oldest = applied.saturating_sub(points as u64 / RENEWED_SHARE);
+        self.applied = self.applied.max(applied);
+        let oldest = applied.saturating_sub(points as u64 / RENEWED_SHARE);
+        self.oldest = self.oldest.max(oldest);
         self.forget_outdated()
     }
 
@@ -77,6 +96,38 @@ impl Samples {
         gone > 0
     }
 
+    /// Forgets all that was learned; what there is to learn from stays.
+    pub(super) fn forget(&mut self) {
+        *self = Samples {
+            changes: self.changes + 1,
+            recent: std::mem::take(&mut self.recent),
+            ..Samples::default()
+        };
+    }
+
+    /// The index has got a quite different number of points: all samples are out of date. They are forgotten if there is nothing to learn
+    /// from again.
+    pub(super) fn resized(&mut self, points: usize) {
+        if self.recent.are_enough() && self.evidence.samples.len() >= SAMPLES_MIN {
+            self.applied += 1;
+            self.oldest = self.applied;
+            self.forget_outdated();
+        } else {
+            let (applied, lessons) = (self.applied, std::mem::take(&mut self.lessons));
+            self.forget();
+            (self.applied, self.lessons) = (applied, lessons);
+        }
+        self.points = points;
+    }
+
+    /// How many queries there are to learn from again, where too many samples are out of date, or forgotten.
+    pub(super) fn due_again(&self) -> usize {
+        match self.recent.are_enough() {
+            true => SAMPLES_MIN.saturating_sub(self.fresh() + self.offered.len()),
+            false => 0,
+        }
+    }
+
     /// Whether a query unlike all others has to be answered exactly. Not by buckets, where twice the effort of the others does; and not
     /// where that takes long.
     pub(super) fn waits_for_other_kinds(&self) -> bool {
@@ -84,8 +135,13 @@ impl Samples {
             && !matches!(self.evidence.family, Some(Family::Buckets | Family::Drift))
     }
 
-    /// Takes what was learned from a query.
-    pub(super) fn add(&mut self, sample: Sample, family: Family, trials: Arc<Trials>) {
+    /// Takes what was learned from a query about an index of so many points.
+    pub(super) fn add(
+        &mut self,
+        sample: Sample,
+        (family, points): (Family, usize),
+        trials: Arc<Trials>,
+    ) {
         self.evidence.family = Some(family);
         if self.evidence.samples.len() == SAMPLES_MAX {
             self.evidence.samples.pop_front();
@@ -95,13 +151,21 @@ impl Samples {
         self.changes += 1;
         self.since = 0;
         self.forget_outdated();
+        if self.fresh() > SAMPLES_MIN {
+            let samples = &mut self.evidence.samples;
+            let again = samples.iter().position(|sample| sample.is_again);
+            again.and_then(|place| samples.remove(place));
+        }
+        if self.points == 0 || self.fresh() >= SAMPLES_MIN {
+            self.points = self.points.max(points);
+        }
         // From then on there are few of them.
         self.trials = Some(trials).filter(|_| self.evidence.samples.len() < SAMPLES_MIN);
     }
 
-    /// What samples say for this recall: while most are out of date, for a greater one.
+    /// What samples say for this recall: while most are out of date, or their queries, for a greater one.
     pub(super) fn wary_curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
-        let is_wary = self.fresh() * 2 < self.evidence.samples.len().min(SAMPLES_MIN);
+        let is_wary = self.confirmed() * 2 < self.evidence.samples.len().min(SAMPLES_MIN);
         let recall = if is_wary {
             1.0 - (1.0 - recall) * WARY
         } else {

@@ -1,5 +1,6 @@
 use super::curve::least_effort;
 use super::evidence::Evidence;
+use super::samples::IDLE_MAX;
 use super::*;
 use crate::ann::{Family, Shape};
 use crate::plan::trials::SHARES;
@@ -84,7 +85,9 @@ fn recall_of(
         let mut scratch = AnnScratch::default();
         // As the lane does.
         if let Some(offered) = calibration.take_offered() {
-            calibration.learn(ann, &offered, &mut scratch).unwrap();
+            calibration
+                .learn_offered(ann, &offered, &mut scratch)
+                .unwrap();
         }
         let truth = ann.scan_all(query, k, &|_| true, &mut scratch);
         shares += share(&truth.unwrap(), &found, k);
@@ -195,6 +198,7 @@ fn what_was_learned_on_a_much_smaller_graph_is_forgotten() {
 fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
     let sample = |hardness, share| Sample {
         at: 0,
+        is_again: false,
         hardness: [hardness; EFFORTS.len()],
         shares: [[share; EFFORTS.len()]; DEPTHS.len()],
         filtered: [[share; FILTERED_EFFORTS]; SHARES.len()],
@@ -339,7 +343,9 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     assert!(calibration.is_offered());
     let mut learned = 0;
     while let Some(query) = calibration.take_offered() {
-        calibration.learn(&ann, &query, &mut scratch).unwrap();
+        calibration
+            .learn_offered(&ann, &query, &mut scratch)
+            .unwrap();
         learned += 1;
     }
     assert_eq!(learned, SAMPLES_MIN);
@@ -347,6 +353,57 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     assert_eq!(curve().map(|curve| curve.recall), Some(0.9));
     assert_eq!(calibration.measured().unwrap().queries, SAMPLES_MIN);
     assert!(!calibration.is_offered());
+}
+
+#[test]
+fn what_is_out_of_date_is_learned_again_from_the_latest_queries() {
+    let mut rng = fastrand::Rng::with_seed(19);
+    let (ann, vectors) = index(BUCKETS, 2_000, &mut rng);
+    let (calibration, mut scratch) = (Calibration::default(), AnnScratch::default());
+    let mut learn_offered = || {
+        let mut learned = 0;
+        while let Some(query) = calibration.take_offered() {
+            calibration
+                .learn_offered(&ann, &query, &mut scratch)
+                .unwrap();
+            learned += 1;
+        }
+        learned
+    };
+    calibration.applied(1_000, 900);
+    for vector in &vectors[..SAMPLES_MIN] {
+        assert!(!calibration.offer_again() && !calibration.is_behind());
+        ask(&ann, &calibration, vector, (10, 0.9));
+    }
+    assert!(!calibration.is_behind());
+    // More than twice as many as before: even so, nothing is forgotten once it was learned again.
+    calibration.applied(3_000, 2_000);
+    calibration.samples.lock().points = 900;
+    assert!(calibration.is_behind() && calibration.offer_again() && calibration.is_behind());
+    assert!(!calibration.offer_again());
+    assert_eq!(learn_offered(), SAMPLES_MIN);
+    assert!(!calibration.is_behind() && !calibration.offer_again());
+    // Nobody has asked since: what is asked now may be of another kind.
+    let recall = || {
+        let curve = calibration.curve(ann.len(), &QUERY, (10, 0.9));
+        curve.unwrap().recall
+    };
+    assert!((0.93..0.95).contains(&recall()));
+    (0..SAMPLES_MIN).for_each(|_| assert!(recall() > 0.8));
+    assert_eq!(learn_offered(), SAMPLES_MIN);
+    assert_eq!(recall(), 0.9);
+    let evidence = calibration.samples.lock().evidence.clone();
+    assert!(evidence.samples.iter().all(|sample| !sample.is_again));
+    // Nor where they are half as many at once, while more is done.
+    let curve = calibration.curve(ann.len() / 2 - 1, &QUERY, (10, 0.9));
+    assert!((0.93..0.95).contains(&curve.unwrap().recall));
+    assert!(calibration.offer_again());
+    assert_eq!(learn_offered(), SAMPLES_MIN);
+    // The same for an index that has taken the place of another one.
+    calibration.forget();
+    assert!(calibration.is_behind() && calibration.offer_again());
+    assert_eq!(learn_offered(), SAMPLES_MIN);
+    assert!(calibration.curve(ann.len(), &QUERY, (10, 0.9)).is_some());
 }
 
 #[test]
@@ -371,7 +428,7 @@ fn who_learns_makes_the_curves_that_others_have_asked_for() {
     assert_eq!(*samples.curve(10, 0.9), of_all);
     // What nobody asks for any more goes.
     drop(samples);
-    vectors.iter().take(2 * SAMPLES_MIN).for_each(&mut learn);
+    vectors.iter().take(IDLE_MAX + 1).for_each(&mut learn);
     assert!(calibration.samples.lock().curves.is_empty());
 }
 
