@@ -273,7 +273,9 @@ impl Collection {
             if status.pending == 0 || has_arrived {
                 let is_last = core.next.load(Ordering::Acquire) == goal;
                 if !is_last || !core.is_learning() {
-                    return Ok(status);
+                    // The step by which it has arrived has yet to take it from where it waited.
+                    drop(core.lane.lock());
+                    return Ok(core.status());
                 }
                 self.db.pool.notify(core);
             }
