@@ -284,7 +284,7 @@ impl Calibration {
         }
     }
 
-    /// Forgets everything: another index has taken the place of the one from which it was learned.
+    /// Forgets everything but the latest queries: another index has taken the place of the one from which it was learned.
     pub(crate) fn forget(&self) {
         self.samples.lock().forget();
     }

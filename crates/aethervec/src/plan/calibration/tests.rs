@@ -72,6 +72,17 @@ fn ask(
     }
 }
 
+/// Learns from all queries that are offered, as the lane does: how many they were.
+fn learn_offered(ann: &Arc<Ann>, calibration: &Calibration) -> usize {
+    let (mut scratch, mut learned) = (AnnScratch::default(), 0);
+    while let Some(query) = calibration.take_offered() {
+        let taken = calibration.learn_offered(ann, &query, &mut scratch);
+        taken.unwrap();
+        learned += 1;
+    }
+    learned
+}
+
 /// The mean recall over `queries`, and how many were answered exactly.
 fn recall_of(
     ann: &Arc<Ann>,
@@ -341,14 +352,7 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
         assert!(curve().is_some_and(|curve| (0.93..0.95).contains(&curve.recall)));
     }
     assert!(calibration.is_offered());
-    let mut learned = 0;
-    while let Some(query) = calibration.take_offered() {
-        calibration
-            .learn_offered(&ann, &query, &mut scratch)
-            .unwrap();
-        learned += 1;
-    }
-    assert_eq!(learned, SAMPLES_MIN);
+    assert_eq!(learn_offered(&ann, &calibration), SAMPLES_MIN);
     assert!(!calibration.is_offered());
     assert_eq!(curve().map(|curve| curve.recall), Some(0.9));
     assert_eq!(calibration.measured().unwrap().queries, SAMPLES_MIN);
@@ -359,17 +363,8 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
 fn what_is_out_of_date_is_learned_again_from_the_latest_queries() {
     let mut rng = fastrand::Rng::with_seed(19);
     let (ann, vectors) = index(BUCKETS, 2_000, &mut rng);
-    let (calibration, mut scratch) = (Calibration::default(), AnnScratch::default());
-    let mut learn_offered = || {
-        let mut learned = 0;
-        while let Some(query) = calibration.take_offered() {
-            calibration
-                .learn_offered(&ann, &query, &mut scratch)
-                .unwrap();
-            learned += 1;
-        }
-        learned
-    };
+    let calibration = Calibration::default();
+    let learn_offered = || learn_offered(&ann, &calibration);
     calibration.applied(1_000, 900);
     for vector in &vectors[..SAMPLES_MIN] {
         assert!(!calibration.offer_again() && !calibration.is_behind());
