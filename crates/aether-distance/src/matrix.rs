@@ -3,10 +3,15 @@
 //! One at a time, each pair would read both vectors from memory again; in tiles each is read once per tile, and the
 //! arithmetic is the limit. The tiles are those of the `matrixmultiply` crate, which chooses its kernel at run time.
 
+use crate::Kernels;
+
+/// With so few rows tiles cost more than they save: to lay out the rows of `a` for them takes as long as to multiply them.
+const FEW_ROWS: usize = 4;
+
 /// `out[i * b_rows + j] = Σ a_i * b_j`, where `a` and `b` are rows of `dim` components without gaps.
 ///
-/// O(rows of `a` * rows of `b` * `dim`), near the machine's peak when neither has only a few rows. The sums run in another
-/// order than those of [`Kernels::dot_f32`](crate::Kernels::dot_f32), so the last bits differ from it.
+/// O(rows of `a` * rows of `b` * `dim`), near the machine's peak when neither has only a few rows. The sums of more than a few rows
+/// of `b` run in another order than those of [`Kernels::dot_f32`], so the last bits differ from it.
 ///
 /// # Panics
 /// If `a` or `b` are not whole rows, or `out` has not one place for each pair.
@@ -24,6 +29,9 @@ pub fn dot_products(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
     );
     if out.is_empty() {
         return;
+    }
+    if b_rows <= FEW_ROWS {
+        return dot_products_with_few(a, b, dim, out);
     }
     // Lengths of slices of floats are below `isize::MAX`.
     let (dim_stride, out_stride) = (dim.cast_signed(), b_rows.cast_signed());
@@ -47,6 +55,17 @@ pub fn dot_products(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
             out_stride,
             1,
         );
+    }
+}
+
+/// Pair by pair.
+fn dot_products_with_few(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
+    let kernels = Kernels::detect();
+    let rows = a.chunks_exact(dim).zip(out.chunks_exact_mut(b.len() / dim));
+    for (a, out) in rows {
+        for (b, out) in b.chunks_exact(dim).zip(out) {
+            *out = kernels.dot_f32(a, b);
+        }
     }
 }
 

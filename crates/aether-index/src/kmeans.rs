@@ -168,6 +168,11 @@ impl Centroids {
         self.half_squares.len()
     }
 
+    /// All of them, row by row.
+    pub(crate) fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
     /// One of them.
     pub(crate) fn row(&self, i: usize) -> &[f32] {
         &self.rows[i * self.dim..][..self.dim]

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use aether_distance::{BLOCK_CODES, Metric};
+
 use super::edit::{Appended, Edit};
 use super::record::{self, Image, Writer};
-use super::view::InView;
+use super::router::Route;
+use super::view::{Entry, InView, View};
 use super::{Drift, Maintainer, Store};
-use crate::ivf::{Query, nibbles, rank};
+use crate::ivf::{Block, ERROR, Outlook, Query, Space, nibbles, rank};
 use crate::kmeans::Centroids;
 use crate::work::Work;
 use crate::{PointId, Result};
@@ -16,8 +19,14 @@ use crate::{PointId, Result};
 /// would gain by less is not worth the writing.
 const GAIN_SHARE: f32 = 5.0;
 
-/// Buckets around a new one whose points may move into it.
+/// Buckets around a new one to which points of it may move: what SPFresh looks at, too.
+const AROUND: usize = 64;
+
+/// The nearest of them, whose points may move into the new one.
 const NEIGHBOURS: usize = 8;
+
+/// Estimates by codes of one bit are that many of their standard deviations off, at most.
+const DEVIATIONS: f32 = 2.0;
 
 /// They are written again if one in so many of their points would …
 const MOVERS_SHARE: usize = 16;
@@ -33,6 +42,52 @@ struct Parts {
 
 /// Points, and their rotated rows.
 type Members = (Vec<PointId>, Vec<f32>);
+
+/// A centroid as a query to the codes of one bucket: squared distances, less what is the same for every centroid.
+struct Sight<'a> {
+    space: &'a Space,
+    query: &'a Query,
+    outlook: Outlook,
+}
+
+impl<'a> Sight<'a> {
+    /// `own`: the centroid of the bucket.
+    fn new(space: &'a Space, query: &'a mut Query, own: &[f32]) -> Sight<'a> {
+        let outlook = space.outlook(query, own);
+        query.table.set_base(outlook.base);
+        Sight {
+            space,
+            query,
+            outlook,
+        }
+    }
+
+    /// Between what the points of a block are, very likely.
+    fn bounds(&self, block: &Block<'_>) -> ([f32; BLOCK_CODES], [f32; BLOCK_CODES]) {
+        let (table, mut estimates) = (&self.query.table, [0.0; BLOCK_CODES]);
+        table.estimate32(block.codes, block.factors, f32::INFINITY, &mut estimates);
+        let error =
+            |lane: usize| DEVIATIONS * ERROR * block.factors.scale[lane].abs() * self.outlook.reach;
+        let bound = |sign: f32| {
+            std::array::from_fn(|lane| self.square_of(estimates[lane] + sign * error(lane)))
+        };
+        (bound(-1.0), bound(1.0))
+    }
+
+    /// That of one point, by its code of four bits.
+    fn square(&self, code: &[u8]) -> f32 {
+        let estimate = nibbles::estimate(self.space, self.query, self.outlook.base, code);
+        estimate.map_or(f32::INFINITY, |(estimate, _)| self.square_of(estimate))
+    }
+
+    fn square_of(&self, estimate: f32) -> f32 {
+        match self.space.metric {
+            // An inner product, negated.
+            Metric::InnerProduct => 2.0 * estimate + self.query.table.norm().powi(2),
+            Metric::L2Squared | Metric::Cosine => estimate,
+        }
+    }
+}
 
 impl Drift {
     /// Makes a bucket anew that is too long, or whose points have moved away from its centroid: two, around centroids of its points, or one around
@@ -60,8 +115,9 @@ impl Drift {
         edit.removed.push((number, image));
         let mut parts = self.part(number, points, rows)?;
         let is_split = parts.members.len() > 1;
-        let mut moves = self.leave(maintainer, number, &mut parts, &mut edit)?;
-        for (neighbour, movers) in self.gather(maintainer, number, &parts) {
+        let around = self.around(maintainer, (&view, number), &parts)?;
+        let mut moves = self.leave(&view, &around, &mut parts, &mut edit);
+        for (neighbour, movers) in self.gather(&view, &around, &parts) {
             moves += self.take(maintainer, neighbour, &movers, &mut parts, &mut edit, store)?;
         }
         if let [first, second] = &parts.members[..] {
@@ -118,34 +174,46 @@ impl Drift {
         Ok(Parts { centroids, members })
     }
 
-    /// Sends those to other buckets that are much nearer to one than to their part's centroid. How many.
-    fn leave(
+    /// The places of the [`AROUND`] buckets around each part, nearest first.
+    fn around(
         &self,
         maintainer: &mut Maintainer,
-        number: u32,
-        parts: &mut Parts,
-        edit: &mut Edit,
-    ) -> Result<u64> {
-        let (view, width, kernels) = (self.view(), self.space.width(), self.space.kernels);
+        (view, number): (&View, u32),
+        parts: &Parts,
+    ) -> Result<Vec<Vec<usize>>> {
         let Maintainer { places, router, .. } = maintainer;
         let router = match router {
             Some(router) if !router.is_stale() => router,
-            stale => stale.insert(super::Router::new(&self.space, &view, self.seed)?),
+            stale => stale.insert(super::Router::new(&self.space, view, self.seed)?),
         };
+        let directory = (view, &*places);
+        let centroids = parts.centroids.rows();
+        let routes = router.nearest(&self.space, directory, centroids, AROUND, Some(number));
+        let places = |routes: Vec<Route>| routes.into_iter().map(|(place, _)| place).collect();
+        Ok(routes.into_iter().map(places).collect())
+    }
+
+    /// Sends those to the buckets around that are much nearer to one of them than to their part's centroid. How many.
+    fn leave(&self, view: &View, around: &[Vec<usize>], parts: &mut Parts, edit: &mut Edit) -> u64 {
+        let (width, kernels) = (self.space.width(), self.space.kernels);
         let (mut moves, mut writer) = (0, Writer::default());
         for (part, (points, rows)) in parts.members.iter_mut().enumerate() {
             let own = parts.centroids.row(part);
             let squares = rows.chunks_exact(width).map(|row| kernels.l2_f32(row, own));
             let gain = squares.sum::<f32>() / points.len().max(1) as f32 / GAIN_SHARE;
-            let directory = (&*view, &*places);
-            let routes = router.nearest(&self.space, directory, rows, 1, Some(number));
+            let entries: Vec<&Entry> = around[part]
+                .iter()
+                .map(|&place| &**view.bucket(place).entry())
+                .collect();
+            let centroids: Vec<&[f32]> = entries.iter().map(|entry| &*entry.centroid).collect();
+            let nearest = Centroids::new(width, centroids.concat()).nearest(rows);
             let (mut staying, mut staying_rows) = (Vec::new(), Vec::new());
-            for ((&point, row), route) in points.iter().zip(rows.chunks_exact(width)).zip(routes) {
-                let other = route
-                    .first()
-                    .filter(|&&(_, square)| square + gain < kernels.l2_f32(row, own));
-                if let Some(&(place, _)) = other {
-                    let entry = view.bucket(place).entry();
+            for (i, (&point, row)) in points.iter().zip(rows.chunks_exact(width)).enumerate() {
+                let other = nearest.get(i).map(|&at| entries[at as usize]);
+                let other = other.filter(|other| {
+                    kernels.l2_f32(row, &other.centroid) + gain < kernels.l2_f32(row, own)
+                });
+                if let Some(entry) = other {
                     let appended: &mut Appended = edit.appended.entry(entry.number).or_default();
                     appended.push(self, &mut writer, point, (row, &entry.centroid));
                     moves += 1;
@@ -156,47 +224,32 @@ impl Drift {
             }
             (*points, *rows) = (staying, staying_rows);
         }
-        Ok(moves)
+        moves
     }
 
-    /// Points of buckets around that are much nearer to one of the parts than to their own centroid, by estimates: by the numbers of
-    /// their buckets, if these are in memory and have enough of them.
+    /// Points of the nearest buckets around that are much nearer to one of the parts than to their own centroid, by estimates: by the
+    /// numbers of their buckets, if these are in memory and have enough of them.
     fn gather(
         &self,
-        maintainer: &mut Maintainer,
-        number: u32,
+        view: &View,
+        around: &[Vec<usize>],
         parts: &Parts,
     ) -> Vec<(u32, Vec<PointId>)> {
-        let view = self.view();
-        let Maintainer { places, router, .. } = maintainer;
-        let Some(router) = router else {
-            return Vec::new();
-        };
-        let centroids: Vec<&[f32]> = (0..parts.members.len())
-            .map(|part| parts.centroids.row(part))
-            .collect();
-        let directory = (&*view, &*places);
-        let routes = router.nearest(
-            &self.space,
-            directory,
-            &centroids.concat(),
-            NEIGHBOURS,
-            Some(number),
-        );
-        let mut around: Vec<usize> = routes
-            .into_iter()
-            .flatten()
-            .map(|(place, _)| place)
-            .collect();
-        around.sort_unstable();
-        around.dedup();
+        let centroids = (0..parts.members.len()).map(|part| parts.centroids.row(part));
+        let mut centroids: Vec<Query> = centroids.map(|row| self.query_of(row)).collect();
+        let nearest = around
+            .iter()
+            .flat_map(|around| around.iter().take(NEIGHBOURS));
+        let mut nearest: Vec<usize> = nearest.copied().collect();
+        nearest.sort_unstable();
+        nearest.dedup();
         let mut gathered = Vec::new();
-        for place in around {
+        for place in nearest {
             let bucket = view.bucket(place);
             let Some(image) = bucket.image() else {
                 continue;
             };
-            let movers = self.movers(bucket, &image, &centroids);
+            let movers = self.movers(bucket, &image, &mut centroids);
             if movers.len() >= MOVERS_MIN.max(image.codes.len() / MOVERS_SHARE) {
                 gathered.push((bucket.entry().number, movers));
             }
@@ -204,42 +257,42 @@ impl Drift {
         gathered
     }
 
-    /// Points of a bucket that are much nearer to one of these centroids.
-    fn movers(&self, bucket: InView<'_>, image: &Image, centroids: &[&[f32]]) -> Vec<PointId> {
-        let own = self.squares(bucket, &bucket.entry().centroid, image);
-        let mut nearest = vec![f32::INFINITY; own.len()];
-        for centroid in centroids {
-            let squares = self.squares(bucket, centroid, image);
-            let both = nearest.iter_mut().zip(squares);
-            both.for_each(|(nearest, square)| *nearest = nearest.min(square));
-        }
-        let gain = bucket.spread() / GAIN_SHARE;
-        let of_points = image.points().zip(own.iter().zip(nearest));
-        of_points
-            .filter(|(_, (own, nearest))| nearest + gain < **own)
-            .map(|(point, _)| point)
-            .collect()
+    fn query_of(&self, centroid: &[f32]) -> Query {
+        let mut query = Query::default();
+        self.space.query_of(centroid, &mut query);
+        query
     }
 
-    /// The squared distances of a bucket's points from a centroid, by estimates, less what is the same for every centroid.
-    fn squares(&self, bucket: InView<'_>, centroid: &[f32], image: &Image) -> Vec<f32> {
-        let (space, mut query) = (&self.space, Query::default());
-        space.query_of(centroid, &mut query);
-        let base = space.outlook(&query, &bucket.entry().centroid).base;
-        let code_bytes = nibbles::code_bytes(space.width());
-        let square = |place: usize| {
-            let code = image.nibbles(place, code_bytes);
-            let estimate = nibbles::estimate(space, &query, base, code);
-            let estimate = estimate.map_or(f32::INFINITY, |(estimate, _)| estimate);
-            match space.metric {
-                // An inner product, negated.
-                aether_distance::Metric::InnerProduct => {
-                    2.0 * estimate + query.table.norm().powi(2)
-                }
-                _ => estimate,
+    /// Points of a bucket that are much nearer to one of these centroids. Codes of one bit leave few of which those of four bits have to
+    /// tell: around its own centroid they are exact.
+    fn movers(&self, bucket: InView<'_>, image: &Image, centroids: &mut [Query]) -> Vec<PointId> {
+        let own_centroid = &bucket.entry().centroid;
+        let mut own = self.query_of(own_centroid);
+        let own = Sight::new(&self.space, &mut own, own_centroid);
+        let others = centroids.iter_mut();
+        let others: Vec<Sight<'_>> = others
+            .map(|other| Sight::new(&self.space, other, own_centroid))
+            .collect();
+        let gain = bucket.spread() / GAIN_SHARE;
+        let code_bytes = nibbles::code_bytes(self.space.width());
+        let mut movers = Vec::new();
+        for (first, block) in (0..).step_by(BLOCK_CODES).zip(image.codes.blocks()) {
+            let (_, most) = own.bounds(&block);
+            let mut least = [f32::INFINITY; BLOCK_CODES];
+            for other in &others {
+                let both = least.iter_mut().zip(other.bounds(&block).0);
+                both.for_each(|(least, bound)| *least = least.min(bound));
             }
-        };
-        (0..image.codes.len()).map(square).collect()
+            let points = BLOCK_CODES.min(image.codes.len() - first);
+            for lane in (0..points).filter(|&lane| least[lane] + gain < most[lane]) {
+                let code = image.nibbles(first + lane, code_bytes);
+                let squares = others.iter().map(|other| other.square(code));
+                if squares.fold(f32::INFINITY, f32::min) + gain < own.square(code) {
+                    movers.push(PointId(block.ids[lane]));
+                }
+            }
+        }
+        movers
     }
 
     /// Takes points out of a bucket, which gets a new number, and gives them to the parts they are nearest to. How many.

@@ -46,13 +46,13 @@ use crate::memory::{Constants, NO_SLOT, Node, NodeLayout, Nodes, Reader};
 use crate::points::PointMap;
 use crate::selection::Version;
 use crate::{Error, PointId, Result};
-pub(crate) use bucket::Bucket;
+pub(crate) use bucket::{Block, Bucket};
 use dead::DeadSet;
 use directory::Directory;
 use maintain::Pass;
 use nibbles::Nibbles;
 pub(crate) use pool::{Near, Pool};
-pub(crate) use space::{Code, Query, Space};
+pub(crate) use space::{Code, ERROR, Outlook, Query, Space};
 
 /// Vectors are shorter than the root of this, so that squared distances of them and their centroids are finite.
 pub(crate) const SQUARE_MAX: f32 = f32::MAX / 64.0;

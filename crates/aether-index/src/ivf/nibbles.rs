@@ -57,19 +57,30 @@ pub(crate) fn code_bytes(width: usize) -> usize {
 )]
 pub(crate) fn encode(space: &Space, rotated: &[f32], centroid: Option<&[f32]>, code: &mut [u8]) {
     let (levels, factors) = code.split_at_mut(rotated.len() / 2);
-    let largest = rotated
-        .iter()
-        .fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    // Eight side by side, which the compiler vectorizes.
+    let mut largest = [0.0_f32; 8];
+    for x in rotated.as_chunks::<8>().0 {
+        for i in 0..8 {
+            largest[i] = largest[i].max(x[i].abs());
+        }
+    }
+    let largest = largest.into_iter().fold(0.0, f32::max);
     let step = largest / MIDDLE;
     let per_unit = if step > 0.0 { step.recip() } else { 0.0 };
     let level = |x: f32| (x * per_unit + MIDDLE + 0.5).min(2.0 * MIDDLE) as u8;
     let (lower, upper) = rotated.split_at(levels.len());
-    let mut along = 0.0;
-    for (levels, (&low, &high)) in levels.iter_mut().zip(lower.iter().zip(upper)) {
-        let (low_level, high_level) = (level(low), level(high));
-        *levels = low_level | high_level << 4;
-        along += low * (f32::from(low_level) - MIDDLE) + high * (f32::from(high_level) - MIDDLE);
+    let mut along = [0.0; 8];
+    let (lower, upper) = (lower.as_chunks::<8>().0, upper.as_chunks::<8>().0);
+    let eights = levels.as_chunks_mut::<8>().0;
+    for (levels, (low, high)) in eights.iter_mut().zip(lower.iter().zip(upper)) {
+        for i in 0..8 {
+            let (of_low, of_high) = (level(low[i]), level(high[i]));
+            levels[i] = of_low | of_high << 4;
+            along[i] +=
+                low[i] * (f32::from(of_low) - MIDDLE) + high[i] * (f32::from(of_high) - MIDDLE);
+        }
     }
+    let along = along.iter().sum::<f32>();
     let square = space.kernels.dot_f32(rotated, rotated);
     let stretch = square / (step * along);
     let stretch = if stretch > 0.0 && stretch < STRETCH_MAX {

@@ -156,20 +156,25 @@ impl Space {
 
     /// The code of a rotated vector in the bucket of `centroid`. Also returns the squared distance of the two.
     pub(crate) fn encode(&self, rotated: &[f32], centroid: &[f32], code: &mut Code) -> f32 {
-        let (mut square, mut signs, mut along) = (0.0, 0.0, 0.0);
+        // Eight sums side by side, which the compiler vectorizes.
+        let (mut square, mut signs, mut along) = ([0.0; 8], [0.0; 8], [0.0; 8]);
         code.bits.clear();
-        for (rotated, centroid) in rotated.chunks_exact(8).zip(centroid.chunks_exact(8)) {
-            let mut byte = 0;
-            for (bit, (x, c)) in rotated.iter().zip(centroid).enumerate() {
-                let residual = x - c;
-                let positive = residual >= 0.0;
-                byte |= u8::from(positive) << bit;
-                square += residual * residual;
-                signs += residual.abs();
-                along += if positive { *c } else { -c };
+        let (rotated, centroid) = (rotated.as_chunks::<8>().0, centroid.as_chunks::<8>().0);
+        for (rotated, centroid) in rotated.iter().zip(centroid) {
+            let residual: [f32; 8] = std::array::from_fn(|i| rotated[i] - centroid[i]);
+            for i in 0..8 {
+                square[i] += residual[i] * residual[i];
+                signs[i] += residual[i].abs();
+                along[i] += match residual[i] >= 0.0 {
+                    true => centroid[i],
+                    false => -centroid[i],
+                };
             }
-            code.bits.push(byte);
+            let bits = (0..8).map(|i| u8::from(residual[i] >= 0.0) << i);
+            code.bits.push(bits.sum());
         }
+        let sum = |of: [f32; 8]| of.iter().sum::<f32>();
+        let (square, signs, along) = (sum(square), sum(signs), sum(along));
         let factor = if signs > 0.0 { square / signs } else { 0.0 };
         (code.add, code.scale) = match self.metric {
             Metric::InnerProduct => (0.0, -factor),
