@@ -3,7 +3,7 @@
 //! - `cached DIR NAME DB ROWS QUERIES INDEX[,INDEX…]`: recall and queries a second by effort, everything in memory;
 //! - `grow DB POINTS DIM`: points in batches as fast as they go, and until all of them are in the index; what the disk got;
 //! - `window DB POINTS DIM WINDOWS`: a window of points slides over data that move, until all were replaced `WINDOWS` times;
-//! - `large DB POINTS DIM CACHE_MIB`: many points with little memory: building, opening, searching.
+//! - `large DB POINTS DIM CACHE_MIB`: many points with little memory: building, unless `DB` is there, opening, searching.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,10 @@ impl Source {
             centres,
             directions,
         }
+    }
+
+    fn dim(&self) -> usize {
+        self.centres[0].len()
     }
 
     /// A point, at a time that counts in distances between two centres, about.
@@ -346,35 +350,27 @@ fn window(db: &Path, points: usize, dim: usize, windows: usize) -> Result<Value>
 }
 
 fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value> {
-    let mut source = Source::new(dim);
-    let options = || DbOptions {
+    let options = DbOptions {
         bucket_cache_bytes: cache_mib << 20,
         ..DbOptions::DEFAULT
     };
-    let open = || -> Result<AetherDB> { Ok(AetherDB::open_with(Env::local(db)?, options())?) };
-    let database = open()?;
-    let collection = collection(&database, dim)?;
-    let begin = now();
-    let mut peak = Peak::default();
-    for start in (0..points as u64).step_by(BATCH) {
-        let documents: Vec<Document> = (start..start + BATCH as u64)
-            .map(|id| Document::new(source.point(0.0), id))
-            .collect();
-        collection.upsert_batch(documents)?;
-        peak.look();
-    }
-    collection.wait_indexed(|_| peak.look())?;
-    let built_s = begin.elapsed().as_secs_f64();
-    let engine_built = database.stats().storage.memory_bytes();
+    let open = || -> Result<AetherDB> {
+        Ok(AetherDB::open_with(Env::local(db)?, options.clone())?)
+    };
+    let mut source = Source::new(dim);
+    let built = if db.exists() {
+        // The queries are to be the same.
+        (0..points).for_each(|_| drop(source.point(0.0)));
+        Value::Null
+    } else {
+        built(&open()?, &mut source, points)?
+    };
     let queries: Vec<Vec<f32>> = (0..300).map(|_| source.point(0.0)).collect();
     let (learning, queries) = queries.split_at(100);
-    drop(collection);
-    database.close()?;
-    // What it holds of files would be there twice.
-    drop(database);
     let (database, opened) = Took::of(open);
     let database = database?;
     let collection = database.collection("vectors")?;
+    let mut peak = Peak::default();
     for query in learning {
         let request = SearchRequest {
             recall: Some(RECALL),
@@ -383,41 +379,80 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
         collection.search_with(request)?;
         peak.look();
     }
-    let (mut took, mut hits) = (Vec::new(), 0);
-    for query in queries {
-        let request = SearchRequest {
-            recall: Some(RECALL),
-            ..SearchRequest::new(query, K)
-        };
-        let begin = now();
-        let found = collection.search_with(request)?;
-        took.push(begin.elapsed().as_secs_f64() * 1e6);
-        // Few: each reads all vectors.
-        if took.len() <= 20 {
-            let exact = SearchRequest {
-                exact: true,
+    // It learns from them in the background.
+    let (_, learned) = Took::of(|| {
+        while collection.index_status().dense[""].recall.is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+            peak.look();
+        }
+    });
+    let efforts = [128, 256, 512, 1_024, 2_048, 4_096].map(|ef| (None, Some(ef)));
+    let mut found = Vec::new();
+    for (recall, ef) in efforts.into_iter().chain([(Some(RECALL), None)]) {
+        let (mut took, mut hits) = (Vec::new(), Vec::new());
+        for query in queries {
+            let request = SearchRequest {
+                recall,
+                ef,
                 ..SearchRequest::new(query, K)
             };
-            let truth: HashSet<DocId> = collection
-                .search_with(exact)?
-                .into_iter()
-                .map(|hit| hit.id)
-                .collect();
-            hits += found.iter().filter(|hit| truth.contains(&hit.id)).count();
+            let (one, time) = Took::of(|| collection.search_with(request));
+            took.push(time.wall_s * 1e6);
+            hits.push(one?);
+            peak.look();
         }
+        found.push((recall, ef, quantiles(&mut took), hits));
+    }
+    let (searched, engine_mb) = (peak.to_json(), database.stats().storage.memory_bytes());
+    // Few: each reads all vectors.
+    let compared = &queries[..20];
+    let mut truths = Vec::new();
+    for query in compared {
+        let request = SearchRequest {
+            exact: true,
+            ..SearchRequest::new(query, K)
+        };
+        let truth = collection.search_with(request)?;
+        truths.push(truth.into_iter().map(|hit| hit.id).collect::<HashSet<DocId>>());
         peak.look();
     }
-    let (p50, p99) = quantiles(&mut took);
-    let stats = format!("{:?}", collection.index_status().dense[""].drift);
-    let engine_read = database.stats().storage.memory_bytes();
+    let searches = found.iter().map(|(recall, ef, (p50, p99), found)| {
+        let both = found.iter().zip(&truths);
+        let hits = both.flat_map(|(found, truth)| found.iter().filter(|hit| truth.contains(&hit.id)));
+        let recall_found = hits.count() as f64 / (truths.len() * K) as f64;
+        json!({"asked": recall, "ef": ef, "recall": recall_found, "p50_us": p50, "p99_us": p99})
+    });
+    let searches: Vec<Value> = searches.collect();
+    let status = &collection.index_status().dense[""];
+    let stats = format!("{:?} {:?}", status.drift, status.recall);
     database.close()?;
     Ok(json!({
-        "engine_mb": [engine_built / 1_000_000, engine_read / 1_000_000],
-        "built_s": built_s, "opened_s": opened.wall_s, "peak_resident_mb": peak.resident / 1_000_000,
-        "peak_anonymous_mb": peak.anonymous / 1_000_000, "recall": hits as f64 / 200.0,
-        "p50_us": p50, "p99_us": p99, "stats": stats,
+        "built": built, "opened_s": opened.wall_s, "learned_s": learned.wall_s, "searches": searches,
+        "peak": searched, "engine_mb": engine_mb / 1_000_000, "peak_with_truth": peak.to_json(), "stats": stats,
         "on_disk_per_raw": disk_bytes(db)? as f64 / (points * dim * 4) as f64,
     }))
+}
+
+/// Builds what is searched then.
+fn built(database: &AetherDB, source: &mut Source, points: usize) -> Result<Value> {
+    let collection = collection(database, source.dim())?;
+    let mut peak = Peak::default();
+    let (done, took) = Took::of(|| -> Result<()> {
+        for start in (0..points as u64).step_by(BATCH) {
+            let documents: Vec<Document> = (start..start + BATCH as u64)
+                .map(|id| Document::new(source.point(0.0), id))
+                .collect();
+            collection.upsert_batch(documents)?;
+            peak.look();
+        }
+        collection.wait_indexed(|_| peak.look())?;
+        Ok(())
+    });
+    done?;
+    let engine_mb = database.stats().storage.memory_bytes() / 1_000_000;
+    drop(collection);
+    database.close()?;
+    Ok(json!({"wall_s": took.wall_s, "cpu_s": took.cpu_s, "engine_mb": engine_mb, "peak": peak.to_json()}))
 }
 
 /// The most memory that was seen.
@@ -431,6 +466,10 @@ impl Peak {
     fn look(&mut self) {
         self.resident = self.resident.max(resident_bytes());
         self.anonymous = self.anonymous.max(anonymous_bytes());
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"resident_mb": self.resident / 1_000_000, "anonymous_mb": self.anonymous / 1_000_000})
     }
 }
 

@@ -24,6 +24,10 @@ const APPLY_POINTS: usize = 256;
 /// The same of one that saves each of its changes: what a commit costs is shared by more.
 pub(crate) const APPEND_POINTS: usize = 8_192;
 
+/// Points of its buckets that are looked at in one step of maintenance, about: more than come in one, for a split looks at twice as many
+/// as it makes room for. With fewer, buckets become longer and longer under a load.
+const MAINTAIN_POINTS: usize = 2 * APPEND_POINTS;
+
 /// Bytes of vectors that wait for it, at most: writers wait for it, too, then.
 const WAITING_BYTES_MAX: usize = 256 << 20;
 
@@ -350,7 +354,7 @@ impl DenseIndex {
     /// Maintains the approximate index. False when that is not needed.
     pub(crate) fn maintain(&self) -> Result<bool> {
         match &*self.ann.load() {
-            Some(ann) if ann.family() == Family::Drift => ann.maintain(APPEND_POINTS),
+            Some(ann) if ann.family() == Family::Drift => ann.maintain(MAINTAIN_POINTS),
             Some(ann) => ann.maintain(CONSOLIDATE_POINTS),
             None => Ok(false),
         }

@@ -51,6 +51,8 @@ struct Access<'a> {
     rows: &'a Rows,
     /// Whether vectors are kept in memory that are read: a search reads them again soon.
     keeps: bool,
+    /// Whether no record is that of a dead point, so that none has to be looked up.
+    all_alive: bool,
     /// Goes into each commit.
     record: Option<AnnRecord>,
 }
@@ -64,23 +66,6 @@ impl Rows {
             field: field.number,
             spec: field.spec.clone(),
             alive: RwLock::default(),
-        }
-    }
-
-    /// For who changes buckets.
-    fn access(&self) -> Access<'_> {
-        Access {
-            rows: self,
-            keeps: false,
-            record: None,
-        }
-    }
-
-    /// For a search.
-    fn reading(&self) -> Access<'_> {
-        Access {
-            keeps: true,
-            ..self.access()
         }
     }
 
@@ -148,7 +133,7 @@ impl Store for Access<'_> {
     }
 
     fn is_dead(&self, point: PointId) -> bool {
-        !self.rows.alive.read().contains(point.0)
+        !self.all_alive && !self.rows.alive.read().contains(point.0)
     }
 
     fn commit(&self, rows: &[Row]) -> Result<()> {
@@ -238,6 +223,24 @@ impl DriftIndex {
         Ok(DriftIndex { drift, rows })
     }
 
+    fn access(&self) -> Access<'_> {
+        Access {
+            rows: &self.rows,
+            keeps: false,
+            all_alive: false,
+            record: None,
+        }
+    }
+
+    /// For a search. While points come it may take dead ones for alive; who asks looks at what is found.
+    fn reading(&self) -> Access<'_> {
+        Access {
+            keeps: true,
+            all_alive: self.dead() == 0,
+            ..self.access()
+        }
+    }
+
     /// Adds points, with their vectors. `record`: becomes what is said of the index, in the same commit.
     pub(crate) fn append(
         &self,
@@ -247,7 +250,7 @@ impl DriftIndex {
     ) -> Result<()> {
         let access = Access {
             record,
-            ..self.rows.access()
+            ..self.access()
         };
         let numbers = || points.iter().map(|point| point.0);
         self.rows.alive.write().extend(numbers());
@@ -298,7 +301,7 @@ impl DriftIndex {
 
     /// All points that are alive, in no order. Reads all buckets.
     pub(crate) fn points(&self) -> Result<Vec<PointId>> {
-        self.drift.points(&self.rows.access())
+        self.drift.points(&self.access())
     }
 
     pub(crate) fn search_within(
@@ -309,7 +312,7 @@ impl DriftIndex {
         budget: usize,
         scratch: &mut DriftScratch,
     ) -> Result<Option<Vec<Candidate>>> {
-        let access = self.rows.reading();
+        let access = self.reading();
         match (allowed, self.dead() > 0) {
             (_, false) => self
                 .drift
@@ -334,7 +337,10 @@ impl DriftIndex {
         k: usize,
         points: impl Iterator<Item = PointId>,
     ) -> Result<Vec<Candidate>> {
-        let access = self.rows.reading();
+        let access = Access {
+            all_alive: false,
+            ..self.reading()
+        };
         let points = points.filter(|&point| !access.is_dead(point));
         let points: Vec<PointId> = points.collect();
         self.drift.scan(query, k, &points, &access)
@@ -348,7 +354,7 @@ impl DriftIndex {
         allowed: &dyn Fn(PointId) -> bool,
         scratch: &mut DriftScratch,
     ) -> Result<Vec<Candidate>> {
-        let access = self.rows.reading();
+        let access = self.reading();
         let both = |point| !access.is_dead(point) && allowed(point);
         self.drift.scan_all(query, k, &both, &access, scratch)
     }
@@ -356,12 +362,16 @@ impl DriftIndex {
     /// A step of maintenance, which looks at about `budget` points. False when there is nothing to do.
     pub(crate) fn maintain(&self, budget: usize) -> Result<bool> {
         let dead = self.dead() as u64;
-        self.drift.maintain(budget, dead, &self.rows.access())
+        let access = Access {
+            all_alive: dead == 0,
+            ..self.access()
+        };
+        self.drift.maintain(budget, dead, &access)
     }
 
     /// Reads everything to see that it is sound.
     pub(crate) fn check(&self) -> Result<CheckSummary> {
-        let summary = self.drift.check(&self.rows.access())?;
+        let summary = self.drift.check(&self.access())?;
         Ok(CheckSummary {
             live: summary.alive.len(),
             dead: summary.dead,

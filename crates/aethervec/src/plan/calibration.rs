@@ -40,8 +40,13 @@ use samples::Samples;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Efforts that are tried.
-const EFFORTS: [usize; 13] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024];
+/// Efforts that are tried; the last ones only where there are many points, see [`efforts`].
+const EFFORTS: [usize; 17] = [
+    16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536, 2_048, 3_072, 4_096,
+];
+
+/// The efforts that are tried where all points can be compared instead.
+const EFFORTS_OF_FEW: usize = 13;
 
 /// Numbers of hits for which recall is measured. Another number is taken for the next larger one of these: fewer than
 /// ten tell little, one query at a time.
@@ -55,6 +60,9 @@ const SAMPLES_MIN: usize = 64;
 
 /// Points up to which a query may be compared with all of them before it is answered.
 const INLINE_POINTS: usize = 200_000;
+
+/// A search with this effort finds, among more points, what is taken for all that there is to find: four times the greatest that is tried.
+const EFFORT_OF_TRUTH: usize = 16_384;
 
 /// Candidates to each ten hits in a search of more, as long as nothing is known.
 const UNLEARNED_EFFORT: usize = 384;
@@ -131,10 +139,18 @@ pub struct MeasuredRecall {
 pub(crate) enum Effort {
     /// Search with this many candidates.
     Ef(usize),
-    /// Compare with everything: no effort that was tried is enough.
+    /// Compare with everything: no effort that was tried is enough, and the points are few.
     Exact,
     /// Compare with everything, and [learn](Calibration::learn) from the answer.
     Sample,
+}
+
+/// The efforts that are tried in an index of so many points.
+fn efforts(points: usize) -> &'static [usize] {
+    match points > INLINE_POINTS {
+        true => &EFFORTS,
+        false => &EFFORTS[..EFFORTS_OF_FEW],
+    }
 }
 
 impl Calibration {
@@ -201,7 +217,7 @@ impl Calibration {
         let is_unknown = if known.is_none() { 1.0 } else { 0.0 };
         samples.unknown += (is_unknown - samples.unknown) / MEMORY;
         match known {
-            Some(need) => need.map_or(Effort::Exact, |ef| Effort::Ef(curve.scaled(ef, k))),
+            Some(need) => samples.enough(need, curve, k),
             None if samples.unknown > ANOTHER_KIND && samples.waits_for_other_kinds() => {
                 Effort::Sample
             }
@@ -209,9 +225,8 @@ impl Calibration {
                 if samples.unknown > ANOTHER_KIND && samples.offered.len() < SAMPLES_MIN {
                     self.offer(&mut samples, query);
                 }
-                curve.greatest().map_or(Effort::Exact, |ef| {
-                    Effort::Ef(curve.scaled(ef * UNKNOWN_FACTOR, k))
-                })
+                let greatest = curve.greatest().map(|ef| ef * UNKNOWN_FACTOR);
+                samples.enough(greatest, curve, k)
             }
         }
     }
@@ -230,7 +245,7 @@ impl Calibration {
         };
         let share = points as f64 / (allowed as f64).max(1.0);
         let Some(each) = curve.filtered_at(share.max(1.0)) else {
-            return (Effort::Exact, false);
+            return (self.samples.lock().enough(None, &curve, k), false);
         };
         let (factor, is_checked) = self.samples.lock().lessons.factor(filter, k, recall);
         #[expect(

@@ -4,7 +4,7 @@ use super::curve::{Curve, least_effort, reached, surely};
 use super::sample::Sample;
 use super::{
     EFFORTS, FILTERED_EFFORTS, HARDER_MIN, HARDER_MIN_LEVEL, PEERS, SEARCH_COST_BUCKETS,
-    SEARCH_COST_GRAPH, TOLERATED,
+    SEARCH_COST_GRAPH, TOLERATED, efforts,
 };
 use crate::ann::Family;
 use std::collections::VecDeque;
@@ -16,6 +16,8 @@ pub(super) struct Evidence {
     pub(super) samples: VecDeque<Sample>,
     /// Of the index of the newest one.
     pub(super) family: Option<Family>,
+    /// How many that index had.
+    pub(super) points: usize,
 }
 
 impl Evidence {
@@ -25,16 +27,18 @@ impl Evidence {
             Some(Family::Buckets | Family::Drift) => SEARCH_COST_BUCKETS,
             _ => SEARCH_COST_GRAPH,
         };
+        let tried = efforts(self.points);
+        let greatest = tried.last().copied().unwrap_or_default();
         let cost = |curve: &Curve| -> usize {
             let again = |need: Option<usize>| match need {
                 Some(ef) if ef <= curve.first => 0,
                 Some(ef) => search_cost + ef,
-                None => EFFORTS[EFFORTS.len() - 1],
+                None => greatest,
             };
             let steps = curve.steps.iter();
             steps.map(|&(_, need)| curve.first + again(need)).sum()
         };
-        let stepped = (0..EFFORTS.len()).map(|first| self.curve_from(first, depth, recall));
+        let stepped = (0..tried.len()).map(|first| self.curve_from(first, depth, recall));
         let stepped = stepped.min_by_key(cost).expect("there are efforts");
         let level = self.level(&stepped);
         let level = level.filter(|level| cost(level) <= cost(&stepped));

@@ -1,16 +1,16 @@
 //! What searches of every effort make of one query, compared with what there is to find.
 
-use super::{DEPTHS, EFFORTS, FILTERED_DEPTH, FILTERED_EFFORTS, INLINE_POINTS, RANK};
+use super::{
+    DEPTHS, EFFORT_OF_TRUTH, EFFORTS, FILTERED_DEPTH, FILTERED_EFFORTS, INLINE_POINTS, RANK,
+    efforts,
+};
 use crate::ann::{Ann, AnnScratch};
 use crate::error::Result;
 use crate::plan::trials::{SHARES, Trials, passes};
 use aether_index::{Candidate, SearchParams};
 use std::sync::Arc;
 
-/// A search with this effort finds, among many points, what is taken for all that there is to find: four times the greatest that is tried.
-const EFFORT_OF_TRUTH: usize = 4_096;
-
-/// What searches of every effort make of one query.
+/// What searches of every effort make of one query. What was not tried finds no more than the greatest effort that was.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sample {
     /// See [`Samples::applied`](super::samples::Samples::applied).
@@ -48,11 +48,11 @@ impl Sample {
             false => ann.scan_all(query, deepest, &|_| true, scratch)?,
         };
         let mut sample = Sample::default();
-        for (e, &ef) in EFFORTS.iter().enumerate() {
+        for (e, &ef) in efforts(ann.len()).iter().enumerate() {
             let found = search(ef, scratch)?;
-            sample.hardness[e] = hardness(&found);
+            sample.hardness[e..].fill(hardness(&found));
             for (d, &depth) in DEPTHS.iter().enumerate() {
-                sample.shares[d][e] = share(&truth, &found, depth);
+                sample.shares[d][e..].fill(share(&truth, &found, depth));
             }
         }
         let trials = sample.try_filters(ann, query, &truth, trials, scratch)?;

@@ -4,7 +4,10 @@ use super::curve::Curve;
 use super::evidence::Evidence;
 use super::recent::Recent;
 use super::sample::Sample;
-use super::{CURVES_MAX, DEPTHS, INLINE_POINTS, RENEWED_SHARE, SAMPLES_MAX, SAMPLES_MIN};
+use super::{
+    CURVES_MAX, DEPTHS, EFFORT_OF_TRUTH, Effort, INLINE_POINTS, RENEWED_SHARE, SAMPLES_MAX,
+    SAMPLES_MIN,
+};
 use crate::ann::Family;
 use crate::plan::lessons::Lessons;
 use crate::plan::trials::Trials;
@@ -135,6 +138,16 @@ impl Samples {
             && !matches!(self.evidence.family, Some(Family::Buckets | Family::Drift))
     }
 
+    /// What a query takes that needs so much; `None`: more than was tried.
+    pub(super) fn enough(&self, need: Option<usize>, curve: &Curve, k: usize) -> Effort {
+        match need {
+            Some(ef) => Effort::Ef(curve.scaled(ef, k)),
+            None if self.points <= INLINE_POINTS => Effort::Exact,
+            // To compare with all of so many takes seconds.
+            None => Effort::Ef(curve.scaled(EFFORT_OF_TRUTH, k)),
+        }
+    }
+
     /// Takes what was learned from a query about an index of so many points.
     pub(super) fn add(
         &mut self,
@@ -143,6 +156,7 @@ impl Samples {
         trials: Arc<Trials>,
     ) {
         self.evidence.family = Some(family);
+        self.evidence.points = points;
         if self.evidence.samples.len() == SAMPLES_MAX {
             self.evidence.samples.pop_front();
         }
