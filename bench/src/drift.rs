@@ -354,21 +354,21 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
         bucket_cache_bytes: cache_mib << 20,
         ..DbOptions::DEFAULT
     };
-    let open = || -> Result<AetherDB> {
-        Ok(AetherDB::open_with(Env::local(db)?, options.clone())?)
-    };
     let mut source = Source::new(dim);
-    let built = if db.exists() {
-        // The queries are to be the same.
-        (0..points).for_each(|_| drop(source.point(0.0)));
-        Value::Null
-    } else {
-        built(&open()?, &mut source, points)?
+    let is_there = db.exists();
+    let env = Env::local(db)?;
+    let (database, opened) = Took::of(|| AetherDB::open_with(env, options));
+    let database = database?;
+    let built = match is_there {
+        true => {
+            // The queries are to be the same.
+            (0..points).for_each(|_| drop(source.point(0.0)));
+            Value::Null
+        }
+        false => built(&database, &mut source, points)?,
     };
     let queries: Vec<Vec<f32>> = (0..300).map(|_| source.point(0.0)).collect();
     let (learning, queries) = queries.split_at(100);
-    let (database, opened) = Took::of(open);
-    let database = database?;
     let collection = database.collection("vectors")?;
     let mut peak = Peak::default();
     for query in learning {
@@ -450,8 +450,6 @@ fn built(database: &AetherDB, source: &mut Source, points: usize) -> Result<Valu
     });
     done?;
     let engine_mb = database.stats().storage.memory_bytes() / 1_000_000;
-    drop(collection);
-    database.close()?;
     Ok(json!({"wall_s": took.wall_s, "cpu_s": took.cpu_s, "engine_mb": engine_mb, "peak": peak.to_json()}))
 }
 

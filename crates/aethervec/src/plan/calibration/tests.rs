@@ -242,6 +242,12 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
         unknown();
     }
     assert_eq!(unknown(), Effort::Sample);
+    // Nobody waits for all of many points.
+    calibration.samples.lock().points = INLINE_POINTS + 1;
+    let hard = |k| calibration.effort(&curve, &QUERY, 3.0 * PEERS as f32, k);
+    assert_eq!(hard(10), Effort::Ef(EFFORT_OF_TRUTH));
+    assert_eq!(hard(15), Effort::Ef(2 * EFFORT_OF_TRUTH));
+    assert_eq!(unknown(), Effort::Ef(EFFORT_OF_TRUTH));
 }
 
 #[test]
