@@ -270,7 +270,8 @@ fn grow(db: &Path, points: usize, dim: usize) -> Result<Value> {
     let more: Vec<Vec<Vector>> = (0..points / 4 / BATCH)
         .map(|_| (0..BATCH).map(|_| source.point(0.0).into()).collect())
         .collect();
-    let ingest = || -> Result<()> {
+    let ingest = || -> Result<f64> {
+        let (begin, first) = (now(), id);
         for batch in more {
             let documents = batch.into_iter().map(|vector| {
                 id += 1;
@@ -279,10 +280,10 @@ fn grow(db: &Path, points: usize, dim: usize) -> Result<Value> {
             collection.upsert_batch(documents.collect())?;
         }
         collection.wait_indexed(|_| {})?;
-        Ok(())
+        Ok((id - first) as f64 / begin.elapsed().as_secs_f64())
     };
-    let (done, busy_p99, busy_searches) = searched_while(&collection, &queries, ingest);
-    done?;
+    let (busy_per_s, busy_p99, busy_searches) = searched_while(&collection, &queries, ingest);
+    let busy_per_s = busy_per_s?;
     let mut efforts = Vec::new();
     // Few: the truth takes reading all vectors for each.
     for ef in [96, 256] {
@@ -297,7 +298,7 @@ fn grow(db: &Path, points: usize, dim: usize) -> Result<Value> {
         "written_per_raw": written as f64 / raw, "logged_per_raw": stats.bytes_logged as f64 / raw,
         "compacted_per_raw": stats.bytes_compacted as f64 / raw, "on_disk_per_raw": disk_bytes(db)? as f64 / raw,
         "resident_mb": resident_bytes() / 1_000_000, "idle_p99_us": idle_p99, "busy_p99_us": busy_p99,
-        "busy_searches": busy_searches, "drift": drift, "efforts": efforts,
+        "busy_searches": busy_searches, "busy_indexed_per_s": busy_per_s, "drift": drift, "efforts": efforts,
     }))
 }
 

@@ -31,8 +31,8 @@ const MAINTAIN_POINTS: usize = 2 * APPEND_POINTS;
 /// Bytes of vectors that wait for it, at most: writers wait for it, too, then.
 const WAITING_BYTES_MAX: usize = 256 << 20;
 
-/// The same while somebody searches: each search compares with all of them, and this many take about as long as the buckets.
-const WAITING_BYTES_SEARCHED: usize = 2 << 20;
+/// The same while somebody searches: each search compares with all of them, which takes less than half as long as the buckets do.
+const WAITING_BYTES_SEARCHED: usize = 256 << 10;
 
 /// Somebody searches if the last search is no longer ago, in milliseconds.
 const SEARCHED_LATELY: u64 = 1_000;
