@@ -110,6 +110,10 @@ const SEARCH_COST_GRAPH: usize = 20;
 /// The same for buckets: all of them are looked at.
 const SEARCH_COST_BUCKETS: usize = 60;
 
+/// So many points in buckets that are read from the storage engine cost one candidate more: of ten million a search for few candidates
+/// takes nearly as long as one for thousands, and to search twice takes twice as long.
+const SEARCH_COST_POINTS: usize = 1_024;
+
 /// Recalls asked for of which the curves are kept.
 const CURVES_MAX: usize = 16;
 

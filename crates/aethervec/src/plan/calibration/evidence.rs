@@ -4,7 +4,7 @@ use super::curve::{Curve, least_effort, reached, surely};
 use super::sample::Sample;
 use super::{
     EFFORTS, FILTERED_EFFORTS, HARDER_MIN, HARDER_MIN_LEVEL, PEERS, SEARCH_COST_BUCKETS,
-    SEARCH_COST_GRAPH, TOLERATED, efforts,
+    SEARCH_COST_GRAPH, SEARCH_COST_POINTS, TOLERATED, efforts,
 };
 use crate::ann::Family;
 use std::collections::VecDeque;
@@ -24,7 +24,8 @@ impl Evidence {
     /// The curve that costs least: a small first effort has to be repeated often, a great one is more than most need.
     pub(super) fn cheapest(&self, depth: usize, recall: f32) -> Curve {
         let search_cost = match self.family {
-            Some(Family::Buckets | Family::Drift) => SEARCH_COST_BUCKETS,
+            Some(Family::Buckets) => SEARCH_COST_BUCKETS,
+            Some(Family::Drift) => SEARCH_COST_BUCKETS + self.points / SEARCH_COST_POINTS,
             _ => SEARCH_COST_GRAPH,
         };
         let tried = efforts(self.points);
