@@ -25,14 +25,14 @@ const AROUND: usize = 64;
 /// The nearest of them, whose points may move into the new one.
 const NEIGHBOURS: usize = 8;
 
-/// Estimates by codes of one bit are that many of their standard deviations off, at most.
-const DEVIATIONS: f32 = 2.0;
-
-/// They are written again if one in so many of their points would …
+/// Buckets from which points move are written again if one in so many of their points would …
 const MOVERS_SHARE: usize = 16;
 
 /// … and at least so many.
 const MOVERS_MIN: usize = 4;
+
+/// Estimates by codes of one bit are that many of their standard deviations off, at most.
+const DEVIATIONS: f32 = 2.0;
 
 /// The parts that a bucket becomes: their centroids, and the points and rotated rows that go to each.
 struct Parts {
