@@ -343,9 +343,15 @@ fn window(db: &Path, points: usize, dim: usize, windows: usize) -> Result<Value>
     let stats = database.stats().storage;
     let written = stats.bytes_logged + stats.bytes_flushed + stats.bytes_compacted;
     let raw = newest as f64 * dim as f64 * 4.0;
+    let raw_now = (points * dim * 4) as f64;
+    std::thread::sleep(Duration::from_secs(10));
+    let at_rest = disk_bytes(db)? as f64 / raw_now;
+    database.reclaim()?;
+    let reclaimed = disk_bytes(db)? as f64 / raw_now;
     let report = database.check()?;
     database.close()?;
     Ok(json!({
+        "at_rest_per_raw": at_rest, "reclaimed_per_raw": reclaimed, "closed_per_raw": disk_bytes(db)? as f64 / raw_now,
         "rounds": rounds, "written_per_raw": written as f64 / raw, "problems": report.problems.len(),
     }))
 }

@@ -6,8 +6,8 @@
 //! (collecting, resolving) → flush_turn → compacting → log → manifest → (state, snapshots, group sync, next log, log pool, registry: leaves, held for moments)
 //! ```
 //!
-//! Background threads do not take `log`: they may be interrupted for as long as the operating system likes, and a writer that
-//! waits for it would be, too.
+//! Background threads do not take `log` while there are writers: they may be interrupted for as long as the operating system
+//! likes, and a writer that waits for it would be, too.
 //!
 //! Never here: threads (background/), the commit path and reading (db/).
 
@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::attachment::Registry;
-use crate::background::{self, Claims, Pace, Requests};
+use crate::background::{self, Claims, Pace, Requests, Rest};
 use crate::bell::Bell;
 use crate::conflicts::Conflicts;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +84,7 @@ pub(crate) struct Engine {
     pub(crate) flush_error: Mutex<Option<Error>>,
     pub(crate) compaction_error: Mutex<Option<Error>>,
     pub(crate) pace: Pace,
+    pub(crate) rest: Rest,
     pub(crate) counters: Counters,
     /// No calls are served any more.
     pub(crate) closed: AtomicBool,

@@ -84,6 +84,12 @@ impl NextLog {
         least
     }
 
+    /// What the file of the one takes that is ready, about.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        let logs = self.0.lock();
+        logs.ready.as_ref().map_or(0, LogWriter::file_bytes)
+    }
+
     /// The log `number`, which is in the manifest, holds no writes.
     pub(crate) fn add_unused(&self, number: u64) {
         self.0.lock().unused.push(number);

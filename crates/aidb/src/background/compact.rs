@@ -15,7 +15,7 @@ use crate::version::{Edit, LEVELS, Run, RunIter, Table, TablePlace, runs_of};
 
 use super::claims::Turn;
 use super::flush::NewTables;
-use super::request;
+use super::{request, rest};
 
 /// A unit of a compacting thread's work.
 pub(super) fn step(engine: &Engine) -> Result<bool> {
@@ -94,7 +94,7 @@ pub(crate) fn level0_debt(engine: &Engine) -> Level0Debt {
 }
 
 fn pick(engine: &Engine) -> Option<(Turn<'_>, Plan)> {
-    let limits = limits(engine);
+    let limits = rest::limits_now(engine);
     let watermark = engine.snapshots.watermark();
     let mut compacting = engine.compacting.lock();
     let overdue = overdue(engine);
@@ -127,7 +127,7 @@ fn values_to_move(engine: &Engine) -> BTreeSet<u64> {
 
 /// The value files that must be emptied now. Garbage is let alone while it is less than what waits in memory anyway.
 fn overdue(engine: &Engine) -> BTreeSet<u64> {
-    let floor_bytes = engine.options.memtable_bytes as u64 / 4;
+    let floor_bytes = rest::limits_now(engine).memtable_bytes / 4;
     let manifest = engine.manifest.lock();
     garbage::overdue(manifest.catalog().values.values(), floor_bytes)
 }

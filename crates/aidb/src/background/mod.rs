@@ -1,6 +1,6 @@
 //! Background work: flushes, compactions, the next log, and files to be deleted. The only place that starts threads.
 //!
-//! One thread flushes (and keeps house), `background_threads` threads compact, behind those of writers and readers. They are
+//! One thread flushes (and keeps house, and sees to it that a database [rests](rest) with little more than its data), `background_threads` threads compact, behind those of writers and readers. They are
 //! there only while there is something to do (bell.rs). Without threads, [`step`] does one unit of the same work, in the same
 //! order, when somebody calls.
 
@@ -10,6 +10,7 @@ mod compact;
 mod flush;
 mod pace;
 mod request;
+mod rest;
 
 use std::io;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) use compact::{compact_everything, compaction_debt, level0_debt};
 pub(crate) use flush::flush_sealed;
 pub(crate) use pace::{Backlog, Pace, speed};
 pub(crate) use request::Requests;
+pub(crate) use rest::Rest;
 
 /// A thread without work looks again after this time, for what no ring announces.
 const IDLE: Duration = Duration::from_secs(60);
@@ -50,7 +52,7 @@ pub(crate) fn start(engine: &Arc<Engine>) {
         let engine = weak.upgrade().ok_or(io::ErrorKind::NotFound)?;
         let spawner = Arc::clone(&engine.env.spawner);
         match worker.checked_sub(1) {
-            None => spawner.spawn("aidb-flush", run(engine, worker, flush::step)),
+            None => spawner.spawn("aidb-flush", run(engine, worker, flush_or_rest)),
             Some(number) => {
                 let name = format!("aidb-compact-{number}");
                 spawner.spawn_behind(&name, run(engine, worker, compact::step))
@@ -60,7 +62,7 @@ pub(crate) fn start(engine: &Arc<Engine>) {
     engine.work.hire(1 + compacting, Box::new(start));
     let state = engine.state.load();
     let has_tables = state.version.trees().next().is_some();
-    if has_tables || !state.sealed.is_empty() || !is_at_rest(engine) {
+    if has_tables || !state.sealed.is_empty() || !is_idle(engine) {
         engine.work.ring();
     }
 }
@@ -106,6 +108,11 @@ pub(crate) fn step(engine: &Engine) -> Result<bool> {
     }
 }
 
+/// The flushing thread's unit of work. Only threads have a database rest: when it does depends on the time that passes.
+fn flush_or_rest(engine: &Engine) -> Result<bool> {
+    Ok(flush::step(engine)? || rest::step(engine)?)
+}
+
 /// Takes steps until the engine stops, or there have been none to take for a while.
 fn run(engine: Arc<Engine>, worker: usize, step: fn(&Engine) -> Result<bool>) -> Task {
     Box::new(move || step_on(&engine, worker, step))
@@ -119,10 +126,14 @@ fn step_on(engine: &Engine, worker: usize, step: fn(&Engine) -> Result<bool>) {
         if engine.is_stopping() {
             return;
         }
-        let rests = is_at_rest(engine);
+        let idles = is_idle(engine);
         match step(engine) {
             Ok(true) => retry = RETRY_MIN,
-            Ok(false) if rests && is_at_rest(engine) => {
+            // It has to see that no more writes come.
+            Ok(false) if worker == 0 && !engine.rest.is_settled() => {
+                engine.work.wait(seen, rest::QUIET);
+            }
+            Ok(false) if idles && is_idle(engine) => {
                 engine.work.wait(seen, LINGER);
                 if engine.work.leave(worker, seen) {
                     return;
@@ -141,6 +152,6 @@ fn step_on(engine: &Engine, worker: usize, step: fn(&Engine) -> Result<bool>) {
 }
 
 /// True when whatever there will be to do is rung for. Otherwise time alone, or the end of a reader, may make work.
-fn is_at_rest(engine: &Engine) -> bool {
+fn is_idle(engine: &Engine) -> bool {
     engine.options.retention.is_zero() && engine.snapshots.count() == 0
 }

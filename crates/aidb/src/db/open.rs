@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::attachment::Registry;
-use crate::background::{self, Pace};
+use crate::background::{self, Pace, Rest};
 use crate::bell::Bell;
 use crate::cache::Cache;
 use crate::conflicts::Conflicts;
@@ -219,6 +219,7 @@ fn assemble(
         flush_error: Mutex::new(None),
         compaction_error: Mutex::new(None),
         pace: Pace::default(),
+        rest: Rest::new(env.clock.elapsed()),
         counters: Counters::default(),
         closed: AtomicBool::new(false),
         stopping: AtomicBool::new(false),

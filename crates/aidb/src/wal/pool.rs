@@ -45,6 +45,12 @@ impl LogPool {
         self.free.pop()
     }
 
+    /// What all files take, about.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        let all = self.full.iter().chain(&self.free);
+        all.map(LogWriter::file_bytes).sum()
+    }
+
     /// Lets all full logs end where their records do.
     pub(crate) fn finish(&mut self) {
         self.full.drain(..).for_each(LogWriter::finish);

@@ -143,6 +143,11 @@ impl LogWriter {
         self.bytes
     }
 
+    /// What its file takes, about: bytes appended, and space for more.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file.reserved().max(self.bytes)
+    }
+
     /// Gives back the space behind the last record; nothing is appended any more.
     pub(crate) fn finish(mut self) {
         // What stays allocated is free again with the file.

@@ -241,3 +241,60 @@ fn writes_go_on_when_there_is_room_again() {
         assert_eq!(db.verify().unwrap().problems, []);
     }
 }
+
+fn bytes_on_disk(storage: &MemoryStorage) -> u64 {
+    let files = storage.list().unwrap().into_iter();
+    files.map(|file| file.bytes).sum()
+}
+
+/// While writes come, logs and what is overwritten may take some memtables, however little is live. Then they need not.
+#[test]
+fn a_database_that_rests_takes_little_more_than_its_data() {
+    let storage = MemoryStorage::new();
+    let options = Options {
+        memtable_bytes: 16 << 20,
+        durability: Durability::Buffered,
+        ..Options::default()
+    };
+    let db = DB::open_with(Env::memory(storage.clone()), options.clone()).unwrap();
+    let table = TableOptions {
+        compression: Compression::None,
+        ..TableOptions::DEFAULT
+    };
+    let keyspace_options = KeyspaceOptions {
+        table,
+        ..KeyspaceOptions::DEFAULT
+    };
+    let keyspace = db.keyspace("k", keyspace_options.clone()).unwrap();
+    // Values of both kinds: beside their keys, and apart from them.
+    let large = |number: u64| value(number).repeat(12);
+    let live = LIVE_BYTES + KEYS / 10 * (8 + 1_200);
+    for round in 0..10 {
+        for number in in_random_order() {
+            keyspace.put(key(number), value(number + round)).unwrap();
+            if number % 10 == 0 {
+                keyspace
+                    .put(key(KEYS + number), large(number + round))
+                    .unwrap();
+            }
+        }
+    }
+    let most = times_live(bytes_on_disk(&storage), live);
+    assert!(most > 3.0, "{most} times the live data: nothing to see");
+    for number in 0.. {
+        let now = times_live(bytes_on_disk(&storage), live);
+        if now < 1.4 {
+            break;
+        }
+        assert!(number < 600, "still {now} times the live data");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    keyspace.put(key(0), value(1)).unwrap();
+    db.close().unwrap();
+    let db = DB::open_with(Env::memory(storage), options).unwrap();
+    let keyspace = db.keyspace("k", keyspace_options).unwrap();
+    assert_eq!(keyspace.iter().count() as u64, KEYS + KEYS / 10);
+    assert_eq!(keyspace.get(key(0)).unwrap().unwrap(), value(1));
+    assert_eq!(keyspace.get(key(KEYS + 10)).unwrap().unwrap(), large(19));
+    assert_eq!(db.verify().unwrap().problems, []);
+}
