@@ -329,6 +329,11 @@ impl<E: Deref<Target = Engine>> Drop for Held<E> {
 }
 
 impl Engine {
+    /// True when there may be something that nobody needs once it is not read any more.
+    pub(crate) fn has_garbage(&self) -> bool {
+        !self.replaced.lock().is_empty() || self.files.has_garbage()
+    }
+
     /// Frees memtables and tables that nobody reads any more, and deletes files that nothing names. True when there
     /// was something.
     pub(crate) fn delete_garbage(&self) -> bool {

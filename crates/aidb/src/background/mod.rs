@@ -1,7 +1,8 @@
 //! Background work: flushes, compactions, the next log, and files to be deleted. The only place that starts threads.
 //!
-//! One thread flushes (and keeps house, and sees to it that a database [rests](rest) with little more than its data), `background_threads` threads compact, behind those of writers and readers. They are
-//! there only while there is something to do (bell.rs). Without threads, [`step`] does one unit of the same work, in the same
+//! One thread flushes (and keeps house, and sees to it that a database rests with little more than its data: rest.rs),
+//! `background_threads` threads compact, behind those of writers and readers. They are there only while there is something to do
+//! (bell.rs). Without threads, [`step`] does one unit of the same work, in the same
 //! order, when somebody calls.
 
 mod claims;
@@ -129,8 +130,8 @@ fn step_on(engine: &Engine, worker: usize, step: fn(&Engine) -> Result<bool>) {
         let idles = is_idle(engine);
         match step(engine) {
             Ok(true) => retry = RETRY_MIN,
-            // It has to see that no more writes come.
-            Ok(false) if worker == 0 && !engine.rest.is_settled() => {
+            // What time brings about: that no more writes come, and that nobody reads any more what has been replaced.
+            Ok(false) if worker == 0 && (!engine.rest.is_settled() || engine.has_garbage()) => {
                 engine.work.wait(seen, rest::QUIET);
             }
             Ok(false) if idles && is_idle(engine) => {
