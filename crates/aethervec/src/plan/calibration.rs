@@ -10,7 +10,7 @@
 //! 3. A query harder than nearly all samples gets more than any of these took. When there are many such queries, they are of
 //!    another kind than before, and become samples. So does one query in [`SAMPLE_EVERY`].
 //!
-//! Points that come and go take what was learned with them: when an eighth of the points are newer than a sample, it is *out of date*, and
+//! Points that come and go take what was learned with them: when a sixteenth of the points are newer than a sample, it is *out of date*, and
 //! other queries take its place. While most are, efforts are those for a greater recall than was asked for.
 //!
 //! But for the first ones, which have to wait for it, queries are *offered*, and the lane learns from them in the background. When it
@@ -75,9 +75,10 @@ const SAMPLES_MAX: usize = 512;
 const SAMPLE_EVERY: u64 = 64;
 
 /// A sample is out of date when one in so many of the points in the index are newer.
-const RENEWED_SHARE: u64 = 8;
+const RENEWED_SHARE: u64 = 16;
 
-/// So much less recall than was asked for does no harm, if chance has it so.
+/// So much less recall than was asked for does no harm to the hardest queries where all have the same effort, nor under a filter if
+/// chance has it so.
 pub(super) const TOLERATED: f32 = 0.01;
 
 /// Samples by which one query is judged: half of them less hard.
@@ -194,8 +195,12 @@ impl Calibration {
 
     /// Has the lane learn from a query.
     fn offer(&self, samples: &mut Samples, query: &[f32]) {
-        let (query, is_again) = (query.into(), false);
-        samples.offered.push_back(Offered { query, is_again });
+        let offered = Offered {
+            query: query.into(),
+            at: samples.applied,
+            is_again: false,
+        };
+        samples.offered.push_back(offered);
         samples.since = 0;
         self.is_offered.store(true, Ordering::Release);
     }
@@ -319,9 +324,11 @@ impl Calibration {
         let mut samples = self.samples.lock();
         let due = samples.due_again();
         if due > 0 {
+            let at = samples.applied;
             let again: Vec<_> = samples.recent.again(due).collect();
             let offered = again.into_iter().map(|query| Offered {
                 query,
+                at,
                 is_again: true,
             });
             samples.offered.extend(offered);
@@ -337,30 +344,36 @@ impl Calibration {
         query: &[f32],
         scratch: &mut AnnScratch,
     ) -> Result<()> {
-        self.learn_from(ann, (query, false), scratch)
+        self.learn_from(ann, query, |_| false, scratch)
     }
 
     /// Takes a query as a sample that was offered.
     pub(crate) fn learn_offered(
         &self,
         ann: &Arc<Ann>,
-        Offered { query, is_again }: &Offered,
+        offered: &Offered,
         scratch: &mut AnnScratch,
     ) -> Result<()> {
-        self.learn_from(ann, (query, *is_again), scratch)
+        // What was asked before the points changed may be of another kind than what is asked now, however long it has waited.
+        let is_again = |samples: &Samples| offered.is_again || offered.at < samples.oldest;
+        self.learn_from(ann, &offered.query, is_again, scratch)
     }
 
     fn learn_from(
         &self,
         ann: &Arc<Ann>,
-        (query, is_again): (&[f32], bool),
+        query: &[f32],
+        is_again: impl Fn(&Samples) -> bool,
         scratch: &mut AnnScratch,
     ) -> Result<()> {
         let trials = self.samples.lock().trials.clone();
         let (sample, trials) = Sample::of(ann, query, trials, scratch)?;
         let of = (ann.family(), ann.len());
-        let sample = Sample { is_again, ..sample };
-        self.samples.lock().add(sample, of, trials);
+        {
+            let mut samples = self.samples.lock();
+            let is_again = is_again(&samples);
+            samples.add(Sample { is_again, ..sample }, of, trials);
+        }
         self.renew_curves();
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The effort that queries take, by how hard they are: what samples say of one number of hits and one recall.
 
 use super::sample::Sample;
-use super::{DEPTHS, EFFORTS, TOLERATED, UNKNOWN_FACTOR};
+use super::{DEPTHS, EFFORTS, UNKNOWN_FACTOR};
 use crate::plan::trials::SHARES;
 
 /// The effort that queries take, by how hard they are, for one depth and recall.
@@ -117,10 +117,10 @@ pub(super) fn reached(
     })
 }
 
-/// The mean of some shares, less so many standard deviations as far as these are more than is tolerated.
+/// The mean of some shares, less so many standard deviations.
 pub(super) fn surely<I: Iterator<Item = f32>>(shares: impl Fn() -> I, deviations: f32) -> f32 {
     let count = shares().count().max(1) as f32;
     let mean = shares().sum::<f32>() / count;
     let variance = shares().map(|share| (share - mean).powi(2)).sum::<f32>() / count;
-    mean - (deviations * variance.sqrt() - TOLERATED).max(0.0)
+    mean - deviations * variance.sqrt()
 }

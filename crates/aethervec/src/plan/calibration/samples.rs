@@ -15,7 +15,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Of what may be missed, so much counts while most samples are out of date, or their queries.
-const WARY: f32 = 0.6;
+const WARY: f32 = 0.4;
+
+/// And so much while they are out of date for long.
+const WARIER: f32 = 0.2;
+
+/// That is when one in so many of the points in the index are newer.
+const OLD_SHARE: u64 = 3;
 
 /// So often a curve is made anew without anybody having asked for it: more often than samples are out of date at a time, so that those
 /// for the recall that is asked for then, and for that which is asked for otherwise, are both there.
@@ -25,6 +31,8 @@ pub(super) const IDLE_MAX: usize = 4 * SAMPLES_MIN;
 #[derive(Debug)]
 pub(crate) struct Offered {
     pub(super) query: Box<[f32]>,
+    /// When it was offered: see [`Samples::applied`].
+    pub(super) at: u64,
     /// See [`Sample::is_again`].
     pub(super) is_again: bool,
 }
@@ -180,12 +188,20 @@ impl Samples {
     /// What samples say for this recall: while most are out of date, or their queries, for a greater one.
     pub(super) fn wary_curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
         let is_wary = self.confirmed() * 2 < self.evidence.samples.len().min(SAMPLES_MIN);
-        let recall = if is_wary {
-            1.0 - (1.0 - recall) * WARY
-        } else {
-            recall
+        let recall = match (is_wary, self.are_old()) {
+            (true, true) => 1.0 - (1.0 - recall) * WARIER,
+            (true, false) => 1.0 - (1.0 - recall) * WARY,
+            (false, _) => recall,
         };
         self.curve(k, recall)
+    }
+
+    /// Whether most of the samples that decide are long out of date: who learns has no time.
+    fn are_old(&self) -> bool {
+        let newest = self.evidence.samples.iter().rev();
+        let mut middle = newest.skip(SAMPLES_MIN / 2);
+        let old = self.applied.saturating_sub(self.points as u64 / OLD_SHARE);
+        middle.next().is_some_and(|sample| sample.at < old)
     }
 
     pub(super) fn curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
