@@ -373,6 +373,9 @@ impl Calibration {
             let mut samples = self.samples.lock();
             let is_again = is_again(&samples);
             samples.add(Sample { is_again, ..sample }, of, trials);
+            if !samples.are_unsaid() {
+                return Ok(());
+            }
         }
         self.renew_curves();
         Ok(())

@@ -27,6 +27,9 @@ const OLD_SHARE: u64 = 3;
 /// for the recall that is asked for then, and for that which is asked for otherwise, are both there.
 pub(super) const IDLE_MAX: usize = 4 * SAMPLES_MIN;
 
+/// The curves are made anew for so many samples at once, if as many are to be learned.
+const UNSAID_MAX: usize = 8;
+
 /// A query that is to become a sample.
 #[derive(Debug)]
 pub(crate) struct Offered {
@@ -66,6 +69,8 @@ pub(super) struct Samples {
     pub(super) unknown: f32,
     /// What the samples say, or said before their last change: see [`renewal`](Samples::renewal).
     pub(super) curves: Vec<Known>,
+    /// Samples that came since then.
+    pub(super) unsaid: usize,
     /// For how many hits and which recall somebody has asked last.
     pub(super) asked: Option<(usize, f32)>,
     /// The filters with which the last sample was tried.
@@ -171,6 +176,7 @@ impl Samples {
         let at = self.applied;
         self.evidence.samples.push_back(Sample { at, ..sample });
         self.changes += 1;
+        self.unsaid += 1;
         self.since = 0;
         self.forget_outdated();
         if self.fresh() > SAMPLES_MIN {
@@ -188,12 +194,19 @@ impl Samples {
     /// What samples say for this recall: while most are out of date, or their queries, for a greater one.
     pub(super) fn wary_curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
         let is_wary = self.confirmed() * 2 < self.evidence.samples.len().min(SAMPLES_MIN);
+        let [as_asked, wary, warier] = Samples::recalls(recall);
         let recall = match (is_wary, self.are_old()) {
-            (true, true) => 1.0 - (1.0 - recall) * WARIER,
-            (true, false) => 1.0 - (1.0 - recall) * WARY,
-            (false, _) => recall,
+            (true, true) => warier,
+            (true, false) => wary,
+            (false, _) => as_asked,
         };
         self.curve(k, recall)
+    }
+
+    /// The recalls for which efforts may be taken where this one is asked for.
+    fn recalls(asked: f32) -> [f32; 3] {
+        let for_less_missed = |share: f32| 1.0 - (1.0 - asked) * share;
+        [asked, for_less_missed(WARY), for_less_missed(WARIER)]
     }
 
     /// Whether most of the samples that decide are long out of date: who learns has no time.
@@ -205,8 +218,7 @@ impl Samples {
     }
 
     pub(super) fn curve(&mut self, k: usize, recall: f32) -> Arc<Curve> {
-        let depth = DEPTHS.iter().position(|&depth| k <= depth);
-        let depth = depth.unwrap_or(DEPTHS.len() - 1);
+        let depth = depth_of(k);
         let same = |known: &&mut Known| known.curve.depth == depth && known.curve.recall == recall;
         if let Some(known) = self.curves.iter_mut().find(same) {
             known.idle = 0;
@@ -223,42 +235,70 @@ impl Samples {
         curve
     }
 
-    /// What it takes to make the curves anew without keeping searches waiting.
-    pub(super) fn renewal(&self) -> Renewal {
+    /// Whether the curves are to be made anew: that takes longer than to learn, so it is done for some samples at once.
+    pub(super) fn are_unsaid(&self) -> bool {
+        self.offered.is_empty() || self.unsaid >= UNSAID_MAX
+    }
+
+    /// What it takes to make the curves anew without keeping searches waiting, and those that the next searches may ask for.
+    pub(super) fn renewal(&mut self) -> Renewal {
+        self.unsaid = 0;
         let lasting = self.curves.iter().filter(|known| known.idle < IDLE_MAX);
-        let known = |known: &Known| Known {
-            curve: Arc::clone(&known.curve),
-            idle: known.idle + 1,
-        };
+        let mut curves: Vec<(usize, f32, usize)> = lasting
+            .map(|known| (known.curve.depth, known.curve.recall, known.idle + 1))
+            .collect();
+        if let Some((k, asked)) = self.asked
+            && self.evidence.samples.len() >= SAMPLES_MIN
+        {
+            let depth = depth_of(k);
+            for recall in Samples::recalls(asked) {
+                let is_there = curves
+                    .iter()
+                    .any(|known| (known.0, known.1) == (depth, recall));
+                curves.extend((!is_there).then_some((depth, recall, 0)));
+            }
+        }
         Renewal {
             changes: self.changes,
             evidence: self.evidence.clone(),
-            curves: lasting.map(known).collect(),
+            curves,
         }
     }
 
     /// Takes over what was made anew, unless samples have come meanwhile: who has brought these will make them anew again.
-    pub(super) fn renew(&mut self, renewal: Renewal) {
-        if self.changes == renewal.changes {
-            self.curves = renewal.curves;
+    pub(super) fn renew(&mut self, (changes, curves): (u64, Vec<Known>)) {
+        if self.changes == changes {
+            self.curves = curves;
         }
     }
+}
+
+/// Where in [`DEPTHS`] searches for `k` hits belong.
+fn depth_of(k: usize) -> usize {
+    let depth = DEPTHS.iter().position(|&depth| k <= depth);
+    depth.unwrap_or(DEPTHS.len() - 1)
 }
 
 /// Curves that are to be made anew, of samples as they were at one moment.
 pub(super) struct Renewal {
     changes: u64,
     evidence: Evidence,
-    curves: Vec<Known>,
+    /// Of each its depth, its recall, and how often it was made anew without anybody having asked for it.
+    curves: Vec<(usize, f32, usize)>,
 }
 
 impl Renewal {
-    /// The same with curves that say what the samples say.
-    pub(super) fn made(mut self) -> Renewal {
-        for known in &mut self.curves {
-            let Curve { depth, recall, .. } = *known.curve;
-            known.curve = Arc::new(self.evidence.cheapest(depth, recall));
-        }
-        self
+    /// What the samples say, after so many changes.
+    pub(super) fn made(self) -> (u64, Vec<Known>) {
+        let Renewal {
+            changes,
+            evidence,
+            curves,
+        } = self;
+        let made = curves.into_iter().map(|(depth, recall, idle)| Known {
+            curve: Arc::new(evidence.cheapest(depth, recall)),
+            idle,
+        });
+        (changes, made.collect())
     }
 }

@@ -349,6 +349,8 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     for vector in &vectors[..100] {
         calibration.learn(&ann, vector, &mut scratch).unwrap();
     }
+    // Who learns makes all curves that may be wanted for the recall that somebody asks for.
+    assert_eq!(calibration.samples.lock().curves.len(), 3);
     calibration.applied(2_125, 2_000);
     assert_eq!(curve().map(|curve| curve.recall), Some(0.9));
     assert!(!calibration.is_offered());
