@@ -1,6 +1,7 @@
 """hnswlib and faiss live through a scenario that `aethervec drift-sim --export` has written.
 
-Both are tuned on the first window, as the fixed buckets of drift-sim are: the least effort that reaches the recall asked for. Records are those of
+Both are tuned behind the first window, by queries of their own, as the fixed buckets of drift-sim are: the least effort that reaches the recall
+asked for. Records are those of
 drift-sim (docs/drift-sim.md). Queries come one at a time, on one thread; memory only, so nothing is written.
 """
 import json
@@ -21,8 +22,8 @@ class Scenario:
         with open(os.path.join(directory, "scenario.json")) as file:
             told = json.load(file)
         self.name, self.dimension, self.k = told["name"], told["dimension"], told["k"]
-        arrays = [np.load(os.path.join(directory, name + ".npy")) for name in ("vectors", "deleted", "queries", "truth")]
-        self.vectors, deleted, queries, truth = arrays
+        load = lambda *names: [np.load(os.path.join(directory, name + ".npy")) for name in names]
+        self.vectors, deleted, queries, truth = load("vectors", "deleted", "queries", "truth")
         self.windows, added, gone, asked = [], 0, 0, 0
         for window in told["windows"]:
             batches = []
@@ -32,6 +33,8 @@ class Scenario:
             part = slice(asked, asked + window["queries"])
             asked = part.stop
             self.windows.append(dict(points=window["points"], batches=batches, queries=queries[part], truth=truth[part]))
+        queries, truth = load("tuning_queries", "tuning_truth")
+        self.tuning = dict(points=self.windows[0]["points"], queries=queries, truth=truth)
 
     def found(self, query, ids, farthest, alive):
         """How many of `ids` are among the nearest; rounding differs from one program to the next."""
@@ -121,7 +124,7 @@ def play(name, directory, asked):
         if number == 0:
             for effort in peer.settings:
                 peer.set(effort)
-                if measure(peer, scenario, window, alive)[0] >= asked:
+                if measure(peer, scenario, scenario.tuning, alive)[0] >= asked:
                     break
         recall, times = measure(peer, scenario, window, alive)
         yield dict(

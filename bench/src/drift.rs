@@ -22,6 +22,9 @@ use crate::data::{Matrix, metric};
 use crate::features::{measured, quantiles, with_effort};
 use crate::protocol::{Commands, Result, argument};
 
+/// So long nobody writes before it is looked at what a database takes that rests.
+const REST: Duration = Duration::from_secs(10);
+
 const K: usize = 10;
 
 /// The recall that searches ask for.
@@ -344,7 +347,7 @@ fn window(db: &Path, points: usize, dim: usize, windows: usize) -> Result<Value>
     let written = stats.bytes_logged + stats.bytes_flushed + stats.bytes_compacted;
     let raw = newest as f64 * dim as f64 * 4.0;
     let raw_now = (points * dim * 4) as f64;
-    std::thread::sleep(Duration::from_secs(10));
+    std::thread::sleep(REST);
     let at_rest = disk_bytes(db)? as f64 / raw_now;
     database.reclaim()?;
     let reclaimed = disk_bytes(db)? as f64 / raw_now;

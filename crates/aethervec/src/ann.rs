@@ -52,6 +52,16 @@ pub(crate) struct AnnScratch {
     drift: DriftScratch,
 }
 
+impl AnnScratch {
+    /// For `search` to search by itself, not for somebody: nobody counts that.
+    pub(crate) fn try_out<T>(&mut self, search: impl FnOnce(&mut AnnScratch) -> T) -> T {
+        self.drift.set_trial(true);
+        let found = search(self);
+        self.drift.set_trial(false);
+        found
+    }
+}
+
 impl Family {
     /// What plans call it.
     pub(crate) fn name(self) -> &'static str {

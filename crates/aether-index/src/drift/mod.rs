@@ -171,9 +171,9 @@ pub struct DriftStats {
     pub bytes_maintained: u64,
     /// Bytes of the vectors of points that were added since then.
     pub bytes_ingested: u64,
-    /// Searches since the index was opened, and buckets they have looked into.
+    /// Searches since the index was opened, without [trials](DriftScratch::set_trial).
     pub searches: u64,
-    /// Buckets that searches have looked into.
+    /// Buckets that these searches have looked into.
     pub buckets_searched: u64,
     /// Buckets that were read from the store for that.
     pub buckets_loaded: u64,

@@ -37,6 +37,14 @@ pub struct DriftScratch {
     ranked: Vec<Ranked>,
     near: NearPoints,
     points: Vec<PointId>,
+    is_trial: bool,
+}
+
+impl DriftScratch {
+    /// Whether searches with it are trials, which [`DriftStats`](super::DriftStats) do not count. They are not, at first.
+    pub fn set_trial(&mut self, is_trial: bool) {
+        self.is_trial = is_trial;
+    }
 }
 
 /// What was found in the buckets so far.
@@ -176,6 +184,7 @@ impl Drift {
             query,
             ranked,
             near,
+            is_trial,
             ..
         } = scratch;
         view.rank(&self.space, query, ranked);
@@ -210,8 +219,10 @@ impl Drift {
             }
         }
         near.pool.tighten();
-        self.counters.searches.fetch_add(1, Relaxed);
-        self.counters.scanned.fetch_add(buckets, Relaxed);
+        if !*is_trial {
+            self.counters.searches.fetch_add(1, Relaxed);
+            self.counters.scanned.fetch_add(buckets, Relaxed);
+        }
         Ok(ended)
     }
 

@@ -6,9 +6,11 @@
 //! deleted.npy    u32: ids, in the order in which they are deleted
 //! queries.npy    f32: those of the first window, of the second, …
 //! truth.npy      f32: of each query the squared distance of the last of the k nearest points: a hit is right if it is not farther
+//! tuning_queries.npy, tuning_truth.npy
+//!                the same of queries that are asked behind the first window, before anything is measured
 //! ```
 
-use super::scenario::{Scenario, Window};
+use super::scenario::{Asked, Scenario, Window};
 use crate::failure::{Failure, Outcome};
 use crate::input::create_file;
 use serde_json::{Value, json};
@@ -26,10 +28,14 @@ pub(crate) fn export(scenario: &Scenario, directory: &Path) -> Outcome {
     let write =
         |name, descr, width, items: Vec<[u8; 4]>| npy(&directory.join(name), descr, width, &items);
     write("vectors.npy", "<f4", dimension, floats(&scenario.vectors))?;
-    let queries: Vec<f32> = windows().flat_map(|w| w.queries.iter().copied()).collect();
+    let asked = || windows().map(|window| &window.asked);
+    let queries: Vec<f32> = asked().flat_map(|a| a.queries.iter().copied()).collect();
     write("queries.npy", "<f4", dimension, floats(&queries))?;
-    let truth: Vec<f32> = windows().flat_map(|w| w.truth.iter().copied()).collect();
+    let truth: Vec<f32> = asked().flat_map(|a| a.truth.iter().copied()).collect();
     write("truth.npy", "<f4", None, floats(&truth))?;
+    let Asked { queries, truth } = &scenario.tuning;
+    write("tuning_queries.npy", "<f4", dimension, floats(queries))?;
+    write("tuning_truth.npy", "<f4", None, floats(truth))?;
     let deleted = windows().flat_map(|window| &window.batches);
     let deleted = deleted.flat_map(|batch| batch.deleted.iter().map(|id| id.to_le_bytes()));
     write("deleted.npy", "<u4", None, deleted.collect())?;
@@ -51,7 +57,7 @@ fn described(window: &Window) -> Value {
     let batches = window.batches.iter();
     json!({
         "points": window.points,
-        "queries": window.truth.len(),
+        "queries": window.asked.truth.len(),
         "batches": batches.map(|b| [b.added.len(), b.deleted.len()]).collect::<Vec<_>>(),
     })
 }

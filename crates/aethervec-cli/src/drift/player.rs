@@ -24,8 +24,8 @@ pub(crate) trait Player {
     /// Waits until the index has taken over what was written.
     fn settle(&mut self) -> Outcome;
 
-    /// Once, before anything is measured: learns from `window`, its present contents, what effort the wanted recall takes.
-    fn tune(&mut self, scenario: &Scenario, window: &Window) -> Outcome;
+    /// Once, before anything is measured: learns from queries for its present contents what effort the wanted recall takes.
+    fn tune(&mut self, scenario: &Scenario) -> Outcome;
 
     /// The points nearest to `query`, about.
     fn search(&mut self, query: &[f32], k: usize) -> Outcome<Vec<u32>>;
@@ -78,7 +78,7 @@ pub(crate) fn play(
         player.settle()?;
         let settle_s = settling.elapsed().as_secs_f64();
         if number == 0 {
-            player.tune(scenario, window)?;
+            player.tune(scenario)?;
         }
         let (mut added, mut deleted) = (0, 0);
         for batch in &window.batches {
@@ -93,7 +93,7 @@ pub(crate) fn play(
         ingested += added * scenario.dimension * size_of::<f32>();
         let before = player.told();
         let (mut times, mut found) = (Vec::new(), 0);
-        for (query, &farthest) in scenario.queries(window).zip(&window.truth) {
+        for (query, farthest) in scenario.queries(&window.asked) {
             let watch = Stopwatch::start();
             let hits = player.search(query, scenario.size.k)?;
             times.push(watch.elapsed());
@@ -142,7 +142,7 @@ fn near<'a>(
 
 /// How many points all queries of a window should find.
 fn wanted(scenario: &Scenario, window: &Window) -> usize {
-    window.truth.len() * scenario.size.k.min(window.points)
+    window.asked.truth.len() * scenario.size.k.min(window.points)
 }
 
 /// A collection of a database of its own, removed at the end.
@@ -195,8 +195,8 @@ impl Player for CollectionPlayer {
     }
 
     /// The first searches that ask for a recall are answered exactly.
-    fn tune(&mut self, scenario: &Scenario, window: &Window) -> Outcome {
-        for query in scenario.queries(window) {
+    fn tune(&mut self, scenario: &Scenario) -> Outcome {
+        for (query, _) in scenario.queries(&scenario.tuning) {
             self.search(query, scenario.size.k)?;
         }
         Ok(())
@@ -269,12 +269,14 @@ impl Player for FixedPlayer {
     }
 
     /// As many buckets as it takes now, and from now on.
-    fn tune(&mut self, scenario: &Scenario, window: &Window) -> Outcome {
-        let enough = f64::from(self.recall) * wanted(scenario, window) as f64;
+    fn tune(&mut self, scenario: &Scenario) -> Outcome {
+        let asked = &scenario.tuning;
+        let all = scenario.windows.first();
+        let all = all.map_or(0, |window| wanted(scenario, window));
+        let enough = f64::from(self.recall) * all as f64;
         for probes in 1..=self.buckets.buckets() {
             self.buckets.probes = probes;
-            let queries = scenario.queries(window).zip(&window.truth);
-            let found = queries.map(|(query, &farthest)| {
+            let found = scenario.queries(asked).map(|(query, farthest)| {
                 let hits = self.buckets.search(query, scenario.size.k);
                 near(scenario, query, farthest, hits.iter())
             });

@@ -73,18 +73,26 @@ pub(crate) struct Scenario {
     pub(crate) vectors: Vec<f32>,
     /// The first one fills the index.
     pub(crate) windows: Vec<Window>,
+    /// What is asked behind the first one before anything is measured: other queries, as none is asked twice later either.
+    pub(crate) tuning: Asked,
 }
 
 /// What happens, and what is asked then.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) batches: Vec<Batch>,
+    pub(crate) asked: Asked,
+    /// How many points there are at its end.
+    pub(crate) points: usize,
+}
+
+/// Queries, and what they should find.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
     /// One after the other.
     pub(crate) queries: Vec<f32>,
     /// Squared distance of the last of the nearest points of each query.
     pub(crate) truth: Vec<f32>,
-    /// How many points there are at its end.
-    pub(crate) points: usize,
 }
 
 /// Written together.
@@ -106,6 +114,7 @@ impl Scenario {
             size,
             vectors: writer.vectors,
             windows: writer.windows,
+            tuning: writer.tuning,
         }
     }
 
@@ -114,9 +123,10 @@ impl Scenario {
         &self.vectors[id as usize * self.dimension..][..self.dimension]
     }
 
-    /// The queries of a window.
-    pub(crate) fn queries<'a>(&self, window: &'a Window) -> impl Iterator<Item = &'a [f32]> {
-        window.queries.chunks_exact(self.dimension)
+    /// Queries, each with how far the last of the points is that it should find.
+    pub(crate) fn queries<'a>(&self, asked: &'a Asked) -> impl Iterator<Item = (&'a [f32], f32)> {
+        let queries = asked.queries.chunks_exact(self.dimension);
+        queries.zip(asked.truth.iter().copied())
     }
 }
 
@@ -134,6 +144,7 @@ struct Writer<'a> {
     rng: Rng,
     vectors: Vec<f32>,
     windows: Vec<Window>,
+    tuning: Asked,
     /// Of each point.
     origins: Vec<Origin>,
     /// Oldest first.
@@ -148,6 +159,7 @@ impl<'a> Writer<'a> {
             rng: Rng::with_seed(size.seed),
             vectors: Vec::new(),
             windows: Vec::new(),
+            tuning: Asked::default(),
             origins: Vec::new(),
             alive: Vec::new(),
         }
@@ -308,13 +320,22 @@ impl<'a> Writer<'a> {
             writer.origins[like as usize]
         };
         let asked = asked.unwrap_or(&mut alike);
-        for _ in 0..self.size.queries {
-            let origin = asked(self);
-            self.draw(origin, Purpose::Query, &mut window.queries);
+        window.asked = self.asked(asked);
+        if self.windows.is_empty() {
+            self.tuning = self.asked(asked);
         }
-        window.truth = self.truth(&window.queries);
         window.points = self.alive.len();
         self.windows.push(window);
+    }
+
+    fn asked(&mut self, origin: &mut dyn FnMut(&mut Writer<'_>) -> Origin) -> Asked {
+        let mut asked = Asked::default();
+        for _ in 0..self.size.queries {
+            let origin = origin(self);
+            self.draw(origin, Purpose::Query, &mut asked.queries);
+        }
+        asked.truth = self.truth(&asked.queries);
+        asked
     }
 
     fn next_id(&self) -> u32 {
@@ -391,7 +412,7 @@ mod tests {
             assert_eq!(scenario.windows.len(), SIZE.windows + 1);
             let mut alive = HashSet::new();
             let mut next = 0;
-            for window in &scenario.windows {
+            for (number, window) in scenario.windows.iter().enumerate() {
                 for batch in &window.batches {
                     assert_eq!(batch.added.start, next);
                     next = batch.added.end;
@@ -399,8 +420,11 @@ mod tests {
                     assert!(batch.deleted.iter().all(|id| alive.remove(id)), "{name:?}");
                 }
                 assert_eq!(window.points, alive.len(), "{name:?}");
-                assert_eq!(scenario.queries(window).count(), SIZE.queries);
-                for (query, &truth) in scenario.queries(window).zip(&window.truth) {
+                let tuning = Some(&scenario.tuning).filter(|_| number == 0);
+                let asked = || tuning.into_iter().chain([&window.asked]);
+                let queries = || asked().flat_map(|asked| scenario.queries(asked));
+                assert_eq!(queries().count(), SIZE.queries * asked().count());
+                for (query, truth) in queries() {
                     let nearer = alive
                         .iter()
                         .filter(|&&id| super::super::distance(query, scenario.vector(id)) <= truth);

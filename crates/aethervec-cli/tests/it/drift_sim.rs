@@ -100,6 +100,8 @@ fn vectors_of_a_file_come_source_by_source_and_scenarios_go_to_others() {
         ("vectors.npy", 358 * 32),
         ("queries.npy", 800 * 32),
         ("truth.npy", 3200),
+        ("tuning_queries.npy", 200 * 32),
+        ("tuning_truth.npy", 800),
     ] {
         let length = std::fs::metadata(files.join(file)).unwrap().len();
         assert!(

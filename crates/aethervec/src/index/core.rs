@@ -89,6 +89,8 @@ pub(crate) struct Lane {
     pub(crate) retry_at: u64,
     /// Checkpoints written so far.
     pub(crate) checkpoints: u64,
+    /// Its own: one that a search takes over is in the caches of another processor, as large as learning has made it.
+    pub(crate) scratch: AnnScratch,
 }
 
 impl Lane {

@@ -1,8 +1,8 @@
 //! The index of a dense field: an approximate one, and the points that are not in it yet.
 
-use crate::ann::{Ann, Family};
+use crate::ann::{Ann, AnnScratch, Family};
 use crate::error::Result;
-use crate::index::core::{Core, DenseStatus, IndexStatus};
+use crate::index::core::{DenseStatus, IndexStatus};
 use crate::index::drift;
 use crate::index::matrix::Matrix;
 use crate::index::successor::{Successor, Wanted, build_points_max};
@@ -341,12 +341,12 @@ impl DenseIndex {
     }
 
     /// Learns what effort searches take from a query that was asked. False when there is none.
-    pub(crate) fn learn(&self, core: &Core) -> Result<bool> {
+    pub(crate) fn learn(&self, scratch: &mut AnnScratch) -> Result<bool> {
         let Some(offered) = self.calibration.take_offered() else {
             return Ok(false);
         };
         if let Some(ann) = self.ann.load_full() {
-            core.with_scratch(|scratch| self.calibration.learn_offered(&ann, &offered, scratch))?;
+            self.calibration.learn_offered(&ann, &offered, scratch)?;
         }
         Ok(true)
     }

@@ -10,6 +10,7 @@
 
 use crate::ann::Family;
 use crate::error::{Error, Result};
+use crate::index::alive::{Alive, Table};
 use crate::index::core::Core;
 use crate::index::field::Field;
 use crate::index::matrix::Matrix;
@@ -23,9 +24,10 @@ use aether_index::{
     SearchParams, Store,
 };
 use aidb::{DB, Durability, Snapshot, WriteBatch};
+use arc_swap::Guard;
 use bytes::Bytes;
-use parking_lot::RwLock;
 use roaring::RoaringTreemap;
+use std::sync::Arc;
 
 /// An index of one field.
 #[derive(Debug)]
@@ -43,12 +45,14 @@ struct Rows {
     field: FieldNumber,
     spec: VectorField,
     /// Points that are in buckets and alive. After an opening there may be some more, that have no vector in this field.
-    alive: RwLock<RoaringTreemap>,
+    alive: Alive,
 }
 
 /// What one call needs of the rows.
 struct Access<'a> {
     rows: &'a Rows,
+    /// Points that are alive.
+    alive: Guard<Arc<Table>>,
     /// Whether vectors are kept in memory that are read: a search reads them again soon.
     keeps: bool,
     /// Whether no record is that of a dead point, so that none has to be looked up.
@@ -58,14 +62,14 @@ struct Access<'a> {
 }
 
 impl Rows {
-    fn new(core: &Core, field: &Field) -> Rows {
+    fn new(core: &Core, field: &Field, alive: Alive) -> Rows {
         Rows {
             db: core.db.clone(),
             keyspaces: core.keyspaces.clone(),
             collection: core.id,
             field: field.number,
             spec: field.spec.clone(),
-            alive: RwLock::default(),
+            alive,
         }
     }
 
@@ -133,7 +137,7 @@ impl Store for Access<'_> {
     }
 
     fn is_dead(&self, point: PointId) -> bool {
-        !self.all_alive && !self.rows.alive.read().contains(point.0)
+        !self.all_alive && !self.alive.contains(point)
     }
 
     fn commit(&self, rows: &[Row]) -> Result<()> {
@@ -186,12 +190,12 @@ impl DriftIndex {
             }
         };
         let kind = (spec.dim, spec.metric, spec.element);
-        let cache = std::sync::Arc::clone(&core.keyspaces.bucket_cache);
+        let cache = Arc::clone(&core.keyspaces.bucket_cache);
         let drift = Drift::new(kind, params, seed, centre, cache)?;
         let mut batch = WriteBatch::new();
         remove_rows(core, field.number, &mut batch);
         core.db.write(batch, Durability::Buffered)?;
-        let rows = Rows::new(core, field);
+        let rows = Rows::new(core, field, Alive::default());
         Ok(DriftIndex { drift, rows })
     }
 
@@ -201,9 +205,9 @@ impl DriftIndex {
         snapshot: &Snapshot,
         field: &Field,
         (spec, params): (&DenseField, IvfParams),
-        alive: RoaringTreemap,
+        alive: &RoaringTreemap,
     ) -> Result<DriftIndex> {
-        let rows = Rows::new(core, field);
+        let rows = Rows::new(core, field, Alive::of(alive));
         let buckets = &core.keyspaces.buckets;
         let state = snapshot.get(buckets, rows.key(BucketKey::State))?;
         let state = state.ok_or_else(|| {
@@ -217,15 +221,15 @@ impl DriftIndex {
             }
         }
         let kind = (spec.dim, spec.metric, spec.element);
-        let cache = std::sync::Arc::clone(&core.keyspaces.bucket_cache);
+        let cache = Arc::clone(&core.keyspaces.bucket_cache);
         let drift = Drift::open(kind, params, &state, headers, cache)?;
-        *rows.alive.write() = alive;
         Ok(DriftIndex { drift, rows })
     }
 
     fn access(&self) -> Access<'_> {
         Access {
             rows: &self.rows,
+            alive: self.rows.alive.table(),
             keeps: false,
             all_alive: false,
             record: None,
@@ -248,30 +252,29 @@ impl DriftIndex {
         vectors: &Matrix,
         record: Option<AnnRecord>,
     ) -> Result<()> {
+        // First, so that the index finds them alive.
+        self.rows.alive.insert(points);
         let access = Access {
             record,
             ..self.access()
         };
-        let numbers = || points.iter().map(|point| point.0);
-        self.rows.alive.write().extend(numbers());
         let appended = self.drift.append(points, |i| vectors.row(i), &access);
         if appended.is_err() {
-            let mut alive = self.rows.alive.write();
-            numbers().for_each(|number| {
-                alive.remove(number);
-            });
+            for &point in points {
+                self.remove(point);
+            }
         }
         appended
     }
 
     /// Takes a point out. False when it is not here.
     pub(crate) fn remove(&self, point: PointId) -> bool {
-        self.rows.alive.write().remove(point.0)
+        self.rows.alive.remove(point)
     }
 
     /// Whether a point is here and alive.
     pub(crate) fn contains(&self, point: PointId) -> bool {
-        self.rows.alive.read().contains(point.0)
+        self.rows.alive.table().contains(point)
     }
 
     /// Records of points that are dead.
@@ -282,11 +285,11 @@ impl DriftIndex {
 
     /// Points that are alive.
     pub(crate) fn len(&self) -> usize {
-        usize::try_from(self.rows.alive.read().len()).unwrap_or(usize::MAX)
+        usize::try_from(self.rows.alive.len()).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.drift.memory_bytes() + self.rows.alive.read().serialized_size()
+        self.drift.memory_bytes() + self.rows.alive.memory_bytes()
     }
 
     pub(crate) fn stats(&self) -> DriftStats {

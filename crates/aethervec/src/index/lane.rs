@@ -110,7 +110,7 @@ impl Lane {
         // By turns: where writes never end, the dead would pile up behind them.
         let (indexed, waits) = self.index(core, turn)?;
         let built = payload::build_step(core)? || payload::sweep_step(core)?;
-        let learned = learn(core)?;
+        let learned = self.learn(core)?;
         if maintain(core)? || indexed || built || learned || learns_again(core) {
             return Ok(Step::More);
         }
@@ -176,6 +176,15 @@ impl Lane {
         self.progress += numbers;
         Ok((numbers > 0, waits))
     }
+
+    /// Learns what effort searches take, from one query for each field. False when there is none.
+    fn learn(&mut self, core: &Core) -> Result<bool> {
+        let mut learned = false;
+        for (_, index) in core.fields.load().dense() {
+            learned |= index.learn(&mut self.scratch)?;
+        }
+        Ok(learned)
+    }
 }
 
 /// Begins an index that grows by appending, where one is wanted and there is none.
@@ -195,15 +204,6 @@ fn begin_drift(core: &Core, field: &Field, index: &DenseIndex, seed: u64) -> Res
 /// The seed of a field's index: it only has to differ between fields.
 fn seed(core: &Core, field: &Field) -> u64 {
     u64::from(core.id.0) << 16 | u64::from(field.number.0)
-}
-
-/// Learns what effort searches take, from one query for each field. False when there is none.
-fn learn(core: &Core) -> Result<bool> {
-    let mut learned = false;
-    for (_, index) in core.fields.load().dense() {
-        learned |= index.learn(core)?;
-    }
-    Ok(learned)
 }
 
 /// Whether there is something to learn again, of which the next steps do one query each.

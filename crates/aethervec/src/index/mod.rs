@@ -10,6 +10,7 @@
 //! A point is in the delta before its commit is visible, and in the graph or the buckets before it leaves the delta. A search
 //! looks into the delta first and into these second, and so it misses nothing.
 
+pub(crate) mod alive;
 pub(crate) mod checkpoint;
 pub(crate) mod core;
 pub(crate) mod deaths;

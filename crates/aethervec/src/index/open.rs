@@ -196,7 +196,7 @@ fn open_ann(
         };
         let mut alive = payload::all_points(core.id, &core.keyspaces, snapshot)?;
         alive.remove_range(applied..);
-        let drift = DriftIndex::open(core, snapshot, field, (spec, params), alive)?;
+        let drift = DriftIndex::open(core, snapshot, field, (spec, params), &alive)?;
         return Ok(Ann::Drift(Box::new(drift)));
     }
     let key = keyspace::ann_key(core.id, field.number);

@@ -133,12 +133,21 @@ impl<V: Cached> PointCache<V> {
     }
 }
 
+/// Room for as many values as there are going to be, if they are all like those that are known: to make more of it when it is full would
+/// keep a search waiting for a millisecond. Memory is not taken before there is something in it.
+fn room<V>(values: usize) -> Values<V> {
+    Values::with_capacity_and_hasher(values, Default::default())
+}
+
 impl<V: Cached> Shard<V> {
     fn insert(&mut self, key: Key, value: V, young_bytes_max: usize) {
         let bytes = value.held_bytes() + ENTRY_BYTES;
         self.dying.by_ref().take(DYING).for_each(drop);
+        if self.young.capacity() == 0 {
+            self.young = room(young_bytes_max / bytes);
+        }
         if self.young_bytes + bytes > young_bytes_max {
-            let young = Values::with_capacity_and_hasher(self.young.len(), Default::default());
+            let young = room(self.young.len());
             let young = std::mem::replace(&mut self.young, young);
             self.dying = std::mem::replace(&mut self.old, young).into_iter();
             self.young_bytes = 0;
@@ -191,6 +200,21 @@ mod tests {
             (before, most) = (now, most.max(now));
         }
         assert!(most > 10 * DYING);
+    }
+
+    #[test]
+    fn room_is_made_for_all_at_the_beginning() {
+        let cache = PointCache::new(16 << 20);
+        let capacity = || cache.shards[0].lock().young.capacity();
+        assert_eq!(capacity(), 0);
+        cache.insert(CollectionId(1), PointId(0), ROW);
+        let (first, mut filled) = (capacity(), 0);
+        for point in 1..100_000 {
+            cache.insert(CollectionId(1), PointId(point), ROW);
+            assert_eq!(capacity(), first);
+            filled = filled.max(cache.shards[0].lock().young.len());
+        }
+        assert!(filled > 2_000 && filled <= first, "{filled} of {first}");
     }
 
     #[test]

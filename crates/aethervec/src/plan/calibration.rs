@@ -367,7 +367,8 @@ impl Calibration {
         scratch: &mut AnnScratch,
     ) -> Result<()> {
         let trials = self.samples.lock().trials.clone();
-        let (sample, trials) = Sample::of(ann, query, trials, scratch)?;
+        let (sample, trials) =
+            scratch.try_out(|scratch| Sample::of(ann, query, trials, scratch))?;
         let of = (ann.family(), ann.len());
         {
             let mut samples = self.samples.lock();
