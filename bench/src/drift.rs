@@ -423,12 +423,18 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
             ..SearchRequest::new(query, K)
         };
         let truth = collection.search_with(request)?;
-        truths.push(truth.into_iter().map(|hit| hit.id).collect::<HashSet<DocId>>());
+        truths.push(
+            truth
+                .into_iter()
+                .map(|hit| hit.id)
+                .collect::<HashSet<DocId>>(),
+        );
         peak.look();
     }
     let searches = found.iter().map(|(recall, ef, (p50, p99), found)| {
         let both = found.iter().zip(&truths);
-        let hits = both.flat_map(|(found, truth)| found.iter().filter(|hit| truth.contains(&hit.id)));
+        let hits =
+            both.flat_map(|(found, truth)| found.iter().filter(|hit| truth.contains(&hit.id)));
         let recall_found = hits.count() as f64 / (truths.len() * K) as f64;
         json!({"asked": recall, "ef": ef, "recall": recall_found, "p50_us": p50, "p99_us": p99})
     });
@@ -460,7 +466,9 @@ fn built(database: &AetherDB, source: &mut Source, points: usize) -> Result<Valu
     });
     done?;
     let engine_mb = database.stats().storage.memory_bytes() / 1_000_000;
-    Ok(json!({"wall_s": took.wall_s, "cpu_s": took.cpu_s, "engine_mb": engine_mb, "peak": peak.to_json()}))
+    Ok(
+        json!({"wall_s": took.wall_s, "cpu_s": took.cpu_s, "engine_mb": engine_mb, "peak": peak.to_json()}),
+    )
 }
 
 /// The most memory that was seen.
