@@ -1,8 +1,7 @@
 """hnswlib and faiss live through a scenario that `aethervec drift-sim --export` has written.
 
 Both are tuned behind the first window, by queries of their own, as the fixed buckets of drift-sim are: the least effort that reaches the recall
-asked for. Records are those of
-drift-sim (docs/drift-sim.md). Queries come one at a time, on one thread; memory only, so nothing is written.
+asked for. Records are those of drift-sim (docs/drift-sim.md). Queries come one at a time, on one thread; memory only, so nothing is written.
 """
 import json
 import os
@@ -22,8 +21,9 @@ class Scenario:
         with open(os.path.join(directory, "scenario.json")) as file:
             told = json.load(file)
         self.name, self.dimension, self.k = told["name"], told["dimension"], told["k"]
-        load = lambda *names: [np.load(os.path.join(directory, name + ".npy")) for name in names]
-        self.vectors, deleted, queries, truth = load("vectors", "deleted", "queries", "truth")
+        names = ("vectors", "deleted", "queries", "truth", "tuning_queries", "tuning_truth")
+        arrays = [np.load(os.path.join(directory, name + ".npy")) for name in names]
+        self.vectors, deleted, queries, truth, tuning_queries, tuning_truth = arrays
         self.windows, added, gone, asked = [], 0, 0, 0
         for window in told["windows"]:
             batches = []
@@ -33,8 +33,7 @@ class Scenario:
             part = slice(asked, asked + window["queries"])
             asked = part.stop
             self.windows.append(dict(points=window["points"], batches=batches, queries=queries[part], truth=truth[part]))
-        queries, truth = load("tuning_queries", "tuning_truth")
-        self.tuning = dict(points=self.windows[0]["points"], queries=queries, truth=truth)
+        self.tuning = dict(points=self.windows[0]["points"], queries=tuning_queries, truth=tuning_truth)
 
     def found(self, query, ids, farthest, alive):
         """How many of `ids` are among the nearest; rounding differs from one program to the next."""

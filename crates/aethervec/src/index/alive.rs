@@ -1,5 +1,5 @@
 //! Which points of an index are alive: one bit for each number, which searches read without a lock. Each of them asks about hundreds of
-//! points while others die; a lock around one bitmap cost a search as much as the estimates of these points did.
+//! points while others die; the lock around one compressed bitmap took an eighth of a search.
 
 use aether_index::PointId;
 use arc_swap::{ArcSwap, Guard};
@@ -70,18 +70,21 @@ impl Alive {
             table = Arc::new(table.grown(first, last));
             self.table.store(Arc::clone(&table));
         }
-        let set = |point: &&PointId| table.word(point.0).is_some_and(|word| word.set(point.0));
-        let new = points.iter().filter(set).count();
+        let is_new = |&&point: &&PointId| {
+            let word = table.word(point.0);
+            word.is_some_and(|word| word.fetch_or(bit(point), Ordering::AcqRel) & bit(point) == 0)
+        };
+        let new = points.iter().filter(is_new).count();
         self.len.fetch_add(new as u64, Ordering::AcqRel);
     }
 
     /// Takes a point out. False when it is not here.
     pub(crate) fn remove(&self, point: PointId) -> bool {
         // A chunk that goes meanwhile has nobody alive, and so none whom this could take out.
-        let removed = self
-            .table()
-            .word(point.0)
-            .is_some_and(|word| word.clear(point.0));
+        let table = self.table();
+        let word = table.word(point.0);
+        let removed = word
+            .is_some_and(|word| word.fetch_and(!bit(point), Ordering::AcqRel) & bit(point) != 0);
         self.len.fetch_sub(u64::from(removed), Ordering::AcqRel);
         removed
     }
@@ -98,31 +101,16 @@ impl Alive {
     }
 }
 
-/// 64 numbers.
-trait Bits {
-    /// False when it was set before.
-    fn set(&self, number: u64) -> bool;
-    /// False when it was not set.
-    fn clear(&self, number: u64) -> bool;
-}
-
-impl Bits for AtomicU64 {
-    fn set(&self, number: u64) -> bool {
-        let bit = 1 << (number % 64);
-        self.fetch_or(bit, Ordering::AcqRel) & bit == 0
-    }
-
-    fn clear(&self, number: u64) -> bool {
-        let bit = 1 << (number % 64);
-        self.fetch_and(!bit, Ordering::AcqRel) & bit != 0
-    }
+/// Where a point is in its word.
+fn bit(point: PointId) -> u64 {
+    1 << (point.0 % 64)
 }
 
 impl Table {
     /// Whether a point is alive.
     pub(crate) fn contains(&self, point: PointId) -> bool {
         let word = self.word(point.0);
-        word.is_some_and(|word| word.load(Ordering::Relaxed) >> (point.0 % 64) & 1 == 1)
+        word.is_some_and(|word| word.load(Ordering::Relaxed) & bit(point) != 0)
     }
 
     fn word(&self, number: u64) -> Option<&AtomicU64> {
