@@ -30,7 +30,7 @@ pub(crate) struct CollectionId(pub(crate) u32);
 
 /// The part of the memory for rows that ids take, and that rows of documents take: where distances are exact, searches need
 /// nothing else.
-const IDS_SHARE: usize = 4;
+const IDS_SHARE: usize = 8;
 
 /// The keyspaces of a database.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct Keyspaces {
     /// Copies of rows of `buckets`.
     pub(crate) bucket_cache: Arc<ImageCache>,
     /// Rows of `points`.
-    pub(crate) row_cache: Arc<PointCache<Bytes>>,
+    pub(crate) row_cache: Arc<PointCache<Arc<[u8]>>>,
     /// The documents of points.
     pub(crate) id_cache: Arc<PointCache<DocId>>,
     /// Their rows of `docs`, as they were when the points were the newest.

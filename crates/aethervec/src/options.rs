@@ -24,8 +24,8 @@ pub struct DbOptions {
     /// this and `storage.retention` holds. More: what was replaced or deleted within that time stays on disk and in the
     /// indexes as long.
     pub retention: Duration,
-    /// Memory for the rows, ids and payloads of documents that searches have found lately, over all collections. More: less is looked up
-    /// for a search whose hits were found before.
+    /// Memory for the rows, ids and payloads of documents that searches have found lately, or that were written lately, over all
+    /// collections: three quarters for rows. More: less is looked up for a search.
     pub row_cache_bytes: usize,
     /// Memory for copies of buckets of the family `drift`, over all collections. More: searches read fewer of them from the
     /// storage engine.
@@ -40,7 +40,7 @@ impl DbOptions {
         lane_threads: None,
         durability: Durability::Sync,
         retention: Duration::ZERO,
-        row_cache_bytes: 64 << 20,
+        row_cache_bytes: 128 << 20,
         bucket_cache_bytes: 1 << 30,
         storage: aidb::Options::DEFAULT,
     };
@@ -51,7 +51,7 @@ impl DbOptions {
         lane_threads: Some(0),
         durability: Durability::Sync,
         retention: Duration::ZERO,
-        row_cache_bytes: 64 << 20,
+        row_cache_bytes: 128 << 20,
         bucket_cache_bytes: 1 << 30,
         storage: aidb::Options {
             background_threads: 0,

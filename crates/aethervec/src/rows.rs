@@ -99,8 +99,9 @@ impl CollectionView {
     /// The rows of points that are visible, from the cache as far as it has them.
     pub(crate) fn cached_point_rows(&self, points: &[PointId]) -> Result<Vec<Option<Bytes>>> {
         let cache = &self.core.keyspaces.row_cache;
-        let copied = |_: PointId, row: Bytes| Ok(Bytes::copy_from_slice(&row));
-        self.cached(cache, points, copied)
+        let rows = self.cached(cache, points, |_, row| Ok(Arc::from(&row[..])))?;
+        let bytes = |row: Option<Arc<[u8]>>| row.map(Bytes::from_owner);
+        Ok(rows.into_iter().map(bytes).collect())
     }
 
     /// The documents of points that are visible, from the cache as far as it has them.

@@ -18,7 +18,7 @@ use crate::index::record::AnnRecord;
 use crate::keyspace::{self, BucketKey, CollectionId, FieldNumber, Keyspaces, PointRow};
 use crate::schema::{DenseField, VectorField};
 use crate::vector::{Vector, VectorValue};
-use aether_distance::{Metric, VectorRef};
+use aether_distance::{Metric, VectorRef, prefetch};
 use aether_index::{
     Candidate, CheckSummary, Drift, DriftScratch, DriftStats, IvfParams, PointId, Row,
     SearchParams, Store,
@@ -27,6 +27,7 @@ use aidb::{DB, Durability, Snapshot, WriteBatch};
 use arc_swap::Guard;
 use bytes::Bytes;
 use roaring::RoaringTreemap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// An index of one field.
@@ -78,10 +79,15 @@ impl Rows {
     }
 
     /// The rows of points as they are in `points`; none where a point has none.
-    fn points(&self, points: &[PointId], keeps: bool) -> Result<Vec<Option<Bytes>>> {
+    fn points(&self, points: &[PointId], keeps: bool) -> Result<Vec<Option<PointBytes>>> {
         let (cache, collection) = (&self.keyspaces.row_cache, self.collection);
-        let cached = points.iter().map(|&point| cache.get(collection, point));
-        let mut rows: Vec<Option<Bytes>> = cached.collect();
+        let cached = points.iter().map(|&point| {
+            let row = cache.get(collection, point)?;
+            // All of them come from memory at once.
+            prefetch(&row);
+            Some(PointBytes::Cached(row))
+        });
+        let mut rows: Vec<Option<PointBytes>> = cached.collect();
         let missing = points.iter().zip(&rows).filter(|(_, row)| row.is_none());
         let missing: Vec<PointId> = missing.map(|(&point, _)| point).collect();
         if missing.is_empty() {
@@ -93,16 +99,30 @@ impl Rows {
         let read = self.keyspaces.points.multi_get(keys)?;
         let places = rows.iter_mut().filter(|row| row.is_none());
         for (place, (&point, row)) in places.zip(missing.iter().zip(read)) {
-            *place = match row {
-                Some(row) if keeps => {
-                    let row = Bytes::copy_from_slice(&row);
-                    cache.insert(collection, point, row.clone());
-                    Some(row)
-                }
-                row => row,
-            };
+            let Some(row) = row else { continue };
+            if keeps {
+                cache.insert(collection, point, row[..].into());
+            }
+            *place = Some(PointBytes::Stored(row));
         }
         Ok(rows)
+    }
+}
+
+/// The row of a point.
+enum PointBytes {
+    Cached(Arc<[u8]>),
+    Stored(Bytes),
+}
+
+impl Deref for PointBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            PointBytes::Cached(row) => row,
+            PointBytes::Stored(row) => row,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The vector fields of a collection, each with its index in memory.
 
+use crate::ann::Family;
 use crate::catalog::CollectionRecord;
 use crate::error::{Error, Result};
 use crate::index::core::IndexStatus;
@@ -94,6 +95,12 @@ impl Fields {
             FieldIndex::Dense(index) => Some((field, index)),
             _ => None,
         })
+    }
+
+    /// Whether searches read rows of points that are among the nearest.
+    pub(crate) fn read_rows(&self) -> bool {
+        self.dense()
+            .any(|(_, index)| index.family() == Some(Family::Drift))
     }
 
     /// The vectors of a point, from its row: of the fields that there are.

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::IntoIter;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 /// So many lookups can go on at once.
 const SHARDS: usize = 16;
@@ -77,6 +78,12 @@ impl Hasher for KeyHasher {
 pub(crate) trait Cached: Clone {
     /// Bytes that it takes besides itself.
     fn held_bytes(&self) -> usize;
+}
+
+impl Cached for Arc<[u8]> {
+    fn held_bytes(&self) -> usize {
+        self.len()
+    }
 }
 
 impl Cached for Bytes {

@@ -87,8 +87,9 @@ const PEERS: usize = 48;
 /// With fewer harder samples than this, nothing is known of a query.
 const HARDER_MIN: usize = 8;
 
-/// The same where the hard ones take no more than the others.
-const HARDER_MIN_LEVEL: usize = 2;
+/// Where the hard ones take no more than the others, the hardest sample may be exceeded by this part of what it is harder than the
+/// middle one: a query in a hundred is harder than a hundred samples, and of the same kind.
+const BEYOND: f32 = 0.5;
 
 /// Of so many queries it is remembered how many were harder than all that is known.
 const MEMORY: f32 = 32.0;

@@ -107,6 +107,7 @@ impl Part<'_> {
     fn encode(&self, entry: &PendingEntry, batch: &mut WriteBatch) {
         let Core { id, keyspaces, .. } = self.core;
         let mut value = Vec::new();
+        let reads_rows = self.core.fields.load().read_rows();
         for (change, point) in self.numbered(entry) {
             if let Some(old) = change.old.filter(|old| old.expires != 0) {
                 let key = keyspace::expiry_key(*id, old.expires, old.point);
@@ -118,6 +119,10 @@ impl Part<'_> {
             };
             keyspace::point_value(&change.id, &version.vectors, &mut value);
             batch.put(&keyspaces.points, keyspace::point_key(*id, point), &value);
+            if reads_rows {
+                // What was written lately is searched for soon.
+                keyspaces.row_cache.insert(*id, point, value[..].into());
+            }
             keyspace::doc_value(point, version.expires, &version.json, &mut value);
             batch.put(&keyspaces.docs, &change.key, &value);
             if version.expires != 0 {

@@ -11,9 +11,10 @@ pub(crate) struct Curve {
     pub(super) recall: f32,
     /// With this effort queries are searched for to see how hard they are.
     pub(super) first: usize,
-    /// With fewer harder samples than this, nothing is known of a query.
-    pub(super) harder_min: usize,
-    /// Of each sample how hard it is, ascending, and the effort for a query that is as hard; `None` if none is enough.
+    /// Of harder queries nothing is known.
+    pub(super) limit: f32,
+    /// Of each sample how hard it is, ascending, and the effort for a query that is as hard; `None` if none is enough. What is harder than all of them
+    /// takes as much as the last.
     pub(super) steps: Vec<(f32, Option<usize>)>,
     /// The effort with which all samples together reach the recall; `None` if none is enough.
     pub(super) typical: Option<usize>,
@@ -30,8 +31,8 @@ impl Curve {
     /// What a query takes that is so hard, if that is known.
     pub(super) fn known(&self, hardness: f32) -> Option<Option<usize>> {
         let easier = self.steps.partition_point(|&(other, _)| other < hardness);
-        let (_, need) = self.steps.get(easier)?;
-        (easier + self.harder_min <= self.steps.len()).then_some(*need)
+        let (_, need) = self.steps.get(easier).or(self.steps.last())?;
+        (hardness <= self.limit).then_some(*need)
     }
 
     /// How much of its exact answer a search with this curve finds for the query of `sample`.

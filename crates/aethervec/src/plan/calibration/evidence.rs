@@ -3,8 +3,8 @@
 use super::curve::{Curve, least_effort, reached, surely};
 use super::sample::Sample;
 use super::{
-    EFFORTS, FILTERED_EFFORTS, HARDER_MIN, HARDER_MIN_LEVEL, PEERS, SEARCH_COST_BUCKETS,
-    SEARCH_COST_GRAPH, SEARCH_COST_POINTS, TOLERATED, efforts,
+    BEYOND, EFFORTS, FILTERED_EFFORTS, HARDER_MIN, PEERS, SEARCH_COST_BUCKETS, SEARCH_COST_GRAPH,
+    SEARCH_COST_POINTS, TOLERATED, efforts,
 };
 use crate::ann::Family;
 use std::collections::VecDeque;
@@ -69,7 +69,7 @@ impl Evidence {
             .map(|sample| (sample.hardness[place], Some(first)));
         Some(Curve {
             first,
-            harder_min: HARDER_MIN_LEVEL,
+            limit: beyond(&sorted, place),
             steps: steps.collect(),
             ..*stepped
         })
@@ -108,10 +108,22 @@ impl Evidence {
             depth,
             recall,
             first: EFFORTS[first],
-            harder_min: HARDER_MIN,
+            limit: match all.checked_sub(HARDER_MIN) {
+                Some(place) if place < all => sorted[place].hardness[first],
+                _ => f32::NEG_INFINITY,
+            },
             steps: sorted.iter().enumerate().map(step).collect(),
             typical: need(&sorted),
             filtered: std::array::from_fn(filtered),
         }
     }
+}
+
+/// How hard a query may be for which an effort suffices that is enough for all samples: somewhat harder than these are, which are few. They are sorted
+/// by how hard searches with this effort find them.
+fn beyond(sorted: &[&Sample], effort: usize) -> f32 {
+    let hardness = |place: usize| sorted.get(place).map(|sample| sample.hardness[effort]);
+    let hardest = hardness(sorted.len().saturating_sub(1)).unwrap_or(f32::NEG_INFINITY);
+    let middle = hardness(sorted.len() / 2).unwrap_or(hardest);
+    hardest + BEYOND * (hardest - middle)
 }
