@@ -4,6 +4,8 @@ use super::source::{Purpose, Source};
 use clap::ValueEnum;
 use fastrand::Rng;
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::thread;
 
 /// Points that are added or deleted in one commit.
 const BATCH: usize = 500;
@@ -355,8 +357,23 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// How far the last of the `k` nearest points is, of each query.
+    /// How far the last of the `k` nearest points is, of each query; on all cores.
     fn truth(&self, queries: &[f32]) -> Vec<f32> {
+        let dimension = self.source.dimension();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let share = queries.len() / dimension;
+        let share = share.div_ceil(cores).max(1) * dimension;
+        thread::scope(|scope| {
+            let shares = queries.chunks(share);
+            let threads = shares.map(|queries| scope.spawn(|| self.truth_of_share(queries)));
+            let threads: Vec<_> = threads.collect();
+            let truths = threads.into_iter().map(|thread| thread.join());
+            let truths = truths.map(|truth| truth.unwrap_or_else(|panic| resume_unwind(panic)));
+            truths.flatten().collect()
+        })
+    }
+
+    fn truth_of_share(&self, queries: &[f32]) -> Vec<f32> {
         let dimension = self.source.dimension();
         let last = self.size.k.min(self.alive.len()) - 1;
         let mut distances = Vec::with_capacity(self.alive.len());

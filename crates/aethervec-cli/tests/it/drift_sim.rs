@@ -99,10 +99,10 @@ fn vectors_of_a_file_come_source_by_source_and_scenarios_go_to_others() {
     assert_eq!(scenario["windows"][3]["points"], 358);
     for (file, bytes) in [
         ("vectors.npy", 358 * 32),
-        ("queries.npy", 800 * 32),
-        ("truth.npy", 3200),
-        ("tuning_queries.npy", 200 * 32),
-        ("tuning_truth.npy", 800),
+        ("queries.npy", 4_000 * 32),
+        ("truth.npy", 16_000),
+        ("tuning_queries.npy", 1_000 * 32),
+        ("tuning_truth.npy", 4_000),
     ] {
         let length = std::fs::metadata(files.join(file)).unwrap().len();
         assert!(
