@@ -57,6 +57,32 @@ impl Kernels {
         check_lengths(values.len(), out.len());
         dispatch!(self.steps(values, per_unit, out));
     }
+
+    /// The least and the greatest of `values`; 0 twice if there are none, and any two of them if some are NaN.
+    #[inline]
+    pub fn range(self, values: &[f32]) -> (f32, f32) {
+        dispatch!(self.range(values))
+    }
+
+    /// Each value less `low`, times `per_unit`, less 128, rounded; these have to lie from -128 to 127.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[inline]
+    pub fn centred_steps(self, values: &[f32], low: f32, per_unit: f32, out: &mut [i8]) {
+        check_lengths(values.len(), out.len());
+        dispatch!(self.centred_steps(values, low, per_unit, out));
+    }
+
+    /// Writes `values` as bytes; false, with bytes that are of no use, unless all are whole numbers from 0 to 255.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[inline]
+    pub fn whole_bytes(self, values: &[f32], out: &mut [u8]) -> bool {
+        check_lengths(values.len(), out.len());
+        dispatch!(self.whole_bytes(values, out))
+    }
 }
 
 #[inline(always)]
@@ -142,6 +168,60 @@ pub(crate) fn steps(values: &[f32], per_unit: f32, out: &mut [i8]) {
     for (step, value) in out.iter_mut().zip(values) {
         *step = rounded(value * per_unit) as i8;
     }
+}
+
+/// Extremes are taken in so many lanes: in one, each step would wait for the one before.
+const LANES: usize = 64;
+
+#[inline(always)]
+pub(crate) fn range(values: &[f32]) -> (f32, f32) {
+    let first = values.first().copied().unwrap_or(0.0);
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let (mut lows, mut highs) = ([first; LANES], [first; LANES]);
+    for chunk in chunks {
+        for i in 0..LANES {
+            lows[i] = lower(lows[i], chunk[i]);
+            highs[i] = higher(highs[i], chunk[i]);
+        }
+    }
+    let low = lows.iter().chain(rest).copied().fold(first, lower);
+    let high = highs.iter().chain(rest).copied().fold(first, higher);
+    (low, high)
+}
+
+/// One instruction, other than `f32::min`, which has to care for NaN.
+#[inline(always)]
+fn lower(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
+}
+
+#[inline(always)]
+fn higher(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the values fit")]
+pub(crate) fn centred_steps(values: &[f32], low: f32, per_unit: f32, out: &mut [i8]) {
+    for (step, value) in out.iter_mut().zip(values) {
+        *step = rounded((value - low) * per_unit - 128.0) as i8;
+    }
+}
+
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what does not fit is found out"
+)]
+pub(crate) fn whole_bytes(values: &[f32], out: &mut [u8]) -> bool {
+    let mut are_whole = true;
+    for (byte, &value) in out.iter_mut().zip(values) {
+        *byte = rounded(value) as u8;
+        // No way out before the end: that would be a branch for each of them.
+        are_whole &= f32::from(*byte) == value;
+    }
+    are_whole
 }
 
 /// The nearest whole number, for values within ±2²²: their sum with 1.5 * 2²³ has it in its lowest bits.
@@ -253,10 +333,56 @@ mod tests {
     }
 
     #[test]
+    fn ranges_are_those_of_all_values() {
+        for kernels in Kernels::available() {
+            assert_eq!(kernels.range(&[]), (0.0, 0.0));
+            for dim in [1, 2, 15, 64, 65, 100, 128, 200] {
+                let values = random(dim, dim as u64);
+                let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+                let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                assert_eq!(kernels.range(&values), (low, high), "{dim}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_become_256_steps() {
+        let values = [-1.0, -0.996, 0.0, 0.5, 0.996, 1.0].repeat(9);
+        for kernels in Kernels::available() {
+            let mut steps = vec![0; values.len()];
+            kernels.centred_steps(&values, -1.0, 127.5, &mut steps);
+            let expected = [-128, -127, 0, 63, 126, 127].repeat(9);
+            let near = |(&a, &b): (&i8, &i8)| a.abs_diff(b) <= 1;
+            assert!(steps.iter().zip(&expected).all(near), "{steps:?}");
+            assert_eq!((steps[0], steps[5]), (-128, 127));
+        }
+    }
+
+    #[test]
+    fn bytes_are_told_from_other_numbers() {
+        let all: Vec<u8> = (0..=255).collect();
+        let values: Vec<f32> = all.iter().copied().map(f32::from).collect();
+        for kernels in Kernels::available() {
+            let mut bytes = vec![7; 256];
+            assert!(kernels.whole_bytes(&values, &mut bytes));
+            assert_eq!(bytes, all);
+            for other in [-1.0, 256.0, 0.5, 254.9, 1e9, f32::NAN, f32::INFINITY] {
+                for place in [0, 77, 255] {
+                    let mut values = values.clone();
+                    values[place] = other;
+                    assert!(!kernels.whole_bytes(&values, &mut bytes), "{other}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_finite_does_not_panic() {
         let values = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX].repeat(8);
         for kernels in Kernels::available() {
             for per_unit in [0.0, 1.0, f32::NAN] {
+                kernels.centred_steps(&values, per_unit, per_unit, &mut [0; 32]);
+                kernels.range(&values);
                 kernels.sign_table(&values, per_unit, &mut [TableLine::default(); 2]);
                 kernels.steps(&values, per_unit, &mut [0; 32]);
                 kernels.rotate(&mut values.clone(), &values, 32);

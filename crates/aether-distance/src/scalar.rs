@@ -7,7 +7,7 @@ use half::f16;
 
 use crate::fast_scan::{BLOCK_CODES, LINE_GROUPS, ScanFactors, ScanFormula, TableLine};
 
-pub(crate) use crate::plain::{rotate, sign_table, steps};
+pub(crate) use crate::plain::{centred_steps, range, rotate, sign_table, steps, whole_bytes};
 
 /// Partial sums kept by the float kernels.
 const LANES: usize = 8;

@@ -53,6 +53,9 @@ macro_rules! with_other_kernels {
             fn rotate(vector: &mut [f32], factors: &[f32], window: usize) -> ();
             fn sign_table(values: &[f32], per_unit: f32, table: &mut [TableLine]) -> ();
             fn steps(values: &[f32], per_unit: f32, out: &mut [i8]) -> ();
+            fn range(values: &[f32]) -> (f32, f32);
+            fn centred_steps(values: &[f32], low: f32, per_unit: f32, out: &mut [i8]) -> ();
+            fn whole_bytes(values: &[f32], out: &mut [u8]) -> bool;
         }
     };
 }
@@ -88,6 +91,21 @@ macro_rules! plain_kernels {
         #[target_feature(enable = $features)]
         fn steps(values: &[f32], per_unit: f32, out: &mut [i8]) {
             crate::plain::steps(values, per_unit, out);
+        }
+
+        #[target_feature(enable = $features)]
+        fn range(values: &[f32]) -> (f32, f32) {
+            crate::plain::range(values)
+        }
+
+        #[target_feature(enable = $features)]
+        fn centred_steps(values: &[f32], low: f32, per_unit: f32, out: &mut [i8]) {
+            crate::plain::centred_steps(values, low, per_unit, out);
+        }
+
+        #[target_feature(enable = $features)]
+        fn whole_bytes(values: &[f32], out: &mut [u8]) -> bool {
+            crate::plain::whole_bytes(values, out)
         }
     };
 }

@@ -82,9 +82,7 @@ impl Hnsw {
         let Some((key, start)) = start else {
             return false;
         };
-        let bound = graph.nodes.bound();
-        let ef = params.ef.max(params.k).min(bound as usize);
-        walk.begin(bound, start.slot(), ef);
+        walk.begin(graph.nodes.bound(), start.slot(), self.reach(params));
         walk.front.pool.push(key, start.slot());
         true
     }

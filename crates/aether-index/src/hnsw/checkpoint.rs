@@ -85,6 +85,7 @@ fn header(hnsw: &Hnsw, reader: &Reader<'_>, numbers: &Numbers) -> io::Result<Hea
         entry,
         lists: levels.sum(),
         places: u32::try_from(places_for(numbers.old.len())).map_err(io::Error::other)?,
+        spread: graph.spread.bits(),
     })
 }
 

@@ -94,6 +94,7 @@ pub(super) struct Query {
     vector: Vec<f32>,
     /// The same as bytes, if it is one of bytes.
     bytes: Vec<u8>,
+    /// Sum and squared length, under the inner product.
     sum: f32,
     square: f32,
     /// The step of the query's own codes.
@@ -131,7 +132,7 @@ impl Codec {
     ) -> Constants {
         vector.to_f32(floats);
         self.prepare(floats);
-        let range = range(floats);
+        let range = self.kernels.range(floats);
         let constants = self.encode_coarse(floats, range, coarse);
         let (low, step) = match vector {
             VectorRef::U8(bytes) => {
@@ -215,12 +216,14 @@ impl Codec {
         query.vector.clear();
         query.vector.extend_from_slice(vector);
         self.prepare(&mut query.vector);
-        query.sum = query.vector.iter().sum();
-        query.square = self.kernels.dot_f32(&query.vector, &query.vector);
+        if self.metric == Metric::InnerProduct {
+            query.sum = query.vector.iter().sum();
+            query.square = self.kernels.dot_f32(&query.vector, &query.vector);
+        }
         query.bytes.clear();
         if self.keeps_bytes() && self.metric != Metric::Cosine {
-            query.bytes.extend(vector.iter().map_while(|&x| byte(x)));
-            if query.bytes.len() < vector.len() {
+            query.bytes.resize(vector.len(), 0);
+            if !self.kernels.whole_bytes(vector, &mut query.bytes) {
                 query.bytes.clear();
             }
         }
@@ -228,17 +231,14 @@ impl Codec {
     }
 
     /// Makes `probe` out of a vector as [`encode`](Codec::encode) leaves it; returns the step of its codes.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast of floats saturates"
-    )]
     pub(super) fn probe(&self, vector: &[f32], probe: &mut Probe) -> f32 {
-        let (low, high) = range(vector);
+        let (low, high) = self.kernels.range(vector);
         let beta = (high - low) / 255.0;
         let codes_per_unit = if beta > 0.0 { beta.recip() } else { 0.0 };
-        let code = |&x: &f32| (((x - low) * codes_per_unit + 0.5) as u8 ^ 0x80) as i8;
         probe.codes.clear();
-        probe.codes.extend(vector.iter().map(code));
+        probe.codes.resize(vector.len(), 0);
+        self.kernels
+            .centred_steps(vector, low, codes_per_unit, &mut probe.codes);
         let square = self.kernels.dot_f32(vector, vector);
         self.finish(probe, square, low + 128.0 * beta, beta);
         beta
@@ -414,13 +414,6 @@ fn normalize(kernels: Kernels, vector: &mut [f32]) {
     }
 }
 
-fn range(vector: &[f32]) -> (f32, f32) {
-    let first = vector.first().copied().unwrap_or(0.0);
-    vector
-        .iter()
-        .fold((first, first), |(low, high), &x| (low.min(x), high.max(x)))
-}
-
 /// Writes 16 bits per component: all upper bytes, then all lower ones. Returns what they stand for: `low + step * u16`.
 #[expect(
     clippy::cast_possible_truncation,
@@ -435,14 +428,4 @@ fn encode_fine(x: &[f32], (low, high): (f32, f32), fine: &mut [u8]) -> (f32, f32
         [*lower, *upper] = code.to_le_bytes();
     }
     (low, step)
-}
-
-/// The byte that `x` is.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a cast of floats saturates"
-)]
-fn byte(x: f32) -> Option<u8> {
-    let byte = x as u8;
-    (f32::from(byte) == x).then_some(byte)
 }

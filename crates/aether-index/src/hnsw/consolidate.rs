@@ -11,7 +11,7 @@
 
 use super::graph::{Entry, LEVEL_MAX, linked, write_links};
 use super::insert::{Builder, Relink};
-use super::scratch::slot_of;
+use super::scratch::{Reach, slot_of};
 use super::{Consolidation, Hnsw, decrease};
 use crate::memory::{Node, Reader, State};
 use crate::{PointId, Result};
@@ -186,7 +186,7 @@ impl Hnsw {
         let start = (graph.codec.key(probe, node), *node);
         let ef = usize::from(graph.params.ef_construction);
         let stays = |found: &Node<'_>| found.state() != State::DOOMED;
-        graph.walk_counting(reader, probe, start, (ef, None), walk, stays);
+        graph.walk_counting(reader, probe, start, (Reach::fixed(ef), None), walk, stays);
         let found = walk.front.pool.entries().iter().map(|&near| slot_of(near));
         let selected = &relink.selection.selected;
         let new = |slot: &u32| *slot != node.slot() && !selected.contains(slot);

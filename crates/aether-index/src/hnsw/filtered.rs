@@ -10,7 +10,7 @@
 
 use super::code::{Key, Probe};
 use super::graph::{Graph, linked};
-use super::scratch::{Visited, Walk, slot_of};
+use super::scratch::{Reach, Visited, Walk, slot_of};
 use crate::memory::{Node, Reader};
 use crate::selection::Selection;
 
@@ -30,7 +30,7 @@ impl Graph {
         walk: &mut Walk,
         (selection, counts): (&Selection, impl Fn(&Node<'_>) -> bool),
     ) -> bool {
-        self.walk(reader, probe, 0, start, SEEDS, walk);
+        self.walk(reader, probe, 0, start, Reach::fixed(SEEDS), walk);
         let Walk {
             visited,
             front,
@@ -58,7 +58,7 @@ impl Graph {
             }
         }
         let ef = ef.min(selection.len());
-        front.pool.reset(ef);
+        front.pool.reset(Reach::fixed(ef));
         let mut cost = 0;
         // All around the start count as one step.
         let mut enough = SEEDS * self.links_max(0);

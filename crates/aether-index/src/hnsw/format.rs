@@ -41,6 +41,8 @@ pub(super) struct Header {
     pub(super) lists: u32,
     /// Places of the table from points to slots.
     pub(super) places: u32,
+    /// See `spread`.
+    pub(super) spread: u64,
 }
 
 impl Header {
@@ -68,6 +70,7 @@ impl Header {
         page.put(40, &self.entry.map_or(0, |entry| entry.level).to_le_bytes());
         page.put(44, &self.lists.to_le_bytes());
         page.put(48, &self.places.to_le_bytes());
+        page.put(52, &self.spread.to_le_bytes());
         page.seal()
     }
 
@@ -92,6 +95,7 @@ impl Header {
             entry: (entry.slot != NO_SLOT).then_some(entry),
             lists: fields.u32(44),
             places: fields.u32(48),
+            spread: fields.u64(52),
         };
         header.validate()
     }

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::HnswParams;
 use super::code::Codec;
+use super::spread::Spread;
 use crate::memory::{Lists, NO_SLOT, Node, NodeLayout, Nodes};
 
 /// Locks that the nodes share: enough that two writers seldom meet.
@@ -26,6 +27,7 @@ pub(super) struct Graph {
     pub(super) nodes: Nodes,
     /// The links of upper layers: `m` links of one node and layer, then the list of the layer above.
     pub(super) upper: Lists,
+    pub(super) spread: Spread,
     entry: AtomicU64,
     locks: Box<[Mutex<()>]>,
 }
@@ -78,6 +80,7 @@ impl Graph {
         nodes: Nodes,
         upper: Lists,
         entry: Option<Entry>,
+        spread: Spread,
     ) -> Graph {
         let entry = AtomicU64::new(Entry::encode(entry));
         let locks = (0..STRIPES).map(|_| Mutex::new(())).collect();
@@ -86,6 +89,7 @@ impl Graph {
             codec,
             nodes,
             upper,
+            spread,
             entry,
             locks,
         }

@@ -8,7 +8,7 @@ use parking_lot::MutexGuard;
 use super::Hnsw;
 use super::code::{Key, Probe};
 use super::graph::{Entry, Graph, LEVEL_MAX, linked, write_links};
-use super::scratch::{Walk, key_of, pack, slot_of};
+use super::scratch::{Reach, Walk, key_of, pack, slot_of};
 use super::select::Selection;
 use crate::memory::{Constants, NO_SLOT, Node, Reader, State};
 use crate::points::mix;
@@ -68,6 +68,9 @@ impl Hnsw {
         if let Some(entry) = entry {
             self.graph
                 .link(&reader, &node, entry, level.min(entry.level), builder);
+            let near = builder.walk.front.pool.entries();
+            self.graph.learn_spread(&node, near);
+            self.graph.spread.age();
         }
         if entry.is_none_or(|entry| level > entry.level) {
             self.graph.set_entry(Some(Entry { slot, level }));
@@ -209,7 +212,7 @@ impl Graph {
             ..
         } = builder;
         let ef = usize::from(self.params.ef_construction);
-        self.walk(reader, probe, layer, start, ef, walk);
+        self.walk(reader, probe, layer, start, Reach::fixed(ef), walk);
         let near = walk.front.pool.entries();
         let is_doomed = |entry: &&u64| {
             let near = reader.node(slot_of(**entry));

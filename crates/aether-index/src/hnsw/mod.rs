@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! layer 2        o───────────────o          links: graph.rs      codes and distances: code.rs
-//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, selected.rs, filtered.rs, copied.rs, scratch.rs
+//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, spread.rs, selected.rs, filtered.rs, copied.rs, scratch.rs
 //! layer 0  o─o─o─o─o─o─o─o─o─o─o─o─o─o─o    changing: insert.rs, select.rs, consolidate.rs
 //! ```
 //!
@@ -28,6 +28,7 @@ mod scratch;
 mod search;
 mod select;
 mod selected;
+mod spread;
 
 use std::fmt;
 use std::io;
@@ -52,6 +53,7 @@ use code::Codec;
 use consolidate::Pass;
 use graph::Graph;
 use insert::Builder;
+use spread::Spread;
 
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl Hnsw {
         let params = params.validate()?;
         let nodes = Nodes::new(graph::node_layout(&codec, params));
         let upper = Lists::new(Column::new(graph::upper_stride(params)), 0);
-        let graph = Graph::new(params, codec, nodes, upper, None);
+        let graph = Graph::new(params, codec, nodes, upper, None, Spread::default());
         Ok(Hnsw::assemble(
             graph,
             PointMap::new(None),

@@ -3,6 +3,7 @@
 use super::Hnsw;
 use super::format;
 use super::graph::{Graph, node_layout, upper_stride};
+use super::spread::Spread;
 use crate::memory::{Column, Lists, Nodes, Part};
 use crate::pages::PAGE;
 use crate::points::PointMap;
@@ -32,7 +33,8 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
         column(upper, header.lists, upper_stride(header.params))?,
         header.lists,
     );
-    let graph = Graph::new(header.params, codec, nodes, upper, header.entry);
+    let spread = Spread::from_bits(header.spread);
+    let graph = Graph::new(header.params, codec, nodes, upper, header.entry, spread);
     let dead: Vec<u32> = numbers(&dead).take(trailer.dead as usize).collect();
     let live = header.slots as usize - dead.len();
     Ok(Hnsw::assemble(

@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 
 use super::code::Query;
-use super::scratch::{key_of, slot_of};
+use super::scratch::{Reach, key_of, slot_of};
 use super::{Hnsw, Scratch, SearchParams};
 use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::memory::{Node, Reader, State};
@@ -97,21 +97,28 @@ impl Hnsw {
         else {
             return Ok(Some(Vec::new()));
         };
-        let ef = params
-            .ef
-            .max(params.k)
-            .min(self.graph.nodes.bound() as usize);
         let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
         let probe = &prepared.probe;
         let ended = match counts {
             None if params.include_dead || self.dead() == 0 => {
-                graph.walk(reader, probe, 0, (key, start.slot()), ef, walk);
+                graph.walk(
+                    reader,
+                    probe,
+                    0,
+                    (key, start.slot()),
+                    self.reach(params),
+                    walk,
+                );
                 true
             }
-            None => graph.walk_counting(reader, probe, (key, start), (ef, None), walk, alive),
+            None => {
+                let bounds = (self.reach(params), None);
+                graph.walk_counting(reader, probe, (key, start), bounds, walk, alive)
+            }
             Some(counts) => {
+                let bounds = (Reach::fixed(self.ef(params)), budget);
                 let counts = |node: &Node<'_>| alive(node) && counts(node);
-                graph.walk_counting(reader, probe, (key, start), (ef, budget), walk, counts)
+                graph.walk_counting(reader, probe, (key, start), bounds, walk, counts)
             }
         };
         Ok(ended.then(|| {
@@ -195,7 +202,7 @@ impl Hnsw {
         self.graph.codec.query(query, prepared);
         let alive = |node: &Node<'_>| include_dead || node.state() == State::LIVE;
         let counts = |node: &Node<'_>| alive(node) && allowed(PointId(node.id()));
-        walk.front.pool.reset(scan_capacity(k));
+        walk.front.pool.reset(Reach::fixed(scan_capacity(k)));
         walk.batch.clear();
         while next(reader, &mut walk.batch) {
             self.graph
@@ -209,6 +216,20 @@ impl Hnsw {
             (k, DEVIATIONS_MAX),
             alive,
         ))
+    }
+
+    /// How far a search without a filter looks. Under one, how far it has to look is up to what the filter lets through.
+    pub(super) fn reach(&self, params: SearchParams) -> Reach {
+        let reach = self.graph.spread.reach(params.k, self.ef(params));
+        Reach {
+            most: reach.most.min(self.graph.nodes.bound() as usize),
+            ..reach
+        }
+    }
+
+    fn ef(&self, params: SearchParams) -> usize {
+        let all = self.graph.nodes.bound() as usize;
+        params.ef.max(params.k).min(all)
     }
 
     /// How many points a search is for, and how much it doubts estimates: less where a fine code may have to be read from the disk.

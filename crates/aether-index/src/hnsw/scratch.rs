@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::code::{Key, Query};
+use crate::order::{order, unorder};
 
 /// Working memory of searches. Give the same one to each search of a thread: then searches allocate only their results.
 /// Its size grows to one bit per point, and to what the largest `ef` needs.
@@ -113,36 +114,68 @@ pub(super) fn key_of(packed: u64) -> Key {
     (packed >> 32) as u32
 }
 
-/// The nearest slots so far, sorted, at most `capacity`.
+/// How far a walk looks: `least` to `most` candidates, and between the two all that are at most `stretch` times as far, by squared
+/// distances, as the one of `rank`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Reach {
+    /// At most `least`.
+    pub(super) rank: usize,
+    pub(super) least: usize,
+    pub(super) most: usize,
+    /// At least 1.
+    pub(super) stretch: f32,
+}
+
+impl Reach {
+    /// So many candidates, however far they are.
+    pub(super) fn fixed(count: usize) -> Reach {
+        Reach {
+            rank: 0,
+            least: count,
+            most: count,
+            stretch: 1.0,
+        }
+    }
+}
+
+/// The nearest slots so far, sorted, within a reach.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     entries: Vec<u64>,
-    capacity: usize,
+    reach: Reach,
+    /// The stretched distance.
+    stretched: u64,
+    /// What lies behind it is too far.
+    limit: u64,
     /// All entries before this one were expanded.
     cursor: usize,
 }
 
 const EXPANDED: u64 = 1;
 
+const SLOT_MAX: u32 = u32::MAX >> 1;
+
 impl Pool {
-    pub(super) fn reset(&mut self, capacity: usize) {
+    pub(super) fn reset(&mut self, reach: Reach) {
         self.entries.clear();
-        self.entries.reserve(capacity + 1);
-        self.capacity = capacity;
+        self.entries.reserve(reach.most + 1);
+        self.reach = reach;
+        self.stretched = 0;
+        self.limit = if reach.most > 0 { u64::MAX } else { 0 };
         self.cursor = 0;
     }
 
     /// Whether an entry is near enough to be added.
     #[inline]
     pub(super) fn admits(&self, entry: u64) -> bool {
-        self.entries.len() < self.capacity || self.entries.last().is_some_and(|&last| entry <= last)
+        entry <= self.limit
     }
 
     /// Whether it is full, or would be after `budget` comparisons if it goes on as it did in the first `compared`.
     pub(super) fn fills_within(&self, budget: usize, compared: usize) -> bool {
         compared <= budget
-            && (self.entries.len() == self.capacity
-                || compared.saturating_mul(self.capacity)
+            && (self.entries.len() == self.reach.most
+                || compared.saturating_mul(self.reach.most)
                     <= budget.saturating_mul(self.entries.len()))
     }
 
@@ -157,12 +190,37 @@ impl Pool {
         if !self.admits(entry) {
             return;
         }
-        if self.entries.len() >= self.capacity {
+        if self.entries.len() >= self.reach.most {
             self.entries.pop();
         }
         let at = self.entries.partition_point(|&other| other < entry);
         self.entries.insert(at, entry);
         self.cursor = self.cursor.min(at);
+        self.tighten(at);
+    }
+
+    /// Brings the limit up to date with a new entry.
+    #[inline]
+    fn tighten(&mut self, at: usize) {
+        let Reach {
+            rank,
+            least,
+            most,
+            stretch,
+        } = self.reach;
+        let entries = &self.entries;
+        if entries.len() < least {
+            return;
+        }
+        if at < rank {
+            let square = unorder(key_of(entries[rank - 1]));
+            self.stretched = pack(order(square * stretch), SLOT_MAX);
+        }
+        let limit = entries[least - 1].max(self.stretched);
+        self.limit = match entries.last() {
+            Some(&last) if entries.len() == most => limit.min(last),
+            _ => limit,
+        };
     }
 
     /// The nearest slot that was not expanded, and marks it so.
@@ -171,9 +229,13 @@ impl Pool {
         let entry = self.entries[self.cursor..]
             .iter()
             .position(|entry| entry & EXPANDED == 0)?;
-        self.cursor += entry + 1;
-        let entry = &mut self.entries[self.cursor - 1];
+        let at = self.cursor + entry;
+        let entry = self
+            .entries
+            .get_mut(at)
+            .filter(|entry| **entry <= self.limit)?;
         *entry |= EXPANDED;
+        self.cursor = at + 1;
         Some(slot_of(*entry))
     }
 }
@@ -185,7 +247,7 @@ mod tests {
     #[test]
     fn pool_keeps_the_nearest_and_expands_them_in_order() {
         let mut pool = Pool::default();
-        pool.reset(3);
+        pool.reset(Reach::fixed(3));
         for (key, slot) in [(5, 50), (9, 90), (7, 70)] {
             pool.push(key, slot);
         }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::code::{Key, Probe};
 use super::graph::{Entry, Graph, linked};
-use super::scratch::{Ahead, Front, Visited, Walk, pack, slot_of};
+use super::scratch::{Ahead, Front, Reach, Visited, Walk, pack, slot_of};
 use crate::memory::{Node, Reader};
 
 /// Nodes after which a walk with a budget begins to ask whether that will do.
@@ -68,10 +68,10 @@ impl Graph {
         probe: &Probe,
         layer: u32,
         start: (Key, u32),
-        ef: usize,
+        reach: Reach,
         walk: &mut Walk,
     ) {
-        walk.begin(self.nodes.bound(), start.1, ef);
+        walk.begin(self.nodes.bound(), start.1, reach);
         walk.front.pool.push(start.0, start.1);
         let next = |front: &mut Front, _| front.pool.expand();
         self.roam(reader, probe, layer, walk, next, |front, key, node| {
@@ -88,12 +88,12 @@ impl Graph {
         reader: &Reader<'_>,
         probe: &Probe,
         start: (Key, Node<'_>),
-        (ef, budget): (usize, Option<usize>),
+        (reach, budget): (Reach, Option<usize>),
         walk: &mut Walk,
         counts: impl Fn(&Node<'_>) -> bool,
     ) -> bool {
         let (key, node) = start;
-        walk.begin(self.nodes.bound(), node.slot(), ef);
+        walk.begin(self.nodes.bound(), node.slot(), reach);
         let meet = |front: &mut Front, key, node: Node<'_>| {
             let near = pack(key, node.slot());
             if front.pool.admits(near) {
@@ -248,10 +248,10 @@ impl Graph {
 }
 
 impl Walk {
-    pub(super) fn begin(&mut self, bound: u32, start: u32, ef: usize) {
+    pub(super) fn begin(&mut self, bound: u32, start: u32, reach: Reach) {
         self.ahead = Ahead::default();
         self.visited.reset(bound);
         self.visited.insert(start);
-        self.front.pool.reset(ef);
+        self.front.pool.reset(reach);
     }
 }

@@ -10,7 +10,7 @@
 use super::code::Query;
 use super::copied::Copied;
 use super::query::{SCAN_BATCH, scan_capacity};
-use super::scratch::{Walk, pack};
+use super::scratch::{Reach, Walk, pack};
 use super::{Hnsw, Scratch, SearchParams};
 use crate::doubt::DEVIATIONS_MAX;
 use crate::memory::{Node, Reader, State};
@@ -144,7 +144,7 @@ impl Hnsw {
         {
             self.doubt(params)
         } else {
-            walk.front.pool.reset(scan_capacity(params.k));
+            walk.front.pool.reset(Reach::fixed(scan_capacity(params.k)));
             match selection.codes(|| self.copy_codes(&reader, selection)) {
                 Some(copied) => {
                     let all_count = params.include_dead || self.dead() == 0;
@@ -181,7 +181,7 @@ impl Hnsw {
             return graph.walk_selected(reader, probe, start, limits, walk, (selection, alive));
         }
         let counts = |node: &Node<'_>| selection.contains(node.slot()) && alive(node);
-        let limits = (ef.min(selection.len()), Some(budget));
+        let limits = (Reach::fixed(ef.min(selection.len())), Some(budget));
         graph.walk_counting(reader, probe, (key, start), limits, walk, counts)
     }
 

@@ -22,7 +22,7 @@ use aether_distance::{ElementType, Metric, VectorRef};
 use super::code::Probe;
 use super::graph::{Entry, linked, write_links};
 use super::insert::{Builder, Relink};
-use super::scratch::{Walk, slot_of};
+use super::scratch::{Reach, Walk, slot_of};
 use super::select::Selection;
 use super::{Hnsw, HnswParams};
 use crate::ivf::{SQUARE_MAX, Space};
@@ -216,6 +216,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
                     };
                     finder.estimate(&self.space, layer, part, (member, slot), ef);
                     let candidates = finder.candidates(graph, &self.reader, &node);
+                    graph.learn_spread(&node, candidates);
                     selection.selected.clear();
                     graph.select(&self.reader, &node, candidates, limit, selection);
                     let (links, selected) = (node.links(), &mut selection.selected);
@@ -299,7 +300,15 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
             let starts = [from_above, from_entry].into_iter().flatten();
             let mut rooms = starts.filter_map(|(key, start)| {
                 let ef = usize::from(graph.params.ef_construction);
-                graph.walk(&self.reader, &probe, 0, (key, start.slot()), ef, &mut walk);
+                let reach = Reach::fixed(ef);
+                graph.walk(
+                    &self.reader,
+                    &probe,
+                    0,
+                    (key, start.slot()),
+                    reach,
+                    &mut walk,
+                );
                 let near = walk.front.pool.entries().iter().map(|&near| slot_of(near));
                 let near = near.filter(|&near| near != lost && reached[near as usize]);
                 let mut near = near.filter_map(|near| self.reader.node(near));
