@@ -4,13 +4,20 @@
 //! paper at most a quarter of the links go to exact duplicates of the node: a crowd of equal vectors would otherwise
 //! link only to itself and be lost.
 
+use aether_distance::Metric;
+
 use super::code::{Key, Probe};
 use super::graph::Graph;
 use super::scratch::{key_of, slot_of};
 use crate::memory::{Node, Reader};
+use crate::order::{order, unorder};
 
 /// Candidates that are compared with a neighbour at a time: few, since the limit may be reached before the next ones.
 const CHUNK: usize = 16;
+
+/// How far from the other neighbours one has to be, in squared distances from the node. The paper has 1. Somewhat less (as α does in DiskANN, Subramanya
+/// et al. 2019) gives longer lists, and walks that take fewer steps: docs/decisions/0017.
+const APART: f32 = 0.93;
 
 /// Working memory of a selection.
 #[derive(Debug, Default)]
@@ -23,7 +30,7 @@ pub(super) struct Selection {
 
 impl Graph {
     /// Adds neighbours to those that are selected already, up to `limit`, from candidates that are sorted by distance
-    /// from `owner`. One is added if it is nearer to `owner` than to every one selected before.
+    /// from `owner`. One is added if it is nearer to `owner` than to every one selected before, or hardly farther.
     pub(super) fn select(
         &self,
         reader: &Reader<'_>,
@@ -52,7 +59,7 @@ impl Graph {
                 };
                 duplicates += usize::from(node.constants() == owner.constants());
                 if node.constants() != owner.constants() || duplicates <= limit.div_ceil(4) {
-                    near.push((key_of(candidate), node));
+                    near.push((self.least_apart(key_of(candidate)), node));
                 }
             }
             for probe in &probes[..probed] {
@@ -72,7 +79,15 @@ impl Graph {
         }
     }
 
-    /// Drops those from `start` on that are nearer to the probe than their keys say.
+    /// How far from all neighbours a candidate with this key has to be.
+    fn least_apart(&self, key: Key) -> Key {
+        match self.codec.metric {
+            Metric::InnerProduct => key,
+            Metric::L2Squared | Metric::Cosine => order(unorder(key) * APART),
+        }
+    }
+
+    /// Drops those from `start` on that are nearer to the probe than they have to be.
     #[inline]
     fn keep_apart(&self, probe: &Probe, near: &mut Vec<(Key, Node<'_>)>, start: usize) {
         let (mut at, mut kept) = (start, start);
