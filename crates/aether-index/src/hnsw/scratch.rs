@@ -118,7 +118,7 @@ pub(super) fn key_of(packed: u64) -> Key {
 /// distances, as the one of `rank`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Reach {
-    /// At most `least`.
+    /// At most `least`; 0: none.
     pub(super) rank: usize,
     pub(super) least: usize,
     pub(super) most: usize,
@@ -212,7 +212,7 @@ impl Pool {
         if entries.len() < least {
             return;
         }
-        if at < rank {
+        if rank > 0 && (at < rank || entries.len() == least) {
             let square = unorder(key_of(entries[rank - 1]));
             self.stretched = pack(order(square * stretch), SLOT_MAX);
         }
@@ -273,6 +273,46 @@ mod tests {
                 .collect::<Vec<_>>(),
             [1, 5, 7]
         );
+    }
+
+    #[test]
+    fn a_pool_keeps_what_is_near_enough() {
+        let key = |square: f32| order(square);
+        let reach = Reach {
+            rank: 2,
+            least: 3,
+            most: 5,
+            stretch: 2.0,
+        };
+        let mut pool = Pool::default();
+        pool.reset(reach);
+        let keys = |pool: &Pool| -> Vec<f32> {
+            let entries = pool.entries().iter();
+            entries.map(|&entry| unorder(key_of(entry))).collect()
+        };
+        for (square, slot) in [(1.0, 1), (2.0, 2), (9.0, 9)] {
+            pool.push(key(square), slot);
+        }
+        // Three are there, however far; twice the distance of the second one is less.
+        pool.push(key(9.5), 95);
+        assert_eq!(keys(&pool), [1.0, 2.0, 9.0]);
+        pool.push(key(4.0), 4);
+        assert!(!pool.admits(pack(key(5.0), 0)) && pool.admits(pack(key(4.0), 0)));
+        // What is not within reach any more is not expanded.
+        assert_eq!(
+            [pool.expand(), pool.expand(), pool.expand(), pool.expand()],
+            [Some(1), Some(2), Some(4), None]
+        );
+        // Five at most.
+        for slot in 10..20 {
+            pool.push(key(3.0), slot);
+        }
+        assert_eq!(keys(&pool), [1.0, 2.0, 3.0, 3.0, 3.0]);
+        // A nearer second one brings the limit nearer, but not below three.
+        pool.push(key(0.5), 5);
+        pool.push(key(0.25), 25);
+        assert_eq!(keys(&pool)[..3], [0.25, 0.5, 1.0]);
+        assert!(!pool.admits(pack(key(1.1), 0)) && pool.admits(pack(key(0.9), 0)));
     }
 
     #[test]
