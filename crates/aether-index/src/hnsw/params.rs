@@ -47,7 +47,7 @@ pub struct SearchParams {
     /// Points to return.
     pub k: usize,
     /// Candidates held while searching, about; at least `k` are. More: recall and time rise. In a graph, a search without a filter
-    /// holds a quarter to four times as many, up to where points are as far from the query as the last of so many usually is: that finds more for the
+    /// holds half to four times as many, up to where points are as far from the query as the last of so many usually is: that finds more for the
     /// same work than as many for each query.
     pub ef: usize,
     /// Return also points that were removed but are still in the graph: for readers of old snapshots.

@@ -33,7 +33,7 @@ const LEARNED_MAX: u64 = 1 << 16;
 
 /// So many times `ef` candidates at most, and one in so many of them at least.
 const WIDEST: usize = 4;
-const NARROWEST: usize = 4;
+const NARROWEST: usize = 2;
 
 /// One in the units in which exponents are added up.
 const ONE: f32 = 4.0;
@@ -143,7 +143,7 @@ mod tests {
         let reach = spread.reach(10, 80);
         let expected = 8_f32.powf(0.25);
         assert!((reach.stretch / expected - 1.0).abs() < 0.001, "{reach:?}");
-        assert_eq!((reach.least, reach.rank, reach.most), (20, 10, 320));
+        assert_eq!((reach.least, reach.rank, reach.most), (40, 10, 320));
         assert_eq!(spread.reach(10, 10), Reach::fixed(10));
         assert_eq!(
             Spread::from_bits(spread.bits()).reach(1, 12),
