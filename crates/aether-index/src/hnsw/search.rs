@@ -56,6 +56,8 @@ impl Graph {
         self.score(reader, probe, batch, |key, node| {
             if key < best.0 {
                 best = (key, Some(node));
+                // Its links come next, if no other one is nearer.
+                self.upper.prefetch(node.upper());
             }
         });
         best.1.map(|node| (best.0, node))

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use aether_distance::prefetch_at;
 use parking_lot::Mutex;
 
 use super::column::{Column, NO_SLOT};
@@ -48,6 +49,14 @@ impl Lists {
                 std::slice::from_raw_parts(address.cast().as_ptr(), self.width)
             },
             None => &[],
+        }
+    }
+
+    /// Asks the memory for a list.
+    #[inline]
+    pub(crate) fn prefetch(&self, list: u32) {
+        if let Some(address) = self.column.address(list) {
+            prefetch_at(address.as_ptr(), self.column.stride());
         }
     }
 
