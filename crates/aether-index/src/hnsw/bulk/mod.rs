@@ -300,15 +300,8 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
             let starts = [from_above, from_entry].into_iter().flatten();
             let mut rooms = starts.filter_map(|(key, start)| {
                 let ef = usize::from(graph.params.ef_construction);
-                let reach = Reach::fixed(ef);
-                graph.walk(
-                    &self.reader,
-                    &probe,
-                    0,
-                    (key, start.slot()),
-                    reach,
-                    &mut walk,
-                );
+                let (start, reach) = ((key, start.slot()), Reach::fixed(ef));
+                graph.walk(&self.reader, &probe, 0, start, reach, &mut walk);
                 let near = walk.front.pool.entries().iter().map(|&near| slot_of(near));
                 let near = near.filter(|&near| near != lost && reached[near as usize]);
                 let mut near = near.filter_map(|near| self.reader.node(near));
