@@ -18,6 +18,7 @@ mod plain;
 mod prefetch;
 mod query;
 mod scalar;
+mod sketch;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -29,4 +30,5 @@ pub use matrix::dot_products;
 pub use metric::{Distance, Metric, ParseMetricError};
 pub use prefetch::{prefetch, prefetch_at};
 pub use query::Query;
+pub use sketch::{SKETCH_COLUMNS, SKETCH_DIMS, SketchBlock};
 pub use vector::VectorRef;

@@ -5,12 +5,16 @@
 use crate::fast_scan::{LINE_GROUPS, TableLine};
 use crate::kernel::{Isa, Kernels, check_lengths};
 use crate::scalar;
+use crate::sketch::SKETCH_DIMS;
 
 /// Components that the first two stages of a transform mix, in registers.
 const FIRST: usize = 4;
 
 /// Bits behind the point of what becomes an entry of a table.
 const FRACTION_BITS: u32 = 8;
+
+/// So many numbers from -128 to 128 add up to one of 16 bits.
+const SUMMED_IN_16_BITS: usize = 255;
 
 impl Kernels {
     /// Multiplies and mixes the components of `vector`, in rounds: a rotation if the factors make it one.
@@ -232,6 +236,29 @@ fn rounded(value: f32) -> i32 {
         .to_bits()
         .wrapping_sub(SHIFT.to_bits())
         .cast_signed()
+}
+
+#[inline(always)]
+pub(crate) fn signed_sums(values: &[i8], signs: &[i8]) -> [i32; SKETCH_DIMS] {
+    let mut sums = [0; SKETCH_DIMS];
+    let parts = values.chunks(SUMMED_IN_16_BITS * SKETCH_DIMS);
+    for (values, signs) in parts.zip(signs.chunks(SUMMED_IN_16_BITS * SKETCH_DIMS)) {
+        let (values, values_rest) = values.as_chunks::<SKETCH_DIMS>();
+        let (signs, signs_rest) = signs.as_chunks::<SKETCH_DIMS>();
+        let mut part = [0_i16; SKETCH_DIMS];
+        for (values, signs) in values.iter().zip(signs) {
+            for i in 0..SKETCH_DIMS {
+                part[i] += i16::from(values[i]) * i16::from(signs[i]);
+            }
+        }
+        for (sum, part) in sums.iter_mut().zip(part) {
+            *sum += i32::from(part);
+        }
+        for ((sum, &value), &sign) in sums.iter_mut().zip(values_rest).zip(signs_rest) {
+            *sum += i32::from(value) * i32::from(sign);
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

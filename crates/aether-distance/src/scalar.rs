@@ -7,7 +7,10 @@ use half::f16;
 
 use crate::fast_scan::{BLOCK_CODES, LINE_GROUPS, ScanFactors, ScanFormula, TableLine};
 
-pub(crate) use crate::plain::{centred_steps, range, rotate, sign_table, steps, whole_bytes};
+pub(crate) use crate::plain::{
+    centred_steps, range, rotate, sign_table, signed_sums, steps, whole_bytes,
+};
+use crate::sketch::{SKETCH_COLUMNS, SKETCH_DIMS, SketchBlock};
 
 /// Partial sums kept by the float kernels.
 const LANES: usize = 8;
@@ -81,6 +84,29 @@ pub(crate) fn dot_u4_i8(codes: &[u8], query: &[i8]) -> i32 {
 
 pub(crate) fn dot_u4_i8_x4(codes: [&[u8]; 4], query: &[i8]) -> [i32; 4] {
     codes.map(|row| dot_u4_i8(row, query))
+}
+
+pub(crate) fn best_sketches(
+    blocks: &[SketchBlock],
+    query: &[i8; SKETCH_DIMS],
+) -> [u32; SKETCH_COLUMNS] {
+    let (mut best, mut at) = ([i32::MIN; SKETCH_COLUMNS], [0; SKETCH_COLUMNS]);
+    for (number, block) in (0..).zip(blocks) {
+        let mut scores = block.bias;
+        for (line, query) in block.codes.iter().zip(query.as_chunks::<4>().0) {
+            for (score, codes) in scores.iter_mut().zip(line.as_chunks::<4>().0) {
+                for i in 0..4 {
+                    *score += i32::from(codes[i]) * i32::from(query[i]);
+                }
+            }
+        }
+        for column in 0..SKETCH_COLUMNS {
+            if scores[column] > best[column] {
+                (best[column], at[column]) = (scores[column], number);
+            }
+        }
+    }
+    at
 }
 
 pub(crate) fn dot_f32_hilo(query: &[f32], hi: &[u8], lo: &[u8]) -> f32 {

@@ -50,12 +50,14 @@ macro_rules! with_other_kernels {
             fn dot_bits_i8(bits: &[u8], query: &[i8]) -> i32;
             fn fast_scan(codes: &[u8], table: &[TableLine]) -> [u32; BLOCK_CODES];
             fn fast_scan_estimates(codes: &[u8], table: &[TableLine], formula: ScanFormula, factors: ScanFactors<'_>, bound: f32, out: &mut [f32; BLOCK_CODES]) -> u32;
+            fn best_sketches(blocks: &[SketchBlock], query: &[i8; SKETCH_DIMS]) -> [u32; SKETCH_COLUMNS];
             fn rotate(vector: &mut [f32], factors: &[f32], window: usize) -> ();
             fn sign_table(values: &[f32], per_unit: f32, table: &mut [TableLine]) -> ();
             fn steps(values: &[f32], per_unit: f32, out: &mut [i8]) -> ();
             fn range(values: &[f32]) -> (f32, f32);
             fn centred_steps(values: &[f32], low: f32, per_unit: f32, out: &mut [i8]) -> ();
             fn whole_bytes(values: &[f32], out: &mut [u8]) -> bool;
+            fn signed_sums(values: &[i8], signs: &[i8]) -> [i32; SKETCH_DIMS];
         }
     };
 }
@@ -106,6 +108,11 @@ macro_rules! plain_kernels {
         #[target_feature(enable = $features)]
         fn whole_bytes(values: &[f32], out: &mut [u8]) -> bool {
             crate::plain::whole_bytes(values, out)
+        }
+
+        #[target_feature(enable = $features)]
+        fn signed_sums(values: &[i8], signs: &[i8]) -> [i32; SKETCH_DIMS] {
+            crate::plain::signed_sums(values, signs)
         }
     };
 }

@@ -8,12 +8,15 @@ use half::f16;
 use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 use crate::scalar;
 use crate::simd::{KEEP_LAST, Registers};
+use crate::sketch::{SKETCH_COLUMNS, SKETCH_DIMS, SketchBlock};
 
 mod bits;
 mod scan;
+mod sketch;
 
 use bits::dot_bits_i8;
 use scan::{fast_scan, fast_scan_estimates};
+use sketch::best_sketches;
 
 /// Proof that the CPU has what these kernels need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

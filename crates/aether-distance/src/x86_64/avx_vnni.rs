@@ -8,6 +8,7 @@ use half::f16;
 use crate::fast_scan::{BLOCK_CODES, ScanFactors, ScanFormula, TableLine};
 use crate::scalar;
 use crate::simd::Registers;
+use crate::sketch::{SKETCH_COLUMNS, SKETCH_DIMS, SketchBlock};
 use crate::x86_64::avx2::{self, bytes, keep_last_bytes, signed_bytes, sum_of_integers};
 
 /// Proof that the CPU has what these kernels need: all of AVX2's, and AVX-VNNI.

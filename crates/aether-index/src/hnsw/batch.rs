@@ -82,6 +82,7 @@ impl Hnsw {
         let Some((key, start)) = start else {
             return false;
         };
+        walk.results = params.k;
         walk.begin(graph.nodes.bound(), start.slot(), self.reach(params));
         walk.front.pool.push(key, start.slot());
         true

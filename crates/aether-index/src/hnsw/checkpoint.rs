@@ -43,7 +43,14 @@ pub fn verify_checkpoint(bytes: &[u8]) -> Result<CheckpointInfo> {
 pub(super) fn write(hnsw: &Hnsw, out: &mut dyn Write) -> io::Result<()> {
     let reader = hnsw.graph.nodes.read();
     let numbers = Numbers::new(&hnsw.graph, &reader);
-    let header = header(hnsw, &reader, &numbers)?;
+    let table = hnsw.graph.starts.table();
+    let starts = table.write(|slot| numbers.of(slot));
+    let header = Header {
+        starts: u32::try_from(starts.len()).map_err(io::Error::other)?,
+        rank_limit: table.limit,
+        sketch_step: table.step,
+        ..header(hnsw, &reader, &numbers)?
+    };
     out.write_all(&header.encode())?;
     let mut writer = Writer {
         graph: &hnsw.graph,
@@ -56,7 +63,9 @@ pub(super) fn write(hnsw: &Hnsw, out: &mut dyn Write) -> io::Result<()> {
     let fine = writer.fine_codes()?;
     let upper = writer.upper_links()?;
     let table = writer.point_table(header.places as usize)?;
-    let checksums = [centre, nodes, fine, upper, table, writer.slots(&dead)?];
+    let rest = dead.iter().copied().flat_map(u32::to_le_bytes);
+    let rest = writer.whole(rest.chain(starts.into_iter().flatten()))?;
+    let checksums = [centre, nodes, fine, upper, table, rest];
     let dead = u32::try_from(dead.len()).map_err(io::Error::other)?;
     out.write_all(&Trailer { dead, checksums }.encode())
 }
@@ -86,6 +95,9 @@ fn header(hnsw: &Hnsw, reader: &Reader<'_>, numbers: &Numbers) -> io::Result<Hea
         lists: levels.sum(),
         places: u32::try_from(places_for(numbers.old.len())).map_err(io::Error::other)?,
         spread: graph.spread.bits(),
+        starts: 0,
+        rank_limit: 0,
+        sketch_step: 0.0,
     })
 }
 
@@ -284,14 +296,12 @@ impl<'a> Writer<'a> {
                 table[place] = number;
             }
         }
-        self.slots(&table)
+        self.whole(table.into_iter().flat_map(u32::to_le_bytes))
     }
 
-    fn slots(&mut self, slots: &[u32]) -> io::Result<u64> {
+    fn whole(&mut self, bytes: impl Iterator<Item = u8>) -> io::Result<u64> {
         let mut section = self.section();
-        for slot in slots {
-            section.put(&slot.to_le_bytes())?;
-        }
+        section.put(&bytes.collect::<Vec<_>>())?;
         section.finish()
     }
 }

@@ -74,6 +74,9 @@ pub(super) struct Codec {
 pub(super) struct Probe {
     /// As many as coarse codes: one more than components where these are odd.
     codes: Vec<i8>,
+    /// Component `i` is `alpha + beta * codes[i]`.
+    alpha: f32,
+    beta: f32,
     formula: Formula,
 }
 
@@ -261,6 +264,7 @@ impl Codec {
     }
 
     fn finish(&self, probe: &mut Probe, square: f32, alpha: f32, beta: f32) {
+        (probe.alpha, probe.beta) = (alpha, beta);
         let sum: i32 = probe.codes.iter().map(|&t| i32::from(t)).sum();
         probe.codes.resize(2 * self.coarse_bytes(), 0);
         let (squares, factor) = match self.metric {
@@ -380,6 +384,11 @@ impl Codec {
 }
 
 impl Probe {
+    /// Its `dim` components: codes, what a code of 0 stands for, and what a difference of 1 does.
+    pub(super) fn components(&self, dim: usize) -> (&[i8], f32, f32) {
+        (&self.codes[..dim], self.alpha, self.beta)
+    }
+
     #[inline]
     fn key(&self, node: &Node<'_>, dot: i32) -> Key {
         let Constants {

@@ -13,7 +13,7 @@ use super::graph::{Entry, LEVEL_MAX, linked, write_links};
 use super::insert::{Builder, Relink};
 use super::scratch::{Reach, slot_of};
 use super::{Consolidation, Hnsw, decrease};
-use crate::memory::{Node, Reader, State};
+use crate::memory::{NO_SLOT, Node, Reader, State};
 use crate::{PointId, Result};
 
 /// Slots freed while searches wait once.
@@ -233,6 +233,9 @@ impl Hnsw {
                 };
                 self.points.forget(PointId(node.id()), slot);
                 self.graph.release_lists(node.upper());
+                if node.upper() != NO_SLOT {
+                    self.graph.starts.remove(slot);
+                }
                 freed += usize::from(exclusive.free(slot));
             }
         }

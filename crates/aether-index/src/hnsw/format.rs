@@ -4,6 +4,7 @@ use aether_distance::{ElementType, Metric};
 
 use super::code::Codec;
 use super::graph::{Entry, LEVEL_MAX, node_layout, upper_stride};
+use super::starts::{START_BYTES, STARTS_MAX};
 use super::{HnswParams, new_codec};
 use crate::memory::{NO_SLOT, NodeLayout, SLOTS_MAX};
 use crate::pages::{
@@ -22,7 +23,7 @@ pub(super) const SECTIONS: [&str; 6] = [
     "fine codes",
     "upper links",
     "point table",
-    "dead slots",
+    "dead slots and starts",
 ];
 
 /// What is known before the sections are written.
@@ -43,6 +44,10 @@ pub(super) struct Header {
     pub(super) places: u32,
     /// See `spread`.
     pub(super) spread: u64,
+    /// See `starts`: how many, up to which rank, and the step of their sketches.
+    pub(super) starts: u32,
+    pub(super) rank_limit: u32,
+    pub(super) sketch_step: f32,
 }
 
 impl Header {
@@ -71,6 +76,9 @@ impl Header {
         page.put(44, &self.lists.to_le_bytes());
         page.put(48, &self.places.to_le_bytes());
         page.put(52, &self.spread.to_le_bytes());
+        page.put(60, &self.starts.to_le_bytes());
+        page.put(64, &self.rank_limit.to_le_bytes());
+        page.put(68, &self.sketch_step.to_le_bytes());
         page.seal()
     }
 
@@ -96,6 +104,9 @@ impl Header {
             lists: fields.u32(44),
             places: fields.u32(48),
             spread: fields.u64(52),
+            starts: fields.u32(60),
+            rank_limit: fields.u32(64),
+            sketch_step: f32::from_bits(fields.u32(68)),
         };
         header.validate()
     }
@@ -122,6 +133,12 @@ impl Header {
         if !self.places.is_power_of_two() {
             return Err(bad("number of table places", self.places));
         }
+        if self.starts as usize > STARTS_MAX {
+            return Err(bad("number of starts", self.starts));
+        }
+        if !self.sketch_step.is_finite() || self.sketch_step < 0.0 {
+            return Err(bad("step of sketches", self.sketch_step));
+        }
         Ok(self)
     }
 
@@ -144,7 +161,9 @@ impl Header {
             paged(slots, layout.cold_stride()),
             (self.lists as usize).checked_mul(upper_stride(self.params)),
             (self.places as usize).checked_mul(4),
-            (dead as usize).checked_mul(4),
+            (dead as usize)
+                .checked_mul(4)
+                .and_then(|bytes| bytes.checked_add(self.starts as usize * START_BYTES)),
         ])
     }
 }

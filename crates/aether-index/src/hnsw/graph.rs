@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::HnswParams;
 use super::code::Codec;
 use super::spread::Spread;
+use super::starts::Starts;
 use crate::memory::{Lists, NO_SLOT, Node, NodeLayout, Nodes};
 
 /// Locks that the nodes share: enough that two writers seldom meet.
@@ -28,6 +29,7 @@ pub(super) struct Graph {
     /// The links of upper layers: `m` links of one node and layer, then the list of the layer above.
     pub(super) upper: Lists,
     pub(super) spread: Spread,
+    pub(super) starts: Starts,
     entry: AtomicU64,
     locks: Box<[Mutex<()>]>,
 }
@@ -81,6 +83,7 @@ impl Graph {
         upper: Lists,
         entry: Option<Entry>,
         spread: Spread,
+        starts: Starts,
     ) -> Graph {
         let entry = AtomicU64::new(Entry::encode(entry));
         let locks = (0..STRIPES).map(|_| Mutex::new(())).collect();
@@ -90,6 +93,7 @@ impl Graph {
             nodes,
             upper,
             spread,
+            starts,
             entry,
             locks,
         }

@@ -48,7 +48,7 @@ impl Hnsw {
         vector: VectorRef<'_>,
         builder: &mut Builder,
     ) -> Result<bool> {
-        let level = self.level_for(point);
+        let (level, rank) = self.level_for(point);
         let (_growing, reader, entry) = self.hold(level);
         if self.points.find(point, &reader).is_some() {
             return Ok(false);
@@ -75,22 +75,24 @@ impl Hnsw {
         if entry.is_none_or(|entry| level > entry.level) {
             self.graph.set_entry(Some(Entry { slot, level }));
         }
+        self.graph.add_start(&node, rank, &builder.probe);
         self.version.change();
         Ok(true)
     }
 
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "levels are small, and the cast saturates"
+        reason = "levels are small, and the cast saturates; takes the upper half of what is random"
     )]
-    /// The layers of a point depend on its id and the seed only: not on the thread, the order or a restart.
-    pub(super) fn level_for(&self, point: PointId) -> u32 {
+    /// The highest layer of a point, and its rank among all points: the lower, the higher its layer. Both depend on its id and the seed
+    /// only: not on the thread, the order or a restart.
+    pub(super) fn level_for(&self, point: PointId) -> (u32, u32) {
         let random = mix(self
             .seed
             .wrapping_add(point.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let uniform = ((random >> 11) + 1) as f64 / (1_u64 << 53) as f64;
         let level = -uniform.ln() / f64::from(self.graph.params.m).ln();
-        (level as u32).min(LEVEL_MAX)
+        ((level as u32).min(LEVEL_MAX), (random >> 32) as u32)
     }
 
     fn hold(&self, level: u32) -> Hold<'_> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! layer 2        o───────────────o          links: graph.rs      codes and distances: code.rs
-//! layer 1    o───o───o───────────o───o      searching: query.rs, search.rs, spread.rs, selected.rs, filtered.rs, copied.rs, scratch.rs
+//! layer 1    o───o───o───────────o───o      searching: query.rs, starts.rs, search.rs, spread.rs, selected.rs, filtered.rs, copied.rs, scratch.rs
 //! layer 0  o─o─o─o─o─o─o─o─o─o─o─o─o─o─o    changing: insert.rs, select.rs, consolidate.rs
 //! ```
 //!
@@ -29,6 +29,7 @@ mod search;
 mod select;
 mod selected;
 mod spread;
+mod starts;
 
 use std::fmt;
 use std::io;
@@ -54,6 +55,7 @@ use consolidate::Pass;
 use graph::Graph;
 use insert::Builder;
 use spread::Spread;
+use starts::Starts;
 
 /// What one step of [`Hnsw::consolidate`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +100,8 @@ impl Hnsw {
         let params = params.validate()?;
         let nodes = Nodes::new(graph::node_layout(&codec, params));
         let upper = Lists::new(Column::new(graph::upper_stride(params)), 0);
-        let graph = Graph::new(params, codec, nodes, upper, None, Spread::default());
+        let starts = Starts::new(dim, params, None);
+        let graph = Graph::new(params, codec, nodes, upper, None, Spread::default(), starts);
         Ok(Hnsw::assemble(
             graph,
             PointMap::new(None),
@@ -249,7 +252,10 @@ impl Hnsw {
     /// Bytes that links, codes and ids take, mapped ones included.
     pub fn memory_bytes(&self) -> usize {
         let graph = &self.graph;
-        graph.nodes.memory_bytes() + graph.upper.memory_bytes() + self.points.memory_bytes()
+        graph.nodes.memory_bytes()
+            + graph.upper.memory_bytes()
+            + graph.starts.memory_bytes()
+            + self.points.memory_bytes()
     }
 
     /// All live points, in no order.

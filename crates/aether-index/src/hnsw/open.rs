@@ -1,9 +1,10 @@
 //! Opening a checkpoint in place.
 
 use super::Hnsw;
-use super::format;
+use super::format::{self, Header};
 use super::graph::{Graph, node_layout, upper_stride};
 use super::spread::Spread;
+use super::starts::{START_BYTES, Starts, Table};
 use crate::memory::{Column, Lists, Nodes, Part};
 use crate::pages::PAGE;
 use crate::points::PointMap;
@@ -12,7 +13,7 @@ use crate::{Error, Image, Result};
 pub(super) fn open(image: Image) -> Result<Hnsw> {
     let (header, trailer, lengths) = format::decode(image.as_bytes())?;
     let too_short = || Error::corruption("checkpoint: a section is shorter than its records");
-    let [centre, hot, cold, upper, table, dead] =
+    let [centre, hot, cold, upper, table, rest] =
         image.split(PAGE, lengths).ok_or_else(too_short)?;
     let mut codec = header.codec()?;
     if header.has_centre {
@@ -34,8 +35,18 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
         header.lists,
     );
     let spread = Spread::from_bits(header.spread);
-    let graph = Graph::new(header.params, codec, nodes, upper, header.entry, spread);
-    let dead: Vec<u32> = numbers(&dead).take(trailer.dead as usize).collect();
+    let dead: Vec<u32> = numbers(&rest).take(trailer.dead as usize).collect();
+    let starts = starts(&header, &rest.as_bytes()[4 * dead.len()..]);
+    let starts = Starts::new(codec.dim, header.params, starts);
+    let graph = Graph::new(
+        header.params,
+        codec,
+        nodes,
+        upper,
+        header.entry,
+        spread,
+        starts,
+    );
     let live = header.slots as usize - dead.len();
     Ok(Hnsw::assemble(
         graph,
@@ -44,6 +55,16 @@ pub(super) fn open(image: Image) -> Result<Hnsw> {
         live,
         dead,
     ))
+}
+
+/// Where searches begin; none in checkpoints that know of none.
+fn starts(header: &Header, bytes: &[u8]) -> Option<Table> {
+    let mut table = Table::new(header.rank_limit, header.sketch_step);
+    let (starts, _) = bytes.as_chunks::<START_BYTES>();
+    for start in starts.iter().take(header.starts as usize) {
+        table.read(start);
+    }
+    (header.rank_limit > 0).then_some(table)
 }
 
 fn numbers(part: &Part) -> impl Iterator<Item = u32> {

@@ -99,6 +99,7 @@ impl Hnsw {
         };
         let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
         let probe = &prepared.probe;
+        walk.results = params.k;
         let ended = match counts {
             None if params.include_dead || self.dead() == 0 => {
                 graph.walk(

@@ -21,6 +21,8 @@ pub(super) struct Walk {
     pub(super) visited: Visited,
     pub(super) front: Front,
     pub(super) ahead: Ahead,
+    /// So many of the nearest are compared exactly at the end.
+    pub(super) results: usize,
     /// Slots that are looked at once, whatever was visited.
     pub(super) batch: Vec<u32>,
     /// Slots of nodes that are stepped over.

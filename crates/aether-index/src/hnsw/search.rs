@@ -17,7 +17,8 @@ use crate::memory::{Node, Reader};
 const BUDGET_CHECK: usize = 256;
 
 impl Graph {
-    /// The nearest node that a greedy walk finds in the layers above `layer`, from `entry` down.
+    /// The nearest node that a greedy walk finds in the layers above `layer`, from `entry` down; for layer 0,
+    /// from one that is known to be near.
     pub(super) fn descend<'r>(
         &self,
         reader: &'r Reader<'_>,
@@ -26,9 +27,15 @@ impl Graph {
         layer: u32,
         walk: &mut Walk,
     ) -> Option<(Key, Node<'r>)> {
-        let node = reader.node(entry.slot)?;
-        let mut nearest = (self.codec.key(probe, &node), node);
-        for layer in (layer + 1..=entry.level).rev() {
+        let start = (layer == 0).then(|| self.start(reader, probe, &mut walk.batch));
+        let (mut nearest, top) = match start.flatten() {
+            Some(start) => start,
+            None => {
+                let node = reader.node(entry.slot)?;
+                ((self.codec.key(probe, &node), node), entry.level)
+            }
+        };
+        for layer in (layer + 1..=top).rev() {
             while let Some(nearer) =
                 self.nearest_neighbour(reader, probe, layer, nearest, &mut walk.batch)
             {
@@ -155,6 +162,7 @@ impl Graph {
             visited,
             front,
             ahead,
+            results,
             ..
         } = walk;
         let chosen = next(front, visited.slots().len());
@@ -163,6 +171,11 @@ impl Graph {
         }
         if let Some(slot) = chosen {
             reader.prefetch_links(slot);
+        } else if ahead.linking.is_some() {
+            // This looks like the end: what comes next is to compare the nearest exactly.
+            for &entry in front.pool.entries().iter().take(*results) {
+                reader.prefetch_fine(slot_of(entry), self.codec.fine_bytes());
+            }
         }
         let coming = match ahead.linking {
             Some(slot) => self.collect(reader, slot, layer, visited),

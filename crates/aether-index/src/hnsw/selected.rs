@@ -137,6 +137,7 @@ impl Hnsw {
         } = scratch;
         self.graph.codec.query(query, prepared);
         let alive = |node: &Node<'_>| params.include_dead || node.state() == State::LIVE;
+        walk.results = params.k;
         let ef = params.ef.max(params.k);
         let limits = (ef, scan_cost(selection));
         let doubt = if !self.scans(selection, ef)

@@ -140,7 +140,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         let graph = &self.hnsw.graph;
         let mut builder = Builder::default();
         for &number in numbers {
-            let (level, entry) = (self.level_of(number), graph.entry());
+            let ((level, rank), entry) = (self.level_of(number), graph.entry());
             let is_grown = mix(self.points[number as usize].0).is_multiple_of(GROWN);
             if level == 0 && !is_grown && entry.is_some() {
                 continue;
@@ -158,11 +158,12 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
                 let slot = node.slot();
                 graph.set_entry(Some(Entry { slot, level }));
             }
+            graph.add_start(&node, rank, &builder.probe);
         }
         Ok(())
     }
 
-    fn level_of(&self, number: u32) -> u32 {
+    fn level_of(&self, number: u32) -> (u32, u32) {
         self.hnsw.level_for(self.points[number as usize])
     }
 
@@ -173,7 +174,7 @@ impl<'v, V: Fn(usize) -> VectorRef<'v> + Sync> Bulk<'_, V> {
         for part in parts {
             let mut of_part = Vec::with_capacity(part.len());
             for &number in part {
-                let upper = graph.claim_lists(self.level_of(number))?;
+                let upper = graph.claim_lists(self.level_of(number).0)?;
                 of_part.push((number, graph.nodes.claim()?, upper));
             }
             claims.push(of_part);
