@@ -16,12 +16,14 @@ from report import Figures, emit, machine_line, median, note, rounded
 from synthetic import write_synthetic
 
 LEVELS = [0.90, 0.95, 0.99, 0.999]
-PARTS = ["curves", "filters", "disk", "million"]
+PARTS = ["curves", "collection", "filters", "disk", "million"]
 # Measured beside hnswlib with M = 24 on one machine; in no package registry: their QPS is hnswlib's in this run times these, at LEVELS[1:].
 STAND_INS = {"SymphonyQG": {"minilm": [4.6, 5.1, 4.9], "fashion": [4.9, 5.4, 9.1]}}
 # glass: build seconds over those of hnswlib with M = 24, in the same measurement.
 GLASS_BUILD = {"minilm": 23 / 55, "fashion": 24 / 40}
 FAMILIES = ["buckets", "graph"]
+# Their names as indexes of a collection.
+INDEXES = {"buckets": "ivf", "graph": "hnsw"}
 EFS = [10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 200, 240, 300, 360, 450, 540, 700, 1000, 1500, 2200]
 SHARES = [0.0001, 0.001, 0.01, 0.1, 0.3, 0.5]
 # The shares from which on a search has to be faster than the scan.
@@ -32,7 +34,7 @@ class Library:
     """A process that builds and searches."""
 
     def __init__(self, name, command, mode, build, work):
-        self.name, self.build_command = name, build
+        self.name, self.build_command, self.is_ours = name, build, name in FAMILIES
         self.engine = Engine(command, mode)
         self.file = os.path.join(work, f"found-{name}")
 
@@ -53,6 +55,34 @@ class Library:
         self.engine.__exit__()
 
 
+class InCollection:
+    """A family as the index of a collection: a process that has a database."""
+
+    is_ours = True
+
+    def __init__(self, binary, family, work):
+        self.name, self.index = f"{family} in a collection", INDEXES[family]
+        self.engine = Engine([binary], "db")
+        self.file, self.path = os.path.join(work, f"found-in-{family}"), os.path.join(work, f"database-{family}")
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def load(self, directory, data):
+        self.rows = data.rows
+        self.engine("load", directory, data.name, len(data.queries))
+
+    def build(self):
+        self.engine("open", self.path, "default", self.index)
+        self.engine("import", 0, self.rows, 1_000)
+        return self.engine("index")
+
+    def search(self, setting):
+        took = self.engine("search", setting, self.file)
+        return took, np.fromfile(self.file, "<u4").reshape(-1, K)
+
+    def close(self):
+        self.engine.__exit__()
+
+
 def main(arguments):
     options = parse(arguments)
     directory = data_dir(options.data)
@@ -67,6 +97,9 @@ def main(arguments):
                 data = DataSet(directory, name, *((10_000, 300) if options.quick else (None, 1_000)))
                 table = curves(binary, directory, work, data, options)
                 judge(name, table, figures)
+        if "collection" in options.only:
+            for name in options.sets:
+                collection(binary, directory, work, name, options, figures)
         if "filters" in options.only:
             filters(binary, directory, work, options, figures)
         if "disk" in options.only:
@@ -86,7 +119,7 @@ def parse(arguments):
     parser.add_argument("--data", help="directory of the data sets (AETHERVEC_DATA, or ../shared/data beside the repository)")
     parser.add_argument("--work", default=os.path.join(BENCH, "target", "work"), help="where results are passed on")
     parser.add_argument("--only", type=names(PARTS), default=PARTS, help="parts, by commas: " + ", ".join(PARTS))
-    parser.add_argument("--sets", type=names(["minilm", "fashion"]), default=["minilm", "fashion"], help="data sets of the curves")
+    parser.add_argument("--sets", type=names(["minilm", "fashion"]), default=["minilm", "fashion"], help="data sets of the curves and the collections")
     parser.add_argument("--peers", type=names(PEERS), default=PEERS, help="peers of the curves: " + ", ".join(PEERS))
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (1 if options.quick else 3)
@@ -122,19 +155,10 @@ def curves(binary, directory, work, data, options):
         note(f"{data.name}: {library.name} builds")
         library.load(directory, data)
         table[library.name] = {"build": library.build()}
-        settings[library.name] = front(data, library, EFS if library.name in FAMILIES else library.settings())
+        settings[library.name] = front(data, library, EFS if library.is_ours else library.settings())
         emit(comparison="ann", data=data.name, library=library.name, rows=data.rows, dim=data.dim,
              **{key: rounded(value) for key, value in table[library.name]["build"].items()})
-    rounds = [{library.name: [] for library in libraries} for _ in range(options.rounds)]
-    for turn, points in enumerate(rounds):
-        note(f"{data.name}: round {turn + 1} of {options.rounds}")
-        order = libraries if turn % 2 == 0 else libraries[::-1]
-        for i in range(max(map(len, settings.values()))):
-            for library in order:
-                if i < len(settings[library.name]):
-                    setting, recall = settings[library.name][i]
-                    took, _ = library.search(setting)
-                    points[library.name].append((recall, len(data.queries) / took["cpu_s"], took["cpu_s"] / took["wall_s"]))
+    rounds = race(data, libraries, settings, options)
     for library in libraries:
         library.close()
         for i, (setting, recall) in enumerate(settings[library.name]):
@@ -150,13 +174,28 @@ def curves(binary, directory, work, data, options):
     return table
 
 
+def race(data, libraries, settings, options):
+    """Of each round, by library: recall, QPS and the share of a CPU at each of its settings."""
+    rounds = [{library.name: [] for library in libraries} for _ in range(options.rounds)]
+    for turn, points in enumerate(rounds):
+        note(f"{data.name}: round {turn + 1} of {options.rounds}")
+        order = libraries if turn % 2 == 0 else libraries[::-1]
+        for i in range(max(map(len, settings.values()))):
+            for library in order:
+                if i < len(settings[library.name]):
+                    setting, recall = settings[library.name][i]
+                    took, _ = library.search(setting)
+                    points[library.name].append((recall, len(data.queries) / took["cpu_s"], took["cpu_s"] / took["wall_s"]))
+    return rounds
+
+
 def front(data, library, settings):
     """The settings on the Pareto front, each with its recall: up to the first beyond the highest level."""
     points = []
     for setting in settings:
         took, found = library.search(setting)
         points.append((took["cpu_s"], data.recall(found), setting))
-        if library.name in FAMILIES and points[-1][1] >= LEVELS[-1]:
+        if library.is_ours and points[-1][1] >= LEVELS[-1]:
             break
     best, kept = 0.0, []
     for _, recall, setting in sorted(points):
@@ -202,6 +241,32 @@ def judge(name, table, figures):
     if name == "minilm":
         figures.at_most("memory MB, minilm, buckets", rounded(table["buckets"]["build"]["memory_bytes"] / 1e6, 1), 90, 57)
         figures.at_most("memory MB, minilm, graph", rounded(table["graph"]["build"]["memory_bytes"] / 1e6, 1), 200, 150)
+
+
+def collection(binary, directory, work, name, options, figures):
+    """What a search takes more through a collection: snapshot, visibility, ids, exact distances."""
+    data = DataSet(directory, name, *((10_000, 300) if options.quick else (None, 1_000)))
+    bare = [ours(binary, family, work) for family in FAMILIES]
+    inside = [InCollection(binary, family, work) for family in FAMILIES]
+    settings = {}
+    for library in bare + inside:
+        note(f"{name}: {library.name} builds")
+        library.load(directory, data)
+        library.build()
+        settings[library.name] = front(data, library, EFS)
+    rounds = race(data, bare + inside, settings, options)
+    for library in bare + inside:
+        library.close()
+
+    def best(libraries, level, points):
+        return max(qps_at(level, [point[:2] for point in points[library.name]]) or 0 for library in libraries)
+
+    for library in bare + inside:
+        qps = {str(level): rounded(median(best([library], level, points) for points in rounds), 1) for level in LEVELS}
+        emit(comparison="ann", part="collection", data=name, library=library.name, qps=qps)
+    for level in LEVELS[1:3]:
+        ratio = median(best(inside, level, points) / best(bare, level, points) for points in rounds)
+        figures.at_least(f"qps at recall {level}, {name}, through a collection, ratio to the bare index", rounded(ratio, 3), 0.8, 0.9)
 
 
 def filters(binary, directory, work, options, figures):

@@ -21,10 +21,10 @@ class Scenario:
         with open(os.path.join(directory, "scenario.json")) as file:
             told = json.load(file)
         self.name, self.dimension, self.k = told["name"], told["dimension"], told["k"]
-        names = ("vectors", "deleted", "queries", "truth", "tuning_queries", "tuning_truth")
+        names = ("vectors", "deleted", "queries", "truth", "unmeasured", "tuning_queries", "tuning_truth")
         arrays = [np.load(os.path.join(directory, name + ".npy")) for name in names]
-        self.vectors, deleted, queries, truth, tuning_queries, tuning_truth = arrays
-        self.windows, added, gone, asked = [], 0, 0, 0
+        self.vectors, deleted, queries, truth, unmeasured, tuning_queries, tuning_truth = arrays
+        self.windows, added, gone, asked, before = [], 0, 0, 0, 0
         for window in told["windows"]:
             batches = []
             for more, fewer in window["batches"]:
@@ -32,7 +32,10 @@ class Scenario:
                 added, gone = added + more, gone + fewer
             part = slice(asked, asked + window["queries"])
             asked = part.stop
-            self.windows.append(dict(points=window["points"], batches=batches, queries=queries[part], truth=truth[part]))
+            warm = slice(before, before + (window["queries"] if self.windows else 0))
+            before = warm.stop
+            self.windows.append(dict(
+                points=window["points"], batches=batches, unmeasured=unmeasured[warm], queries=queries[part], truth=truth[part]))
         self.tuning = dict(points=self.windows[0]["points"], queries=tuning_queries, truth=tuning_truth)
 
     def found(self, query, ids, farthest, alive):
@@ -125,6 +128,8 @@ def play(name, directory, asked):
                 peer.set(effort)
                 if measure(peer, scenario, scenario.tuning, alive)[0] >= asked:
                     break
+        for query in window["unmeasured"]:
+            peer.search(query, scenario.k)
         recall, times = measure(peer, scenario, window, alive)
         yield dict(
             scenario=scenario.name, index=peer.name, window=number, points=window["points"],

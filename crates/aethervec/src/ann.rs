@@ -6,7 +6,7 @@ use crate::index::drift::DriftIndex;
 use crate::index::matrix::Matrix;
 use crate::index::record::AnnRecord;
 use crate::schema::DenseField;
-use aether_distance::VectorRef;
+use aether_distance::{ElementType, VectorRef};
 use aether_index::{
     BuildOptions, Candidate, CheckSummary, DriftScratch, DriftStats, Hnsw, HnswParams, Image, Ivf,
     IvfParams, IvfScratch, PointId, Scratch, SearchParams, Selection,
@@ -158,7 +158,10 @@ impl Ann {
 
     /// Whether it has the vectors as they were given, or reads them, so that its distances are exact.
     pub(crate) fn keeps_vectors(&self) -> bool {
-        matches!(self, Ann::Buckets(_) | Ann::Drift(_))
+        match self {
+            Ann::Graph(graph) => graph.element() == ElementType::U8,
+            Ann::Buckets(_) | Ann::Drift(_) => true,
+        }
     }
 
     /// Whether it is an index of vectors like those of `spec`.

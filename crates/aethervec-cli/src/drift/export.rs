@@ -6,6 +6,7 @@
 //! deleted.npy    u32: ids, in the order in which they are deleted
 //! queries.npy    f32: those of the first window, of the second, …
 //! truth.npy      f32: of each query the squared distance of the last of the k nearest points: a hit is right if it is not farther
+//! unmeasured.npy f32: queries that are asked in a window before those that are measured, as many; of the second window, of the third, …
 //! tuning_queries.npy, tuning_truth.npy
 //!                the same of queries that are asked behind the first window, before anything is measured
 //! ```
@@ -33,6 +34,9 @@ pub(crate) fn export(scenario: &Scenario, directory: &Path) -> Outcome {
     write("queries.npy", "<f4", dimension, floats(&queries))?;
     let truth: Vec<f32> = asked().flat_map(|a| a.truth.iter().copied()).collect();
     write("truth.npy", "<f4", None, floats(&truth))?;
+    let unmeasured = windows().flat_map(|window| window.unmeasured.iter().copied());
+    let unmeasured: Vec<f32> = unmeasured.collect();
+    write("unmeasured.npy", "<f4", dimension, floats(&unmeasured))?;
     let Asked { queries, truth } = &scenario.tuning;
     write("tuning_queries.npy", "<f4", dimension, floats(queries))?;
     write("tuning_truth.npy", "<f4", None, floats(truth))?;

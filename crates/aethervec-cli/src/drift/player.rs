@@ -80,6 +80,9 @@ pub(crate) fn play(
         if number == 0 {
             player.tune(scenario)?;
         }
+        for query in window.unmeasured.chunks_exact(scenario.dimension) {
+            player.search(query, scenario.size.k)?;
+        }
         let (mut added, mut deleted) = (0, 0);
         for batch in &window.batches {
             added += batch.added.len();

@@ -83,6 +83,9 @@ pub(crate) struct Scenario {
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) batches: Vec<Batch>,
+    /// Queries before those that are measured, one after the other: who is asked all the time has met some since the last change. None in
+    /// the first window, which has those for tuning.
+    pub(crate) unmeasured: Vec<f32>,
     pub(crate) asked: Asked,
     /// How many points there are at its end.
     pub(crate) points: usize,
@@ -323,21 +326,27 @@ impl<'a> Writer<'a> {
         };
         let asked = asked.unwrap_or(&mut alike);
         window.asked = self.asked(asked);
-        if self.windows.is_empty() {
-            self.tuning = self.asked(asked);
+        match self.windows.is_empty() {
+            true => self.tuning = self.asked(asked),
+            false => window.unmeasured = self.queries(asked),
         }
         window.points = self.alive.len();
         self.windows.push(window);
     }
 
     fn asked(&mut self, origin: &mut dyn FnMut(&mut Writer<'_>) -> Origin) -> Asked {
-        let mut asked = Asked::default();
+        let queries = self.queries(origin);
+        let truth = self.truth(&queries);
+        Asked { queries, truth }
+    }
+
+    fn queries(&mut self, origin: &mut dyn FnMut(&mut Writer<'_>) -> Origin) -> Vec<f32> {
+        let mut queries = Vec::new();
         for _ in 0..self.size.queries {
             let origin = origin(self);
-            self.draw(origin, Purpose::Query, &mut asked.queries);
+            self.draw(origin, Purpose::Query, &mut queries);
         }
-        asked.truth = self.truth(&asked.queries);
-        asked
+        queries
     }
 
     fn next_id(&self) -> u32 {
@@ -438,6 +447,8 @@ mod tests {
                 }
                 assert_eq!(window.points, alive.len(), "{name:?}");
                 let tuning = Some(&scenario.tuning).filter(|_| number == 0);
+                let unmeasured = if number == 0 { 0 } else { SIZE.queries };
+                assert_eq!(window.unmeasured.len(), 8 * unmeasured);
                 let asked = || tuning.into_iter().chain([&window.asked]);
                 let queries = || asked().flat_map(|asked| scenario.queries(asked));
                 assert_eq!(queries().count(), SIZE.queries * asked().count());

@@ -101,6 +101,7 @@ fn vectors_of_a_file_come_source_by_source_and_scenarios_go_to_others() {
         ("vectors.npy", 358 * 32),
         ("queries.npy", 4_000 * 32),
         ("truth.npy", 16_000),
+        ("unmeasured.npy", 3_000 * 32),
         ("tuning_queries.npy", 1_000 * 32),
         ("tuning_truth.npy", 4_000),
     ] {

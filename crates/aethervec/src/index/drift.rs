@@ -147,10 +147,8 @@ impl Store for Access<'_> {
             let Some(row) = row else { continue };
             let key = keyspace::point_key(rows.collection, point);
             let row = PointRow::parse(&key, &row)?;
-            if row.read(&key, rows.field, &rows.spec, &mut vector)?
-                && let VectorValue::Dense(vector) = &vector
-            {
-                show(place, vector.as_ref());
+            if let Some(vector) = row.read_dense(&key, rows.field, &rows.spec, &mut vector)? {
+                show(place, vector);
             }
         }
         Ok(())

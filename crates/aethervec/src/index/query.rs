@@ -117,7 +117,12 @@ impl<'a> FieldQuery<'a> {
         row: &PointRow<'_>,
         buffer: &mut VectorValue,
     ) -> Result<Option<Distance>> {
-        let present = row.read(key, self.field.number, &self.field.spec, buffer)?;
+        let (number, spec) = (self.field.number, &self.field.spec);
+        if let Prepared::Dense(query) = &self.vector {
+            let vector = row.read_dense(key, number, spec, buffer)?;
+            return Ok(vector.map(|vector| query.distance(vector)));
+        }
+        let present = row.read(key, number, spec, buffer)?;
         Ok(if present { self.distance(buffer) } else { None })
     }
 

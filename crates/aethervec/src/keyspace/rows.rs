@@ -8,6 +8,7 @@ use crate::id::DocId;
 use crate::keyspace::vectors::{self, Stored};
 use crate::schema::VectorField;
 use crate::vector::VectorValue;
+use aether_distance::VectorRef;
 use aether_index::PointId;
 use serde_json::Value;
 
@@ -153,6 +154,30 @@ impl<'a> PointRow<'a> {
         vectors::decode_into(stored, spec, out)
             .map(|()| true)
             .map_err(|what| bad("points", key, &what))
+    }
+
+    /// The same for a field of one dense vector, which is lent as it lies there if it can be.
+    pub(crate) fn read_dense<'v>(
+        &self,
+        key: &[u8],
+        field: FieldNumber,
+        spec: &VectorField,
+        out: &'v mut VectorValue,
+    ) -> Result<Option<VectorRef<'v>>>
+    where
+        'a: 'v,
+    {
+        let Some(stored) = self.field(key, field)? else {
+            return Ok(None);
+        };
+        if let Some(vector) = vectors::lend(stored, spec) {
+            return Ok(Some(vector));
+        }
+        vectors::decode_into(stored, spec, out).map_err(|what| bad("points", key, &what))?;
+        match out {
+            VectorValue::Dense(vector) => Ok(Some(vector.as_ref())),
+            _ => Ok(None),
+        }
     }
 
     /// The vector in `field`, which is declared as `spec`, if there is one.

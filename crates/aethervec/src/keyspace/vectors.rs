@@ -109,6 +109,24 @@ pub(crate) fn decode(stored: Stored<'_>, field: &VectorField) -> Result<VectorVa
     }
 }
 
+/// The vector of a field that is declared as `field`, where its bytes are its components.
+pub(crate) fn lend<'a>(stored: Stored<'a>, field: &VectorField) -> Option<VectorRef<'a>> {
+    match (field, stored) {
+        (
+            &VectorField::Dense(DenseField {
+                dim,
+                element: ElementType::U8,
+                ..
+            }),
+            Stored {
+                form: Form::Plain,
+                bytes,
+            },
+        ) if bytes.len() == dim => Some(VectorRef::U8(bytes)),
+        _ => None,
+    }
+}
+
 /// As [`decode`], in the memory that `out` has if it is dense and of the right element type.
 pub(crate) fn decode_into(
     stored: Stored<'_>,

@@ -148,9 +148,7 @@ pub(super) fn resolve(
         if *exact && !needs_rows {
             return identify(view, &seen);
         }
-        let read = read_points(view, compare, &seen, Rows::Cached)?;
-        let found = read.into_iter().map(|read| read.found(None));
-        let mut found = found.collect::<Result<Vec<Found>>>()?;
+        let mut found = compared(view, compare, &seen, needs_rows)?;
         found.sort_unstable();
         found.truncate(k);
         return Ok(found);
@@ -182,6 +180,37 @@ fn identify(view: &CollectionView, seen: &[Candidate]) -> Result<Vec<Found>> {
     Ok(found.collect())
 }
 
+/// Candidates that are visible, at the exact distances of the `query`, or without one at those that they have; with their rows if it
+/// `needs_rows`.
+fn compared(
+    view: &CollectionView,
+    query: Option<&FieldQuery<'_>>,
+    seen: &[Candidate],
+    needs_rows: bool,
+) -> Result<Vec<Found>> {
+    let points: Vec<PointId> = seen.iter().map(|candidate| candidate.point).collect();
+    let rows = view.cached_point_rows(&points)?;
+    let mut buffer = query.map(FieldQuery::buffer);
+    let mut found = Vec::with_capacity(seen.len());
+    for (&Candidate { point, distance }, row) in seen.iter().zip(rows) {
+        let Some(row) = row else { continue };
+        let key = keyspace::point_key(view.core.id, point);
+        let parsed = PointRow::parse(&key, &row)?;
+        let distance = match query.zip(buffer.as_mut()) {
+            Some((query, buffer)) => query.distance_of(&key, &parsed, buffer)?,
+            None => Some(distance),
+        };
+        let id = parsed.id(&key)?;
+        found.extend(distance.map(|distance| Found {
+            candidate: Candidate { point, distance },
+            id,
+            point_row: needs_rows.then(|| Bytes::from_owner(row)),
+            doc_row: None,
+        }));
+    }
+    Ok(found)
+}
+
 /// Adds to `found` the visible ones of `candidates`, nearest first by exact distance, until there are `k`.
 fn resolve_chunk(
     view: &CollectionView,
@@ -191,7 +220,7 @@ fn resolve_chunk(
     allowed: &Allowed<'_>,
     found: &mut Vec<Found>,
 ) -> Result<()> {
-    let mut read = read_points(view, Some(query), candidates, Rows::Stored)?;
+    let mut read = read_points(view, Some(query), candidates)?;
     read.sort_unstable_by_key(|point| point.candidate);
     let mut rest = read.into_iter();
     while found.len() < k && !rest.as_slice().is_empty() {
@@ -233,29 +262,16 @@ impl Read {
     }
 }
 
-/// Where rows of points come from.
-#[derive(Clone, Copy)]
-pub(super) enum Rows {
-    /// The snapshot: which of the points are committed is not known.
-    Stored,
-    /// The cache, as far as it has them: all are committed.
-    Cached,
-}
-
 /// The rows of `candidates`, with distances to the vectors in them; without a query, at the distances they have. A point
 /// without a row is not committed at this snapshot.
 pub(super) fn read_points(
     view: &CollectionView,
     query: Option<&FieldQuery<'_>>,
     candidates: &[Candidate],
-    from: Rows,
 ) -> Result<Vec<Read>> {
     let core = &view.core;
     let points: Vec<PointId> = candidates.iter().map(|candidate| candidate.point).collect();
-    let rows = match from {
-        Rows::Stored => view.point_rows(&points)?,
-        Rows::Cached => view.cached_point_rows(&points)?,
-    };
+    let rows = view.point_rows(&points)?;
     let mut buffer = query.map(FieldQuery::buffer);
     let mut read = Vec::with_capacity(candidates.len());
     for (&Candidate { point, distance }, row) in candidates.iter().zip(rows) {

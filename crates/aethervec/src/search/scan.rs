@@ -2,7 +2,7 @@
 
 use super::allowed::Allowed;
 use super::candidates::staged;
-use super::found::{Found, Read, Rows, read_points};
+use super::found::{Found, Read, read_points};
 use crate::error::Result;
 use crate::index::query::FieldQuery;
 use crate::keyspace::{self, DocRow, PointRow};
@@ -61,7 +61,7 @@ fn of_points(
         if part.is_empty() {
             break;
         }
-        for read in read_points(view, Some(query), &part, Rows::Stored)? {
+        for read in read_points(view, Some(query), &part)? {
             if answer.wants(&read.candidate)
                 && let Some(found) = visible(view, read)?
                 && allowed.accepts(view, &found)?
