@@ -16,8 +16,8 @@ use crate::order::{order, unorder};
 const CHUNK: usize = 16;
 
 /// How far from the other neighbours one has to be, in squared distances from the node. The paper has 1. Somewhat less (as α does in DiskANN, Subramanya
-/// et al. 2019) gives longer lists, and walks that take fewer steps: docs/decisions/0017.
-const APART: f32 = 0.93;
+/// et al. 2019) gives longer lists, and walks that take fewer steps: docs/decisions/0017 and 0018.
+const APART: f32 = 0.88;
 
 /// Working memory of a selection.
 #[derive(Debug, Default)]
