@@ -220,7 +220,7 @@ fn resolve_chunk(
     allowed: &Allowed<'_>,
     found: &mut Vec<Found>,
 ) -> Result<()> {
-    let mut read = read_points(view, Some(query), candidates)?;
+    let mut read = read_points(view, query, candidates)?;
     read.sort_unstable_by_key(|point| point.candidate);
     let mut rest = read.into_iter();
     while found.len() < k && !rest.as_slice().is_empty() {
@@ -262,27 +262,22 @@ impl Read {
     }
 }
 
-/// The rows of `candidates`, with distances to the vectors in them; without a query, at the distances they have. A point
-/// without a row is not committed at this snapshot.
+/// The rows of `candidates`, with distances to the vectors in them. A point without a row is not committed at this snapshot.
 pub(super) fn read_points(
     view: &CollectionView,
-    query: Option<&FieldQuery<'_>>,
+    query: &FieldQuery<'_>,
     candidates: &[Candidate],
 ) -> Result<Vec<Read>> {
     let core = &view.core;
     let points: Vec<PointId> = candidates.iter().map(|candidate| candidate.point).collect();
     let rows = view.point_rows(&points)?;
-    let mut buffer = query.map(FieldQuery::buffer);
+    let mut buffer = query.buffer();
     let mut read = Vec::with_capacity(candidates.len());
-    for (&Candidate { point, distance }, row) in candidates.iter().zip(rows) {
+    for (point, row) in points.into_iter().zip(rows) {
         let Some(row) = row else { continue };
         let key = keyspace::point_key(core.id, point);
         let parsed = PointRow::parse(&key, &row)?;
-        let distance = match query.zip(buffer.as_mut()) {
-            Some((query, buffer)) => query.distance_of(&key, &parsed, buffer)?,
-            None => Some(distance),
-        };
-        if let Some(distance) = distance {
+        if let Some(distance) = query.distance_of(&key, &parsed, &mut buffer)? {
             read.push(Read {
                 candidate: Candidate { point, distance },
                 doc_key: parsed.doc_key(core.id),

@@ -61,7 +61,7 @@ fn of_points(
         if part.is_empty() {
             break;
         }
-        for read in read_points(view, Some(query), &part)? {
+        for read in read_points(view, query, &part)? {
             if answer.wants(&read.candidate)
                 && let Some(found) = visible(view, read)?
                 && allowed.accepts(view, &found)?
