@@ -5,9 +5,12 @@
 //! was dropped goes into the main queue at once.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 use std::sync::{Arc, Weak};
 
+use aether_distance::prefetch_at;
 use parking_lot::{Mutex, RwLock};
 
 use super::record::Image;
@@ -40,6 +43,8 @@ struct Queues {
 pub(super) struct Slot {
     cache: Arc<ImageCache>,
     image: RwLock<Option<Arc<Image>>>,
+    /// Where the copy is, or was: only to be asked from memory.
+    address: AtomicPtr<Image>,
     visits: AtomicU8,
     /// How many copies had been dropped when this one was; 0: it was not.
     dropped_at: AtomicU64,
@@ -109,6 +114,7 @@ impl Slot {
         Arc::new(Slot {
             cache: Arc::clone(cache),
             image: RwLock::new(None),
+            address: AtomicPtr::default(),
             visits: AtomicU8::new(0),
             dropped_at: AtomicU64::new(0),
             retired: AtomicBool::new(false),
@@ -124,6 +130,11 @@ impl Slot {
             self.visits.store(visits + 1, Relaxed);
         }
         Some(image)
+    }
+
+    /// Asks memory for what the copy begins with.
+    pub(super) fn fetch(&self) {
+        prefetch_at(self.address.load(Relaxed).cast(), size_of::<Image>());
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -196,6 +207,8 @@ impl Slot {
         let (old, new) = (bytes(held), bytes(&image));
         self.cache.bytes.fetch_add(new, Relaxed);
         self.cache.bytes.fetch_sub(old, Relaxed);
+        let address = image.as_ref().map_or(std::ptr::null(), Arc::as_ptr);
+        self.address.store(address.cast_mut(), Relaxed);
         std::mem::replace(held, image)
     }
 }

@@ -11,7 +11,7 @@ use super::{Drift, Store};
 use crate::doubt::{DEVIATIONS_MAX, deviations};
 use crate::hnsw::SearchParams;
 use crate::ivf::rank::{Promising, Ranked};
-use crate::ivf::{Near, Pool, Query, Space, nibbles};
+use crate::ivf::{ERROR, Near, Pool, Query, Space, nibbles};
 use crate::nearest::Nearest;
 use crate::{Candidate, PointId};
 
@@ -23,6 +23,9 @@ const EF_SCAN: usize = 32;
 
 /// The fewest candidates of such a search.
 const EF_SCAN_MIN: usize = 1024;
+
+/// Points beyond `k` whose longer codes are read in any case.
+const SURELY: usize = 8;
 
 /// Codes asked from memory ahead of their use.
 const AHEAD: usize = 8;
@@ -53,15 +56,45 @@ struct NearPoints {
     /// Their slots are places in `points`.
     pool: Pool,
     points: Vec<Found>,
-    /// The buckets that were searched, and what estimates in each begin with.
-    buckets: Vec<(Arc<Image>, f32)>,
+    buckets: Buckets,
 }
 
-/// A point, and where its longer code is: place in `buckets`, place in that bucket; nothing once it was read.
+/// A point, and where its longer code is: which of the buckets that were searched, and where in that.
 #[derive(Debug, Clone, Copy)]
 struct Found {
     point: PointId,
-    code: Option<(u32, u32)>,
+    bucket: u32,
+    place: u32,
+}
+
+/// Buckets that were searched, and what estimates in each begin with.
+#[derive(Debug, Default)]
+struct Buckets {
+    /// How many were let go. The codes of their points are read, as far as these may be near.
+    gone: u32,
+    held: Vec<(Arc<Image>, f32)>,
+}
+
+impl Buckets {
+    fn reset(&mut self) {
+        self.gone = 0;
+        self.held.clear();
+    }
+
+    /// The number of the next one.
+    fn next(&self) -> u32 {
+        self.gone + u32::try_from(self.held.len()).unwrap_or(u32::MAX)
+    }
+
+    #[inline]
+    fn get(&self, number: u32) -> Option<&(Arc<Image>, f32)> {
+        self.held.get(number.checked_sub(self.gone)? as usize)
+    }
+
+    fn let_go(&mut self) {
+        self.gone = self.next();
+        self.held.clear();
+    }
 }
 
 /// How far a search goes.
@@ -72,6 +105,16 @@ struct Reach {
     budget: usize,
     /// Whether to look into all buckets.
     everywhere: bool,
+}
+
+impl Reach {
+    /// Candidates whose longer codes are read in any case.
+    fn surely(self) -> usize {
+        match self.everywhere {
+            true => self.ef,
+            false => self.k + SURELY,
+        }
+    }
 }
 
 impl Drift {
@@ -159,15 +202,15 @@ impl Drift {
         let records = usize::try_from(self.records()).unwrap_or(usize::MAX);
         scratch.near.pool.reset(reach.ef.min(records));
         scratch.near.points.clear();
-        scratch.near.buckets.clear();
+        scratch.near.buckets.reset();
         let ended = match allowed {
             Some(allowed) => self.fill(reach, &|id| allowed(PointId(id)), store, scratch)?,
             None => self.fill(reach, &|_| true, store, scratch)?,
         };
-        scratch.near.sharpen(&self.space, &scratch.query);
         if !ended {
             return Ok(None);
         }
+        scratch.near.sharpen(&self.space, &scratch.query, reach);
         self.rerank(query, reach, store, scratch).map(Some)
     }
 
@@ -200,17 +243,22 @@ impl Drift {
                 Some(image) => image,
                 None => self.image(bucket, store)?,
             };
-            // The next one comes from memory while this one is scanned.
+            // Those that come next come from memory while this one is scanned, each a step of the way to its codes.
             next = promising.next();
-            opened = next.and_then(|next| view.bucket(next.bucket() as usize).image());
-            if let Some(next) = &opened {
-                next.codes.prefetch();
+            opened = next.and_then(|next| view.bucket(next.bucket() as usize).open());
+            for (ahead, fetch) in [InView::fetch_image, InView::fetch_slot, InView::fetch_entry]
+                .iter()
+                .enumerate()
+            {
+                if let Some(ahead) = promising.peek(ahead) {
+                    fetch(view.bucket(ahead.bucket() as usize));
+                }
             }
             scanned += image.codes.len();
             self.scan_bucket(bucket, image, query, counts, near);
             near.pool.tighten_once();
-            if near.buckets.len() == BUCKETS_HELD {
-                near.sharpen(&self.space, query);
+            if near.buckets.held.len() == BUCKETS_HELD {
+                near.sharpen(&self.space, query, reach);
             }
             buckets += 1;
             if scanned > reach.budget && !near.pool.is_full() {
@@ -236,17 +284,19 @@ impl Drift {
     ) {
         let outlook = self.space.outlook(query, &bucket.entry().centroid);
         query.table.set_base(outlook.base);
+        let error = ERROR * outlook.reach;
         let mut estimates = [0.0; BLOCK_CODES];
         for (first, block) in (0..).step_by(BLOCK_CODES).zip(image.codes.blocks()) {
             let (table, bound) = (&query.table, near.pool.bound());
             let small = table.estimate32(block.codes, block.factors, bound, &mut estimates);
             for lane in lanes(small) {
                 if counts(block.ids[lane]) {
-                    near.push(estimates[lane], block.ids[lane], first + lane);
+                    let error = error * block.factors.scale[lane].abs();
+                    near.push((estimates[lane], error), block.ids[lane], first + lane);
                 }
             }
         }
-        near.buckets.push((image, outlook.base));
+        near.buckets.held.push((image, outlook.base));
     }
 
     /// The `k` nearest of the pool by exact distances.
@@ -305,49 +355,79 @@ impl Drift {
 
 impl NearPoints {
     /// Adds a point of the bucket that is scanned.
-    fn push(&mut self, estimate: f32, id: u64, place: usize) {
+    fn push(&mut self, (estimate, error): (f32, f32), id: u64, place: usize) {
         let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        let near = Near::new(estimate, 0.0, number(self.points.len()));
+        let near = Near::new(estimate, error, number(self.points.len()));
         self.points.push(Found {
             point: PointId(id),
-            code: Some((number(self.buckets.len()), number(place))),
+            bucket: self.buckets.next(),
+            place: number(place),
         });
         self.pool.push(near);
     }
 
-    /// Estimates the points of the pool by their longer codes, unless that was done, and lets go of the buckets.
-    fn sharpen(&mut self, space: &Space, query: &Query) {
+    /// Estimates those points of the pool that can be among the `k` nearest by their longer codes, unless that was done, and lets
+    /// go of the buckets. The others keep the estimates of their signs.
+    fn sharpen(&mut self, space: &Space, query: &Query, reach: Reach) {
         let NearPoints {
             pool,
             points,
             buckets,
         } = self;
-        let code_bytes = nibbles::code_bytes(space.width());
-        let read = |found: &Found| {
-            let (bucket, place) = found.code?;
-            let (image, base) = &buckets[bucket as usize];
-            Some((image.nibbles(place as usize, code_bytes), *base))
+        let (surely, others) = pool.split_mut(reach.surely());
+        sharpen(surely, points, buckets, (space, query));
+        let mut estimates: Vec<f32> = surely.iter().map(|near| near.estimate()).collect();
+        let farthest = match reach
+            .k
+            .checked_sub(1)
+            .filter(|&last| last < estimates.len())
+        {
+            Some(last) => *estimates.select_nth_unstable_by(last, f32::total_cmp).1,
+            None => f32::INFINITY,
         };
-        let entries = pool.entries_mut();
-        for i in 0..entries.len() + AHEAD {
-            if let Some(ahead) = entries.get(i)
-                && let Some((code, _)) = read(&points[ahead.slot() as usize])
-            {
-                prefetch(code);
-            }
-            let Some(near) = i.checked_sub(AHEAD).map(|i| &mut entries[i]) else {
-                continue;
-            };
-            let found = &mut points[near.slot() as usize];
-            if let Some((code, base)) = read(found)
-                && let Some((estimate, error)) = nibbles::estimate(space, query, base, code)
-            {
-                *near = Near::new(estimate, error, near.slot());
-            }
-            found.code = None;
-        }
-        buckets.clear();
+        let may_be_near = |near: &Near| near.estimate() - DEVIATIONS_MAX * near.error <= farthest;
+        let maybe = partition(others, may_be_near);
+        sharpen(maybe, points, buckets, (space, query));
+        buckets.let_go();
     }
+}
+
+/// Estimates points of a pool by their longer codes.
+fn sharpen(
+    entries: &mut [Near],
+    points: &[Found],
+    buckets: &Buckets,
+    (space, query): (&Space, &Query),
+) {
+    let code_bytes = nibbles::code_bytes(space.width());
+    let read = |near: &Near| {
+        let found = points[near.slot() as usize];
+        let (image, base) = buckets.get(found.bucket)?;
+        Some((image.nibbles(found.place as usize, code_bytes), *base))
+    };
+    for i in 0..entries.len() + AHEAD {
+        if let Some((code, _)) = entries.get(i).and_then(read) {
+            prefetch(code);
+        }
+        if let Some(near) = i.checked_sub(AHEAD).map(|i| &mut entries[i])
+            && let Some((code, base)) = read(near)
+            && let Some((estimate, error)) = nibbles::estimate(space, query, base, code)
+        {
+            *near = Near::new(estimate, error, near.slot());
+        }
+    }
+}
+
+/// Moves the entries of which `is_first` is true to the start, and returns them.
+fn partition(entries: &mut [Near], is_first: impl Fn(&Near) -> bool) -> &mut [Near] {
+    let mut count = 0;
+    for i in 0..entries.len() {
+        if is_first(&entries[i]) {
+            entries.swap(i, count);
+            count += 1;
+        }
+    }
+    &mut entries[..count]
 }
 
 /// The numbers of the bits that are set.

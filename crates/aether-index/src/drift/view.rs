@@ -8,7 +8,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 
-use aether_distance::BLOCK_CODES;
+use aether_distance::{BLOCK_CODES, prefetch, prefetch_at};
 
 use super::cache::{ImageCache, Slot};
 use super::record::Image;
@@ -143,6 +143,29 @@ impl<'a> InView<'a> {
     /// The copy in memory, if it has all records.
     pub(super) fn image(self) -> Option<Arc<Image>> {
         self.entry().slot.get(self.points())
+    }
+
+    /// The same; what a search reads first is asked from memory.
+    pub(super) fn open(self) -> Option<Arc<Image>> {
+        prefetch(bytemuck::cast_slice(&self.entry().centroid));
+        let image = self.image()?;
+        image.codes.prefetch();
+        Some(image)
+    }
+
+    /// Asks memory for the entry: the first step to the codes.
+    pub(super) fn fetch_entry(self) {
+        prefetch_at(Arc::as_ptr(self.entry()).cast(), size_of::<Entry>());
+    }
+
+    /// The second one.
+    pub(super) fn fetch_slot(self) {
+        prefetch_at(Arc::as_ptr(&self.entry().slot).cast(), size_of::<Slot>());
+    }
+
+    /// The third one.
+    pub(super) fn fetch_image(self) {
+        self.entry().slot.fetch();
     }
 }
 

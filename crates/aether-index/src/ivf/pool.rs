@@ -112,6 +112,12 @@ impl Pool {
         self.entries.split_at(count.min(self.entries.len()))
     }
 
+    /// The same, to estimate them anew.
+    pub(crate) fn split_mut(&mut self, count: usize) -> (&mut [Near], &mut [Near]) {
+        let first = self.split(count).0.len();
+        self.entries.split_at_mut(first)
+    }
+
     fn sort_out(&mut self, count: usize) {
         let by_estimate = |near: &Near| near.packed;
         self.entries

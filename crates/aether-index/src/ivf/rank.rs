@@ -158,6 +158,12 @@ impl<'a> Promising<'a> {
         }
     }
 
+    /// The one that comes so many after the next one, if it is sorted already.
+    #[inline]
+    pub(crate) fn peek(&self, after: usize) -> Option<Ranked> {
+        self.sorted.as_slice().get(after).copied()
+    }
+
     #[cold]
     fn sort(&mut self) {
         let rest = std::mem::take(&mut self.rest);

@@ -128,6 +128,15 @@ impl<V: Cached> PointCache<V> {
         Some(value)
     }
 
+    /// Shows what is known of a point, if it is here. That does not count as asking for it.
+    pub(crate) fn show(&self, collection: CollectionId, point: PointId, show: impl FnOnce(&V)) {
+        let key = (collection, point);
+        let shard = self.shard(point).lock();
+        if let Some(value) = shard.young.get(&key).or_else(|| shard.old.get(&key)) {
+            show(value);
+        }
+    }
+
     /// Keeps what is known of a point.
     pub(crate) fn insert(&self, collection: CollectionId, point: PointId, value: V) {
         if value.held_bytes() + ENTRY_BYTES <= self.young_bytes_max {
