@@ -91,6 +91,12 @@ const HARDER_MIN: usize = 8;
 /// middle one: a query in a hundred is harder than a hundred samples, and of the same kind.
 const BEYOND: f32 = 0.5;
 
+/// The same for one that is alone with that: to miss a little more of few queries harms less than to search twice for each of them.
+const BEYOND_ALONE: f32 = 1.5;
+
+/// A query is alone with it as long as such queries are no more than this share.
+const ALONE: f32 = 0.1;
+
 /// Of so many queries it is remembered how many were harder than all that is known.
 const MEMORY: f32 = 32.0;
 
@@ -222,11 +228,13 @@ impl Calibration {
 
     /// What a query takes for which a search with the curve's first effort has found points so far away.
     pub(crate) fn effort(&self, curve: &Curve, query: &[f32], hardness: f32, k: usize) -> Effort {
-        let known = curve.known(hardness);
         let mut samples = self.samples.lock();
-        let is_unknown = if known.is_none() { 1.0 } else { 0.0 };
+        let is_unknown = match curve.known(hardness, false) {
+            Some(_) => 0.0,
+            None => 1.0,
+        };
         samples.unknown += (is_unknown - samples.unknown) / MEMORY;
-        match known {
+        match curve.known(hardness, samples.unknown <= ALONE) {
             Some(need) => samples.enough(need, curve, k),
             None if samples.unknown > ANOTHER_KIND && samples.waits_for_other_kinds() => {
                 Effort::Sample

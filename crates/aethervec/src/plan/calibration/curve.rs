@@ -13,6 +13,8 @@ pub(crate) struct Curve {
     pub(super) first: usize,
     /// Of harder queries nothing is known.
     pub(super) limit: f32,
+    /// The same for one that is alone with how hard it is.
+    pub(super) limit_alone: f32,
     /// Of each sample how hard it is, ascending, and the effort for a query that is as hard; `None` if none is enough. What is harder than all of them
     /// takes as much as the last.
     pub(super) steps: Vec<(f32, Option<usize>)>,
@@ -29,17 +31,21 @@ impl Curve {
     }
 
     /// What a query takes that is so hard, if that is known.
-    pub(super) fn known(&self, hardness: f32) -> Option<Option<usize>> {
+    pub(super) fn known(&self, hardness: f32, is_alone: bool) -> Option<Option<usize>> {
         let easier = self.steps.partition_point(|&(other, _)| other < hardness);
         let (_, need) = self.steps.get(easier).or(self.steps.last())?;
-        (hardness <= self.limit).then_some(*need)
+        let limit = match is_alone {
+            true => self.limit_alone,
+            false => self.limit,
+        };
+        (hardness <= limit).then_some(*need)
     }
 
     /// How much of its exact answer a search with this curve finds for the query of `sample`.
     pub(super) fn finds(&self, sample: &Sample) -> f32 {
         let tried = |ef: usize| EFFORTS.partition_point(|&tried| tried <= ef).checked_sub(1);
         let first = tried(self.first).unwrap_or(0);
-        let need = match self.known(sample.hardness[first]) {
+        let need = match self.known(sample.hardness[first], false) {
             Some(need) => need,
             None => self.greatest().map(|ef| ef * UNKNOWN_FACTOR),
         };

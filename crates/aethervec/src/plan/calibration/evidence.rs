@@ -3,8 +3,8 @@
 use super::curve::{Curve, least_effort, reached, surely};
 use super::sample::Sample;
 use super::{
-    BEYOND, EFFORTS, FILTERED_EFFORTS, HARDER_MIN, PEERS, SEARCH_COST_BUCKETS, SEARCH_COST_GRAPH,
-    SEARCH_COST_POINTS, TOLERATED, efforts,
+    BEYOND, BEYOND_ALONE, EFFORTS, FILTERED_EFFORTS, HARDER_MIN, PEERS, SEARCH_COST_BUCKETS,
+    SEARCH_COST_GRAPH, SEARCH_COST_POINTS, TOLERATED, efforts,
 };
 use crate::ann::Family;
 use std::collections::VecDeque;
@@ -69,7 +69,8 @@ impl Evidence {
             .map(|sample| (sample.hardness[place], Some(first)));
         Some(Curve {
             first,
-            limit: beyond(&sorted, place),
+            limit: beyond(BEYOND, &sorted, place),
+            limit_alone: beyond(BEYOND_ALONE, &sorted, place),
             steps: steps.collect(),
             ..*stepped
         })
@@ -104,14 +105,16 @@ impl Evidence {
             let peers = &sorted[place.saturating_sub(harder)..place + harder];
             (sample.hardness[first], need(peers))
         };
+        let limit = match all.checked_sub(HARDER_MIN) {
+            Some(place) if place < all => sorted[place].hardness[first],
+            _ => f32::NEG_INFINITY,
+        };
         Curve {
             depth,
             recall,
             first: EFFORTS[first],
-            limit: match all.checked_sub(HARDER_MIN) {
-                Some(place) if place < all => sorted[place].hardness[first],
-                _ => f32::NEG_INFINITY,
-            },
+            limit,
+            limit_alone: limit,
             steps: sorted.iter().enumerate().map(step).collect(),
             typical: need(&sorted),
             filtered: std::array::from_fn(filtered),
@@ -119,11 +122,11 @@ impl Evidence {
     }
 }
 
-/// How hard a query may be for which an effort suffices that is enough for all samples: somewhat harder than these are, which are few. They are sorted
-/// by how hard searches with this effort find them.
-fn beyond(sorted: &[&Sample], effort: usize) -> f32 {
+/// How hard a query may be for which an effort suffices that is enough for all samples: somewhat harder than these are, which are few, by
+/// a `part` of what the hardest is harder than the middle one. They are sorted by how hard searches with this effort find them.
+fn beyond(part: f32, sorted: &[&Sample], effort: usize) -> f32 {
     let hardness = |place: usize| sorted.get(place).map(|sample| sample.hardness[effort]);
     let hardest = hardness(sorted.len().saturating_sub(1)).unwrap_or(f32::NEG_INFINITY);
     let middle = hardness(sorted.len() / 2).unwrap_or(hardest);
-    hardest + BEYOND * (hardest - middle)
+    hardest + part * (hardest - middle)
 }

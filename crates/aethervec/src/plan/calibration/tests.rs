@@ -230,8 +230,8 @@ fn what_no_effort_reaches_is_exact_and_what_is_unknown_is_learned() {
         Effort::Exact
     );
     let known = (4 * PEERS - HARDER_MIN) as f32;
-    assert_eq!(curve.known(known), Some(None));
-    assert_eq!(curve.known(known + 1.0), None);
+    assert_eq!(curve.known(known, false), Some(None));
+    assert_eq!(curve.known(known + 1.0, true), None);
     // One of them is answered with what is known; if there are many, something has changed.
     assert_eq!(
         calibration.effort(&curve, &QUERY, f32::INFINITY, 10),
@@ -270,6 +270,7 @@ fn under_a_filter_it_is_what_was_tried() {
         recall: 0.9,
         first: EFFORTS[0],
         limit: f32::INFINITY,
+        limit_alone: f32::INFINITY,
         steps: Vec::new(),
         typical,
         filtered,
@@ -325,9 +326,25 @@ fn one_effort_for_all_is_not_repeated() {
     );
     // The hardest of all that are asked is somewhat harder than the hardest sample.
     for hard in [0.0, SAMPLES_MAX as f32, 1.2 * SAMPLES_MAX as f32] {
-        assert_eq!(level.known(hard), Some(Some(level.first)), "{hard}");
+        assert_eq!(level.known(hard, false), Some(Some(level.first)), "{hard}");
     }
-    assert_eq!(level.known(1.3 * SAMPLES_MAX as f32), None);
+    let (harder, far_harder) = (1.3 * SAMPLES_MAX as f32, 2.0 * SAMPLES_MAX as f32);
+    assert_eq!(level.known(harder, false), None);
+    assert_eq!(level.known(harder, true), Some(Some(level.first)));
+    assert_eq!(level.known(far_harder, true), None);
+    // Few that are harder are not searched for twice; many of them are.
+    let calibration = Calibration::default();
+    let effort = |hardness| calibration.effort(&level, &QUERY, hardness, 10);
+    let (once, twice) = (
+        Effort::Ef(level.first),
+        Effort::Ef(level.first * UNKNOWN_FACTOR),
+    );
+    assert_eq!(effort(far_harder), twice);
+    for i in 0..400 {
+        assert_eq!(effort(if i % 50 == 49 { harder } else { 0.0 }), once, "{i}");
+    }
+    let many: Vec<Effort> = (0..5).map(|_| effort(harder)).collect();
+    assert_eq!((many[0], many[4]), (once, twice));
     // The hardest quarter needs far more.
     let quarter = SAMPLES_MAX - SAMPLES_MAX / 4;
     let differ = (0..SAMPLES_MAX).map(|i| sample(i as f32, if i < quarter { 24 } else { 768 }));
@@ -335,7 +352,7 @@ fn one_effort_for_all_is_not_repeated() {
     samples.curves.clear();
     let stepped = samples.curve(10, 0.9);
     assert!(stepped.first < 100, "{}", stepped.first);
-    assert!(stepped.known(SAMPLES_MAX as f32 - 20.0) > Some(Some(500)));
+    assert!(stepped.known(SAMPLES_MAX as f32 - 20.0, false) > Some(Some(500)));
 }
 
 #[test]
