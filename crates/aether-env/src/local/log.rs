@@ -5,6 +5,8 @@
 //!   are written with `pwrite`, and where `fallocate` is missing space is found by writing.
 //! - What lies behind the mapped part is written with `pwrite`: both see the same pages.
 //! - `fdatasync` covers pages that were changed through the mapping.
+//! - What is large is written with `pwrite`, too: each page that is written through the mapping is a fault, and the next sync takes
+//!   the right to write to it back, with an interruption of every processor that runs the program, page by page.
 //! - A writer is not to wait for pages that it will write over. In a new file they come one by one, without reading
 //!   ahead (megabytes of zeros, on some disks); those of a file that is used again are fetched when it gets its new name,
 //!   in case they have left the page cache.
@@ -34,6 +36,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How much is written with `pwrite` after a sync, before it goes on through the mapping.
 const SYNCED_BYTES: u64 = 64 << 10;
+
+/// Records of so many bytes are large.
+const LARGE_BYTES: usize = 16 << 10;
 
 /// How far ahead of the records zeros are written.
 const ZEROS_BYTES: u64 = 256 << 10;
@@ -169,14 +174,16 @@ impl LogFile for LocalLog {
             ));
         }
         let end = offset + bytes.len() as u64;
+        let is_large = bytes.len() >= LARGE_BYTES;
         let is_synced_often = self.is_synced_often(bytes.len());
-        if is_synced_often || !self.copy(offset, bytes) {
+        if is_large || is_synced_often || !self.copy(offset, bytes) {
             self.write_plainly(offset, bytes)?;
         }
         if end > self.written {
             self.written = end;
-            // Elsewhere blocks that were written are not the better for it, or are not there yet.
-            if is_synced_often && self.map.is_some() {
+            // Elsewhere blocks that were written are not the better for it, or are not there yet. To write large records takes longer than
+            // to wait once for the file's extents.
+            if is_synced_often && !is_large && self.map.is_some() {
                 self.write_zeros(end)?;
             }
         }
