@@ -1,7 +1,7 @@
 """The comparison `drift`: indexes of ours and of others live through the scenarios of `aethervec drift-sim`.
 
 The command plays ours and draws everything; hnswlib (with deletes) and faiss (IVF) play the same files here (drift_peers.py). What is compared is how
-recall, latency and the bytes written change from the first window to the last.
+recall, latency and the bytes written change from the first window to the last. What the index does by itself comes behind that (drift_engine.py).
 """
 import argparse
 import json
@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import tempfile
 
-from common import BENCH, REPOSITORY
+import drift_engine
+from common import BENCH, REPOSITORY, data_dir, engine_binary
 from drift_peers import PEERS, play
 from report import Figures, emit, machine_line, note, rounded
 
@@ -20,6 +21,7 @@ SCENARIOS = [
 # What the Drift paper reports of its four settings, after the shift and the deletions.
 PAPER_RECALLS = [0.998, 0.966, 0.892, 0.808]
 ASKED = 0.95
+PARTS = ["lives", *drift_engine.PARTS]
 
 
 def main(arguments):
@@ -29,23 +31,32 @@ def main(arguments):
     emit(comparison="drift", **machine_line(), points=options.points, windows=options.windows, seed=options.seed)
     figures = Figures()
     try:
-        program = build(work)
-        command = [program, "drift-sim", "--json", "--points", str(options.points), "--windows", str(options.windows), "--seed", str(options.seed)]
-        lives = all_lives(command, options, work)
-        for record in (record for life in lives.values() for record in (life[0], life[-1])):
-            emit(comparison="drift", **{key: rounded(value) for key, value in record.items() if value is not None})
-        judge(lives, options.index, figures)
-        if "paper" in options.scenarios:
-            paper(command, options, work, lives, figures)
+        if "lives" in options.only:
+            live(options, work, figures)
+        if parts := [part for part in options.only if part != "lives"]:
+            drift_engine.play_parts(engine_binary(), data_dir(options.data), work, parts, options.quick, figures)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    note(f"drawn: {os.path.join(options.out, 'drift-sim.html')}")
     return figures.finish()
+
+
+def live(options, work, figures):
+    program = build(work)
+    command = [program, "drift-sim", "--json", "--points", str(options.points), "--windows", str(options.windows), "--seed", str(options.seed)]
+    lives = all_lives(command, options, work)
+    for record in (record for life in lives.values() for record in (life[0], life[-1])):
+        emit(comparison="drift", **{key: rounded(value) for key, value in record.items() if value is not None})
+    judge(lives, options.index, figures)
+    if "paper" in options.scenarios:
+        paper(command, options, work, lives, figures)
+    note(f"drawn: {os.path.join(options.out, 'drift-sim.html')}")
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="bench/run drift")
     parser.add_argument("--quick", action="store_true", help="2,000 points, four windows: does it run, not how well")
+    parser.add_argument("--only", type=names(PARTS), default=PARTS, help="parts, by commas: " + ", ".join(PARTS))
+    parser.add_argument("--data", help="directory of the data sets (AETHERVEC_DATA, or ../shared/data beside the repository)")
     parser.add_argument("--points", type=int, help="points at the beginning (50,000)")
     parser.add_argument("--windows", type=int, help="windows behind the first one (10)")
     parser.add_argument("--seed", type=int, default=1, help="all that is random follows from it (1)")

@@ -30,8 +30,8 @@ const K: usize = 10;
 /// The recall that searches ask for.
 const RECALL: f32 = 0.95;
 
-const EFFORTS: [usize; 15] = [
-    12, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512,
+const EFFORTS: [usize; 16] = [
+    10, 12, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512,
 ];
 
 /// Rounds that are timed.

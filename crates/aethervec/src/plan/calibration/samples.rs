@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Of what may be missed, so much counts while most samples are out of date, or their queries.
-const WARY: f32 = 0.4;
+const WARY: f32 = 0.6;
 
 /// And so much while they are out of date for long.
 const WARIER: f32 = 0.2;
