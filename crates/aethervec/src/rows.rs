@@ -11,7 +11,6 @@ use crate::keyspace::{self, DocRow, FieldNumber, PointRow};
 use crate::overlay::{self, Overlay};
 use crate::version::has_ended;
 use crate::view::CollectionView;
-use aether_distance::prefetch;
 use aether_index::PointId;
 use aidb::Iter;
 use bytes::Bytes;
@@ -100,10 +99,8 @@ impl CollectionView {
     /// The rows of points that are visible, from the cache as far as it has them.
     pub(crate) fn cached_point_rows(&self, points: &[PointId]) -> Result<Vec<Option<Arc<[u8]>>>> {
         let cache = &self.core.keyspaces.row_cache;
-        let rows = self.cached(cache, points, |_, row| Ok(Arc::from(&row[..])))?;
-        // All of them come from memory at once.
-        rows.iter().flatten().for_each(|row| prefetch(row));
-        Ok(rows)
+        cache.fetch(self.core.id, points);
+        self.cached(cache, points, |_, row| Ok(Arc::from(&row[..])))
     }
 
     /// The documents of points that are visible, from the cache as far as it has them.

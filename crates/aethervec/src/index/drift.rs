@@ -18,7 +18,7 @@ use crate::index::record::AnnRecord;
 use crate::keyspace::{self, BucketKey, CollectionId, FieldNumber, Keyspaces, PointRow};
 use crate::schema::{DenseField, VectorField};
 use crate::vector::{Vector, VectorValue};
-use aether_distance::{Metric, VectorRef, prefetch};
+use aether_distance::{Metric, VectorRef};
 use aether_index::{
     Candidate, CheckSummary, Drift, DriftScratch, DriftStats, IvfParams, PointId, Row,
     SearchParams, Store,
@@ -81,10 +81,7 @@ impl Rows {
     /// The rows of points as they are in `points`; none where a point has none.
     fn points(&self, points: &[PointId], keeps: bool) -> Result<Vec<Option<PointBytes>>> {
         let (cache, collection) = (&self.keyspaces.row_cache, self.collection);
-        // All of them come from memory at once: to get one is to count a reader where the row begins.
-        for &point in points {
-            cache.show(collection, point, |row| prefetch(row));
-        }
+        cache.fetch(collection, points);
         let cached = points
             .iter()
             .map(|&point| cache.get(collection, point).map(PointBytes::Cached));

@@ -6,6 +6,7 @@
 
 use crate::id::DocId;
 use crate::keyspace::CollectionId;
+use aether_distance::prefetch;
 use aether_index::PointId;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -128,15 +129,6 @@ impl<V: Cached> PointCache<V> {
         Some(value)
     }
 
-    /// Shows what is known of a point, if it is here. That does not count as asking for it.
-    pub(crate) fn show(&self, collection: CollectionId, point: PointId, show: impl FnOnce(&V)) {
-        let key = (collection, point);
-        let shard = self.shard(point).lock();
-        if let Some(value) = shard.young.get(&key).or_else(|| shard.old.get(&key)) {
-            show(value);
-        }
-    }
-
     /// Keeps what is known of a point.
     pub(crate) fn insert(&self, collection: CollectionId, point: PointId, value: V) {
         if value.held_bytes() + ENTRY_BYTES <= self.young_bytes_max {
@@ -150,6 +142,20 @@ impl<V: Cached> PointCache<V> {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits matter")]
         let shard = point.0 as usize % SHARDS;
         &self.shards[shard]
+    }
+}
+
+impl PointCache<Arc<[u8]>> {
+    /// Asks memory for the rows of points, all at once: to [get](PointCache::get) one is to count a reader where the row begins, and
+    /// each would be waited for. It does not count as getting them.
+    pub(crate) fn fetch(&self, collection: CollectionId, points: &[PointId]) {
+        for &point in points {
+            let key = (collection, point);
+            let shard = self.shard(point).lock();
+            if let Some(row) = shard.young.get(&key).or_else(|| shard.old.get(&key)) {
+                prefetch(row);
+            }
+        }
     }
 }
 

@@ -183,3 +183,36 @@ impl Drop for Entered<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AetherDB, DocId, Document, IndexConfig};
+
+    /// Buckets compare with rows: those of new points are not read from the files.
+    #[test]
+    fn rows_that_were_written_lately_are_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = AetherDB::open(directory.path()).unwrap();
+        let index = IndexConfig::new_with_default_config("drift").unwrap();
+        let collection = db.create_collection("vectors", 2, "l2", index).unwrap();
+        let documents = |ids: std::ops::Range<u64>| -> Vec<Document> {
+            let document = |id| Document::new(vec![id as f32, 1.0], id);
+            ids.map(document).collect()
+        };
+        // There are no buckets before the first points are indexed.
+        collection.upsert_batch(documents(0..2_000)).unwrap();
+        collection.wait_indexed(|_| {}).unwrap();
+        collection.upsert_batch(documents(2_000..2_040)).unwrap();
+        let core = &collection.core;
+        let end = core.next.load(Ordering::Acquire);
+        for (point, id) in (end - 40..end).map(PointId).zip(2_000..) {
+            let key = keyspace::point_key(core.id, point);
+            let stored = core.keyspaces.points.get(key).unwrap().unwrap();
+            let cached = core.keyspaces.row_cache.get(core.id, point).unwrap();
+            assert_eq!(&cached[..], &stored[..], "{point}");
+            let known = core.keyspaces.id_cache.get(core.id, point);
+            assert_eq!(known, Some(DocId::U64(id)));
+        }
+    }
+}
