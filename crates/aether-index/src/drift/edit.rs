@@ -354,8 +354,46 @@ impl Drift {
         if let Some(image) = bucket.image() {
             return Ok(image);
         }
-        let (number, counted) = (bucket.entry().number, bucket.points());
-        let Some(body) = store.body(number)? else {
+        let counted = bucket.points();
+        let body = store.bodies(&[bucket.entry().number])?.pop().flatten();
+        self.decoded((bucket, counted), body, store)
+    }
+
+    /// The copies of buckets, in their order. Those that memory has not are read all at once.
+    pub(super) fn images<S: Store>(
+        &self,
+        buckets: &[InView<'_>],
+        store: &S,
+    ) -> std::result::Result<Vec<Arc<Image>>, S::Error> {
+        let held: Vec<_> = buckets.iter().map(|bucket| bucket.image()).collect();
+        let missing = buckets.iter().zip(&held).filter(|(_, held)| held.is_none());
+        let missing: Vec<_> = missing
+            .map(|(&bucket, _)| (bucket, bucket.points()))
+            .collect();
+        let numbers: Vec<u32> = missing
+            .iter()
+            .map(|(bucket, _)| bucket.entry().number)
+            .collect();
+        let mut read = missing.into_iter().zip(store.bodies(&numbers)?);
+        let image = |held: Option<_>| match held {
+            Some(image) => Ok(image),
+            None => {
+                let (missing, body) = read.next().expect("one for each that is missing");
+                self.decoded(missing, body, store)
+            }
+        };
+        held.into_iter().map(image).collect()
+    }
+
+    /// The copy of a bucket whose `body` was read, after it was found out how many records it has at least.
+    fn decoded<S: Store>(
+        &self,
+        (bucket, counted): (InView<'_>, u32),
+        body: Option<S::Body>,
+        store: &S,
+    ) -> std::result::Result<Arc<Image>, S::Error> {
+        let number = bucket.entry().number;
+        let Some(body) = body else {
             // It went after this view was made, and has left its contents.
             return bucket.image().ok_or_else(|| missing(number).into());
         };
@@ -380,7 +418,8 @@ impl Drift {
         number: u32,
         store: &S,
     ) -> std::result::Result<S::Body, S::Error> {
-        store.body(number)?.ok_or_else(|| missing(number).into())
+        let body = store.bodies(&[number])?.pop().flatten();
+        body.ok_or_else(|| missing(number).into())
     }
 
     /// Those of a body's points that are alive.

@@ -36,9 +36,10 @@ impl Store for Rows {
     type Error = Error;
     type Body = Vec<u8>;
 
-    fn body(&self, bucket: u32) -> Result<Option<Vec<u8>>> {
-        let buckets = self.buckets.borrow();
-        Ok(buckets.get(&bucket).map(|[_, body]| body.clone()))
+    fn bodies(&self, buckets: &[u32]) -> Result<Vec<Option<Vec<u8>>>> {
+        let stored = self.buckets.borrow();
+        let body = |bucket| stored.get(bucket).map(|[_, body]| body.clone());
+        Ok(buckets.iter().map(body).collect())
     }
 
     fn vectors(

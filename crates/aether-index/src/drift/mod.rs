@@ -63,11 +63,11 @@ pub trait Store {
     /// The bytes of a body.
     type Body: AsRef<[u8]>;
 
-    /// The body of a bucket as of the last commit.
+    /// The bodies of buckets as of the last commit, in their order. They are asked for together so that a disk can read them at once.
     ///
     /// # Errors
-    /// When it cannot be read.
-    fn body(&self, bucket: u32) -> std::result::Result<Option<Self::Body>, Self::Error>;
+    /// When one cannot be read.
+    fn bodies(&self, buckets: &[u32]) -> std::result::Result<Vec<Option<Self::Body>>, Self::Error>;
 
     /// Shows the exact vectors of points, with their places in `points`, in any order; those of purged points are not there.
     ///

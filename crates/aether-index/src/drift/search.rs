@@ -1,5 +1,6 @@
 //! Searching: codes of one bit choose whom codes of four bits estimate, and these choose the few whose exact vectors are read.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -29,6 +30,12 @@ const SURELY: usize = 8;
 
 /// Codes asked from memory ahead of their use.
 const AHEAD: usize = 8;
+
+/// Buckets behind one that is not in memory that are read together with it, if they promise as much: so many at first, ...
+const LOADED_FIRST: usize = 3;
+
+/// ... and one more for each that the search has looked into, up to so many: half of them are of no use at worst.
+const LOADED_MAX: usize = 31;
 
 /// Copies of buckets that a search keeps from going, at most.
 const BUCKETS_HELD: usize = 64;
@@ -234,24 +241,34 @@ impl Drift {
         let (mut buckets, mut scanned, mut ended) = (0, 0, true);
         let mut promising = Promising::new(ranked);
         let (mut next, mut opened) = (promising.next(), None);
+        let mut loaded = VecDeque::new();
+        let in_view = |ranked: Ranked| view.bucket(ranked.bucket() as usize);
         while let Some(ranked) = next {
-            if !reach.everywhere && ranked.hope() >= near.pool.bound() {
+            let bound = (!reach.everywhere).then(|| near.pool.bound());
+            if bound.is_some_and(|bound| ranked.hope() >= bound) {
                 break;
             }
-            let bucket = view.bucket(ranked.bucket() as usize);
+            let bucket = in_view(ranked);
             let image = match opened {
                 Some(image) => image,
-                None => self.image(bucket, store)?,
+                None => {
+                    let most = (LOADED_FIRST + buckets).min(LOADED_MAX);
+                    let after = (0..most).map_while(|after| promising.peek(after));
+                    let after =
+                        after.take_while(|after| bound.is_none_or(|bound| after.hope() < bound));
+                    let after = after.map(in_view);
+                    let wanted: Vec<InView<'_>> = std::iter::once(bucket).chain(after).collect();
+                    loaded = self.images(&wanted, store)?.into();
+                    loaded.pop_front().expect("as many copies as buckets")
+                }
             };
             // Those that come next come from memory while this one is scanned, each a step of the way to its codes.
             next = promising.next();
-            opened = next.and_then(|next| view.bucket(next.bucket() as usize).open());
-            for (ahead, fetch) in [InView::fetch_image, InView::fetch_slot, InView::fetch_entry]
-                .iter()
-                .enumerate()
-            {
+            opened = next.and_then(|next| in_view(next).open(loaded.pop_front()));
+            let steps = [InView::fetch_image, InView::fetch_slot, InView::fetch_entry];
+            for (ahead, fetch) in steps.iter().enumerate() {
                 if let Some(ahead) = promising.peek(ahead) {
-                    fetch(view.bucket(ahead.bucket() as usize));
+                    fetch(in_view(ahead));
                 }
             }
             scanned += image.codes.len();
@@ -269,7 +286,7 @@ impl Drift {
         near.pool.tighten();
         if !*is_trial {
             self.counters.searches.fetch_add(1, Relaxed);
-            self.counters.scanned.fetch_add(buckets, Relaxed);
+            self.counters.scanned.fetch_add(buckets as u64, Relaxed);
         }
         Ok(ended)
     }

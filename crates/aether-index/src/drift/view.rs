@@ -145,10 +145,10 @@ impl<'a> InView<'a> {
         self.entry().slot.get(self.points())
     }
 
-    /// The same; what a search reads first is asked from memory.
-    pub(super) fn open(self) -> Option<Arc<Image>> {
+    /// The same, unless it is `loaded` already; what a search reads first is asked from memory.
+    pub(super) fn open(self, loaded: Option<Arc<Image>>) -> Option<Arc<Image>> {
         prefetch(bytemuck::cast_slice(&self.entry().centroid));
-        let image = self.image()?;
+        let image = loaded.or_else(|| self.image())?;
         image.codes.prefetch();
         Some(image)
     }

@@ -39,13 +39,10 @@ impl Store for Memory {
     type Error = Failure;
     type Body = Vec<u8>;
 
-    fn body(&self, bucket: u32) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(self
-            .buckets
-            .read()
-            .unwrap()
-            .get(&bucket)
-            .map(|(_, body)| body.clone()))
+    fn bodies(&self, buckets: &[u32]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+        let stored = self.buckets.read().unwrap();
+        let body = |bucket| stored.get(bucket).map(|(_, body)| body.clone());
+        Ok(buckets.iter().map(body).collect())
     }
 
     fn vectors(

@@ -128,9 +128,11 @@ impl Store for Access<'_> {
     type Error = Error;
     type Body = Bytes;
 
-    fn body(&self, bucket: u32) -> Result<Option<Bytes>> {
-        let key = self.rows.key(BucketKey::Body(bucket));
-        Ok(self.rows.keyspaces.buckets.get(key)?)
+    fn bodies(&self, buckets: &[u32]) -> Result<Vec<Option<Bytes>>> {
+        let keys = buckets
+            .iter()
+            .map(|&bucket| self.rows.key(BucketKey::Body(bucket)));
+        Ok(self.rows.keyspaces.buckets.multi_get(keys)?)
     }
 
     fn vectors(
