@@ -443,10 +443,15 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
     let searches: Vec<Value> = searches.collect();
     let status = &collection.index_status().dense[""];
     let stats = format!("{:?} {:?}", status.drift, status.recall);
+    let explained = collection.explain(SearchRequest {
+        recall: Some(RECALL),
+        ..SearchRequest::new(&queries[0], K)
+    })?;
     database.close()?;
     Ok(json!({
         "built": built, "opened_s": opened.wall_s, "learned_s": learned.wall_s, "searches": searches,
         "peak": searched, "engine_mb": engine_mb / 1_000_000, "peak_with_truth": peak.to_json(), "stats": stats,
+        "explained": format!("{explained:?}"),
         "on_disk_per_raw": disk_bytes(db)? as f64 / (points * dim * 4) as f64,
     }))
 }
