@@ -417,7 +417,7 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
     }
     let (searched, engine_mb) = (peak.to_json(), database.stats().storage.memory_bytes());
     // Few: each reads all vectors.
-    let compared = &queries[..20];
+    let compared = &queries[..40];
     let mut truths = Vec::new();
     for query in compared {
         let request = SearchRequest {

@@ -41,8 +41,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Efforts that are tried; the last ones only where there are many points, see [`efforts`].
-const EFFORTS: [usize; 17] = [
-    16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536, 2_048, 3_072, 4_096,
+const EFFORTS: [usize; 19] = [
+    16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536, 2_048, 3_072, 4_096, 6_144,
+    8_192,
 ];
 
 /// The efforts that are tried where all points can be compared instead.
@@ -61,7 +62,7 @@ const SAMPLES_MIN: usize = 64;
 /// Points up to which a query may be compared with all of them before it is answered.
 const INLINE_POINTS: usize = 200_000;
 
-/// A search with this effort finds, among more points, what is taken for all that there is to find: four times the greatest that is tried.
+/// A search with this effort finds, among more points, what is taken for all that there is to find: twice the greatest that is tried.
 const EFFORT_OF_TRUTH: usize = 16_384;
 
 /// Candidates to each ten hits in a search of more, as long as nothing is known.

@@ -374,7 +374,7 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     // All are out of date: nobody waits, more is done for a while, and queries are learned from.
     calibration.applied(2_126, 2_000);
     for _ in 0..2 * SAMPLES_MIN {
-        assert!(curve().is_some_and(|curve| (0.95..0.97).contains(&curve.recall)));
+        assert!(curve().is_some_and(|curve| (0.93..0.95).contains(&curve.recall)));
     }
     // And still more when nobody has come to learn for long.
     calibration.applied(2_700, 2_000);
@@ -382,7 +382,7 @@ fn what_was_learned_before_many_points_came_is_replaced_in_the_background() {
     assert!(calibration.is_offered());
     assert_eq!(learn_offered(&ann, &calibration), SAMPLES_MIN);
     // All of these had waited too long.
-    assert!(curve().is_some_and(|curve| (0.95..0.97).contains(&curve.recall)));
+    assert!(curve().is_some_and(|curve| (0.93..0.95).contains(&curve.recall)));
     (0..SAMPLES_MIN).for_each(|_| assert!(curve().is_some()));
     assert_eq!(learn_offered(&ann, &calibration), SAMPLES_MIN);
     assert!(!calibration.is_offered());
@@ -415,7 +415,7 @@ fn what_is_out_of_date_is_learned_again_from_the_latest_queries() {
         let curve = calibration.curve(ann.len(), &QUERY, (10, 0.9));
         curve.unwrap().recall
     };
-    assert!((0.95..0.97).contains(&recall()));
+    assert!((0.93..0.95).contains(&recall()));
     (0..SAMPLES_MIN).for_each(|_| assert!(recall() > 0.8));
     assert_eq!(learn_offered(), SAMPLES_MIN);
     assert_eq!(recall(), 0.9);
@@ -423,7 +423,7 @@ fn what_is_out_of_date_is_learned_again_from_the_latest_queries() {
     assert!(evidence.samples.iter().all(|sample| !sample.is_again));
     // Nor where they are half as many at once, while more is done.
     let curve = calibration.curve(ann.len() / 2 - 1, &QUERY, (10, 0.9));
-    assert!((0.95..0.97).contains(&curve.unwrap().recall));
+    assert!((0.93..0.95).contains(&curve.unwrap().recall));
     assert!(calibration.offer_again());
     assert_eq!(learn_offered(), SAMPLES_MIN);
     // What waited while the points changed is learned, but is not what is asked for now.
