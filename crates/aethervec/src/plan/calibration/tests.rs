@@ -427,11 +427,11 @@ fn what_is_out_of_date_is_learned_again_from_the_latest_queries() {
     assert!(calibration.offer_again());
     assert_eq!(learn_offered(), SAMPLES_MIN);
     // What waited while the points changed is learned, but is not what is asked for now.
-    assert!(recall() > 0.95);
-    (0..SAMPLES_MIN).for_each(|_| assert!(recall() > 0.95));
+    assert!(recall() > 0.93);
+    (0..SAMPLES_MIN).for_each(|_| assert!(recall() > 0.93));
     calibration.applied(6_000, 2_000);
     assert!(learn_offered() > SAMPLES_MIN / 2);
-    assert!(recall() > 0.95);
+    assert!(recall() > 0.93);
     // The same for an index that has taken the place of another one.
     calibration.forget();
     assert!(calibration.is_behind() && calibration.offer_again());
