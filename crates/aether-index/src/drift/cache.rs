@@ -137,8 +137,14 @@ impl Slot {
         prefetch_at(self.address.load(Relaxed).cast(), size_of::<Image>());
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.image.read().is_some()
+    /// How warm the bucket is, see [`DriftStats::temperatures`](super::DriftStats::temperatures).
+    pub(super) fn warmth(&self) -> usize {
+        match (self.image.read().is_some(), self.visits.load(Relaxed)) {
+            (false, _) => 0,
+            (true, 0) => 1,
+            (true, 1..VISITS_MAX) => 2,
+            (true, _) => 3,
+        }
     }
 
     /// Bytes that the copy takes.

@@ -13,7 +13,7 @@ use super::{Drift, Maintainer, Store};
 use crate::ivf::rank;
 use crate::kmeans::Centroids;
 use crate::work::Work;
-use crate::{PointId, Result};
+use crate::{IvfParams, PointId, Result};
 
 /// The points of a bucket have moved when they spread so many times as much around its centroid as they did when it was their mean.
 const MOVED: f32 = 1.3;
@@ -107,7 +107,9 @@ impl Drift {
         } else {
             self.scatter(&mut maintainer, points, &rows, None, &mut edit)?;
         }
-        self.commit(&mut maintainer, edit, store)
+        let committed = self.commit(&mut maintainer, edit, store);
+        self.show_due(&maintainer);
+        committed
     }
 
     /// Makes buckets of the first points.
@@ -240,8 +242,8 @@ impl Drift {
                     image.append(&self.space, &appended.body, |point| store.is_dead(point))
                 })?;
                 bucket.grow(appended.records, appended.squares);
-                let has_moved = bucket.spread() > bucket.entry().base * MOVED;
-                self.note(&mut maintainer.due, number, bucket.points(), has_moved);
+                let state = (bucket.points(), bucket.spread());
+                self.note(&mut maintainer.due, number, state, bucket.entry().base);
             }
         }
         let gone: u64 = removed
@@ -293,7 +295,8 @@ impl Drift {
             let is_dead = |point| store.is_dead(point);
             let image = Image::decode(&self.space, *number, &contents.body, is_dead)?;
             entry.slot().put(Arc::new(image));
-            self.note(&mut maintainer.due, *number, contents.records, false);
+            let state = (contents.records, contents.spread());
+            self.note(&mut maintainer.due, *number, state, created.base());
             cells.push((Arc::new(entry), contents.records, contents.spread()));
         }
         let alignment = maintainer.state.alignment;
@@ -304,9 +307,8 @@ impl Drift {
     }
 
     /// Remembers a bucket that is to be made anew.
-    fn note(&self, due: &mut Vec<u32>, number: u32, records: u32, has_moved: bool) {
-        let is_long = records as usize > self.params.bucket_points_max();
-        if (is_long || has_moved) && !due.contains(&number) {
+    fn note(&self, due: &mut Vec<u32>, number: u32, state: (u32, f32), base: f32) {
+        if is_due(&self.params, state, base) && !due.contains(&number) {
             due.push(number);
         }
     }
@@ -428,6 +430,12 @@ impl Drift {
             .filter(|&point| !store.is_dead(point))
             .collect()
     }
+}
+
+/// Whether a bucket is to be made anew that has so many records and such a spread, which was `base` when its centroid was their mean: it is
+/// too long, or its points have moved.
+pub(super) fn is_due(params: &IvfParams, (records, spread): (u32, f32), base: f32) -> bool {
+    records as usize > params.bucket_points_max() || spread > base * MOVED
 }
 
 impl Maintainer {

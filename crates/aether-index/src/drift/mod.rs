@@ -126,6 +126,7 @@ struct Counters {
     scanned: AtomicU64,
     searches: AtomicU64,
     loads: AtomicU64,
+    due: AtomicU64,
 }
 
 impl Counters {
@@ -150,7 +151,7 @@ impl Counters {
 }
 
 /// How an index is doing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DriftStats {
     /// Buckets that there are.
@@ -181,6 +182,14 @@ pub struct DriftStats {
     pub sizes: [u64; 5],
     /// Buckets of which memory has a copy.
     pub cached: u64,
+    /// Buckets by how warm they are: without a copy in memory; with one that no search has looked into since it was made, or since
+    /// memory was last short; once or twice; more often.
+    pub temperatures: [u64; 4],
+    /// How urgent maintenance is: buckets that wait to be made anew, or for the pass that takes the dead out.
+    pub due: u64,
+    /// How far points are from the centroids of their buckets, ÷ how far they were when these were their means; squared distances, mean
+    /// over all records. 1: the data are where they were; a bucket that reaches 1.3 is made anew.
+    pub drift: f64,
 }
 
 impl Drift {
@@ -267,11 +276,11 @@ impl Drift {
             .zip(0..)
             .map(|((number, _), place)| (*number, place));
         let places = places.collect();
-        let due = headers
-            .iter()
-            .filter(|(_, header)| header.points as usize > params.bucket_points_max())
-            .map(|&(number, _)| number)
-            .collect();
+        let is_due = |header: &format::Header| {
+            edit::is_due(&params, (header.points, header.spread), header.base)
+        };
+        let due = headers.iter().filter(|(_, header)| is_due(header));
+        let due: Vec<u32> = due.map(|&(number, _)| number).collect();
         let mut stored = 0;
         let entries = headers.into_iter().map(|(number, header)| {
             stored += u64::from(header.points);
@@ -282,6 +291,7 @@ impl Drift {
         let counters = Counters::default();
         counters.stored.store(stored, Relaxed);
         counters.show(&state);
+        counters.due.store(due.len() as u64, Relaxed);
         Ok(Drift {
             params,
             seed: state.seed,
@@ -342,9 +352,11 @@ impl Drift {
             searches: counters.searches.load(Relaxed),
             buckets_searched: counters.scanned.load(Relaxed),
             buckets_loaded: counters.loads.load(Relaxed),
+            due: counters.due.load(Relaxed),
             ..DriftStats::default()
         };
         let usual = u32::from(self.params.bucket_points);
+        let (mut drift, mut records) = (0.0, 0.0);
         for bucket in view.buckets() {
             let bounds = [usual / 8, usual / 2, usual, 2 * usual];
             let class = bounds
@@ -352,8 +364,14 @@ impl Drift {
                 .filter(|&&bound| bucket.points() > bound)
                 .count();
             stats.sizes[class] += 1;
-            stats.cached += u64::from(bucket.entry().is_cached());
+            let warmth = bucket.entry().slot().warmth();
+            stats.temperatures[warmth] += 1;
+            stats.cached += u64::from(warmth > 0);
+            let points = f64::from(bucket.points());
+            drift += points * f64::from(bucket.drift());
+            records += points;
         }
+        stats.drift = if records > 0.0 { drift / records } else { 1.0 };
         stats
     }
 

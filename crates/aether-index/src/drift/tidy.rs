@@ -1,6 +1,8 @@
 //! Maintenance: buckets that are too long, or whose points have moved, are made anew; when many records are those of dead points, a pass through all buckets takes them out and
 //! gives up buckets in which hardly a point is left.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::edit::{Appended, Created, Edit};
 use super::record;
 use super::view::InView;
@@ -29,9 +31,27 @@ impl Drift {
         store: &S,
     ) -> std::result::Result<bool, S::Error> {
         let mut maintainer = self.maintainer.lock();
+        let more = self.step(&mut maintainer, (budget, dead), store);
+        self.show_due(&maintainer);
+        more
+    }
+
+    /// For people.
+    pub(super) fn show_due(&self, maintainer: &Maintainer) {
+        let in_pass = maintainer.pass.as_ref().map_or(0, |pass| pass.rest.len());
+        let due = maintainer.due.len() + in_pass;
+        self.counters.due.store(due as u64, Relaxed);
+    }
+
+    fn step<S: Store>(
+        &self,
+        maintainer: &mut Maintainer,
+        (budget, dead): (usize, u64),
+        store: &S,
+    ) -> std::result::Result<bool, S::Error> {
         let mut looked_at = 0;
         while let Some(due) = maintainer.due.pop() {
-            if let Err(error) = self.renew(&mut maintainer, due, store) {
+            if let Err(error) = self.renew(maintainer, due, store) {
                 maintainer.due.push(due);
                 return Err(error);
             }
@@ -52,7 +72,7 @@ impl Drift {
             return Ok(true);
         };
         while let Some(number) = pass.rest.pop() {
-            let tidied = self.tidy(&mut maintainer, number, store);
+            let tidied = self.tidy(maintainer, number, store);
             match tidied {
                 Ok(points) => looked_at += points.max(1),
                 Err(error) => {

@@ -83,10 +83,6 @@ impl Entry {
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.slot
     }
-
-    pub(super) fn is_cached(&self) -> bool {
-        self.slot.is_full()
-    }
 }
 
 impl Group {
@@ -129,6 +125,14 @@ impl<'a> InView<'a> {
 
     pub(super) fn spread(self) -> f32 {
         f32::from_bits(self.group.spreads[self.lane].load(Acquire))
+    }
+
+    /// The spread, ÷ what it was when the centroid was the mean.
+    pub(super) fn drift(self) -> f32 {
+        match self.entry().base {
+            base if base > 0.0 => self.spread() / base,
+            _ => 1.0,
+        }
     }
 
     /// So many records more are committed, whose squared distances from the centroid have this sum.

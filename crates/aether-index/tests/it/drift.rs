@@ -358,6 +358,46 @@ fn buckets_follow_what_moves_away() {
 }
 
 #[test]
+fn it_is_told_what_is_due_and_how_far_the_data_have_moved() {
+    let mut world = World::new(Metric::L2Squared, 1 << 30, 11);
+    assert_eq!(world.drift.stats().drift, 1.0);
+    world.append(32, 0.0).unwrap();
+    assert_eq!(world.drift.stats().due, 0);
+    // More than a bucket may have.
+    world.append(200, 0.0).unwrap();
+    let stats = world.drift.stats();
+    assert!(stats.due > 0, "{stats:?}");
+    world.reopen(1 << 30);
+    assert_eq!(world.drift.stats().due, stats.due);
+    world.maintain().unwrap();
+    let stats = world.drift.stats();
+    assert_eq!(stats.due, 0);
+    assert!((0.9..1.1).contains(&stats.drift), "{stats:?}");
+    let buckets = stats.buckets;
+    assert_eq!(stats.temperatures.iter().sum::<u64>(), buckets);
+    assert_eq!(stats.temperatures[1..].iter().sum::<u64>(), stats.cached);
+    // A pass is due for all buckets, from its first step on.
+    world.kill(150);
+    world.drift.maintain(1, world.dead(), &world.store).unwrap();
+    assert_eq!(world.drift.stats().due, buckets);
+    world.maintain().unwrap();
+    // Too few, and too near, for anything to be made anew.
+    for _ in 0..3 {
+        world.append(8, 0.6).unwrap();
+    }
+    let moved = world.drift.stats().drift;
+    assert!(moved > 1.02, "{moved}");
+    for _ in 0..3 {
+        world.recall(100, 0.0);
+    }
+    let stats = world.drift.stats();
+    assert!(stats.temperatures[3] > 0, "{stats:?}");
+    world.reopen(0);
+    let stats = world.drift.stats();
+    assert_eq!(stats.temperatures, [stats.buckets, 0, 0, 0]);
+}
+
+#[test]
 fn a_full_memory_drops_buckets_and_reads_them_again() {
     let mut world = World::new(Metric::L2Squared, 60_000, 8);
     for _ in 0..10 {

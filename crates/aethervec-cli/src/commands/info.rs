@@ -6,7 +6,7 @@ use crate::failure::Outcome;
 use crate::human;
 use crate::output::Output;
 use crate::session::{Session, collection};
-use aethervec::{AetherDB, DbStats, DenseStatus, IndexStatus};
+use aethervec::{AetherDB, DbStats, DenseStatus, DriftStats, IndexStatus};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -73,6 +73,7 @@ pub(crate) fn status_json(status: &IndexStatus) -> Value {
         "indexed": status.indexed,
         "scanned": status.scanned,
         "dead": status.dead,
+        "busy": status.busy,
         "checkpoints": status.checkpoints,
         "memory_bytes": status.memory_bytes,
         "error": status.error,
@@ -90,9 +91,9 @@ fn dense_json(status: &DenseStatus) -> Value {
         "effort": status.effort,
         "recall": status.recall.map(|recall| json!({ "asked": recall.asked, "found": recall.found, "queries": recall.queries })),
         "drift": status.drift.map(|stats| json!({
-            "buckets": stats.buckets, "cached": stats.cached, "records": stats.records, "sizes": stats.sizes, "splits": stats.splits,
-            "merges": stats.merges, "moves": stats.moves, "cleaned": stats.cleaned, "bytes_written": stats.bytes_written,
-            "bytes_maintained": stats.bytes_maintained, "bytes_ingested": stats.bytes_ingested,
+            "buckets": stats.buckets, "cached": stats.cached, "records": stats.records, "sizes": stats.sizes, "temperatures": stats.temperatures,
+            "due": stats.due, "drift": stats.drift, "splits": stats.splits, "merges": stats.merges, "moves": stats.moves, "cleaned": stats.cleaned,
+            "bytes_written": stats.bytes_written, "bytes_maintained": stats.bytes_maintained, "bytes_ingested": stats.bytes_ingested,
         })),
     })
 }
@@ -196,14 +197,29 @@ fn found_by(collection: &str, field: &str, dense: &DenseStatus) -> String {
         let (points, of) = (human::count(points), human::count(of));
         format!("; building: {points} of {of}")
     });
+    let buckets = dense.drift.as_ref().map(buckets);
     format!(
-        "{field}: {}{} ({}); codes: {}; ef {} for 10 hits{}",
+        "{field}: {}{} ({}); codes: {}; ef {} for 10 hits{}{}",
         dense.family,
         next.unwrap_or_default(),
         dense.why,
         dense.codes,
         dense.effort,
-        building.unwrap_or_default()
+        building.unwrap_or_default(),
+        buckets.unwrap_or_default()
+    )
+}
+
+/// How the buckets of a field are doing.
+fn buckets(stats: &DriftStats) -> String {
+    format!(
+        "; {} buckets, {} due; drift {:.2}; {} splits, {} merges, {} moves",
+        human::count(stats.buckets),
+        human::count(stats.due),
+        stats.drift,
+        human::count(stats.splits),
+        human::count(stats.merges),
+        human::count(stats.moves)
     )
 }
 

@@ -115,6 +115,8 @@ pub(crate) struct IndexState {
     pub(crate) scanned: u64,
     /// Points of deleted or replaced documents that are not purged yet.
     pub(crate) dead: u64,
+    /// Whether work goes on in the background, or waits for a thread.
+    pub(crate) busy: bool,
     /// Bytes of the indexes in memory.
     pub(crate) memory_bytes: u64,
     /// Why the last background step failed.
@@ -160,6 +162,14 @@ pub(crate) struct DriftState {
     pub(crate) records: u64,
     /// Buckets by their records: up to an eighth of the usual number, a half, one, two, and more.
     pub(crate) sizes: [u64; 5],
+    /// Buckets by how warm they are: without a copy in memory; with one that nothing has looked into since it was made, or since memory was
+    /// last short; once or twice; more often.
+    pub(crate) temperatures: [u64; 4],
+    /// How urgent maintenance is: buckets that wait for it.
+    pub(crate) due: u64,
+    /// How far points are from the centroids of their buckets, ÷ how far they were when these were their means; squared distances. A bucket
+    /// that reaches 1.3 is made anew.
+    pub(crate) drift: f64,
     /// Buckets that were split since the index was made.
     pub(crate) splits: u64,
     /// Buckets that were given up.
@@ -240,6 +250,7 @@ impl From<IndexStatus> for IndexState {
             indexed: status.indexed,
             scanned: status.scanned,
             dead: status.dead,
+            busy: status.busy,
             memory_bytes: status.memory_bytes,
             error: status.error,
             damage: status.damage,
@@ -277,6 +288,9 @@ impl From<DriftStats> for DriftState {
             cached: stats.cached,
             records: stats.records,
             sizes: stats.sizes,
+            temperatures: stats.temperatures,
+            due: stats.due,
+            drift: stats.drift,
             splits: stats.splits,
             merges: stats.merges,
             moves: stats.moves,

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::expiry::Expiries;
 use crate::index::deaths::Deaths;
 use crate::index::field::Fields;
+use crate::index::pool;
 use crate::index::waiting::Waiting;
 use crate::keyspace::{self, CollectionId, FieldNumber, Keyspaces, PendingEntry};
 use crate::payload::Payload;
@@ -163,6 +164,9 @@ pub struct IndexStatus {
     pub scanned: u64,
     /// Points of deleted or replaced documents that are not purged yet.
     pub dead: u64,
+    /// Whether work goes on in the background, or waits for a thread: to take over what was written, to build and maintain indexes, to
+    /// learn what effort searches take.
+    pub busy: bool,
     /// Checkpoints of the approximate indexes since the collection was created.
     pub checkpoints: u64,
     /// Bytes of the index in memory, vectors included.
@@ -267,6 +271,8 @@ impl Core {
         status.dense = dense
             .map(|(field, index)| (field.name.clone(), index.status()))
             .collect();
+        let is_building = status.dense.values().any(|dense| dense.building.is_some());
+        status.busy = is_building || pool::is_scheduled(self);
         status
     }
 

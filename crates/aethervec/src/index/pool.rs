@@ -410,12 +410,15 @@ impl Queue {
 
     fn finish(&mut self, core: Arc<Core>, step: Step) {
         let notified = core.scheduled.load(Ordering::Relaxed) == RUNNING_AND_NOTIFIED;
+        if notified || step == Step::More {
+            set(&core.scheduled, QUEUED);
+            return self.jobs.push_back(Job::Lane(core));
+        }
         set(&core.scheduled, IDLE);
         match step {
-            Step::Idle if !notified => {}
-            Step::Parked if !notified => keep(&mut self.parked, core),
-            Step::Asleep if !notified => keep(&mut self.sleeping, core),
-            _ => self.push(&core),
+            Step::Parked => keep(&mut self.parked, core),
+            Step::Asleep => keep(&mut self.sleeping, core),
+            Step::Idle | Step::More => {}
         }
     }
 
@@ -437,6 +440,11 @@ fn keep(kept: &mut Vec<Arc<Core>>, core: Arc<Core>) {
     if !kept.iter().any(|other| Arc::ptr_eq(other, &core)) {
         kept.push(core);
     }
+}
+
+/// Whether a step of `core` runs, or waits for a thread.
+pub(crate) fn is_scheduled(core: &Core) -> bool {
+    core.scheduled.load(Ordering::Relaxed) != IDLE
 }
 
 fn set(scheduled: &AtomicU64, state: u64) {

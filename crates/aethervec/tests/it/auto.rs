@@ -158,6 +158,12 @@ fn what_memory_does_not_hold_goes_to_disk_and_comes_back() {
     let dense = &status.dense[""];
     assert!(dense.why.ends_with("and 200000 are allowed"), "{dense:?}");
     assert_eq!(dense.drift.unwrap().records, 2_500);
+    while db.tick().unwrap() {}
+    assert!(!collection.index_status().busy);
+    write(&collection, rng, 2_499..2_500);
+    assert!(collection.index_status().busy);
+    while db.tick().unwrap() {}
+    assert!(!collection.index_status().busy);
     collection.checkpoint().unwrap();
     drop((collection, db));
 

@@ -277,10 +277,14 @@ fn put_index(status: IndexStatus, row: &mut Row) {
 /// The classes of [`DriftStats::sizes`].
 const BUCKET_SIZES: [&str; 5] = ["1/8", "1/2", "1", "2", "more"];
 
+/// The classes of [`DriftStats::temperatures`].
+const TEMPERATURES: [&str; 4] = ["cold", "cool", "warm", "hot"];
+
 fn put_buckets(stats: &DriftStats, field: &Label, row: &mut Row) {
     for (family, value) in [
         (Family::Buckets, stats.buckets),
         (Family::BucketsCached, stats.cached),
+        (Family::BucketsDue, stats.due),
         (Family::BucketRecords, stats.records),
         (Family::BucketBytesWritten, stats.bytes_written),
         (Family::BucketBytesMaintained, stats.bytes_maintained),
@@ -301,6 +305,11 @@ fn put_buckets(stats: &DriftStats, field: &Label, row: &mut Row) {
     for (records, value) in BUCKET_SIZES.into_iter().zip(stats.sizes) {
         row.put(Family::BucketSizes, [field.clone(), records.into()], value);
     }
+    for (warmth, value) in TEMPERATURES.into_iter().zip(stats.temperatures) {
+        let labels = [field.clone(), warmth.into()];
+        row.put(Family::BucketTemperatures, labels, value);
+    }
+    row.put(Family::BucketDrift, [field.clone()], stats.drift);
 }
 
 #[cfg(test)]

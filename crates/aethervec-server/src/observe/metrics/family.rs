@@ -133,6 +133,9 @@ families! {
     Buckets: Gauge "vector_db_collection_buckets" ["tenant" "collection" "field"] "Buckets in the database";
     BucketsCached: Gauge "vector_db_collection_buckets_cached" ["tenant" "collection" "field"] "Those of which memory has a copy";
     BucketSizes: Gauge "vector_db_collection_buckets_by_size" ["tenant" "collection" "field" "records"] "Buckets by their records: up to so many times bucket_points, and more than the size before it";
+    BucketTemperatures: Gauge "vector_db_collection_buckets_by_temperature" ["tenant" "collection" "field" "temperature"] "Buckets without a copy in memory (cold); with one that nothing has looked into since it was made, or memory was last short (cool); once or twice (warm); more often (hot)";
+    BucketsDue: Gauge "vector_db_collection_buckets_due" ["tenant" "collection" "field"] "Buckets that wait to be split or made anew, or to have the dead taken out";
+    BucketDrift: Gauge "vector_db_collection_bucket_drift" ["tenant" "collection" "field"] "How far points are from the centroids of their buckets, ÷ how far they were when these were their means; squared distances";
     BucketRecords: Gauge "vector_db_collection_bucket_records" ["tenant" "collection" "field"] "Records in buckets, those of dead points included";
     BucketChanges: Counter "vector_db_collection_bucket_changes" ["tenant" "collection" "field" "change"] "Buckets that were split or merged, points that moved, records of dead points that were cleaned out";
     BucketBytesWritten: Counter "vector_db_collection_bucket_written_bytes" ["tenant" "collection" "field"] "Bytes of rows of buckets that were written";
@@ -174,6 +177,7 @@ impl Family {
                 | Family::FieldRecall
                 | Family::FieldRecallAsked
                 | Family::Staleness
+                | Family::BucketDrift
         );
         self.kind() != Kind::Info && !says_how
     }
