@@ -15,7 +15,7 @@
 //!
 //! But for the first ones, which have to wait for it, queries are *offered*, and the lane learns from them in the background. When it
 //! has nothing else to do, it does not wait for them: it learns again from the latest ones that were asked before, and then from
-//! new ones, which may be of another kind.
+//! new ones, which may be of another kind; at last from some more of these, which make it surer.
 //!
 //! Under a filter there is one search only: the points that it allows tell nothing of how hard the query is. What that takes is
 //! measured with filters that let some [`SHARES`] of the points through, and have nothing to do with the vectors (`trials`); how
@@ -67,6 +67,12 @@ const EFFORT_OF_TRUTH: usize = 16_384;
 
 /// Candidates to each ten hits in a search of more, as long as nothing is known.
 const UNLEARNED_EFFORT: usize = 384;
+
+/// With fewer samples the lane learns from more queries when it has nothing else to do.
+const SAMPLES_ENOUGH: usize = 192;
+
+/// From so many at a time: they may be out of date soon.
+const MORE_AT_ONCE: usize = 8;
 
 /// Samples that are kept, the newest ones.
 const SAMPLES_MAX: usize = 512;
@@ -179,15 +185,18 @@ impl Calibration {
         if points > samples.points.saturating_mul(2) || points < samples.points / 2 {
             samples.resized(points);
         }
-        samples.recent.hear(query);
         samples.since += 1;
         samples.asked = Some((k, recall));
         let known = samples.evidence.samples.len();
-        if known < SAMPLES_MIN && points <= INLINE_POINTS {
+        let waits = known < SAMPLES_MIN && points <= INLINE_POINTS;
+        let is_due = samples.since >= SAMPLE_EVERY * known as u64 && samples.offered.is_empty();
+        let is_due = is_due || samples.confirmed() + samples.offered.len() < SAMPLES_MIN;
+        let at = samples.applied;
+        samples.recent.hear(query, at, waits || is_due);
+        if waits {
             return None;
         }
-        let is_due = samples.since >= SAMPLE_EVERY * known as u64 && samples.offered.is_empty();
-        if is_due || samples.confirmed() + samples.offered.len() < SAMPLES_MIN {
+        if is_due {
             self.offer(&mut samples, query);
         }
         (known >= SAMPLES_MIN).then(|| samples.wary_curve(k, recall))
@@ -329,22 +338,17 @@ impl Calibration {
         samples.due_again() > 0 || samples.offered.iter().any(|offered| offered.is_again)
     }
 
-    /// Has the lane learn again from the latest queries, where what was learned before is out of date. False where it is not.
+    /// Has the lane, which has nothing else to do, learn again from the latest queries, where what was learned before is out of date; and
+    /// otherwise from more of those that are asked now, where they are few from which it has. False where there is nothing to learn.
     pub(crate) fn offer_again(&self) -> bool {
         let mut samples = self.samples.lock();
-        let due = samples.due_again();
-        if due > 0 {
-            let at = samples.applied;
-            let again: Vec<_> = samples.recent.again(due).collect();
-            let offered = again.into_iter().map(|query| Offered {
-                query,
-                at,
-                is_again: true,
-            });
-            samples.offered.extend(offered);
-            self.is_offered.store(true, Ordering::Release);
-        }
-        due > 0
+        let offered = samples.again().or_else(|| samples.more());
+        let Some(offered) = offered else {
+            return false;
+        };
+        samples.offered.extend(offered);
+        self.is_offered.store(true, Ordering::Release);
+        true
     }
 
     /// Takes a query that is asked now as a sample.

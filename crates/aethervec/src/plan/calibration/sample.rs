@@ -54,6 +54,10 @@ impl Sample {
             for (d, &depth) in DEPTHS.iter().enumerate() {
                 sample.shares[d][e..].fill(share(&truth, &found, depth));
             }
+            if sample.shares.iter().all(|shares| shares[e] >= 1.0) {
+                // Greater efforts find no more, and take the longest.
+                break;
+            }
         }
         let trials = sample.try_filters(ann, query, &truth, trials, scratch)?;
         Ok((sample, trials))

@@ -5,8 +5,8 @@ use super::evidence::Evidence;
 use super::recent::Recent;
 use super::sample::Sample;
 use super::{
-    CURVES_MAX, DEPTHS, EFFORT_OF_TRUTH, Effort, INLINE_POINTS, RENEWED_SHARE, SAMPLES_MAX,
-    SAMPLES_MIN,
+    CURVES_MAX, DEPTHS, EFFORT_OF_TRUTH, Effort, INLINE_POINTS, MORE_AT_ONCE, RENEWED_SHARE,
+    SAMPLES_ENOUGH, SAMPLES_MAX, SAMPLES_MIN,
 };
 use crate::ann::Family;
 use crate::plan::lessons::Lessons;
@@ -142,6 +142,34 @@ impl Samples {
             true => SAMPLES_MIN.saturating_sub(self.fresh() + self.offered.len()),
             false => 0,
         }
+    }
+
+    /// Queries to learn from again, if too many samples are out of date.
+    pub(super) fn again(&mut self) -> Option<Vec<Offered>> {
+        let due = self.due_again();
+        let at = self.applied;
+        let again = (due > 0).then(|| self.recent.again(due))?;
+        let offered = again.map(|query| Offered {
+            query,
+            at,
+            is_again: true,
+        });
+        Some(offered.collect())
+    }
+
+    /// More queries of those that are asked now, if there are few samples.
+    pub(super) fn more(&mut self) -> Option<Vec<Offered>> {
+        let known = self.confirmed() + self.offered.len();
+        let missing = SAMPLES_ENOUGH.saturating_sub(known).min(MORE_AT_ONCE);
+        let more = self.recent.more(self.oldest, missing);
+        let offered: Vec<Offered> = more
+            .map(|heard| Offered {
+                query: heard.query.clone(),
+                at: heard.at,
+                is_again: false,
+            })
+            .collect();
+        (!offered.is_empty()).then_some(offered)
     }
 
     /// Whether a query unlike all others has to be answered exactly. Not by buckets, where twice the effort of the others does; and not
