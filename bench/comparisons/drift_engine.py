@@ -62,10 +62,14 @@ def ingest(binary, _, path, size, figures):
 
 def churn(binary, _, path, size, figures):
     told = answer(binary, path, "window", path, size["points"], 128, size["windows"])
+    slowest = 0
     for line in told["rounds"]:
         line.pop("stats")
+        line.update(line.pop("times"))
+        slowest = max(slowest, line["p99_us"] / line["fresh_p99_us"])
         emit(comparison="drift", part="churn", **{key: rounded(value) for key, value in line.items()})
     figures.at_least("churn: recall@10 in the worst window, 0.95 asked", rounded(min(line["recall"] for line in told["rounds"])), ASKED - 0.005, ASKED)
+    figures.at_most("churn: p99 ÷ p99 of an index made of the same points then, slowest window", rounded(slowest), 1.5, 1.5)
     figures.at_most("churn: bytes written ÷ bytes of vectors", rounded(told["written_per_raw"]), 6, 4)
     figures.at_most("churn: space on disk at rest ÷ bytes of vectors", rounded(told["at_rest_per_raw"]), 1.5, 1.5)
     figures.at_most("churn: problems that `check` finds", told["problems"], 0, 0)

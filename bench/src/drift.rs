@@ -2,10 +2,11 @@
 //!
 //! - `cached DIR NAME DB ROWS QUERIES INDEX[,INDEX…]`: recall and queries a second by effort, everything in memory;
 //! - `grow DB POINTS DIM`: points in batches as fast as they go, and until all of them are in the index; what the disk got;
-//! - `window DB POINTS DIM WINDOWS`: a window of points slides over data that move, until all were replaced `WINDOWS` times;
+//! - `window DB POINTS DIM WINDOWS`: a window of points slides over data that move, until all were replaced `WINDOWS` times; behind each
+//!   window searches beside those of an index that is made of the same points then;
 //! - `large DB POINTS DIM CACHE_MIB`: many points with little memory: building, unless `DB` is there, opening, searching.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,6 +37,15 @@ const EFFORTS: [usize; 16] = [
 
 /// Rounds that are timed.
 const ROUNDS: usize = 5;
+
+/// Queries by which indexes learn what a recall takes, in each window.
+const LEARNING: usize = 1_000;
+
+/// Queries of which recall is measured in each window.
+const COMPARED: usize = 300;
+
+/// Queries of which times are measured in each window.
+const TIMED: usize = 4_000;
 
 /// Documents of a batch.
 const BATCH: usize = 1_000;
@@ -311,37 +321,35 @@ fn window(db: &Path, points: usize, dim: usize, windows: usize) -> Result<Value>
     let mut source = Source::new(dim);
     let database = AetherDB::open(db)?;
     let collection = collection(&database, dim)?;
-    let (mut newest, mut oldest) = (0u64, 0u64);
+    let mut newest = 0;
+    let mut alive: VecDeque<(u64, Vec<f32>)> = VecDeque::new();
     let mut rounds = Vec::new();
     for round in 0..=windows {
         for step in 0..points.div_ceil(BATCH) {
             let time = round as f32 + (step * BATCH) as f32 / points as f32;
-            let documents: Vec<Document> = (newest..newest + BATCH as u64)
-                .map(|id| Document::new(source.point(time), id))
-                .collect();
-            collection.upsert_batch(documents)?;
+            alive.extend((newest..newest + BATCH as u64).map(|id| (id, source.point(time))));
+            upsert(&collection, alive.range(alive.len() - BATCH..))?;
             newest += BATCH as u64;
-            if newest - oldest > points as u64 {
-                let ids: Vec<DocId> = (oldest..oldest + BATCH as u64).map(DocId::from).collect();
+            if alive.len() > points {
+                let ids: Vec<DocId> = alive.drain(..BATCH).map(|(id, _)| id.into()).collect();
                 collection.delete_batch(&ids)?;
-                oldest += BATCH as u64;
             }
         }
         collection.wait_indexed(|_| {})?;
-        let queries: Vec<Vec<f32>> = (0..400).map(|_| source.point(round as f32 + 0.5)).collect();
-        let (learning, queries) = queries.split_at(100);
-        for query in learning {
-            let request = SearchRequest {
-                recall: Some(RECALL),
-                ..SearchRequest::new(query, K)
-            };
-            collection.search_with(request)?;
-        }
-        let found = measured(&collection, queries, None, RECALL)?;
+        let mut queries = (0..).map(|_| source.point(round as f32 + 0.5));
+        let mut some = |count| queries.by_ref().take(count).collect::<Vec<_>>();
+        learn(&collection, &some(LEARNING))?;
+        let found = measured(&collection, &some(COMPARED), None, RECALL)?;
+        let beside = db.with_extension("fresh");
+        let times = beside_fresh(
+            &collection,
+            &beside,
+            &alive,
+            (&some(LEARNING), &some(TIMED)),
+        )?;
         let stats = collection.index_status().dense[""].drift;
         rounds.push(json!({
-            "round": round, "recall": found.recall, "p50_us": found.p50, "p99_us": found.p99,
-            "stats": format!("{stats:?}"),
+            "round": round, "recall": found.recall, "times": times, "stats": format!("{stats:?}"),
             "on_disk_per_raw": disk_bytes(db)? as f64 / (points * dim * 4) as f64,
         }));
     }
@@ -358,6 +366,68 @@ fn window(db: &Path, points: usize, dim: usize, windows: usize) -> Result<Value>
     Ok(json!({
         "at_rest_per_raw": at_rest, "reclaimed_per_raw": reclaimed, "closed_per_raw": disk_bytes(db)? as f64 / raw_now,
         "rounds": rounds, "written_per_raw": written as f64 / raw, "problems": report.problems.len(),
+    }))
+}
+
+fn upsert<'a>(
+    collection: &Collection,
+    points: impl Iterator<Item = &'a (u64, Vec<f32>)>,
+) -> Result<()> {
+    let documents = points.map(|(id, vector)| Document::new(&vector[..], *id));
+    collection.upsert_batch(documents.collect())?;
+    Ok(())
+}
+
+/// Searches that ask for a recall, and all that it takes in the background to know what it takes.
+fn learn(collection: &Collection, queries: &[Vec<f32>]) -> Result<()> {
+    for query in queries {
+        search(collection, query)?;
+    }
+    while collection.index_status().busy {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn search(collection: &Collection, query: &[f32]) -> Result<Vec<Hit>> {
+    Ok(collection.search_with(SearchRequest {
+        recall: Some(RECALL),
+        with_payload: false,
+        ..SearchRequest::new(query, K)
+    })?)
+}
+
+/// How long searches take in an index, and in one in `db` that is made of the same `points` now. Both are asked in turns, so that what else the
+/// machine does concerns both alike.
+fn beside_fresh(
+    old: &Collection,
+    db: &Path,
+    points: &VecDeque<(u64, Vec<f32>)>,
+    (learning, queries): (&[Vec<f32>], &[Vec<f32>]),
+) -> Result<Value> {
+    let database = AetherDB::open(db)?;
+    let fresh = collection(&database, points[0].1.len())?;
+    for start in (0..points.len()).step_by(BATCH) {
+        let end = points.len().min(start + BATCH);
+        upsert(&fresh, points.range(start..end))?;
+    }
+    fresh.wait_indexed(|_| {})?;
+    let mut times = [Vec::new(), Vec::new()];
+    for collection in [old, &fresh] {
+        learn(collection, learning)?;
+    }
+    for (turn, query) in queries.iter().enumerate() {
+        for place in [turn % 2, 1 - turn % 2] {
+            let begin = now();
+            search([old, &fresh][place], query)?;
+            times[place].push(begin.elapsed().as_secs_f64() * 1e6);
+        }
+    }
+    let [old, fresh] = times.map(|mut times| quantiles(&mut times));
+    database.close()?;
+    std::fs::remove_dir_all(db)?;
+    Ok(json!({
+        "p50_us": old.0, "p99_us": old.1, "fresh_p50_us": fresh.0, "fresh_p99_us": fresh.1,
     }))
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct DriftSim {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_most(1_000))]
     pub(crate) windows: usize,
     /// Queries of each window
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_most(100_000))]
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = at_most(100_000))]
     pub(crate) queries: usize,
     /// Neighbours per query
     #[arg(short, value_name = "K", default_value_t = 10, value_parser = at_most(1_000))]

@@ -12,16 +12,20 @@ use aethervec::{AetherDB, Collection, DbOptions, DocId, Document, IndexConfig, S
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The index that is there for comparison: it has no upkeep.
 pub(crate) const FIXED: &str = "fixed";
+
+/// How often it is looked whether an index has anything left to do.
+const SETTLE_LOOK: Duration = Duration::from_millis(1);
 
 /// An index in the hands of a scenario.
 pub(crate) trait Player {
     /// Adds and deletes points.
     fn apply(&mut self, scenario: &Scenario, batch: &Batch) -> Outcome;
 
-    /// Waits until the index has taken over what was written.
+    /// Waits until the index has taken over what was written, and has nothing else left to do.
     fn settle(&mut self) -> Outcome;
 
     /// Once, before anything is measured: learns from queries for its present contents what effort the wanted recall takes.
@@ -83,6 +87,8 @@ pub(crate) fn play(
         for query in window.unmeasured.chunks_exact(scenario.dimension) {
             player.search(query, scenario.size.k)?;
         }
+        // It may have learned from them.
+        player.settle()?;
         let (mut added, mut deleted) = (0, 0);
         for batch in &window.batches {
             added += batch.added.len();
@@ -194,6 +200,9 @@ impl Player for CollectionPlayer {
 
     fn settle(&mut self) -> Outcome {
         self.collection.wait_indexed(|_| {})?;
+        while self.collection.index_status().busy {
+            std::thread::sleep(SETTLE_LOOK);
+        }
         Ok(())
     }
 
