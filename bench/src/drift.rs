@@ -463,7 +463,7 @@ fn large(db: &Path, points: usize, dim: usize, cache_mib: usize) -> Result<Value
     }
     // It learns from them in the background.
     let (_, learned) = Took::of(|| {
-        while collection.index_status().dense[""].recall.is_none() {
+        while collection.index_status().busy {
             std::thread::sleep(Duration::from_millis(10));
             peak.look();
         }
