@@ -9,9 +9,13 @@ use super::{
 use crate::ann::Family;
 use std::collections::VecDeque;
 
-/// By how many of its standard deviations chance may have been kind over all queries: with two, one time in forty less would be found
-/// than is asked for, and what is known is learned anew all the time.
-const SURE: f32 = 3.0;
+/// By how many of its standard deviations chance may have been kind over all queries, where each gets what those take that are as hard: for
+/// most of them that is more than they need.
+const SURE_GRAPH: f32 = 2.0;
+
+/// The same where all get the same, mostly: with two, one time in forty less would be found than is asked for, and what is known is learned
+/// anew all the time.
+const SURE_BUCKETS: f32 = 3.0;
 
 /// The latest samples.
 #[derive(Clone, Debug, Default)]
@@ -92,8 +96,12 @@ impl Evidence {
         let all = sorted.len();
         // By how much chance may have been kind: over all queries, and to a few.
         let chance = |count: usize| (count as f32).sqrt().recip();
+        let sure = match self.family {
+            Some(Family::Buckets | Family::Drift) => SURE_BUCKETS,
+            _ => SURE_GRAPH,
+        };
         let need = |peers: &[&Sample]| {
-            let deviations = (SURE * chance(all)).max(chance(peers.len()));
+            let deviations = (sure * chance(all)).max(chance(peers.len()));
             least_effort(reached(peers, depth, deviations), recall)
         };
         let filtered = |place: usize| {
