@@ -83,7 +83,8 @@ fn vectors_of_a_file_come_source_by_source_and_scenarios_go_to_others() {
     let sources: Vec<u8> = (0..400_u32).map(|i| u8::try_from(i % 3).unwrap()).collect();
     let labels = tool.file("source.npy", npy_of("|u1", "(400,)", &sources));
     let asked = ["drift-sim", "--scenario", "by-source", "--data", &data];
-    let options = ["--labels", &labels, "--metric", "cosine", "--windows", "3"];
+    let size = ["--windows", "3", "--queries", "1000"];
+    let options = [&["--labels", &labels, "--metric", "cosine"][..], &size].concat();
     let exported = tool.object(&[&asked[..], &options, &["--export", "files"]].concat());
     assert_eq!(
         (&exported["vectors"], &exported["windows"]),
