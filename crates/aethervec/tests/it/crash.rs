@@ -41,6 +41,8 @@ struct Script {
     done: State,
     /// The state after the write that is under way.
     next: State,
+    /// What all components of new vectors are shifted by.
+    shift: u16,
     /// Documents that end when the clock goes on.
     ending: BTreeSet<(&'static str, DocId)>,
 }
@@ -62,22 +64,31 @@ impl Script {
             rng: fastrand::Rng::with_seed(7),
             done: State::new(),
             next: State::new(),
+            shift: 0,
             ending: BTreeSet::new(),
         })
     }
 
-    fn play(&mut self, index: IndexConfig) -> Result<()> {
-        let is_chosen = matches!(index, IndexConfig::Auto(_));
-        self.create("near", index)?;
+    fn play(&mut self, index: &IndexConfig) -> Result<()> {
+        let (family, count) = match index {
+            IndexConfig::Hnsw(_) => ("graph", 700),
+            IndexConfig::Drift(_) => ("drift", 700),
+            IndexConfig::Ivf(_) => ("buckets", 700),
+            // Fewer than a thousand points are scanned at first.
+            _ => ("buckets", 400),
+        };
+        self.create("near", index.clone())?;
         for _ in 0..3 {
-            self.upsert("near", 0..1500, 400)?;
+            self.upsert("near", 0..1500, count)?;
         }
         self.ticks(6)?;
         self.checkpoint("near")?;
         self.delete("near", 60)?;
         self.upsert("near", 0..1500, 60)?;
-        if is_chosen {
-            self.grow_and_shrink()?;
+        match index {
+            IndexConfig::Auto(_) => self.grow_and_shrink()?,
+            IndexConfig::Drift(_) => self.move_away()?,
+            _ => {}
         }
         self.create("flat", IndexConfig::Flat)?;
         self.upsert("flat", 0..50, 30)?;
@@ -101,6 +112,8 @@ impl Script {
         self.transfer("near", "flat", 3)?;
         self.ticks(20)?;
         self.checkpoint("near")?;
+        let status = self.db.collection("near")?.index_status();
+        assert_eq!(status.dense[""].family, family, "{status:?}");
         self.db.close()
     }
 
@@ -115,6 +128,24 @@ impl Script {
         self.checkpoint("near")?;
         self.delete("near", 1_200)?;
         self.becomes("buckets", 12)?;
+        self.checkpoint("near")
+    }
+
+    /// Until the index has split and given up buckets, moved points, and taken dead ones out.
+    fn move_away(&mut self) -> Result<()> {
+        self.shift = 200;
+        self.upsert("near", 0..1500, 300)?;
+        self.ticks(2)?;
+        self.delete_below("near", 150.0)?;
+        self.ticks(3)?;
+        let status = self.db.collection("near")?.index_status();
+        if status.error.is_some() {
+            // The power is gone, and this says so.
+            self.checkpoint("near")?;
+        }
+        let drift = status.dense[""].drift.as_ref().expect("it is one");
+        let counts = [drift.splits, drift.moves, drift.merges, drift.cleaned];
+        assert!(counts.iter().all(|&count| count > 0), "{drift:?}");
         self.checkpoint("near")
     }
 
@@ -154,9 +185,10 @@ impl Script {
         ids: std::ops::Range<u64>,
         count: usize,
     ) -> Result<()> {
-        let rng = &mut self.rng;
+        let (rng, shift) = (&mut self.rng, self.shift);
         let mut document = || {
-            let vector: Vec<f32> = (0..DIM).map(|_| f32::from(rng.u8(..))).collect();
+            let vector = (0..DIM).map(|_| f32::from(shift + u16::from(rng.u8(..))));
+            let vector: Vec<f32> = vector.collect();
             Document::new(vector, rng.u64(ids.clone()))
         };
         let documents: Vec<Document> = (0..count).map(|_| document()).collect();
@@ -173,8 +205,21 @@ impl Script {
     }
 
     fn delete(&mut self, name: &'static str, count: usize) -> Result<()> {
+        let ids = self.next[name].keys().take(count).cloned().collect();
+        self.delete_all(name, ids)
+    }
+
+    /// Deletes the documents whose first component is less.
+    fn delete_below(&mut self, name: &'static str, limit: f32) -> Result<()> {
+        let below = self.next[name]
+            .iter()
+            .filter(|(_, (vector, _))| vector[0] < limit);
+        let ids = below.map(|(id, _)| id.clone()).collect();
+        self.delete_all(name, ids)
+    }
+
+    fn delete_all(&mut self, name: &'static str, ids: Vec<DocId>) -> Result<()> {
         let docs = self.next.get_mut(name).expect("it was created");
-        let ids: Vec<DocId> = docs.keys().take(count).cloned().collect();
         docs.retain(|id, _| !ids.contains(id));
         self.db.collection(name)?.delete_batch(&ids)?;
         self.acknowledged();
@@ -336,7 +381,7 @@ fn run_until_cut(index: &IndexConfig, cut: Option<u64>) -> (SimStorage, Option<S
     let Ok(mut script) = Script::begin(&storage) else {
         return (storage, None);
     };
-    let played = script.play(index.clone());
+    let played = script.play(index);
     assert!(played.is_ok() || storage.is_off(), "{played:?}");
     (storage, Some(script))
 }
