@@ -4,7 +4,7 @@
 use crate::common::{Docs, close, nearest, read_all};
 use aether_env::Env;
 use aethervec::{
-    AetherDB, Collection, DbOptions, DocId, Document, HnswParams, IndexConfig, Metric,
+    AetherDB, Collection, DbOptions, DocId, Document, HnswParams, IndexConfig, IvfParams, Metric,
     SearchRequest,
 };
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 150;
 const DIM: usize = 6;
 const IDS: u64 = 2_000;
 
@@ -159,14 +159,22 @@ fn inspect(db: &AetherDB, docs: &Docs, rng: &mut fastrand::Rng) {
 
 #[test]
 fn a_kill_at_any_moment_loses_nothing_acknowledged() {
+    kill_again_and_again(IndexConfig::Hnsw(HnswParams {
+        m: 8,
+        ef_construction: 40,
+    }));
+}
+
+#[test]
+fn nor_does_it_with_buckets_in_the_database() {
+    kill_again_and_again(IndexConfig::Drift(IvfParams { bucket_points: 32 }));
+}
+
+fn kill_again_and_again(index: IndexConfig) {
     let mut rng = fastrand::Rng::new();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path();
     let db = open(path);
-    let index = IndexConfig::Hnsw(HnswParams {
-        m: 8,
-        ef_construction: 40,
-    });
     db.create_collection("load", DIM, "l2", index).unwrap();
     db.close().unwrap();
     drop(db);
